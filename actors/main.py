@@ -58,6 +58,7 @@ from actors.settings import UMASK, Settings, load
 from actors.slot.actor import SlotActor
 from actors.slot.registry import adb_name, adb_place
 from actors.trunk.actor import TrunkActor
+from actors.trunk.start import joining
 from bus_schemas.slot import SlotConfig
 
 log = structlog.get_logger()
@@ -160,7 +161,10 @@ async def start_site(
     await start_bus_login(
         parts, stack, settings=settings.bus_login, point=point, connect=connect_as, received=received
     )
-    ledger = await start_ledger(parts, stack, store=store_of(settings), region=settings.dial.site_region)
+    ledger = await start_ledger(
+        parts, stack, store=store_of(settings), region=settings.dial.site_region,
+        joins=bool(joining(settings.trunks, settings.ami)),
+    )  # fmt: skip
     log_ledger = await start_of_log(parts, stack, store=log_store_of(settings))
 
     def problems() -> Iterable[Problem]:

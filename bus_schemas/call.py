@@ -17,6 +17,9 @@ A = Action
 CALL = Kind("call", "calls", view=A.CALL_VIEW, view_others=A.CALL_VIEW_ANY)
 
 
+def owners_of(user: str, operator: str | None) -> tuple[str, ...]:
+    """Whose a call is, for all who show or end it: of `user`, who started it, and of the `operator` who has it."""
+    return (user,) if operator is None or operator == user else (user, operator)
 
 def line_name(slot: int | None, trunk: str | None) -> str:
     """The line of a call as its subjects name it: its trunk, else its slot's phone."""
@@ -136,8 +139,9 @@ class GetCall(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class CallView(Struct, frozen=True, kw_only=True):
-    """One call. `duration`: whole seconds from answer to end, null while it is not over. `slot` null: of none; whoever
-    answers waits on the PBX until they are joined to an `operator`, at that one's `extension`."""
+    """One call. `duration`: whole seconds from answer to end, null while it is not over. `operator`: for whom a
+    campaign dialled it on a line of theirs. `slot` null: of none; whoever answers waits on the PBX until they are
+    joined to an `operator`, at that one's `extension`."""
 
     call_id: CallId
     slot: SlotId | None
@@ -177,8 +181,9 @@ class Cdr(Struct, frozen=True, kw_only=True):
     """The record of one call, written once when it ended. Times in UTC, durations in whole seconds. `trunk`: the SIP
     trunk; null for a call of the slot's phone. `campaign`: for which it was made, if for one. `cause`: in the words of
     the phone, or of the SIP side. `recording`: where to fetch it. `disposition`, `billable_seconds`: what the PBX
-    counted by itself. `operator_disposition`: what its operator says came of it, the last word. `slot` null: of none;
-    it waited on the PBX, and was joined to `operator`, at that one's `extension`, or to nobody."""
+    counted by itself. `operator_disposition`: what its operator says came of it, the last word. `operator`: for whom
+    a campaign dialled it on a line of theirs. `slot` null: of none; it waited on the PBX, and was joined to `operator`,
+    at that one's `extension`, or to nobody."""
 
     call_id: CallId
     user: str
@@ -311,8 +316,9 @@ GET_RECORDING = Rpc("ottb.v1.qry.call.recording",        GetRecording, Recording
 class CallDialing(Struct, frozen=True, kw_only=True):
     """The attempt: on record before the phone is told. `mono` is seconds on the clock of boot `boot`;
     `after_ref` is the phone's name for the newest call it knew before this one. After `ring_timeout` seconds it is
-    given up, but where it rings by then not before it has rung for `ring_at_least`. `slot` null: whoever answers waits
-    on the PBX until an operator is joined to the call."""
+    given up, but where it rings by then not before it has rung for `ring_at_least`. `operator`: for whom a campaign
+    dials it, on a line of theirs. `slot` null: whoever answers waits on the PBX until an operator is joined to the
+    call."""
 
     line: LineName
     call_id: CallId
@@ -331,6 +337,7 @@ class CallDialing(Struct, frozen=True, kw_only=True):
     recording: str | None = None
     campaign: Id | None = None
     ring_at_least: float = 0.0
+    operator: Username | None = None
 
 
 class CallAdopted(Struct, frozen=True, kw_only=True):

@@ -11,9 +11,10 @@ from bus_schemas.lead import LeadStatus
 
 
 class CampaignTelemetry(Struct, frozen=True, kw_only=True):
-    """Its counts: said at most twice a second while they change. As in `CampaignView`; `by_status`: leads;
-    `abandoned_share`: of answered calls of the last 30 days, of which `abandoned_cap` may be. `dials`: the mode in
-    effect; `fallback`: why, if that is not the one of its settings. `operators`: that are there for it, by status."""
+    """Its counts: said at most twice a second while they change, and every ten seconds while it runs. As in
+    `CampaignView`; `by_status`: leads; `abandoned_share`: of answered calls of the last 30 days, of which
+    `abandoned_cap` may be. `dials`: the mode in effect; `fallback`: why, if that is not the one of its settings.
+    `operators`: that are there for it, by status."""
 
     campaign: CampaignId
     at: Utc

@@ -30,10 +30,11 @@ class SlotCarrier(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class TrunkCarrier(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Trunks. `extensions`: of these slots; whoever answers is joined with one that is free. `trunks`: these alone,
-    also some that are not there yet; empty: all. `weight`: as with slots."""
+    """Trunks. `extensions`: of these slots; whoever answers is joined with one that is free; none are needed for calls
+    that wait for an operator (`power` and `predictive` with a team). `trunks`: these alone, also some that are not
+    there yet; empty: all. `weight`: as with slots."""
 
-    extensions: Annotated[tuple[SlotId, ...], Meta(min_length=1, max_length=1000)]
+    extensions: Annotated[tuple[SlotId, ...], Meta(max_length=1000)] = ()
     trunks: Annotated[tuple[TrunkName, ...], Meta(max_length=300)] = ()
     weight: Weight = 1
 

@@ -72,6 +72,8 @@ class Rpc(Generic[Request, Reply]):
     `when_full`: it is done also when the journal is nearly full: it ends something, or whoever answers knows best.
     `fallback`: who is asked, with the same body, when nobody owns the thing: the records know whether it never was, is
     over, or has lost its owner for a moment. A line without a field in its subject is for any host.
+    `again`: it changes nothing, and is asked again after so many seconds without an answer, within its `timeout`: who
+    had it may have died with it.
     """
 
     subject: str
@@ -80,6 +82,7 @@ class Rpc(Generic[Request, Reply]):
     refusals: frozenset[ErrorCode] = field(default_factory=frozenset)
     summary: str = ""
     timeout: float = 5.0
+    again: float | None = None
     fallback: "AnyRpc | None" = None
     permission: Action | Access | None = None
     asks: frozenset[Action] = frozenset()

@@ -61,6 +61,16 @@ Extension = Annotated[
         r"^[A-Za-z0-9_-]{1,40}$(?!\n)", "1 to 40 letters (A-Z, a-z), digits, `_` or `-`", examples=["601", "op21-desk"]
     ),
 ]  # fmt: skip
+# One that somebody gives: `_X!` of docs/trunks.md matches it. Patterns that match letters would have Asterisk take `h`,
+# `i` and `t`, which it asks for by itself, for somebody's.
+GivenExtension = Annotated[
+    str,
+    shaped(
+        r"^[0-9][A-Za-z0-9_-]{0,39}$(?!\n)",
+        "up to 40 letters (A-Z, a-z), digits, `_` or `-`, of which the first is a digit: as `_X!` of a dialplan",
+        examples=["601", "601-desk"],
+    ),
+]  # fmt: skip
 LineName = Annotated[
     str,
     shaped(

@@ -121,17 +121,21 @@ class OfferedLines(Struct, frozen=True, kw_only=True):
 
 
 class SurveyLines(Struct, frozen=True, kw_only=True):
-    """What lines a host has of these carriers for `user`, busy or not."""
+    """What lines a host has of these carriers for `user`, busy or not. `operators`: those of these users instead.
+    `joins`: of trunks only those whose PBX joins calls to the extensions of operators."""
 
     host: HostName
     user: Username
     slots: SlotCarrier | None = None
     trunks: TrunkCarrier | None = None
+    operators: tuple[Username, ...] | None = None
+    joins: bool = False
 
 
 class SlotsThere(Struct, frozen=True, kw_only=True):
     """So many slots whose SIMs are of one region, which may call `countries`; `online`: whose phones can be reached;
-    `idle`: that could be offered now; `spent`: of those online, that have made their calls of this hour."""
+    `idle`: that could be offered now; `spent`: of those online, that have made their calls of this hour. `user`: whose
+    they are, where operators' were asked for."""
 
     region: Region | None
     countries: tuple[str, ...]
@@ -139,6 +143,7 @@ class SlotsThere(Struct, frozen=True, kw_only=True):
     online: int
     idle: int = 0
     spent: int = 0
+    user: Username | None = None
 
 
 class TrunkThere(Struct, frozen=True, kw_only=True):
@@ -153,18 +158,20 @@ class TrunkThere(Struct, frozen=True, kw_only=True):
 
 
 class LinesThere(Struct, frozen=True, kw_only=True):
-    """`busy`: the extensions for answered calls that cannot take one now, as far as this host knows."""
+    """`busy`: the extensions for answered calls that cannot take one now, as far as this host knows; `owned`: those of
+    operators, where these were asked for, and whose they are."""
 
     slots: tuple[SlotsThere, ...] = ()
     trunks: tuple[TrunkThere, ...] = ()
     busy: tuple[SlotId, ...] = ()
+    owned: tuple[tuple[SlotId, Username], ...] = ()
 
 
 class StartOffered(Struct, frozen=True, kw_only=True):
     """A call on a line that was offered to `asker`. It counts for its user, who may have had as many as they may: whose
     turn it is was decided by the offer. After `until` nothing is begun any more. `unless`: a subject of the journal and
     a sequence: an event of that subject after that one calls the call off, as long as it is not dialled.
-    `ring_at_least`: seconds for which it rings before it is given up."""
+    `ring_at_least`: seconds for which it rings before it is given up. `operator`: for whom it is, whose line it is."""
 
     host: HostName
     asker: str
@@ -173,6 +180,7 @@ class StartOffered(Struct, frozen=True, kw_only=True):
     until: Utc
     unless: tuple[str, int] | None = None
     ring_at_least: float = 0.0
+    operator: Username | None = None
 
 
 class OfferedStarted(Struct, frozen=True, kw_only=True):

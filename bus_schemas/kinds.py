@@ -1,8 +1,9 @@
 """A kind of thing that has an owner, and who sees one. The one rule, asked by HTTP, Socket.IO and the bus alike.
 
-A slot belongs to a user or to the shared pool; a call belongs to whoever started it. Everybody who may view a kind
-sees the shared ones and their own; all of them are seen by who holds the kind's `view_any`. What somebody does not
-see does not exist for them: `NOT_FOUND`, not `PERMISSION_DENIED`.
+A slot belongs to a user or to the shared pool; a call belongs to whoever started it, and to the operator whom a
+campaign gave it (`owners_of` in `call.py`). Everybody who may view a kind sees the shared ones and their own; all of
+them are seen by who holds the kind's `view_any`. What somebody does not see does not exist for them: `NOT_FOUND`, not
+`PERMISSION_DENIED`.
 
 On the bus this is one feed for each owner beside the platform's own subjects, since a subject cannot be filtered
 by what a message says: `ottb.v1.evt.call.>` for who sees all, `ottb.v1.own.<user>.evt.call.>` for one's own,
@@ -47,9 +48,9 @@ class Kind:
         """The actions of who sees all of them, whoever that asks for."""
         return frozenset({self.view, self.view_any})
 
-    def visible(self, owner: str | None, *, user: str, actions: Collection[str]) -> bool:
-        """Whether `user`, who may do `actions`, sees a thing of this kind. `owner` None: it is shared."""
-        return owner is None or owner == user or self.view_any in actions
+    def visible(self, *owners: str | None, user: str, actions: Collection[str]) -> bool:
+        """Whether `user`, who may do `actions`, sees a thing of this kind. None of `owners`: it is shared."""
+        return self.view_any in actions or any(owner is None or owner == user for owner in owners)
 
 
 Owners = Mapping[str, Iterable[str | None]]  # by the name of the kind; None: it is shared

@@ -78,7 +78,7 @@ Words = Annotated[Mapping[Word, Meaning], Meta(min_length=1, max_length=100)]
 
 class LeadAttempt(Struct, frozen=True, kw_only=True):
     """One call to a lead, or the try of one. `outcome`: null while it is under way; `not_dialed` counts for no cap.
-    `why`: why nothing was dialled."""
+    `why`: why nothing was dialled. `operator`: for whom it was dialled on a line of theirs, or who has taken it."""
 
     attempt: int
     number: str
@@ -88,6 +88,7 @@ class LeadAttempt(Struct, frozen=True, kw_only=True):
     call_id: CallId | None = None
     talk_seconds: int = 0
     why: str = ""
+    operator: Username | None = None
 
 
 class LeadStanding(Struct, frozen=True, kw_only=True):
@@ -136,7 +137,8 @@ class ListAllLeads(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class GetLead(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One lead of a campaign, with all its attempts."""
+    """One lead of a campaign, with all its attempts: for who sees the campaign, for operators for whom it was dialled
+    or who have talked with it, and for the one who looks at it in preview."""
 
     campaign_id: Id
     lead: Id
@@ -233,6 +235,7 @@ EXPORT_LEADS = Rpc("ottb.v1.qry.lead.export", ExportLeads, list[LeadLine], NOT_F
                    audit_fields=("campaign_id",))
 LIST_ALL_LEADS = Rpc("ottb.v1.qry.lead.all", ListAllLeads, list[CrmLead], frozenset(), summary="Leads of all campaigns",
                      permission=A.LEAD_VIEW, asks=frozenset({A.LEAD_VIEW_ANY}))
-GET_LEAD   = Rpc("ottb.v1.qry.lead.get",  GetLead,   LeadHistory,    NOT_FOUND, summary="One lead, with its attempts",
-                 permission=A.CAMPAIGN_VIEW, asks=SEES)
+PAST_LEAD  = Rpc("ottb.v1.qry.lead.get",  GetLead,   LeadHistory,    NOT_FOUND, summary="One lead from the records")
+GET_LEAD   = Rpc("ottb.v1.cmd.campaign.{campaign_id}.get_lead", GetLead, LeadHistory, NOT_FOUND,
+                 summary="One lead, with its attempts", fallback=PAST_LEAD, permission=A.CAMPAIGN_VIEW, asks=SEES)
 # fmt: on

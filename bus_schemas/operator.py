@@ -88,18 +88,22 @@ class ListOperators(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class OperatorCall(Struct, frozen=True, kw_only=True):
-    """A call that an operator is on. `campaign_id`: for which it was made; `lead`: where the campaign has said so."""
+    """A call that an operator is on. `campaign_id`: for which it was made; `lead`: where the campaign has said so.
+    `number`, and the `name` of the lead: whom they talk to; GET_OWN_STATUS says it, to nobody but themselves."""
 
     call_id: CallId
     at: Utc
     campaign_id: str | None = None
     lead: str | None = None
+    number: str | None = None
+    name: str = ""
 
 
 class OperatorView(Struct, frozen=True, kw_only=True):
     """One operator. `reason`: of a break. `next`: what comes after call and wrap-up. `until`: the end of the wrap-up.
     `campaigns` null: all. `reserved_by`: a campaign that has a call, until `reserved_until`. The `_seconds` are
-    those of the day `day` (on the site's clock) up to `since`; what goes on since then is to be added."""
+    those of the day `day` (on the site's clock) up to `since`; what goes on since then is to be added, less the time in
+    which the site was down, which is nobody's but of calls."""
 
     user: Username
     status: OperatorStatus
@@ -338,9 +342,17 @@ class Spent(Struct, frozen=True, kw_only=True):
     ms: int
 
 
+class Down(Struct, frozen=True, kw_only=True):
+    """A time in which there was no site: from when it was last known to be up until it was again."""
+
+    begun: Utc
+    over: Utc
+
+
 class Turn(Struct, frozen=True, kw_only=True):
     """What an operator is at from now on, whole. `spent`: the time in the status `before`, by day; empty where that
-    goes on. `next`: what comes after call and wrap-up; `until`: the end of the wrap-up."""
+    goes on. `down`: times within that in which the site was down, and which do not count. `next`: what comes after call
+    and wrap-up; `until`: the end of the wrap-up."""
 
     user: Username
     at: Utc
@@ -351,6 +363,7 @@ class Turn(Struct, frozen=True, kw_only=True):
     next_reason: str = ""
     until: Utc | None = None
     spent: tuple[Spent, ...] = ()
+    down: tuple[Down, ...] = ()
 
 
 class OperatorChanged(Turn, frozen=True, kw_only=True):

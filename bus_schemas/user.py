@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode
-from bus_schemas.fields import UNSEEN, Extension, Id, Username, Utc, shaped
+from bus_schemas.fields import UNSEEN, Extension, GivenExtension, Id, Username, Utc, shaped
 from bus_schemas.permissions import Access, Action
 
 E = ErrorCode
@@ -213,7 +213,7 @@ class CreateUser(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     role: RoleName
     email: Email | None = None
     must_change_password: bool | None = None
-    extension: Extension | None = None
+    extension: GivenExtension | None = None
 
 
 class ChangeUser(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -228,7 +228,7 @@ class ChangeUser(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     password: Password | UnsetType = UNSET
     status: UserStatus | UnsetType = UNSET
     must_change_password: bool | UnsetType = UNSET
-    extension: Extension | UnsetType | None = UNSET
+    extension: GivenExtension | UnsetType | None = UNSET
     end_tokens: bool = False
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -17,7 +17,8 @@ LOOK = 1.0  # seconds
 LINE_EVERY = 5.0  # seconds, where there is no terminal
 REASONS_EVERY = 5.0  # seconds, and at most a twentieth of the time: of 100,000 leads it takes some seconds to tell
 MINUTE = 60.0
-OVER = ("stopped", "finished")
+ARCHIVED = "archived"  # of such a one nobody says why it does not dial
+OVER = ("stopped", "finished", ARCHIVED)
 NOT_CALLED_AGAIN = ("done", "do_not_call", "invalid")
 
 Found = Mapping[str, Any]  # any: JSON, as the API documents it
@@ -47,7 +48,7 @@ class Watched:
         """The board as it is now. `now`: seconds of a clock that only goes on. Raises NotDone."""
         try:
             self.found = self._find()
-            if now >= self._due or self.over:
+            if (now >= self._due or self.over) and self.found["status"] != ARCHIVED:
                 began = time.monotonic()
                 self._why = self._explain()
                 self._due = now + max(REASONS_EVERY, 20 * (time.monotonic() - began))
@@ -115,7 +116,19 @@ def board(found: Found, why: Found | None, rate: float) -> RenderableType:
     head = Text.assemble((found["campaign_id"], "bold"), "  ", (found["status"], _style(found["status"])))
     progress = Table.grid(padding=(0, 1))
     progress.add_row(ProgressBar(total=max(found["leads"], 1), completed=over, width=40), _of(over, found["leads"]))
-    return Group(head, progress, _figures(found, rate), reasons(why) if why is not None else "")
+    return Group(head, progress, _figures(found, rate), explanation(why) if why is not None else "")
+
+
+def explanation(why: Found) -> RenderableType:
+    """How a campaign dials, and why leads are not called."""
+    return Group(*map(Text, _dials(why)), reasons(why))
+
+
+def _dials(why: Found) -> Iterator[str]:
+    if (mode := why.get("mode")) is not None and why.get("status") not in OVER:
+        yield f"dials: {mode}" + (f", since {why['fallback']}" if why.get("fallback") else "")
+    if users := why.get("no_extension"):
+        yield f"no call can be taken to, for want of an extension: {', '.join(users)}"
 
 
 def reasons(why: Found) -> RenderableType:

@@ -326,7 +326,7 @@ def explain(config: Path | None, user: str, as_json: bool, id: str, lead: str | 
     """Say why a campaign does not dial, or why one LEAD of it is not called."""
     from rich.console import Console
 
-    from cli.board import reasons
+    from cli.board import explanation, reasons
     from cli.campaign import explained
 
     with _logged_in(_settings(config), user) as session:
@@ -334,7 +334,7 @@ def explain(config: Path | None, user: str, as_json: bool, id: str, lead: str | 
     if as_json:
         click.echo(json.dumps(why))
     else:
-        Console().print(reasons(why if lead is None else {"reasons": [{**why, "leads": 1}]}))
+        Console().print(explanation(why) if lead is None else reasons({"reasons": [{**why, "leads": 1}]}))
 
 
 @campaign.command()

@@ -60,7 +60,7 @@ PURE = [
     ROOT / "actors/operator/days.py",
     *(ROOT / f"actors/campaign/{name}.py"
       for name in ("dry_run", "durations", "explain", "hours", "intake", "learning", "lookahead", "pacing", "places",
-                   "roster", "rulebook", "rules", "selection", "standing", "tally")),
+                   "played_team", "roster", "rulebook", "rules", "selection", "standing", "tally", "team_dry_run")),
     *(path for path in ROOT.glob("actors/ledger/*.py") if path.stem not in ("ledger", "follow", "lane", "start")),
     *ROOT.glob("gateway/surface/*.py"),
     *ROOT.glob("bus_schemas/*.py"),

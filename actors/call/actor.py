@@ -63,8 +63,8 @@ class CallActor(LineCall[Call, CallEvent, Call, CallReport]):
 
     def end(self, request: EndCall, context: Context) -> Outcome[CallView]:
         call = self._seen_by(context)
-        if context.user != call.user and not context.may(Action.CALL_END_ANY):
-            raise Refusal(ErrorCode.PERMISSION_DENIED, "The call was started by somebody else.")
+        if context.user not in call.owners and not context.may(Action.CALL_END_ANY):
+            raise Refusal(ErrorCode.PERMISSION_DENIED, "The call is somebody else's.")
         decision = machine.end(call, context.user, context.command_id, self._now(), self._timeouts)
         return Outcome(decision=decision, reply=lambda: machine.view(self._call()))
 
@@ -76,7 +76,7 @@ class CallActor(LineCall[Call, CallEvent, Call, CallReport]):
 
     def _seen_by(self, context: Context) -> Call:
         call = self._call()
-        if not CALL.visible(call.user, user=context.user, actions=context.actions):
+        if not CALL.visible(*call.owners, user=context.user, actions=context.actions):
             raise NO_CALL()
         return call
 
@@ -86,7 +86,7 @@ class CallActor(LineCall[Call, CallEvent, Call, CallReport]):
         return self.state
 
     def owners(self, state: Call | None) -> tuple[str | None, ...]:
-        return (state.user,) if state is not None else ()
+        return state.owners if state is not None else ()
 
     def owners_beside(self) -> Owners:
         """A call on a phone is about its slot too, which is taken by it and freed."""

@@ -23,6 +23,7 @@ from bus_schemas.call import (
     CallView,
     EndReason,
     Phase,
+    owners_of,
     state_of,
     status_of,
 )
@@ -125,6 +126,16 @@ class Call(Struct, frozen=True, kw_only=True):
     @property
     def user(self) -> str:
         return self.attempt.user
+
+    @property
+    def operator(self) -> str | None:
+        """Who has it: for whom it was dialled, or to whom it was joined."""
+        return self.joined.operator if self.joined is not None else self.attempt.operator
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """Whose it is."""
+        return owners_of(self.user, self.operator)
 
     @property
     def outside(self) -> str:
@@ -320,6 +331,6 @@ def view(call: Call) -> CallView:
         ending=call.ending_by is not None and ended is None,
         trace_id=call.attempt.trace_id,
         trunk=call.trunk,
-        operator=call.joined.operator if call.joined else None,
+        operator=call.operator,
         extension=call.joined.extension if call.joined else None,
     )

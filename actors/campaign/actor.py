@@ -13,12 +13,13 @@ from msgspec.structs import replace
 from actors.campaign import machine, previewing, words
 from actors.campaign.answered import Answered, GiveUp, TakeCall
 from actors.campaign.caps import Caps
-from actors.campaign.carriage import Carriage, There
+from actors.campaign.carriage import Carriage, There, Whose
 from actors.campaign.claims import BeginCall, CallOver, Claim, EndCall, FindCall, Joined, NotBegun
 from actors.campaign.crew import Crew
 from actors.campaign.desks import Desks
 from actors.campaign.dispositions import Settled
 from actors.campaign.figures import Figures
+from actors.campaign.hope import Hope
 from actors.campaign.lines import Ask, Held, HeldLines
 from actors.campaign.list_news import ListNews, ListsChanged, Watch
 from actors.campaign.machine import NEXT, CampaignDecision, Ran
@@ -29,6 +30,7 @@ from actors.campaign.places import at
 from actors.campaign.previews import NO_PREVIEW
 from actors.campaign.record import READ_BACK, Campaign, evolve, evolve_all, tried, under_way
 from actors.campaign.reports import CallAnswered, Ended, Offered, OperatorRefused, Report, Surveyed, TeamChanged
+from actors.campaign.rest import Rest
 from actors.campaign.rulebook import Elsewhere, RuleBook
 from actors.campaign.rules import Candidate, zones_for
 from actors.campaign.selection import Selection
@@ -94,9 +96,7 @@ from bus_schemas.preview import (
 NO_LEAD = RefusalTemplate(ErrorCode.NOT_FOUND, "No such lead in this campaign.")
 MOST_LINES = 50  # that are asked for at once
 KEEP_ARCHIVED = 5.0  # seconds, until the records answer for it
-PATIENT, REST, LONGEST_REST = 5, 0.5, 60.0  # refused calls on end until it rests, and for how many seconds
-GIVE_UP = 300.0  # seconds without a line that may call those who are left, busy or not, until it finishes
-TOLD_EVERY = 0.5  # seconds between two tellings of the counts
+TOLD_EVERY, TOLD_AGAIN = 0.5, 10.0  # seconds between two tellings of the counts; and where they stay the same
 HALTS = (f".{CAMPAIGN_PAUSED.verb}", f".{CAMPAIGN_STOPPED.verb}")  # how their subjects end
 
 class LookOn(Effect, frozen=True, kw_only=True):
@@ -135,13 +135,14 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         self._ended: deque[CallOver | NotBegun] = deque()  # beside the inbox: a thousand calls may end at once
         self._halted = 0  # where the journal says that it was last paused, or stopped
         self._nobody_left: int | None = None  # the last entry with which nobody was left to be called
-        self._refused = 0  # calls on end that no line took
-        self._rests_until = 0.0
+        self._rest = Rest()
         self._asked: set[Ask] = set()  # that wait for an answer
         self._claimed: dict[int, int] = {}  # the entry of each claim whose call was not asked for yet, by place
         self._surveying = False
-        self._hopeless_since: float | None = None  # there is no line for those who lack one
-        self._telling = Telling(actor=self, host=host, every=TOLD_EVERY, tell=self._tell)
+        self._hope = Hope()
+        self._telling = Telling(
+            actor=self, host=host, every=TOLD_EVERY, tell=self._tell, again=TOLD_AGAIN, goes_on=lambda: self.runs
+        )
 
     # --- commands
 
@@ -177,7 +178,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
 
     def _seen_from(self, context: Context) -> previewing.Asked:
         """The campaign as an operator of its finds it who asks for a lead, whoever made it. Raises Refusal."""
-        campaign, crew = self._campaign(), self._team_crew()
+        campaign, crew = self._campaign(), self.team_crew()
         if crew is None or not self._team.has(context.user, self.id):
             self.seen_by(context)
         if crew is None or self._selection is None or campaign.settings.mode is not Mode.PREVIEW:
@@ -186,7 +187,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
             raise machine.NOT_RUNNING()
         return previewing.Asked(context.user, campaign, crew, self._selection, self.book, self._now())
 
-    def _team_crew(self) -> Crew | None:
+    def team_crew(self) -> Crew | None:
         """Its operators, if it has any."""
         team = self.state is not None and self.state.settings.operators is Operators.TEAM
         return self._crew if team else None
@@ -323,7 +324,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
             self._crew.follow(self.state, event)
             self._answered.drop(event.place)
         if isinstance(event, CampaignConfigured | CampaignFinished):
-            self._hopeless_since = None
+            self._hope.begin_anew()
         self._telling.soon()
 
     def _follow(self, selection: Selection, figures: Figures, crew: Crew) -> None:
@@ -331,10 +332,11 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         self._team.watch(id(self), self._hear_of_operators)
         self._words.begin()
         self._lists.begin()
+        self._telling.soon()
 
     def _hear_of_operators(self, heard: Heard) -> None:
         """An operator is another now: all of them are looked at, in this campaign's turn."""
-        if (crew := self._team_crew()) is None or not heard.concerns(self.id):
+        if (crew := self.team_crew()) is None or not heard.concerns(self.id):
             return
         if heard.wrapped_up is not None and heard.member.works_for(self.id):
             crew.wrapped_up(heard.wrapped_up)
@@ -378,14 +380,13 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         if isinstance(report, ListsChanged):
             self._selection.look_again(campaign, self._lists.take())
         if isinstance(report, Surveyed):
-            self._surveyed(report.there, self._selection, now)
+            self._hope.follow(report.there, self._selection, now.mono)
         seated = self._seated(campaign, now)
         if seated.events:  # and what they change is looked at next
             return replace(seated, effects=(*seated.effects, SetTimer(name=NEXT, seconds=0.0)))
         decision = self._claim(campaign, self._selection, now)
         decision = replace(decision, effects=(*decision.effects, *seated.effects))
         lacks = isinstance(report, Offered) and report.ask.countries is not None and not report.lines
-        lacks = lacks and self._team_crew() is None
         return replace(decision, effects=(*decision.effects, Survey())) if lacks else decision
 
     def _seated(self, campaign: Campaign, now: Moment) -> CampaignDecision:
@@ -399,7 +400,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         report, campaign = self._ended.popleft(), self.state
         more = (LookOn(),) if self._ended else ()
         if isinstance(report, NotBegun) and not report.of_number:
-            self._rest(now)
+            self._rest.refused(now.mono)
         if campaign is None:
             return Decision(effects=more)
         decision = machine.ended(campaign, report, self.book, now)
@@ -409,32 +410,20 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         """Claim as many leads as there are lines, and say what there has to be for more."""
         if campaign.status is not CampaignStatus.RUNNING:
             return Decision(effects=(ReturnLines(),))
-        if (rest := self._rests_until - now.mono) > 0:
+        if (rest := self._rest.left(now.mono)) > 0:
             return Decision(effects=(ReturnLines(), SetTimer(name=NEXT, seconds=rest)))
         self._lines.expire(now.mono)
-        if (crew := self._team_crew()) is not None:
+        hopeless = self._hope.is_lost(now.mono)
+        if (crew := self.team_crew()) is not None:
             return claim_for_team(
-                crew, campaign, selection, self.book, self._lines, self._answered.places, now
+                crew, campaign, selection, self.book, self._lines, self._answered.places, now, hopeless=hopeless
             )
-        hopeless = self._hopeless_since is not None and now.mono - self._hopeless_since >= GIVE_UP
         decision = machine.claim(
             campaign, selection, self.book, len(self._lines), now, lines=self._lines, hopeless=hopeless
         )
-        most = min(selection.left, MOST_LINES if self._refused < PATIENT else 1)
+        most = min(selection.left, 1 if self._rest.comes else MOST_LINES)
         more = waits_for(selection, now.seconds, most, spare=len(self._lines) > 0)
         return Decision(events=decision.events, effects=(*decision.effects, *more))
-
-    def _surveyed(self, there: There, selection: Selection, now: Moment) -> None:
-        if not selection.lacking or any(there.reaches(home) for home in selection.homes()):
-            self._hopeless_since = None
-        elif self._hopeless_since is None:
-            self._hopeless_since = now.mono
-
-    def _rest(self, now: Moment) -> None:
-        """Where no line takes a call, longer each time: claims and refusals without end would fill the journal."""
-        self._refused += 1
-        times = min(self._refused - PATIENT, 10)
-        self._rests_until = now.mono + min(REST * 2**times, LONGEST_REST) if times >= 0 else 0.0
 
     # --- effects
 
@@ -468,14 +457,14 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
 
     async def _survey(self) -> None:
         try:
-            self.tell(Surveyed(there=await self._outside.survey(self._campaign())))
+            self.tell(Surveyed(there=await self._outside.survey(self._campaign(), self.whose_lines())))
         finally:
             self._surveying = False
 
     def _take_in(self, offered: Offered) -> None:
         """Lines of a carrier that the settings no longer want go back."""
         self._asked.discard(offered.ask)
-        crew, state = self._team_crew(), self.state
+        crew, state = self.team_crew(), self.state
         joins = crew is not None and state is not None and crew.joins(state)
         if state is not None and offered.ask.is_of(state.settings.carriers, team=crew is not None, joins=joins):
             self._lines.add(offered.lines)
@@ -484,7 +473,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
 
     def began(self) -> None:
         """A call was begun: lines take calls."""
-        self._refused, self._rests_until = 0, 0.0
+        self._rest.over()
 
     def ended(self, report: CallOver | NotBegun) -> None:
         """An attempt is over."""
@@ -555,10 +544,10 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
 
     def pace(self) -> Pace:
         """How many dials it would begin now. Without a team all lines are its own operators, and each is used."""
-        if (crew := self._team_crew()) is not None:
+        if (crew := self.team_crew()) is not None:
             now = parse_utc(self._now().at)
             return crew.pace(self._campaign(), now, self._answered.places, held=len(self._lines))
-        limit = Limit.RESTS if self._rests_until > self._now().mono else Limit.CARRIERS_FULL
+        limit = Limit.RESTS if self._rest.left(self._now().mono) > 0 else Limit.CARRIERS_FULL
         way = without_team(self._campaign().settings.mode)
         return Pace(dials=len(self._lines), limit=limit, mode=way.mode, fallback=way.fallback)
 
@@ -566,24 +555,33 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         """When a lead is looked at again, in seconds since 1970. None: it waits for no time."""
         return self._selection.waits_until(place) if self._selection is not None else None
 
-    def carriage(self, there: There) -> Carriage | None:
-        """How its numbers could be called. `there`: what lines there are. None: on those of its operators."""
-        if self._team_crew() is not None:
-            return None
-        return Carriage(self._campaign().settings.carriers, there, self._lines.copy())
+    def whose_lines(self) -> Whose:
+        """Whose lines carry its calls."""
+        crew = self.team_crew()
+        return crew.whose(self._campaign()) if crew is not None else Whose()
+
+    def carriage(self, there: There) -> Carriage:
+        """How its numbers could be called. `there`: what lines there are, of those whose lines carry its calls."""
+        free, crew, campaign = None, self.team_crew(), self._campaign()
+        if crew is not None and there.whose.operators is not None:
+            free = {*crew.free(campaign)}.difference(self._lines.users)
+        return Carriage(campaign.settings.carriers, there, self._lines, free)
 
     def ready(self) -> list[str] | None:
         """The operators who are ready; None: it has none."""
-        crew = self._team_crew()
+        crew = self.team_crew()
         return crew.ready(self._campaign()) if crew is not None else None
 
     # --- its counts
 
     async def _tell(self) -> None:
         if self.state is not None and self._figures is not None:
-            crew, now, way = self._team_crew(), self._now().at, without_team(self.state.settings.mode)
-            way = crew.way(self.state, parse_utc(now)) if crew is not None else way
-            said = self._figures.said(self.state, now, way, crew.by_status(self.state) if crew is not None else {})
+            crew, now, way = self.team_crew(), self._now().at, without_team(self.state.settings.mode)
+            operators, cap = dict[str, int](), self.book.cap(settings := self.state.settings)
+            if crew is not None:
+                way, operators = crew.way(self.state, parse_utc(now)), {**crew.by_status(self.state)}
+                cap = min(cap, crew.cap_by(settings))
+            said = self._figures.said(self.state, now, way, operators, cap)
             await self._host.publish(CAMPAIGN_TELEMETRY, said, self.owners(self.state))
 
     async def terminate(self) -> None:

@@ -1,11 +1,13 @@
 """What there is to carry the calls of a campaign, and why it carries none of some number now. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from enum import StrEnum
+from typing import NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from actors.campaign.lines import Held, Home, Lines, may_call
+from actors.campaign.lines import Held, HeldLines, Home, may_call
 from actors.campaign.standing import Standing
 from actors.telephony.numbers import home_of
 from bus_schemas.carriers import Carriers
@@ -23,19 +25,52 @@ class Lack(StrEnum):
     EXTENSIONS_BUSY = "extensions_busy"  # nobody is free who would be joined with whoever answers
     TRUNK_DOWN = "trunk_down"
     SLOTS_DOWN = "slots_down"
+    NOT_READY = "operator_not_ready"  # whose line may call there
     UNKNOWN = "lines_unknown"
     COUNTRY = "country"  # none may call there, whatever it does now: the name that the dial rule has
     NO_LINE = "no_line"  # there is none
 
 
 Why = tuple[Lack, str, str]  # and in words, and what would change it
+NAMED = 5  # operators; of more the others are counted
+
+
+class Whose(NamedTuple):
+    """The lines that a campaign dials on. `operators`: those of these users; None: its maker's and the pool's. `joins`:
+    channels whose calls wait for whoever is ready."""
+
+    operators: tuple[str, ...] | None = None
+    joins: bool = False
 
 
 class There(Struct, frozen=True, kw_only=True):
-    """What hosts say that there is. `complete`: each of them has said so."""
+    """What hosts say that there is of the lines that are `whose`. `complete`: each of them has said so."""
 
     lines: tuple[LinesThere, ...] = ()
     complete: bool = False
+    whose: Whose = Whose()
+
+    @property
+    def any(self) -> bool:
+        """Whether there is any."""
+        return any(each.slots or each.trunks for each in self.lines)
+
+    def of(self, users: Collection[str]) -> "There":
+        """Those of some of its operators. A trunk is one for them where one of their extensions is, beside it."""
+        mine = (
+            replace(
+                each, slots=tuple(slots for slots in each.slots if slots.user in users),
+                owned=(owned := tuple(pair for pair in each.owned if pair[1] in users)),
+                trunks=each.trunks if owned else (),
+            )
+            for each in self.lines
+        )  # fmt: skip
+        return replace(self, lines=tuple(mine), whose=self.whose._replace(operators=tuple(users)))
+
+    def with_lines(self) -> frozenset[str]:
+        """The operators who have one, with or without a phone."""
+        slots = {slots.user for each in self.lines for slots in each.slots if slots.user is not None}
+        return frozenset(slots | {user for each in self.lines for _, user in each.owned if each.trunks})
 
     def slots(self, home: Home) -> list[SlotsThere]:
         """Those whose SIMs may call a number of there."""
@@ -49,12 +84,16 @@ class There(Struct, frozen=True, kw_only=True):
         """How many calls could begin now."""
         slots = sum(slots.idle for each in self.lines for slots in each.slots)
         trunks = sum(trunk.free for each in self.lines for trunk in each.trunks if trunk.state is not TrunkState.DOWN)
-        return slots + min(trunks, len(self.free_extensions(carriers)))
+        return slots + (trunks if self.whose.joins else min(trunks, len(self.free_extensions(carriers))))
 
     def free_extensions(self, carriers: Carriers) -> set[int]:
         """Where answered calls of trunks could go now."""
+        if carriers.trunks is None:
+            return set()
         busy = {slot for each in self.lines for slot in each.busy}
-        return {*carriers.trunks.extensions} - busy if carriers.trunks is not None else set()
+        if self.whose.operators is None:
+            return {*carriers.trunks.extensions} - busy
+        return {slot for each in self.lines for slot, _ in each.owned} - busy
 
     def reaches(self, home: Home) -> bool:
         """Whether some line may call a number of there, or nobody knows."""
@@ -84,13 +123,17 @@ class Reachable:
 
 
 class Carriage:
-    """How it is with numbers that may be called. `lines`: that a campaign holds, which are counted as used one by
-    one."""
+    """How it is with numbers that may be called. `lines`: that a campaign holds, which are counted as used one by one.
+    `free`: of its operators those for whom nothing is dialled and who hold none, where lines are operators'."""
 
-    def __init__(self, carriers: Carriers, there: There, lines: Lines) -> None:
+    def __init__(
+        self, carriers: Carriers, there: There, lines: HeldLines, free: Collection[str] | None = None
+    ) -> None:
         self._carriers = carriers
-        self._there = there
-        self._lines = lines
+        self._all = there
+        self._there = there if free is None else there.of(free)
+        self._free = free
+        self._lines = lines.copy()
         self._known: dict[Home, Standing] = {}
         self._homes: dict[str, Home] = {}
 
@@ -99,8 +142,11 @@ class Carriage:
         return self._lines.take(e164, self._carriers, 0.0) is not None
 
     def reaches(self, e164: str) -> bool:
-        """Whether some line may call it, busy or not."""
-        return self._there.reaches(self._home(e164))
+        """Whether some line may call it, busy or not. Where no operator has any, one may come who has."""
+        return self._reaches(self._home(e164))
+
+    def _reaches(self, home: Home) -> bool:
+        return self._all.reaches(home) or (self._free is not None and not self._all.any)
 
     def lack(self, e164: str) -> Standing:
         """Why none of the others does."""
@@ -119,15 +165,21 @@ class Carriage:
         if not whys and not self._there.complete:
             whys = [(Lack.UNKNOWN, "a host does not say which lines it has", "that host")]
         elif not whys:
-            whys = [self._for_good(home[0] or "there")]
+            whys = [self._none(home)]
         first = min(whys, key=lambda why: list(Lack).index(why[0]))
         words = "; ".join(dict.fromkeys(words for _, words, _ in (*whys, *self._missing())))
         return Standing(reason=first[0], words=words, change=first[2])
 
-    def _for_good(self, country: str) -> Why:
-        """Why none ever does."""
-        if not any(each.slots or each.trunks for each in self._there.lines):
+    def _none(self, home: Home) -> Why:
+        """Why there is none, busy or not."""
+        country = home[0] or "there"
+        if self._free is None and not self._all.any:
             return Lack.NO_LINE, "there is no line that it may use", "a slot or trunk that it may use"
+        if not self._there.any and self._reaches(home):
+            return Lack.NO_LINE, "no operator who is ready has a line that it may use", "a slot of theirs, with a phone"
+        if self._reaches(home):
+            words = f"no operator who is ready has a line that may call {country}"
+            return Lack.NOT_READY, words, "an operator who has one"
         change = f"a SIM or trunk that may call {country}, which `[dial] countries`, where that is set, has to name"
         return Lack.COUNTRY, f"no line that it may use may call {country}", change
 
@@ -149,15 +201,18 @@ class Carriage:
             return
         if all(trunk.full for trunk in up):
             yield Lack.TRUNK_FULL, f"all channels of {_names(up)} are in use", "more channels"
-        elif not self._there.free_extensions(self._carriers):
+        elif not self._there.whose.joins and not self._there.free_extensions(self._carriers):
             yield Lack.EXTENSIONS_BUSY, "all extensions for answered calls are in use", "more of them"
         else:
             yield Lack.TRUNK_FULL, f"{_names(up)} may not dial faster", "more calls per second"
 
     def _missing(self) -> Iterator[Why]:
-        """Trunks that are wanted, and that nobody has."""
+        """Operators who have no line, and trunks that are wanted and that nobody has."""
+        if without := sorted({*(self._free or ())} - self._there.with_lines()):
+            more = f" and {len(without) - NAMED} more" if len(without) > NAMED else ""
+            yield Lack.NO_LINE, f"ready without a line: {', '.join(without[:NAMED])}{more}", ""
         wanted = self._carriers.trunks.trunks if self._carriers.trunks is not None else ()
-        here = {trunk.name for each in self._there.lines for trunk in each.trunks}
+        here = {trunk.name for each in self._all.lines for trunk in each.trunks}
         for name in wanted:
             if self._there.complete and name not in here:
                 yield Lack.TRUNK_DOWN, f"there is no trunk {name}", ""

@@ -11,8 +11,8 @@ from heapq import heappush, heappushpop
 from msgspec.structs import replace
 
 from actors.campaign import machine
-from actors.campaign.desks import Desks
-from actors.campaign.durations import binned_since
+from actors.campaign.carriage import Whose
+from actors.campaign.durations import binned_since, mean_of
 from actors.campaign.learning import (
     Learnt,
     dial_answered,
@@ -25,12 +25,12 @@ from actors.campaign.lines import HeldLines
 from actors.campaign.lookahead import KEPT, Outlook, outlook
 from actors.campaign.pacing import Pace, Plan, Snapshot, Way, pace, way
 from actors.campaign.places import at, each
+from actors.campaign.played_team import Extensions, Operators, PlayedDesks, PlayedTeam
 from actors.campaign.previews import Previews
 from actors.campaign.record import NOT_DIALED, Campaign, tries_of
 from actors.campaign.roster import Roster
 from actors.campaign.rulebook import RuleBook
 from actors.campaign.standing import standing
-from actors.campaign.team import Team
 from actors.runtime.clock import Moment, parse_utc
 from actors.runtime.decision import Decision
 from bus_schemas.campaign import ABANDONED, ANSWERED, OUTCOMES, CampaignAttemptEnded, CampaignSettings, Mode
@@ -44,7 +44,7 @@ MOST = 1000  # dials at once: lines of operators are as many as there are
 class Crew:
     """Who talks for a campaign. `joining`: the trunks of the site whose calls can be taken to operators' extensions."""
 
-    def __init__(self, team: Team, desks: Desks, joining: frozenset[str]) -> None:
+    def __init__(self, team: Operators, desks: Extensions, joining: frozenset[str]) -> None:
         self._team = team
         self._desks = desks
         self._joining = joining
@@ -53,6 +53,19 @@ class Crew:
         self._ahead: tuple[float, Outlook] | None = None
         self._paced: tuple[float, tuple[object, ...], Pace] | None = None  # when, of what, how
         self.previews = Previews()
+
+    def played(self, campaign: Campaign) -> "tuple[Crew, PlayedTeam]":
+        """Who is there for the campaign now, as a crew of their own that knows the same, for who asks what would be."""
+        there = self._team.working_for(campaign.campaign).there
+        team = PlayedTeam(there)
+        crew = Crew(team, PlayedDesks({one.user: self._desks.of(one.user) for one in there}), self._joining)
+        crew._cap, crew._learnt, crew.previews = self._cap, self._learnt, self.previews.copy()
+        return crew, team
+
+    @property
+    def wrap_up(self) -> float:
+        """How long somebody wraps up, as far as is known."""
+        return mean_of((self._learnt or Learnt()).wrap)
 
     # --- who is there
 
@@ -63,6 +76,10 @@ class Crew:
         if settings.mode not in (Mode.POWER, Mode.PREDICTIVE) or trunks is None:
             return False
         return not self._joining.isdisjoint(trunks.trunks) if trunks.trunks else bool(self._joining)
+
+    def whose(self, campaign: Campaign) -> Whose:
+        """Whose lines carry its calls, also of those who are away."""
+        return Whose(joins=True) if self.joins(campaign) else Whose(self._team.of_campaign(campaign.campaign))
 
     def look_up(self, campaign: Campaign, now: Moment) -> None:
         """Have it asked where the PBX reaches those who are there."""
@@ -83,8 +100,8 @@ class Crew:
         return untaken(campaign, self.ready(campaign))
 
     def by_status(self, campaign: Campaign) -> Mapping[str, int]:
-        """How many are there, by their status."""
-        return self._team.working_for(campaign.campaign).by_status
+        """How many are there to whom it can give calls, by their status."""
+        return self._there(campaign).by_status
 
     # --- leads that operators look at
 
@@ -112,7 +129,7 @@ class Crew:
         self, campaign: Campaign, now: datetime, waiting: Collection[int] = (), *, held: int | None = None
     ) -> Pace:
         """How many dials are to be begun, and why not more. `waiting`: the places of calls that wait for somebody.
-        `held`: if these are on channels, no more than it holds of them; None: it asks for as many as are wanted."""
+        `held`: no more than it holds lines; None: it asks for as many as are wanted."""
         matters = self._matters(campaign, now, waiting, held)
         if self._paced is None or self._paced[1] != matters or not 0 <= now.timestamp() - self._paced[0] < STANDS:
             self._paced = now.timestamp(), matters, self._pace(campaign, now, waiting, held)
@@ -127,7 +144,7 @@ class Crew:
     ) -> tuple[object, ...]:
         """What has to be the same for as many dials to be worth while a moment later."""
         there, ready = len(self._there(campaign).there), self.ready(campaign)
-        cap, hour = self._cap_by(campaign.settings), now.replace(minute=0, second=0, microsecond=0)
+        cap, hour = self.cap_by(campaign.settings), now.replace(minute=0, second=0, microsecond=0)
         return campaign.settings, cap, campaign.crew, campaign.tally, there, ready, frozenset(waiting), held, hour
 
     def _pace(self, campaign: Campaign, now: datetime, waiting: Collection[int], held: int | None) -> Pace:
@@ -136,7 +153,7 @@ class Crew:
                 pass
         assert self._learnt is not None
         joins, ahead = self.joins(campaign), self._outlook(self._learnt, now.timestamp())
-        there = replace(self._snapshot(campaign, now, waiting), capacity=MOST if held is None or not joins else held)
+        there = replace(self._snapshot(campaign, now, waiting), capacity=MOST if held is None else held)
         found = pace(self._plan(campaign), there, replace(self._learnt, tally=campaign.tally), ahead)
         if not joins or held is None:
             return found
@@ -146,14 +163,15 @@ class Crew:
     def _plan(self, campaign: Campaign) -> Plan:
         settings = campaign.settings
         return Plan(
-            mode=settings.mode, ratio=settings.ratio, cap=self._cap_by(settings), joins=self.joins(campaign)
+            mode=settings.mode, ratio=settings.ratio, cap=self.cap_by(settings), joins=self.joins(campaign)
         )
 
     def hold_to(self, cap: float, settings: CampaignSettings) -> None:
         """A lead is next for whom the rules want this cap: the lowest of all holds, until there are other settings."""
-        self._cap = settings, min(cap, self._cap_by(settings))
+        self._cap = settings, min(cap, self.cap_by(settings))
 
-    def _cap_by(self, settings: CampaignSettings) -> float:
+    def cap_by(self, settings: CampaignSettings) -> float:
+        """The one that holds now, as far as leads have been next."""
         known = self._cap is not None and self._cap[0] is settings
         return self._cap[1] if self._cap is not None and known else settings.abandoned_share
 

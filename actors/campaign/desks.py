@@ -1,22 +1,28 @@
 """Where the PBX reaches operators, for calls that are taken to them: their extensions, as POINT has said them lately.
+It is asked again when it has changed a user, and now and then: POINT alone knows what counts.
 
 One for all campaigns of a host. Who has none can take no such call; of whom nothing is known yet, neither.
 """
 
 from collections.abc import Iterable
 
+import msgspec
 import structlog
 
-from actors.runtime.bus import Bus
+from actors.runtime.bus import Bus, BusError, Recorded, Unsubscribe
 from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.wire import ask
+from bus_schemas.contract import UNDECODABLE
 from bus_schemas.errors import ErrorCode, Refusal
-from bus_schemas.user import FIND_EXTENSION, FindExtension
+from bus_schemas.user import FIND_EXTENSION, USER_CHANGED, FindExtension, UserChanged
 
 log = structlog.get_logger()
 
 LASTS = 10.0  # seconds after which it is asked again
+AGAIN = 1.0  # seconds until it is tried again to follow, where that was not possible
+
+CHANGED = msgspec.json.Decoder(UserChanged)
 
 
 class Desks:
@@ -29,6 +35,30 @@ class Desks:
         self._host = host
         self._known: dict[str, str | None] = {}
         self._asked: dict[str, float] = {}  # when, on the monotonic clock
+        self._stop: Unsubscribe | None = None
+
+    async def listen(self) -> None:
+        """Hear from now on of users who are changed."""
+        while self._stop is None:
+            try:
+                after = await self._bus.last_seq()
+                self._stop = await self._bus.follow(USER_CHANGED.subject, self._hear, after=after)
+            except BusError as error:
+                log.info("changes of users are not heard yet", error=str(error))
+                await self._host.pause(AGAIN)
+
+    async def stop(self) -> None:
+        if self._stop is not None:
+            await self._stop()
+
+    async def _hear(self, recorded: Recorded) -> None:
+        try:
+            user = CHANGED.decode(recorded.data).user
+        except UNDECODABLE as error:
+            log.warning("a user's event cannot be read", seq=recorded.seq, error=str(error))
+            return
+        if self._asked.pop(user, None) is not None:
+            self.look_up((user,))
 
     def of(self, user: str) -> str | None:
         """Somebody's extension. None: there is none, or nobody has said it yet."""

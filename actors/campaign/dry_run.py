@@ -133,13 +133,16 @@ class DryRun:
         return Moment(at=utc(self._now), mono=0.0, boot="dry")
 
 
+def started(campaign: Campaign) -> Campaign:
+    """It, or, if it is a draft, as it would be once it was started."""
+    return replace(campaign, status=CampaignStatus.RUNNING) if campaign.status is CampaignStatus.DRAFT else campaign
+
+
 def dry_run(
     campaign: Campaign, book: RuleBook, *, minutes: float, lines: int, carrier: Carrier, now: datetime,
     there: There = NOBODY_KNOWS,
 ) -> Forecast:  # fmt: skip
     """What it would do in so many minutes from now, one that was not started yet if it were. `there`: what lines there
     are: whom none of them may call, nobody does. Raises TooManyLooks."""
-    if campaign.status is CampaignStatus.DRAFT:
-        campaign = replace(campaign, status=CampaignStatus.RUNNING)
-    run = DryRun(campaign, book, lines=lines, carrier=carrier, now=now, there=there)
+    run = DryRun(started(campaign), book, lines=lines, carrier=carrier, now=now, there=there)
     return run.until(now + timedelta(minutes=minutes))

@@ -31,7 +31,7 @@ _NOT_RUNNING = {
     CampaignStatus.FINISHED: ("the campaign has finished", ANOTHER),
     CampaignStatus.ARCHIVED: ("the campaign is archived", ANOTHER),
 }
-_LIMITED = {
+LIMITED = {
     Limit.OPERATORS_DECIDE: ("each dial is begun by an operator", "another mode"),
     Limit.NO_OPERATORS: ("no operator is there", "an operator who is ready"),
     Limit.NO_OPERATOR_READY: ("no operator is ready", "an operator who is ready"),
@@ -144,5 +144,5 @@ def _of_the_campaign(
         return Standing(reason=NEXT, words="it is called next")
     if carriage is not None and limit is Limit.CARRIERS_FULL:
         return carriage.lack(number)
-    words, change = _LIMITED[limit]
+    words, change = LIMITED[limit]
     return Standing(reason=limit, words=words, change=change)

@@ -52,14 +52,17 @@ class Figures:
             case CampaignLeadMarked():
                 self._settle(campaign, event.place)
 
-    def said(self, campaign: Campaign, at: str, way: Way, operators: Mapping[str, int]) -> CampaignTelemetry:
-        """As they are told. `at`: now. `way`: how it dials; `operators`: how many are there, by status."""
+    def said(
+        self, campaign: Campaign, at: str, way: Way, operators: Mapping[str, int], cap: float
+    ) -> CampaignTelemetry:
+        """As they are told. `at`: now. `way`: how it dials; `operators`: how many are there, by status; `cap`: the
+        abandoned share that it may have."""
         answered, abandoned = totals(campaign.tally, parse_utc(at).toordinal())
         leads = {STATUSES[status]: count for status, count in sorted(self._leads.items()) if count}
         return CampaignTelemetry(
             campaign=campaign.campaign, at=at, status=campaign.status, leads=size(campaign), attempts=self.attempts,
             in_progress=campaign.open, answered=self.answered, abandoned=self.abandoned,
-            abandoned_cap=campaign.settings.abandoned_share, by_status=leads,
+            abandoned_cap=cap, by_status=leads,
             abandoned_share=round(abandoned / answered, 4) if answered else 0.0, dials=way.mode,
             fallback=way.fallback, operators=operators,
         )  # fmt: skip

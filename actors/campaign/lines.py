@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from actors.dialing.sharing import Turns
 from actors.telephony.numbers import home_of, nearness, not_a_country
+from bus_schemas.campaign import CampaignSettings, Mode, Operators
 from bus_schemas.carriers import Carriers, SlotCarrier, TrunkCarrier
 from bus_schemas.errors import misfit
 from bus_schemas.host import Line
@@ -157,9 +158,17 @@ def _without_weight(carrier: AnyCarrier) -> AnyCarrier:
     return replace(carrier, weight=1)
 
 
-def must_be_carriers(carriers: Carriers, within: str = "settings.") -> None:
+def must_be_carriers(settings: CampaignSettings, within: str = "settings.") -> None:
     """Raise Refusal(INVALID_PARAMS) for what cannot carry any call, with the place of it. A trunk or a slot that is not
     there may come later, and is accepted."""
+    carriers = settings.carriers
+    waits = settings.operators is Operators.TEAM and settings.mode in (Mode.POWER, Mode.PREDICTIVE)
+    if carriers.trunks is not None and not carriers.trunks.extensions and not waits:
+        raise misfit(
+            f"{within}carriers.trunks.extensions",
+            "the slots with whose extensions whoever answers is joined. `power` and `predictive` with a team, whose "
+            "calls wait for an operator, need none.",
+        )
     if carriers.slots is None and carriers.trunks is None:
         raise misfit(f"{within}carriers", "slots, or trunks, or both.")
     for place, region in enumerate(carriers.slots.regions if carriers.slots is not None else ()):

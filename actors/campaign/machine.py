@@ -121,7 +121,7 @@ def create(
         return NOTHING
     wanted = settings or CampaignSettings()
     must_be_rules(wanted)
-    must_be_carriers(wanted.carriers)
+    must_be_carriers(wanted)
     if campaign is not None:
         raise EXISTS()
     if id in NO_CAMPAIGNS:
@@ -233,7 +233,7 @@ def archive(campaign: Campaign, by: str, now: Moment) -> CampaignDecision:
 def configure(campaign: Campaign, settings: CampaignSettings, by: str, now: Moment) -> CampaignDecision:
     """Change the settings, of whatever campaign. Raises Refusal(INVALID_PARAMS), which names the field."""
     must_be_rules(settings, within="")
-    must_be_carriers(settings.carriers, within="")
+    must_be_carriers(settings, within="")
     if settings == campaign.settings:
         return NOTHING
     events = (CampaignConfigured(campaign=campaign.campaign, at=now.at, by=by, settings=settings),)
@@ -435,6 +435,8 @@ def _line(
         selection.put(place, found.until.timestamp() if found.until is not None else None)
         return None
     if lines is None:
+        return None
+    if seats is not None and not seats.bears(found.number):  # it stays the next one
         return None
     operator = at(campaign.leads, place).operator if team else None
     if seats is not None and not seats.may_have(operator):

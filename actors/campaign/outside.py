@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 import structlog
 
-from actors.campaign.carriage import There
+from actors.campaign.carriage import There, Whose
 from actors.campaign.claims import CallOver, Claim, NotBegun
 from actors.campaign.elsewhere import Elsewhere
 from actors.campaign.ends import Ends
@@ -179,14 +179,17 @@ class Outside:
         except Refusal as refusal:  # it keeps them no longer than some seconds
             log.debug("lines not given back", host=host, why=refusal.message)
 
-    async def survey(self, campaign: Campaign) -> There:
+    async def survey(self, campaign: Campaign, whose: Whose) -> There:
         """What lines there are, busy or not."""
-        found = await asyncio.gather(*(self._survey(campaign, host) for host in self.hosts()))
-        return There(lines=tuple(filter(None, found)), complete=None not in found)
+        found = await asyncio.gather(*(self._survey(campaign, whose, host) for host in self.hosts()))
+        return There(lines=tuple(filter(None, found)), complete=None not in found, whose=whose)
 
-    async def _survey(self, campaign: Campaign, host: str) -> LinesThere | None:
+    async def _survey(self, campaign: Campaign, whose: Whose, host: str) -> LinesThere | None:
         carriers = campaign.settings.carriers
-        request = SurveyLines(host=host, user=campaign.by, slots=carriers.slots, trunks=carriers.trunks)
+        request = SurveyLines(
+            host=host, user=campaign.by, slots=carriers.slots if not whose.joins else None, trunks=carriers.trunks,
+            operators=whose.operators, joins=whose.joins,
+        )  # fmt: skip
         try:
             return await self._hosts.ask(SURVEY_LINES, request, self._context(campaign.by), retry=False)
         except Refusal as refusal:
@@ -209,6 +212,7 @@ class Outside:
         request = StartOffered(
             host=held.host, asker=owner.id, line=held.line, number=claim.number, until=until,
             unless=(halted, claimed_at), ring_at_least=owner.ring_seconds(claim),
+            operator=None if claim.joins else claim.operator,
         )  # fmt: skip
         await self._begin(owner, claim, request)
 
@@ -336,6 +340,7 @@ class Outside:
         if answer is Answer.TAKEN:
             owner.joined(claim, event.call_id)
         elif answer is Answer.REFUSED:
+            owner.spawn(self._joining.let_go(claim))  # who was kept for it; whoever waits does not wait for that
             owner.refused(claim)
         else:
             await self.give_up(owner, claim, event)

@@ -36,7 +36,7 @@ class Fallback(StrEnum):
     """Why a campaign dials progressively although its mode could abandon calls."""
 
     OWN_LINES = "own_lines"  # a call on an operator's phone can be given to nobody else
-    TEAM_TOO_SMALL = "team_too_small"
+    TEAM_TOO_SMALL = "team_too_small"  # nobody, or one to look ahead for
     TOO_FEW_ANSWERS = "too_few_answers"  # one abandoned call would be more than the cap
     CAP_REACHED = "cap_reached"  # one more would be
 
@@ -106,7 +106,7 @@ def without_team(mode: Mode) -> Way:
 
 def way(plan: Plan, operators: int, tally: Tally, day: int) -> Way:
     """With so many operators there, and these answered calls until a day."""
-    if plan.mode is Mode.PREVIEW or operators == 0:
+    if plan.mode is Mode.PREVIEW:
         return Way(plan.mode)
     fallback = _fallback(plan, operators, tally, day)
     return Way(plan.mode) if fallback is None else Way(Mode.PROGRESSIVE, fallback)
@@ -116,9 +116,9 @@ def pace(plan: Plan, now: Snapshot, learnt: Learnt, ahead: Outlook) -> Pace:
     """How many dials to start now. `ahead`: the outlook of what is learnt, from the last minute."""
     if plan.mode is Mode.PREVIEW:
         return Pace(dials=0, limit=Limit.OPERATORS_DECIDE, mode=plan.mode)
-    if now.operators == 0:
-        return Pace(dials=0, limit=Limit.NO_OPERATORS, mode=plan.mode)
     mode, fallback = way(plan, now.operators, learnt.tally, now.day)
+    if now.operators == 0:
+        return Pace(dials=0, limit=Limit.NO_OPERATORS, mode=mode, fallback=fallback)
     if mode is Mode.PROGRESSIVE:
         return _by_ratio(now, 1.0, mode, fallback)
     if plan.mode is Mode.POWER:
@@ -131,7 +131,7 @@ def _fallback(plan: Plan, operators: int, tally: Tally, day: int) -> Fallback | 
         return None
     if not plan.joins:
         return Fallback.OWN_LINES
-    if plan.mode is Mode.PREDICTIVE and operators < plan.smallest_team:
+    if operators < (plan.smallest_team if plan.mode is Mode.PREDICTIVE else 1):
         return Fallback.TEAM_TOO_SMALL
     if room(tally, day, plan.cap) >= 1:
         return None

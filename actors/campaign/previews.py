@@ -37,6 +37,12 @@ class Previews:
         self._shown: dict[str, Shown] = {}  # by operator
         self._skipped: dict[str, float] = {}  # up to when the skips of each count, in seconds on the monotonic clock
 
+    def copy(self) -> "Previews":
+        """The same, for who asks what would be."""
+        other = Previews()
+        other._shown, other._skipped = {**self._shown}, {**self._skipped}
+        return other
+
     def of(self, user: str, now: float) -> Shown | None:
         """The lead that somebody looks at."""
         shown = self._shown.get(user)
@@ -44,6 +50,11 @@ class Previews:
             del self._shown[user]
             return None
         return shown
+
+    def shows(self, user: str, lead: str, now: float) -> bool:
+        """Whether somebody looks at this one."""
+        shown = self.of(user, now)
+        return shown is not None and shown.lead == lead
 
     def lead_of(self, user: str, lead: str, now: float) -> Shown:
         """The same, which must be this one. Raises Refusal."""

@@ -56,6 +56,13 @@ class RuleBook:
         hours, zone = self._dials
         return open_by((zone,), hours, now)
 
+    def cap(self, settings: CampaignSettings) -> float:
+        """The share of answered calls that may be abandoned, whatever the number: of site, settings and presets for all
+        numbers the lowest."""
+        of_all = (preset.rules for preset in self._presets if not preset.countries)
+        shares = (rules.abandoned_share for rules in (self._site, *of_all))
+        return min(share for share in (settings.abandoned_share, *shares) if share is not None)
+
     def plan_for(self, e164: str, settings: CampaignSettings) -> Plan:
         """How to pace, while this number is the next one: with the lowest cap of all that hold for it."""
         cap = self.rules_for(e164, settings).abandoned_share

@@ -19,7 +19,7 @@ from actors.campaign.dispositions import Dispositions, Settled
 from actors.campaign.elsewhere import Elsewhere
 from actors.campaign.ends import Ends
 from actors.campaign.explain import Explaining, of_campaign, put_off
-from actors.campaign.forecast import forecast
+from actors.campaign.forecast import forecast, team_forecast
 from actors.campaign.hours import hours_of
 from actors.campaign.joining import Joining
 from actors.campaign.looks import Explanations, Looks, in_turns
@@ -81,7 +81,7 @@ from bus_schemas.campaign import (
 from bus_schemas.campaign_outlook import DRY_RUN, EXPLAIN_CAMPAIGN, CampaignExplained, DryRun, ExplainCampaign
 from bus_schemas.contract import ROOT
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
-from bus_schemas.lead import ExplainLead, GivenLead, LeadStanding, MarkLead
+from bus_schemas.lead import GET_LEAD, PAST_LEAD, ExplainLead, GetLead, GivenLead, LeadStanding, MarkLead
 from bus_schemas.operator import OPERATOR, PAST_OPERATOR, GetOperator
 
 PIECE = 50  # leads that are looked at before others have their turn: some milliseconds
@@ -96,13 +96,16 @@ async def start(
     calls to the extensions of operators. Raises SettingsError, BusError."""
     presets = presets_of(settings)
     ends, answers = Ends(CALL_ENDED, bus=parts.bus), Ends(CALL_CONNECTED, bus=parts.bus)
-    elsewhere, team = Elsewhere(host=parts.host), Team(bus=parts.bus, host=parts.host)
-    desks = Desks(bus=parts.bus, host=parts.host)
+    elsewhere, team, desks = (
+        Elsewhere(host=parts.host), Team(bus=parts.bus, host=parts.host), Desks(bus=parts.bus, host=parts.host)
+    )  # fmt: skip
     said, dials = Dispositions(bus=parts.bus), (hours_of(gate.rules.window), zone(gate.rules.timezone))
     for follower in (ends, answers, elsewhere, said):
         stack.push_async_callback(await follower.start())
-    parts.background.extend((elsewhere.read_rest, team.listen, partial(look_after, parts.host, parts.ids)))
-    stack.push_async_callback(team.stop)
+    parts.background.extend((elsewhere.read_rest, partial(look_after, parts.host, parts.ids)))
+    for one in (team, desks):
+        parts.background.append(one.listen)
+        stack.push_async_callback(one.stop)
     outside = Outside(
         bus=parts.bus, ids=parts.ids, own=parts.host.name, hosts=parts.hosts, peers=parts.peers, ends=ends,
         answers=answers, elsewhere=elsewhere, joining=Joining(bus=parts.bus, ids=parts.ids, ring=ring, desks=desks),
@@ -135,6 +138,7 @@ async def start(
         host.serve_beside(STOP_CAMPAIGN, on_shard.stop)
         host.serve_beside(PAUSE_CAMPAIGN, on_shard.pause)
         host.serve_beside(MARK_LEAD, on_shard.mark)
+        host.serve_beside(GET_LEAD, on_shard.lead)
         host.serve_beside(EXPLAIN_CAMPAIGN, on_shard.explain)
         host.serve_beside(EXPLAIN_LEAD, on_shard.explain_lead)
         host.serve_beside(DRY_RUN, on_shard.dry_run)
@@ -278,6 +282,14 @@ class OnShard:
         said = await self._host.order(CampaignActor, request.campaign_id, Mark(request=request), context)
         return Page(body=said, seq=self._campaign(request.campaign_id)[0].seq)
 
+    async def lead(self, request: GetLead, context: Context) -> Page:
+        """What the records say of a lead, also to an operator who looks at it: of that they say nothing."""
+        actor, _ = self._campaign(request.campaign_id)
+        crew, now = actor.team_crew(), moment(self._host.clock).seconds
+        if crew is not None and crew.previews.shows(context.user, request.lead, now):
+            context = replace(context, actions=CAMPAIGN.all_of_it)
+        return await forward(self._host.bus, PAST_LEAD, request, context)
+
     async def _read(self, request: RunOnShard) -> tuple[Outcome, ...]:
         """The rows of a request."""
         rows, found = Rows(self._rules), list[Outcome]()
@@ -302,7 +314,8 @@ class OnShard:
             return await self._explain(campaign)
 
     async def _explain(self, campaign: Campaign) -> CampaignExplained:
-        there = await self._outside.survey(campaign)
+        actor, campaign = self._campaign(campaign.campaign)
+        there = await self._outside.survey(campaign, actor.whose_lines())
         actor, campaign = self._campaign(campaign.campaign)
         began, now = self._host.clock.monotonic(), parse_utc(moment(self._host.clock).at)
         explaining, ready = Explaining(campaign, actor.pace(), actor.carriage(there)), actor.ready()
@@ -319,7 +332,7 @@ class OnShard:
         actor, campaign = self._seen_by(context, request.campaign_id)
         if actor.place_of(request.lead) is None:
             raise NO_LEAD()
-        there = await self._outside.survey(campaign)
+        there = await self._outside.survey(campaign, actor.whose_lines())
         actor, campaign = self._campaign(request.campaign_id)
         now, place = parse_utc(moment(self._host.clock).at), actor.place_of(request.lead)
         if place is None:
@@ -329,10 +342,13 @@ class OnShard:
 
     async def dry_run(self, request: DryRun, context: Context) -> Page:
         async with self._looks.turn(context.user):
-            _, campaign = self._seen_by(context, request.campaign_id)
-            there = await self._outside.survey(campaign)
+            actor, campaign = self._seen_by(context, request.campaign_id)
+            there = await self._outside.survey(campaign, actor.whose_lines())
             actor, campaign = self._campaign(request.campaign_id)
             now = parse_utc(moment(self._host.clock).at)
+            if (crew := actor.team_crew()) is not None:
+                told = await team_forecast(campaign, actor.book, request, crew=crew, now=now, there=there)
+                return Page(body=told, changed=False)
             own = campaign.open + actor.pace().dials
             lines = request.lines or max(own + there.idle(campaign.settings.carriers), 1)
             found = await forecast(campaign, actor.book, request, lines=lines, now=now, there=there)

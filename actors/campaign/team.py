@@ -105,6 +105,10 @@ class Team:
         """Who is there for a campaign: ready, in a call or after one."""
         return self._roll.of_campaign(campaign)
 
+    def of_campaign(self, campaign: str) -> tuple[str, ...]:
+        """All operators of a campaign, whatever they do now."""
+        return tuple(sorted(member.user for member in self._roll.members.values() if member.is_of(campaign)))
+
     def has(self, user: str, campaign: str) -> bool:
         """Whether somebody is an operator of a campaign, whatever they do now."""
         member = self._roll.members.get(user)

@@ -62,14 +62,16 @@ def team_waits_for(
     selection: Selection, now: float, free: Collection[str], have: Collection[str], *, more: bool
 ) -> tuple[Effect, ...]:
     """The same for a campaign with operators: lines of those who are `free` and `have` none, if `more` dials are worth
-    while. Lines are kept for a lead that is looked at again in a moment."""
+    while. Lines are kept for a lead that is looked at again in a moment; whose line goes back may have another one that
+    may call those for whom there was none."""
     until, parked = selection.next_time(), selection.parked()
     lacking = frozenset(free) - frozenset(have)
     if selection.any_due(now):
         return (AskForLines(most=len(lacking), operators=lacking),) if more and lacking else ()
     soon = until is not None and until - now <= 2 * LINE_COMES
     back = () if soon else (ReturnLines(),)
-    others = (AskForLines(most=len(lacking), countries=parked, operators=lacking),) if parked and lacking else ()
+    whose = lacking if soon else frozenset(free)
+    others = (AskForLines(most=len(whose), countries=parked, operators=whose),) if parked and whose else ()
     return (*back, *_look_at(until, now), *others)
 
 
@@ -77,8 +79,8 @@ def joins_wait_for(selection: Selection, now: float, wanted: int, *, held: int) 
     """The same for one whose calls wait for operators. `wanted`: dials that are worth while beyond those begun; `held`:
     channels that are left."""
     until, parked = selection.next_time(), selection.parked()
-    if wanted > 0 and selection.any_due(now):
-        return (AskForLines(most=min(wanted, MOST_CHANNELS), joins=True),)
+    if wanted > 0 and selection.any_due(now):  # others are looked at yet for the channels that are left
+        return (AskForLines(most=min(wanted - held, MOST_CHANNELS), joins=True),) if wanted > held else ()
     back = (ReturnLines(),) if held else ()
     lacks = parked and wanted > 0
     others = (AskForLines(most=min(wanted, MOST_CHANNELS), countries=parked, joins=True),) if lacks else ()

@@ -156,6 +156,7 @@ class Attempts:
         after_ref: str | None = None,
         recording: str | None = None,
         ring_at_least: float = 0.0,
+        operator: str | None = None,
     ) -> CallDialing:
         """What is known of a call from its beginning, as it is put on record: said here and nowhere else."""
         now = moment(self._host.clock)
@@ -177,6 +178,7 @@ class Attempts:
             recording=recording,
             campaign=context.campaign,
             ring_at_least=ring_at_least,
+            operator=operator,
         )
 
     async def place(

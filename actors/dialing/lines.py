@@ -1,5 +1,7 @@
 """The lines of one host, slots and trunks, as campaigns ask for them: each is asked of whoever has it."""
 
+from msgspec.structs import replace
+
 from actors.dialing.slot_dialer import SlotDialer
 from actors.dialing.trunk_dialer import TrunkDialer
 from actors.runtime.context import Context
@@ -33,9 +35,12 @@ class HostLines:
 
     async def survey(self, request: SurveyLines, context: Context) -> LinesThere:
         """What there is, busy or not."""
-        slots, trunks, user = request.slots, request.trunks, request.user
-        return LinesThere(
-            slots=self._slots.there(slots, user) if slots is not None else (),
-            trunks=self._trunks.lines.there(trunks) if trunks is not None else (),
-            busy=self._trunks.lines.busy(trunks, user) if trunks is not None else (),
-        )
+        slots, trunks, user, operators = request.slots, request.trunks, request.user, request.operators
+        found = LinesThere(slots=self._slots.there(slots, user, operators) if slots is not None else ())
+        if trunks is None:
+            return found
+        lines = self._trunks.lines
+        return replace(
+            found, trunks=lines.there(trunks, joins=request.joins), busy=lines.busy(trunks, user, operators),
+            owned=lines.owned(trunks, operators) if operators is not None else (),
+        )  # fmt: skip

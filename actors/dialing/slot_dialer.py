@@ -1,5 +1,7 @@
 """Where calls on phones begin on this host: the rules, a slot, the attempt. Serves `START_CALL` and its kin."""
 
+from collections.abc import Collection
+
 from actors.dialing import rules
 from actors.dialing.attempts import COME_BACK, Attempts, StartedCall, Unowned, offer_taken
 from actors.dialing.gate import UNKNOWN, Gate
@@ -133,7 +135,7 @@ class SlotDialer:
                 raise TOO_LATE()
             attempt = self._attempts.attempt(
                 call_id, context, slot=taken.slot, number=number.e164, after_ref=taken.after_ref,
-                ring_at_least=request.ring_at_least,
+                ring_at_least=request.ring_at_least, operator=request.operator,
             )  # fmt: skip
             return await self._attempts.place(attempt, (taken.fence,), context, request.unless)
 
@@ -188,19 +190,22 @@ class SlotDialer:
         starts = self._attempts.limits.starts(f"slot-{slot}", HOUR, moment(self._host.clock))
         return starts >= self._calls_per_hour
 
-    def there(self, carrier: SlotCarrier, user: str) -> tuple[SlotsThere, ...]:
-        """The slots of a carrier that somebody may use, whatever they do."""
-        owners = {SlotsOf.OWN: (user,), SlotsOf.POOL: (SHARED,), SlotsOf.BOTH: (user, SHARED)}[carrier.of]
-        has, found = is_of(carrier), dict[str | None, list[Slot]]()
+    def there(
+        self, carrier: SlotCarrier, user: str, operators: Collection[str] | None
+    ) -> tuple[SlotsThere, ...]:
+        """The slots of a carrier that somebody may use, or that are these operators', whatever they do."""
+        of_maker = {SlotsOf.OWN: (user,), SlotsOf.POOL: (SHARED,), SlotsOf.BOTH: (user, SHARED)}[carrier.of]
+        owners = frozenset[str | None](of_maker if operators is None else operators)
+        has, found = is_of(carrier), dict[tuple[str | None, str | None], list[Slot]]()
         for actor in self._host.all(SlotActor):
             slot = actor.state
             if slot is not None and not slot.removed and slot.config.user in owners:
-                region = slot.config.region
+                region, whose = slot.config.region, slot.config.user if operators is not None else None
                 if has(slot.config.id, region):
-                    found.setdefault(region, []).append(slot)
-        return tuple(self._there(region, slots) for region, slots in found.items())
+                    found.setdefault((region, whose), []).append(slot)
+        return tuple(self._there(region, whose, slots) for (region, whose), slots in found.items())
 
-    def _there(self, region: str | None, slots: list[Slot]) -> SlotsThere:
+    def _there(self, region: str | None, user: str | None, slots: list[Slot]) -> SlotsThere:
         online = [slot.config.id for slot in slots if slot.status is SlotStatus.ONLINE]
         spent = set(filter(self._has_had_its_calls, online))
         return SlotsThere(
@@ -210,6 +215,7 @@ class SlotDialer:
             online=len(online),
             idle=sum(slot.config.id in self._slots.idle and slot.config.id not in spent for slot in slots),
             spent=len(spent),
+            user=user,
         )
 
     # --- the pool

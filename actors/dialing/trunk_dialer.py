@@ -155,6 +155,7 @@ class TrunkDialer:
                 trunk=trunk.id,
                 recording=self._trunks.recording_of(trunk, call_id),
                 ring_at_least=offered.ring_at_least if offered is not None else 0.0,
+                operator=offered.operator if offered is not None else None,
             )
             unless = offered.unless if offered is not None else None
             started = await self._attempts.place(attempt, fences, context, unless)

@@ -7,7 +7,7 @@ since trunks of other hosts may be offered with it as well; the call takes the p
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 import structlog
@@ -121,8 +121,8 @@ class TrunkLines:
 
     # --- what there is
 
-    def there(self, carrier: TrunkCarrier) -> tuple[TrunkThere, ...]:
-        """The trunks of a carrier, whatever they do."""
+    def there(self, carrier: TrunkCarrier, *, joins: bool) -> tuple[TrunkThere, ...]:
+        """The trunks of a carrier, whatever they do. `joins`: those alone whose PBX takes calls to operators."""
         return tuple(
             TrunkThere(
                 name=trunk.id,
@@ -133,12 +133,18 @@ class TrunkLines:
                 free=max(view.channels - view.calls, 0),
             )
             for trunk in self._of(carrier)
+            if not joins or self.joins(trunk)
         )
 
-    def busy(self, carrier: TrunkCarrier, user: str) -> tuple[int, ...]:
+    def busy(self, carrier: TrunkCarrier, user: str, operators: tuple[str, ...] | None) -> tuple[int, ...]:
         """The extensions that cannot take a call, as far as is known here."""
-        taken, asks = self.taken(self._host.clock.monotonic() - SURELY), self.asks(user, None)
+        taken, asks = self.taken(self._host.clock.monotonic() - SURELY), self.asks(user, operators)
         return tuple(slot for slot in carrier.extensions if slot in taken or not self._extensions.may_take(slot, asks))
+
+    def owned(self, carrier: TrunkCarrier, operators: Collection[str]) -> tuple[tuple[int, str], ...]:
+        """The extensions that are these operators', of slots that are here."""
+        users, owners = {*operators}, ((slot, self._extensions.owner_of(slot)) for slot in carrier.extensions)
+        return tuple((slot, user) for slot, user in owners if user is not None and user in users)
 
     def _of(self, carrier: TrunkCarrier) -> list[TrunkActor]:
         """The trunks of a carrier that are here."""

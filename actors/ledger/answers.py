@@ -37,11 +37,11 @@ class Unread(Protocol):
 class Answers:
     """`read` asks the tables, which have all up to the entry `folded`; `unread` is what the journal has beyond one.
     `examine` looks at a table and its indexes, `now` is in seconds on a clock that only goes forward.
-    `region`: where phone numbers stand that do not say it."""
+    `region`: where phone numbers stand that do not say it. `joins`: calls of the site can wait for operators."""
 
     def __init__(
         self, *, read: Read, folded: Callable[[], int], unread: Unread, examine: Examine, now: Callable[[], float],
-        region: str,
+        region: str, joins: bool = False,
     ) -> None:  # fmt: skip
         self.read = read
         self.folded = folded
@@ -49,6 +49,7 @@ class Answers:
         self.examine = examine
         self.now = now
         self.region = region
+        self.joins = joins
 
     def handlers(self) -> tuple[Served, ...]:
         """Who answers which line."""
@@ -79,6 +80,6 @@ class ReadModel:
     answers: type[Answers]
 
 
-def sees(context: Context, kind: Kind, owner: str | None) -> bool:
-    """Whether the asker may see a thing of that owner."""
-    return kind.visible(owner, user=context.user, actions=context.actions)
+def sees(context: Context, kind: Kind, *owners: str | None) -> bool:
+    """Whether the asker may see a thing of those owners."""
+    return kind.visible(*owners, user=context.user, actions=context.actions)

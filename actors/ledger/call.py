@@ -46,6 +46,7 @@ from bus_schemas.call import (
     OpenCalls,
     Phase,
     Recording,
+    owners_of,
     state_of,
     status_of,
 )
@@ -100,6 +101,7 @@ CALLS = sa.Table(
     *columns(CallRow, primary="seq", unique="call_id"),
     sa.Index("calls_start", "start_time"),
     sa.Index("calls_user", "user", "seq"),
+    sa.Index("calls_operator", "operator", "seq"),
     sa.Index("live_calls", "seq", sqlite_where=IS_LIVE, postgresql_where=IS_LIVE),
 )
 C = CALLS.c
@@ -142,6 +144,7 @@ def _dialed(event: CallDialing, seq: int) -> CallRow:
         trunk=event.trunk,
         phase=DIALING,
         campaign=event.campaign,
+        operator=event.operator,
     )
 
 
@@ -170,6 +173,7 @@ PROJECTION = Projection(
     events=(*get_args(CallEvent), OperatorDisposed),
     fold=fold,
     once=frozenset({"seq", "call_id", "line", "slot", "number", "user", "start_time", "trace_id", "trunk", "campaign"}),
+    version=2,
 )
 
 
@@ -183,11 +187,9 @@ def one(call_id: str) -> Query[CallView]:
 def feed(wanted: CallsFeed, *, before: int | None, user: str | None) -> Query[tuple[int, CallView]]:
     """Calls of one user or of all, newest first and one more than the page has, each with its key."""
     found = sa.select(CALLS).where(*given((C.seq, lt, before)))
-    if wanted.all:
-        found = found.where(*given((C.user, eq, user)))
-    else:  # by the index of live calls, and not by that of all that a user ever called
-        found = found.where(IS_LIVE, *given((C.user.concat(""), eq, user)))
-    return Query(_newest(found, wanted.limit), made_of(CallRow, lambda row: (row.seq, _view(row))))
+    if not wanted.all:  # by the index of live calls, and not by those of all that a user ever had
+        found, user = found.where(IS_LIVE, *given((C.user, _is_of, user))), None
+    return Query(_newest(found, wanted.limit, user), made_of(CallRow, lambda row: (row.seq, _view(row))))
 
 
 def still_open(wanted: OpenCalls) -> Query[OpenCall]:
@@ -223,7 +225,6 @@ def records(
         .where(
             *given(
                 (C.seq, lt, before),
-                (C.user, eq, user),
                 (C.user, eq, wanted.user),
                 (C.number, _has_one_of, parts),
                 (C.slot, eq, wanted.slot),
@@ -236,7 +237,7 @@ def records(
             )
         )
     )
-    return Query(_newest(found, wanted.limit), made_of(CallRow, lambda row: (row.seq, _cdr(row))))
+    return Query(_newest(found, wanted.limit, user), made_of(CallRow, lambda row: (row.seq, _cdr(row))))
 
 
 def recording(call_id: str) -> Query[str | None]:
@@ -247,8 +248,19 @@ def recording(call_id: str) -> Query[str | None]:
 IS_OVER = C.phase == ENDED
 
 
-def _newest(found: sa.Select[Any], limit: int) -> sa.Select[Any]:
-    return found.order_by(C.seq.desc()).limit(limit + 1)
+def _newest(found: sa.Select[Any], limit: int, user: str | None) -> sa.Select[Any]:
+    """The newest of them that are `user`'s (`owners_of`), or anybody's. Those that they have started and those that
+    they were given are each found by their own index: one condition for both has all that somebody ever had sorted."""
+    if user is None:
+        return found.order_by(C.seq.desc()).limit(limit + 1)
+    started, had = found.where(C.user == user), found.where(C.operator == user, C.user != user)
+    halves = (sa.select(_newest(half, limit, None).subquery()) for half in (started, had))
+    both = sa.union_all(*halves).subquery()
+    return sa.select(both).order_by(both.c.seq.desc()).limit(limit + 1)
+
+
+def _is_of(started_by: sa.Column[Any], user: str) -> sa.ColumnElement[bool]:
+    return sa.or_(started_by.concat("") == user, C.operator.concat("") == user)
 
 
 def _has_one_of(number: sa.Column[Any], parts: frozenset[str]) -> sa.ColumnElement[bool]:
@@ -346,7 +358,7 @@ class CallAnswers(Answers):
 
     async def past_call(self, request: GetCall, context: Context) -> CallView:
         found = await self.one(context, one(request.call_id))
-        if found is None or not sees(context, CALL, found.user):
+        if found is None or not sees(context, CALL, *owners_of(found.user, found.operator)):
             raise NO_CALL()
         return found
 
@@ -362,7 +374,7 @@ class CallAnswers(Answers):
 
     async def get_cdr(self, request: GetCdr, context: Context) -> Cdr:
         found = await self.one(context, record(request.call_id))
-        if found is None or not sees(context, CALL, found.user):
+        if found is None or not sees(context, CALL, *owners_of(found.user, found.operator)):
             raise Refusal(ErrorCode.NOT_FOUND, "No record: there is no such call, or it has not ended.")
         return found
 

@@ -70,14 +70,15 @@ from bus_schemas.contract import Topic
 from bus_schemas.errors import ErrorCode, RefusalTemplate, misfit
 from bus_schemas.lead import (
     EXPORT_LEADS,
-    GET_LEAD,
     LIST_LEADS,
+    PAST_LEAD,
     ExportLeads,
     GetLead,
     LeadHistory,
     LeadStatus,
     ListLeads,
 )
+from bus_schemas.user import USER_CHANGED, USER_CREATED, USER_DELETED
 
 SETTINGS = msgspec.json.Decoder(CampaignSettings)
 ARCHIVED = RefusalTemplate(ErrorCode.CONFLICT, "The campaign is archived.")
@@ -258,7 +259,7 @@ class CampaignAnswers(Answers):
             serve(REPORT_CAMPAIGN, self.report),
             serve(LIST_LEADS, self.list_leads),
             serve(EXPORT_LEADS, self.export_leads),
-            serve(GET_LEAD, self.get_lead),
+            serve(PAST_LEAD, self.past_lead),
         )
 
     async def past_campaign(self, request: GetCampaign, context: Context) -> CampaignView:
@@ -288,7 +289,7 @@ class CampaignAnswers(Answers):
         must_be_a_day(request.day, "day")
         await self._found(request.campaign_id, context)
         attempts = await self.read(context, by_hour(request.campaign_id, request.day))
-        times = await self.read(context, times_of(request.campaign_id, request.day))
+        times = await self.read(context, times_of(request.campaign_id, request.day, joins=self.joins))
         return report_of(attempts, times, day=request.day)
 
     async def list_leads(self, request: ListLeads, context: Context) -> Page:
@@ -313,21 +314,25 @@ class CampaignAnswers(Answers):
         except NotANumber as error:
             raise misfit("number", f"not a phone number: {error}.") from None
 
-    async def get_lead(self, request: GetLead, context: Context) -> LeadHistory:
-        await self._found(request.campaign_id, context)
+    async def past_lead(self, request: GetLead, context: Context) -> LeadHistory:
+        """Also for an operator for whom it was dialled, or who has talked with it."""
+        attempts = await self.read(context, attempts_on(request.campaign_id, request.lead), short=True)
+        had = {attempt.operator for attempt in attempts} - {None}
+        await self._found(request.campaign_id, context, *had)
         lead = await self.one(context, one_lead(request.campaign_id, request.lead))
         if lead is None:
             raise NO_LEAD()
-        attempts = await self.read(context, attempts_on(request.campaign_id, request.lead), short=True)
         return LeadHistory(lead=lead, attempts=attempts)
 
-    async def _found(self, campaign: str, context: Context) -> CampaignView:
+    async def _found(self, campaign: str, context: Context, *had: str | None) -> CampaignView:
+        """The campaign, for who sees it, or has had what is asked for. Raises Refusal(NOT_FOUND)."""
         found = await self.one(context, one(campaign))
-        if found is None or not sees(context, CAMPAIGN, found.by):
+        if found is None or not sees(context, CAMPAIGN, found.by, *had):
             raise NO_CAMPAIGN()
         return found
 
 
+USERS = (USER_CREATED, USER_CHANGED, USER_DELETED)  # who has an extension
 READ_MODEL = ReadModel(
-    topics=topics_of("campaign"), projections=(PROJECTION, *PROJECTIONS, *TIMES), answers=CampaignAnswers
+    topics=(*topics_of("campaign"), *USERS), projections=(PROJECTION, *PROJECTIONS, *TIMES), answers=CampaignAnswers
 )

@@ -14,6 +14,7 @@ from actors.ledger.model import METADATA, Projection, Query, columns, given, mad
 from bus_schemas.campaign import (
     CampaignAttemptClaimed,
     CampaignAttemptEnded,
+    CampaignAttemptJoined,
     CampaignLeadMarked,
     CampaignLeadsAdded,
 )
@@ -23,7 +24,7 @@ LEAD = msgspec.json.Decoder(Lead)
 AT_ONCE = 2**15  # leads of one event: of 1 MB, and each has more than 30 bytes
 
 LeadEvent = CampaignLeadsAdded | CampaignAttemptClaimed | CampaignAttemptEnded | CampaignLeadMarked
-AttemptEvent = CampaignAttemptClaimed | CampaignAttemptEnded
+AttemptEvent = CampaignAttemptClaimed | CampaignAttemptJoined | CampaignAttemptEnded
 
 
 class LeadRow(Struct, frozen=True, gc=False):
@@ -59,6 +60,7 @@ class AttemptRow(Struct, frozen=True, gc=False):
     call_id: str | None = None
     talk_seconds: int = 0
     why: str = ""
+    operator: str | None = None
 
 
 LEADS = sa.Table(
@@ -131,7 +133,10 @@ def fold_attempt(row: AttemptRow | None, part: Part, seq: int) -> AttemptRow | N
     match part.said:
         case CampaignAttemptClaimed() as claimed if row is None:
             lead = key_of(claimed.campaign, claimed.lead)
-            return AttemptRow(part.key, lead, claimed.attempt, claimed.number, claimed.at)
+            had = claimed.operator if not claimed.joins else None
+            return AttemptRow(part.key, lead, claimed.attempt, claimed.number, claimed.at, operator=had)
+        case CampaignAttemptJoined() as joined if row is not None:
+            return replace(row, operator=joined.operator)
         case CampaignAttemptEnded() as over if row is not None and row.ended is None:
             return replace(
                 row, ended=over.at, outcome=over.outcome, call_id=over.call_id, talk_seconds=over.talk_seconds,
@@ -155,11 +160,11 @@ PROJECTIONS = (
         table=ATTEMPTS,
         row=AttemptRow,
         key="key",
-        events=(CampaignAttemptClaimed, CampaignAttemptEnded),
+        events=(CampaignAttemptClaimed, CampaignAttemptJoined, CampaignAttemptEnded),
         parts=of_attempts,
         fold=fold_attempt,
         once=frozenset({"key", "lead", "attempt", "number", "at"}),
-        version=2,
+        version=3,
     ),
 )
 
@@ -270,5 +275,5 @@ def line_of(view: LeadView) -> LeadLine:
 def _attempt(row: AttemptRow) -> LeadAttempt:
     return LeadAttempt(
         attempt=row.attempt, number=row.number, at=row.at, ended=row.ended, outcome=row.outcome, call_id=row.call_id,
-        talk_seconds=row.talk_seconds, why=row.why,
+        talk_seconds=row.talk_seconds, why=row.why, operator=row.operator,
     )  # fmt: skip

@@ -48,13 +48,13 @@ class NotQuick(Exception):
 
 
 class Ledger:
-    """The read models of one host. `region`: where phone numbers stand that do not say it. `threads=False`: the store
-    is asked on the loop, as simulated time needs it. `source`: what is folded; None: the journal. `models`: what it
-    is folded into, whose tables the store has."""
+    """The read models of one host. `region`, `joins`: see `Answers`. `threads=False`: the store is asked on the loop,
+    as simulated time needs it. `source`: what is folded; None: the journal. `models`: what it is folded into, whose
+    tables the store has."""
 
     def __init__(
-        self, *, bus: Bus, store: Store, region: str = NOWHERE, threads: bool = True, source: Source | None = None,
-        models: Sequence[ReadModel] = READ_MODELS,
+        self, *, bus: Bus, store: Store, region: str = NOWHERE, joins: bool = False, threads: bool = True,
+        source: Source | None = None, models: Sequence[ReadModel] = READ_MODELS,
     ) -> None:  # fmt: skip
         self._bus = bus
         self._source = source = source or Source(stream=bus)
@@ -70,6 +70,7 @@ class Ledger:
             model.answers(
                 read=self._read, folded=lambda: self.folded, unread=self._unread, examine=self._examine, now=self._now,
                 region=region,
+                joins=joins,
             )
             for model in models
         ]  # fmt: skip

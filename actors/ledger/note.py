@@ -17,6 +17,7 @@ from actors.ledger.talks import on_calls
 from actors.runtime.context import Context
 from actors.runtime.service import Served, serve
 from actors.runtime.wire import Page
+from bus_schemas.call import owners_of
 from bus_schemas.catalogue import topics_of
 from bus_schemas.errors import ErrorCode, RefusalTemplate
 from bus_schemas.note import (
@@ -256,7 +257,7 @@ class NoteAnswers(Answers):
         found = await self.one(context, call.one(call_id))
         if found is None:
             raise unseen()
-        return await self._seen([found.user], context, unseen, call_id=call_id)
+        return await self._seen([*owners_of(found.user, found.operator)], context, unseen, call_id=call_id)
 
     async def _of_lead(
         self, campaign_id: str, of: str, context: Context, unseen: RefusalTemplate = NO_LEAD

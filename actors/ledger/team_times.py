@@ -2,7 +2,8 @@
 other.
 
 Talk: calls of the campaign. Wrap-up: after one of them. Idle: ready, and working for the campaign, while it runs with a
-team. Times are in milliseconds since 1970, so that a database can reckon with them.
+team; where its calls wait for an operator, also reached by the PBX. Times are in milliseconds since 1970, so that a
+database can reckon with them.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +24,7 @@ from bus_schemas.campaign import (
     CampaignResumed,
     CampaignStarted,
     CampaignStopped,
+    Mode,
     Operators,
 )
 from bus_schemas.operator import (
@@ -34,12 +36,13 @@ from bus_schemas.operator import (
     OperatorStatus,
     Turn,
 )
+from bus_schemas.user import UserChanged, UserCreated, UserDeleted, UserStatus
 
 S = OperatorStatus
 HOUR = 3_600_000
 FAR = 2**60  # what still goes on ends there
 Said = TypeVar("Said", bound=Struct)
-RUNS, TEAM = "runs", "team"  # what a period of a campaign says
+RUNS, TEAM, WAITS = "runs", "team", "waits"  # what a period of a campaign says
 
 
 def ms_of(at: str) -> int:
@@ -103,15 +106,17 @@ class StretchRow(Struct, frozen=True, gc=False):
 
 
 def of_stretches(event: Turn) -> Iterator[StretchRow]:
-    """The time before an event, by the hours into which it falls."""
+    """The time before an event, by the hours into which it falls, without that in which the site was down."""
     if event.before not in (S.READY, S.WRAP_UP):
         return
-    over = ms_of(event.at)
-    begun = since = over - sum(one.ms for one in event.spent)
-    while begun < over:
-        stop = min(over, (begun // HOUR + 1) * HOUR)
-        yield StretchRow(f"{event.user}/{begun}", event.user, str(event.before), since, begun, stop)
-        begun = stop
+    over, down = ms_of(event.at), [(ms_of(one.begun), ms_of(one.over)) for one in event.down]
+    begun = since = over - sum(one.ms for one in event.spent) - sum(up - last for last, up in down)
+    for last, up in (*down, (over, over)):
+        while begun < last:
+            stop = min(last, (begun // HOUR + 1) * HOUR)
+            yield StretchRow(f"{event.user}/{begun}", event.user, str(event.before), since, begun, stop)
+            begun = stop
+        begun = up
 
 
 # --- for whom operators work
@@ -136,11 +141,32 @@ def of_works(event: OperatorActivated | OperatorAssigned) -> Iterator[WorkRow]:
     yield WorkRow(f"{event.user}/{begun}", event.user, begun, works_for)
 
 
+# --- whom the PBX reaches
+
+
+class DeskRow(Struct, frozen=True, gc=False):
+    """From `begun` on a user has an extension, or none (`holds`), until the next such row."""
+
+    key: str
+    user: str
+    begun: int
+    holds: bool
+
+
+def of_desks(event: UserCreated | UserChanged | UserDeleted) -> Iterator[DeskRow]:
+    """What an event says of a user's extension."""
+    begun = ms_of(event.at)
+    there = not isinstance(event, UserChanged) or event.status is UserStatus.ACTIVE
+    holds = there and not isinstance(event, UserDeleted) and event.extension is not None
+    yield DeskRow(f"{event.user}/{begun}", event.user, begun, holds)
+
+
 # --- when a campaign runs, and with whom
 
 
 class PeriodRow(Struct, frozen=True, gc=False):
-    """From `begun` on a campaign runs, or has a team (`what`), or no longer (`holds`), until the next such row."""
+    """From `begun` on a campaign runs, or has a team, or one for which calls wait (`what`), or no longer (`holds`),
+    until the next such row."""
 
     key: str
     campaign: str
@@ -163,7 +189,10 @@ def of_periods(event: Any) -> Iterator[PeriodRow]:
         return PeriodRow(f"{event.campaign}/{what}/{begun}", event.campaign, what, begun, holds)
 
     if isinstance(event, CampaignCreated | CampaignConfigured):
-        yield row(TEAM, event.settings.operators is Operators.TEAM)
+        settings, team = event.settings, event.settings.operators is Operators.TEAM
+        yield row(TEAM, team)
+        wait = settings.mode in (Mode.POWER, Mode.PREDICTIVE) and settings.carriers.trunks is not None
+        yield row(WAITS, team and wait)
     else:
         yield row(RUNS, _RUNS[type(event)])
 
@@ -177,6 +206,9 @@ STRETCHES = sa.Table(
 )
 WORKS = sa.Table(
     "operator_works", METADATA, *columns(WorkRow, primary="key"), sa.Index("operator_works_begun", "user", "begun")
+)
+DESKS = sa.Table(
+    "operator_desks", METADATA, *columns(DeskRow, primary="key"), sa.Index("operator_desks_begun", "user", "begun")
 )
 PERIODS = sa.Table(
     "campaign_periods", METADATA, *columns(PeriodRow, primary="key"),
@@ -197,8 +229,12 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
         fold=as_said, once=frozenset({"key", "user", "begun"}),
     ),
     Projection(
+        table=DESKS, row=DeskRow, key="key", events=(UserCreated, UserChanged, UserDeleted), parts=of_desks,
+        fold=as_said, once=frozenset({"key", "user", "begun"}),
+    ),
+    Projection(
         table=PERIODS, row=PeriodRow, key="key", events=(CampaignCreated, CampaignConfigured, *_RUNS),
-        parts=of_periods, fold=as_said, once=frozenset({"key", "campaign", "what", "begun"}),
+        parts=of_periods, fold=as_said, once=frozenset({"key", "campaign", "what", "begun"}), version=2,
     ),
 )  # fmt: skip
 
@@ -214,10 +250,13 @@ class TeamHour(NamedTuple):
     ms: int
 
 
-def times_of(campaign: str, day: str) -> Query[TeamHour]:
-    """The times of operators for a campaign on a day, UTC, by hour. What still goes on is counted when it is over."""
+def times_of(campaign: str, day: str, *, joins: bool = False) -> Query[TeamHour]:
+    """The times of operators for a campaign on a day, UTC, by hour. What still goes on is counted when it is over.
+    `joins`: calls of this site can wait for operators, who are reached at extensions of their own."""
     first = ms_of(f"{day}T00:00:00.000Z")
-    pieces = {"talk": _talk(campaign, first), "wrap_up": _wrap_up(campaign, first), "idle": _idle(campaign, first)}
+    idle = _idle(campaign, first)
+    pieces = {"talk": _talk(campaign, first), "wrap_up": _wrap_up(campaign, first)}
+    pieces["idle"] = _reached(idle, campaign) if joins else idle
     whole = sa.union_all(*(_by_hour(what, found, first) for what, found in pieces.items())).subquery()
     return Query(sa.select(whole), lambda row: TeamHour(row.hour, row.what, int(row.ms)))
 
@@ -258,6 +297,15 @@ def _idle(campaign: str, first: int) -> sa.Subquery:
     for what in (RUNS, TEAM):
         pieces = _while(pieces, PERIODS, PERIODS.c.holds, campaign=campaign, what=what)
     return pieces
+
+
+def _reached(pieces: sa.Subquery, campaign: str) -> sa.Subquery:
+    """What of them is no time in which calls waited for operators and somebody had no extension."""
+    p, of = PERIODS.c, {"campaign": campaign, "what": WAITS}
+    others = _while(pieces, PERIODS, sa.not_(p.holds), **of)
+    waited = _while(pieces, PERIODS, p.holds, **of)
+    reached = _while(waited, DESKS, DESKS.c.holds, user=waited.c.user)
+    return sa.union_all(sa.select(others), sa.select(reached)).subquery()
 
 
 def _while(pieces: sa.Subquery, periods: sa.Table, holds: sa.ColumnElement[bool], **of: Any) -> sa.Subquery:

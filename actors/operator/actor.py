@@ -10,6 +10,7 @@ from actors.operator import machine, record
 from actors.operator.machine import CallOver, CallUp, Look, OperatorDecision, OperatorRules
 from actors.operator.news import CallNews, Told
 from actors.operator.record import Operator, Plan
+from actors.operator.uptime import Uptime
 from actors.runtime.actor import Actor
 from actors.runtime.bus import BusError
 from actors.runtime.clock import Moment, moment
@@ -63,13 +64,22 @@ class OperatorActor(Actor[Operator, OperatorEvent, Never, CallUp | CallOver]):
     topics = topics_of("operator")
     snapshots = True
 
-    __slots__ = ("_news", "_rules", "_site")
+    __slots__ = ("_fixed", "_news", "_seen", "_site", "_uptime")
 
-    def __init__(self, *, id: str, host: Host, news: CallNews, rules: OperatorRules, site: str) -> None:
+    def __init__(
+        self, *, id: str, host: Host, news: CallNews, rules: OperatorRules, site: str, uptime: Uptime
+    ) -> None:
         super().__init__(id=id, host=host)
         self._news = news
-        self._rules = rules
+        self._fixed = rules
+        self._uptime = uptime
         self._site = site
+        self._seen = False  # since we have them
+
+    @property
+    def _rules(self) -> OperatorRules:
+        """As they are, and when there was no site."""
+        return replace(self._fixed, down=self._uptime.down)
 
     # --- commands
 
@@ -78,11 +88,12 @@ class OperatorActor(Actor[Operator, OperatorEvent, Never, CallUp | CallOver]):
         if not OPERATOR.visible(self.id, user=context.user, actions=context.actions):
             raise NO_OPERATOR()
         there = context.user == self.id and context.may(Action.CALL_START)
-        decision = machine.renew(operator, self._rules) if there else NOTHING
+        decision = self._renewed() if there else NOTHING
         return Outcome(decision=decision, reply=record.view(operator))
 
     def change(self, request: ChangeOperator, context: Context) -> Outcome[OperatorView]:
         wanted = Plan(OperatorStatus(request.status), request.reason)
+        self._seen = self._seen or (context.user == self.id and request.may_call)
         return self._shown(machine.change(
             self._operator(), wanted, context.user, may_call=request.may_call, now=self._now(), rules=self._rules
         ))  # fmt: skip
@@ -94,7 +105,11 @@ class OperatorActor(Actor[Operator, OperatorEvent, Never, CallUp | CallOver]):
         return self._shown(machine.assign(self._operator(), request, context.user, self._now()))
 
     def present(self, request: RenewPresence, context: Context) -> Outcome[PresenceNoted]:
-        return Outcome(decision=machine.renew(self._operator(), self._rules), reply=PresenceNoted())
+        return Outcome(decision=self._renewed(), reply=PresenceNoted())
+
+    def _renewed(self) -> OperatorDecision:
+        self._seen = True
+        return machine.renew(self._operator(), self._rules)
 
     def reserve(self, request: ReserveOperator, context: Context) -> Outcome[Reservation]:
         operator, id = self._operator(), context.command_id
@@ -158,7 +173,7 @@ class OperatorActor(Actor[Operator, OperatorEvent, Never, CallUp | CallOver]):
             case CallOver():
                 return machine.over(operator, report, now, self._rules)
             case TimerFired():
-                return machine.fired(operator, report, now, self._rules)
+                return machine.fired(operator, report, now, self._rules, seen=self._seen)
 
     def resume(self, now: Moment) -> OperatorDecision:
         return machine.resume(self.state, now, self._rules) if self.state is not None else NOTHING

@@ -1,4 +1,5 @@
-"""Who was called, for an operator who says what came of it: in which words, on which clock, and for which list."""
+"""Who was called, for an operator: whom they talk to; and when they say what came of it, in which words, on which
+clock, and for which list."""
 
 from collections.abc import Mapping, Sequence
 from datetime import tzinfo
@@ -18,13 +19,14 @@ from bus_schemas.campaign import CAMPAIGN, PAST_CAMPAIGN, CampaignView, GetCampa
 from bus_schemas.contract import ROOT, UNDECODABLE
 from bus_schemas.do_not_call import ADD_DO_NOT_CALL, GLOBAL, AddDoNotCall
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
-from bus_schemas.lead import LIST_LEADS, ListLeads, Meaning
-from bus_schemas.operator import DisposeCall
+from bus_schemas.lead import LIST_LEADS, PAST_LEAD, GetLead, ListLeads, Meaning
+from bus_schemas.operator import DisposeCall, OperatorCall, OperatorView
 
 NOT_NOW = RefusalTemplate(ErrorCode.UNAVAILABLE, "The call's record cannot be read now. Try again.")
 NO_NUMBER = RefusalTemplate(
     ErrorCode.CONFLICT, "What was said is on record, but not which number was called: put it on the do-not-call list."
 )
+KNOWN = 10_000  # calls of which it is remembered who was called
 SOURCE = "disposition"  # of an entry of a do-not-call list
 
 
@@ -83,6 +85,33 @@ async def callee_of(bus: Bus, call_id: str, context: Context) -> Callee:
     if attempt is None:
         return Callee(bus=bus, context=context)
     return Callee(bus=bus, context=context, number=attempt.number, campaign=attempt.campaign)
+
+
+class Callees:
+    """Who was called in the calls that operators are on, who ask for it again and again."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._known: dict[tuple[str, str | None], OperatorCall] = {}  # by call, and lead
+
+    async def told(self, view: OperatorView, context: Context) -> OperatorView:
+        """With number and name of whom an operator talks to, as far as they can be read now."""
+        return replace(view, calls=[await self._of(call, context) for call in view.calls])
+
+    async def _of(self, call: OperatorCall, context: Context) -> OperatorCall:
+        if (known := self._known.get((call.call_id, call.lead))) is not None:
+            return replace(call, number=known.number, name=known.name)
+        try:
+            call = replace(call, number=(await callee_of(self._bus, call.call_id, context)).number)
+            if call.campaign_id is not None and call.lead is not None:
+                wanted = GetLead(campaign_id=call.campaign_id, lead=call.lead)
+                call = replace(call, name=(await ask(self._bus, PAST_LEAD, wanted, _seeing(context))).lead.lead.name)
+        except Refusal:  # the next time
+            return call
+        while len(self._known) >= KNOWN:
+            del self._known[next(iter(self._known))]
+        self._known[call.call_id, call.lead] = call
+        return call
 
 
 async def words_of(bus: Bus, campaign: str, context: Context) -> Mapping[str, Meaning] | None:

@@ -11,8 +11,9 @@ from functools import reduce
 from typing import Any, Never
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from actors.operator.days import day_of, spent
+from actors.operator.days import day_of, down_within, spent
 from actors.operator.record import GONE, LOOK, PRESENCE, RESERVATION, WRAP_UP, Operator, Plan, evolve
 from actors.runtime.clock import Moment, parse_utc, utc
 from actors.runtime.decision import NOTHING, Decision, Effect, SetTimer, TimerFired
@@ -23,6 +24,7 @@ from bus_schemas.operator import (
     AssignOperator,
     DisposeCall,
     Disposition,
+    Down,
     JoinOperator,
     OperatorAssigned,
     OperatorChanged,
@@ -38,6 +40,7 @@ from bus_schemas.operator import (
 
 S = OperatorStatus
 READY = Plan(S.READY)
+START_TAKES = 30.0  # seconds at most, from when a site is up until it has its operators
 LOOK_EVERY = 60.0  # seconds between two looks whether the calls are still up
 
 NOT_FREE = RefusalTemplate(ErrorCode.CONFLICT, "The operator is not free now.")
@@ -51,7 +54,8 @@ OperatorDecision = Decision[OperatorEvent, Never]
 
 
 class OperatorRules(Struct, frozen=True, kw_only=True):
-    """How operators work here: seconds, the zone of the days, and the words with what they mean."""
+    """How operators work here: seconds, the zone of the days, and the words with what they mean. `down`: when there was
+    no site, oldest first."""
 
     zone: tzinfo
     wrap_up: float
@@ -59,6 +63,7 @@ class OperatorRules(Struct, frozen=True, kw_only=True):
     presence: float
     reserve: float
     words: Mapping[str, Meaning]
+    down: tuple[Down, ...] = ()
 
 
 class CallUp(Struct, frozen=True, kw_only=True):
@@ -238,8 +243,10 @@ def release(operator: Operator, reservation: str, now: Moment, rules: OperatorRu
 # --- time
 
 
-def fired(operator: Operator, timer: TimerFired, now: Moment, rules: OperatorRules) -> OperatorDecision:
-    """A time is over."""
+def fired(
+    operator: Operator, timer: TimerFired, now: Moment, rules: OperatorRules, *, seen: bool = True
+) -> OperatorDecision:
+    """A time is over. `seen`: they were heard of since this owner has them."""
     match timer.name:
         case "wrap_up" if operator.status is S.WRAP_UP:
             event = _changed(operator, operator.next, WRAP_UP, now, rules)
@@ -250,10 +257,17 @@ def fired(operator: Operator, timer: TimerFired, now: Moment, rules: OperatorRul
             seconds = rules.presence if operator.calls else rules.reserve
             return Decision(effects=(SetTimer(name=PRESENCE, seconds=seconds),))
         case "presence" if operator.status is not S.OFFLINE:
-            return _decided(operator, _changed(operator, GONE, PRESENCE, now, rules), now=now, rules=rules)
+            last = None if seen else _went_down(now, rules)
+            return _decided(operator, _changed(operator, GONE, PRESENCE, last or now, rules), now=now, rules=rules)
         case "look" if operator.calls:
             return Decision(effects=(_look(operator), SetTimer(name=LOOK, seconds=LOOK_EVERY)))
     return NOTHING
+
+
+def _went_down(now: Moment, rules: OperatorRules) -> Moment | None:
+    """When the site was last up before it was down, if it has been so lately: who has not come back went then."""
+    lately = _later(now.at, -rules.presence - START_TAKES)
+    return next((replace(now, at=one.begun) for one in rules.down[-1:] if one.over >= lately), None)
 
 
 def resume(operator: Operator, now: Moment, rules: OperatorRules) -> OperatorDecision:
@@ -285,13 +299,16 @@ def _turn(
     operator: Operator, status: OperatorStatus, at: str, rules: OperatorRules, *, next: Plan, reason: str = "",
     until: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """The fields of a turn. Time on a call goes on while another one is up; nobody counts the time of who is gone."""
+    """The fields of a turn. Time on a call goes on while another one is up, also without the site; nobody counts the
+    time of who is gone."""
     goes_on = status is S.ON_CALL and operator.status is S.ON_CALL
     counted = not goes_on and operator.status is not S.OFFLINE
+    alone = counted and operator.status is not S.ON_CALL
+    down = down_within(rules.down, operator.since, at) if alone else ()
     return {
         "user": operator.user, "at": at, "status": status, "before": operator.status, "reason": reason,
         "next": next.status, "next_reason": next.reason, "until": until,
-        "spent": spent(operator.since, at, rules.zone) if counted else (),
+        "spent": spent(operator.since, at, rules.zone, down) if counted else (), "down": down,
     }  # fmt: skip
 
 

@@ -4,13 +4,15 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
+import msgspec
 from msgspec.structs import replace
 
 from actors.operator.actor import OperatorActor
-from actors.operator.callee import callee_of, put_on_list, seen
+from actors.operator.callee import Callees, callee_of, put_on_list, seen
 from actors.operator.machine import OperatorRules
 from actors.operator.news import CallNews
 from actors.operator.settings import Operators
+from actors.operator.uptime import Uptime
 from actors.runtime.actor import QUARANTINED
 from actors.runtime.bus import BusError
 from actors.runtime.clock import moment
@@ -69,6 +71,7 @@ class OperatorDoors:
     def __init__(self, *, host: Host, rules: OperatorRules) -> None:
         self._host = host
         self._rules = rules
+        self._callees = Callees(host.bus)
 
     async def set_own(self, request: SetOwnStatus, context: Context) -> Page:
         """Who has never been an operator becomes one."""
@@ -83,8 +86,12 @@ class OperatorDoors:
         return await forward(self._host.bus, CHANGE_OPERATOR, change, context)
 
     async def get_own(self, request: GetOwnStatus, context: Context) -> Page:
+        """Also whom they talk to: nobody else is told that."""
         try:
-            return await forward(self._host.bus, GET_OPERATOR, GetOperator(user=context.user), context)
+            page = await forward(self._host.bus, GET_OPERATOR, GetOperator(user=context.user), context)
+            assert isinstance(page.body, msgspec.Raw)  # as it was answered
+            view = msgspec.json.decode(page.body, type=OperatorView)
+            return replace(page, body=await self._callees.told(view, context)) if view.calls else page
         except Refusal as refusal:
             if refusal.code is not ErrorCode.NOT_FOUND:
                 raise
@@ -143,7 +150,7 @@ def rules_of(settings: Operators, timezone: str) -> OperatorRules:
     )  # fmt: skip
 
 
-def sharded(site: str, news: CallNews, rules: OperatorRules) -> Sharded:
+def sharded(site: str, news: CallNews, rules: OperatorRules, uptime: Uptime) -> Sharded:
     """Operators as a kind that lives on shards. `site`: the name of this host."""
 
     def prepare(host: Host) -> None:
@@ -157,7 +164,7 @@ def sharded(site: str, news: CallNews, rules: OperatorRules) -> Sharded:
             return await forward(host.bus, CHANGE_OPERATOR, request.change, context, retry=False)
 
         def make(id: str, host: Host) -> OperatorActor:
-            return OperatorActor(id=id, host=host, news=news, rules=rules, site=site)
+            return OperatorActor(id=id, host=host, news=news, rules=rules, site=site, uptime=uptime)
 
         host.add_maker(OperatorActor.made_by(make))
         host.serve_beside(CHANGE_ON_SHARD, change)
@@ -169,9 +176,11 @@ async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Operators,
     """Operators can be there. `timezone`: of the site, whose days count."""
     host, rules = parts.host, rules_of(settings, timezone)
     news = CallNews(bus=parts.bus, clock=parts.clock)
-    stack.push_async_callback(news.stop)
-    parts.registries.append(news)
-    parts.shards.add(sharded(host.name, news, rules))
+    uptime = Uptime(bus=parts.bus, host=host)
+    for one in (news, uptime):
+        stack.push_async_callback(one.stop)
+        parts.registries.append(one)
+    parts.shards.add(sharded(host.name, news, rules, uptime))
     doors = OperatorDoors(host=host, rules=rules)
     parts.any_host.append((
         serve(SET_OWN_STATUS, doors.set_own),

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 import msgspec
 from msgspec import Struct
 
-from actors.runtime.bus import BusError, BusUnavailable, Message
+from actors.runtime.bus import BusError, BusUnavailable, Fenced, Message
 from actors.runtime.clock import Moment, moment
 from actors.runtime.commands import AnyCommand, Order, OrderTaken, Outcome, by_type
 from actors.runtime.context import Context
@@ -45,6 +45,7 @@ QUARANTINED = RefusalTemplate(
     ErrorCode.CONFLICT, "This is quarantined: its record cannot be read. Its calls end, and nothing else begins."
 )
 CRASHED = RefusalTemplate(ErrorCode.INTERNAL, "This went wrong inside. It is in the log.")
+ANOTHERS = RefusalTemplate(ErrorCode.TIMEOUT, "Another host owns it now; it may have been done. Ask before repeating.")
 
 
 class NotOurs(Exception):
@@ -246,7 +247,7 @@ class Actor(Journalled[State, Event], Generic[State, Event, Memory, Reported]):
             try:
                 await self._handle(item)
             except Exception as error:  # noqa: BLE001  a crash is this actor's end, not its host's
-                await self._refuse(item, CRASHED())
+                await self._refuse(item, (ANOTHERS if isinstance(error, Fenced) else CRASHED)())
                 self._crash(error)
                 return
         self._inbox = None

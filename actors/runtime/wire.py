@@ -52,7 +52,8 @@ async def ask_raw(
     """Ask, and give back the answer undecoded. Raises Refusal for every way in which it was not done.
 
     Nobody there means that nothing was done, so the same command is sent again until the line's time is over. What is
-    sent again is not fresh: the first one may have arrived all the same.
+    sent again is not fresh: the first one may have arrived all the same. A line that says so (`again`) is also sent
+    again where nobody answers.
     """
     data, headers = _encode(request), context.headers()
     loop = asyncio.get_running_loop()
@@ -60,9 +61,12 @@ async def ask_raw(
     pause = RETRY_FIRST
     while True:
         try:
-            return await _ask_once(bus, rpc, rpc.subject_for(request), data, headers, deadline - loop.time())
+            left = deadline - loop.time()
+            wait = left if rpc.again is None or not retry else min(left, rpc.again)
+            return await _ask_once(bus, rpc, rpc.subject_for(request), data, headers, wait)
         except Refusal as refusal:
-            if refusal.code is not ErrorCode.UNAVAILABLE or not retry or loop.time() + pause >= deadline:
+            lost = refusal.code is ErrorCode.TIMEOUT and rpc.again is not None
+            if not (lost or refusal.code is ErrorCode.UNAVAILABLE) or not retry or loop.time() + pause >= deadline:
                 raise
         headers.pop(FRESH_HEADER, None)
         await asyncio.sleep(pause)

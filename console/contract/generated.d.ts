@@ -842,7 +842,9 @@ export interface paths {
         /**
          * What a campaign would do
          * @description What a campaign, a draft if it were started, would do in the next `minutes` with `lines` calls at once (null: as
-         *         it could have now), if of all attempts the share `answered` is answered, and a call takes `seconds`.
+         *         it could have now; of one with operators: no more than these), if of all attempts the share `answered` is answered,
+         *         and a call takes `seconds`, all of which somebody who answers talks. Operators who are there now stay; they wrap up
+         *         for `wrap_up` seconds (null: as they have lately).
          */
         post: operations["post_api_autodialer_campaigns_campaign_id_dry_run"];
         delete?: never;
@@ -985,7 +987,8 @@ export interface paths {
         };
         /**
          * One lead, with its attempts
-         * @description One lead of a campaign, with all its attempts.
+         * @description One lead of a campaign, with all its attempts: for who sees the campaign, for operators for whom it was dialled
+         *         or who have talked with it, and for the one who looks at it in preview.
          */
         get: operations["get_api_autodialer_campaigns_campaign_id_leads_lead"];
         put?: never;
@@ -2628,8 +2631,9 @@ export interface components {
         };
         /**
          * CallView
-         * @description One call. `duration`: whole seconds from answer to end, null while it is not over. `slot` null: of none; whoever
-         *         answers waits on the PBX until they are joined to an `operator`, at that one's `extension`.
+         * @description One call. `duration`: whole seconds from answer to end, null while it is not over. `operator`: for whom a
+         *         campaign dialled it on a line of theirs. `slot` null: of none; whoever answers waits on the PBX until they are
+         *         joined to an `operator`, at that one's `extension`.
          */
         CallView: {
             /** @example c_882 */
@@ -2706,8 +2710,9 @@ export interface components {
          * @description The record of one call, written once when it ended. Times in UTC, durations in whole seconds. `trunk`: the SIP
          *         trunk; null for a call of the slot's phone. `campaign`: for which it was made, if for one. `cause`: in the words of
          *         the phone, or of the SIP side. `recording`: where to fetch it. `disposition`, `billable_seconds`: what the PBX
-         *         counted by itself. `operator_disposition`: what its operator says came of it, the last word. `slot` null: of none;
-         *         it waited on the PBX, and was joined to `operator`, at that one's `extension`, or to nobody.
+         *         counted by itself. `operator_disposition`: what its operator says came of it, the last word. `operator`: for whom
+         *         a campaign dialled it on a line of theirs. `slot` null: of none; it waited on the PBX, and was joined to `operator`,
+         *         at that one's `extension`, or to nobody.
          */
         Cdr: {
             /** @example c_882 */
@@ -3171,10 +3176,12 @@ export interface components {
         SlotsOf: "both" | "own" | "pool";
         /**
          * TrunkCarrier
-         * @description Trunks. `extensions`: of these slots; whoever answers is joined with one that is free. `trunks`: these alone,
-         *         also some that are not there yet; empty: all. `weight`: as with slots.
+         * @description Trunks. `extensions`: of these slots; whoever answers is joined with one that is free; none are needed for calls
+         *         that wait for an operator (`power` and `predictive` with a team). `trunks`: these alone, also some that are not
+         *         there yet; empty: all. `weight`: as with slots.
          */
         TrunkCarrier: {
+            /** @default [] */
             extensions: number[];
             /** @default [] */
             trunks: string[];
@@ -3322,7 +3329,9 @@ export interface components {
         /**
          * DryRun
          * @description What a campaign, a draft if it were started, would do in the next `minutes` with `lines` calls at once (null: as
-         *         it could have now), if of all attempts the share `answered` is answered, and a call takes `seconds`.
+         *         it could have now; of one with operators: no more than these), if of all attempts the share `answered` is answered,
+         *         and a call takes `seconds`, all of which somebody who answers talks. Operators who are there now stay; they wrap up
+         *         for `wrap_up` seconds (null: as they have lately).
          */
         DryRun: {
             /** @example campaign_001 */
@@ -3335,11 +3344,16 @@ export interface components {
             answered: number;
             /** @default 30 */
             seconds: number;
+            /** @default null */
+            wrap_up: number | null;
         };
         /**
          * CampaignForecast
          * @description What it would be by then. `attempts`: that would be begun; `by_status`: how many leads, then; `lines`: calls at
-         *         once that were assumed; `idle_share`: of their time in which they would have nothing to do.
+         *         once that were assumed; `idle_share`: of their time in which they would have nothing to do. Of a campaign with
+         *         operators `operators` are there, whose time it is then; `mode` is in effect now, since `fallback` if that is not the
+         *         one of its settings; `limit` keeps it from more dials now, as `explain` has it, and `needs` says what would change
+         *         that. In preview, in which operators decide, `offered` are the leads that they would be shown next.
          */
         CampaignForecast: {
             /** @example campaign_001 */
@@ -3361,6 +3375,22 @@ export interface components {
             idle_share: number;
             by_status: {
                 [key: string]: number;
+            };
+            /** @default 0 */
+            abandoned: number;
+            /** @default null */
+            operators: number | null;
+            /** @default null */
+            mode: components["schemas"]["Mode"] | null;
+            /** @default null */
+            fallback: string | null;
+            /** @default null */
+            limit: string | null;
+            /** @default  */
+            needs: string;
+            /** @default {} */
+            offered: {
+                [key: string]: string;
             };
         };
         /**
@@ -3530,7 +3560,8 @@ export interface components {
         };
         /**
          * GetLead
-         * @description One lead of a campaign, with all its attempts.
+         * @description One lead of a campaign, with all its attempts: for who sees the campaign, for operators for whom it was dialled
+         *         or who have talked with it, and for the one who looks at it in preview.
          */
         GetLead: {
             campaign_id: string;
@@ -3547,7 +3578,7 @@ export interface components {
         /**
          * LeadAttempt
          * @description One call to a lead, or the try of one. `outcome`: null while it is under way; `not_dialed` counts for no cap.
-         *         `why`: why nothing was dialled.
+         *         `why`: why nothing was dialled. `operator`: for whom it was dialled on a line of theirs, or who has taken it.
          */
         LeadAttempt: {
             attempt: number;
@@ -3567,6 +3598,8 @@ export interface components {
             talk_seconds: number;
             /** @default  */
             why: string;
+            /** @default null */
+            operator: string | null;
         };
         /**
          * ExplainLead
@@ -3821,7 +3854,8 @@ export interface components {
          * OperatorView
          * @description One operator. `reason`: of a break. `next`: what comes after call and wrap-up. `until`: the end of the wrap-up.
          *         `campaigns` null: all. `reserved_by`: a campaign that has a call, until `reserved_until`. The `_seconds` are
-         *         those of the day `day` (on the site's clock) up to `since`; what goes on since then is to be added.
+         *         those of the day `day` (on the site's clock) up to `since`; what goes on since then is to be added, less the time in
+         *         which the site was down, which is nobody's but of calls.
          */
         OperatorView: {
             /** @example op12 */
@@ -3862,6 +3896,7 @@ export interface components {
         /**
          * OperatorCall
          * @description A call that an operator is on. `campaign_id`: for which it was made; `lead`: where the campaign has said so.
+         *         `number`, and the `name` of the lead: whom they talk to; GET_OWN_STATUS says it, to nobody but themselves.
          */
         OperatorCall: {
             /** @example c_882 */
@@ -3875,6 +3910,10 @@ export interface components {
             campaign_id: string | null;
             /** @default null */
             lead: string | null;
+            /** @default null */
+            number: string | null;
+            /** @default  */
+            name: string;
         };
         /**
          * GetOwnStatus
@@ -4531,8 +4570,9 @@ export interface components {
          * CallDialing
          * @description The attempt: on record before the phone is told. `mono` is seconds on the clock of boot `boot`;
          *         `after_ref` is the phone's name for the newest call it knew before this one. After `ring_timeout` seconds it is
-         *         given up, but where it rings by then not before it has rung for `ring_at_least`. `slot` null: whoever answers waits
-         *         on the PBX until an operator is joined to the call.
+         *         given up, but where it rings by then not before it has rung for `ring_at_least`. `operator`: for whom a campaign
+         *         dials it, on a line of theirs. `slot` null: whoever answers waits on the PBX until an operator is joined to the
+         *         call.
          */
         CallDialing: {
             /**
@@ -4568,6 +4608,8 @@ export interface components {
             campaign: string | null;
             /** @default 0 */
             ring_at_least: number;
+            /** @default null */
+            operator: string | null;
         };
         /**
          * CallAdopted
@@ -5052,9 +5094,10 @@ export interface components {
         };
         /**
          * CampaignTelemetry
-         * @description Its counts: said at most twice a second while they change. As in `CampaignView`; `by_status`: leads;
-         *         `abandoned_share`: of answered calls of the last 30 days, of which `abandoned_cap` may be. `dials`: the mode in
-         *         effect; `fallback`: why, if that is not the one of its settings. `operators`: that are there for it, by status.
+         * @description Its counts: said at most twice a second while they change, and every ten seconds while it runs. As in
+         *         `CampaignView`; `by_status`: leads; `abandoned_share`: of answered calls of the last 30 days, of which
+         *         `abandoned_cap` may be. `dials`: the mode in effect; `fallback`: why, if that is not the one of its settings.
+         *         `operators`: that are there for it, by status.
          */
         CampaignTelemetry: {
             /** @example campaign_001 */
@@ -5501,6 +5544,8 @@ export interface components {
             until: string | null;
             /** @default [] */
             spent: components["schemas"]["Spent"][];
+            /** @default [] */
+            down: components["schemas"]["Down"][];
             by: string;
         };
         /**
@@ -5510,6 +5555,22 @@ export interface components {
         Spent: {
             day: string;
             ms: number;
+        };
+        /**
+         * Down
+         * @description A time in which there was no site: from when it was last known to be up until it was again.
+         */
+        Down: {
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            begun: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            over: string;
         };
         /**
          * OperatorConnected
@@ -5536,6 +5597,8 @@ export interface components {
             until: string | null;
             /** @default [] */
             spent: components["schemas"]["Spent"][];
+            /** @default [] */
+            down: components["schemas"]["Down"][];
             /** @example c_882 */
             call_id: string;
             /** @default null */
@@ -5569,6 +5632,8 @@ export interface components {
             until: string | null;
             /** @default [] */
             spent: components["schemas"]["Spent"][];
+            /** @default [] */
+            down: components["schemas"]["Down"][];
             /** @example c_882 */
             call_id: string;
         };
@@ -6096,7 +6161,8 @@ export interface components {
          * @description A call has moved on. `change` says how, and with it which other fields are there; `phase`, `state` and `status`
          *         are those after it. Seconds for `ring_timeout`, `ring_at_least` and `max_duration`; whole
          *         seconds for `duration` and `ring_seconds`. `ending`: a hang-up was asked for, by `by`. `joined`: who waited is the
-         *         `operator`'s now, at `extension`, for `by`. `slot` null: of none, whoever answers waits for that.
+         *         `operator`'s now, at `extension`, for `by`; with `dialing`, `operator`: for whom a campaign dials it on a line of
+         *         theirs. `slot` null: of none, whoever answers waits for that.
          */
         CallUpdate: {
             /**
@@ -6142,7 +6208,7 @@ export interface components {
             trunk?: string | null;
             recording?: string | null;
             campaign?: string | null;
-            operator?: string;
+            operator?: string | null;
             extension?: string;
         };
         /**
@@ -6261,8 +6327,9 @@ export interface components {
         /**
          * OperatorUpdate
          * @description An operator has changed. With `changed`, `connected` and `freed` it says the status whole: `before`, and the
-         *         milliseconds spent in that by day; `next`: what comes after call and wrap-up. `until`: the end of wrap-up or
-         *         reservation. `by`: a user, `wrap_up` or `presence`. The other fields are those of the disposition.
+         *         milliseconds spent in that by day, without the times in which the site was `down`; `next`: what comes after call and
+         *         wrap-up. `until`: the end of wrap-up or reservation. `by`: a user, `wrap_up` or `presence`. The other fields are
+         *         those of the disposition.
          */
         OperatorUpdate: {
             user: string;
@@ -6280,6 +6347,7 @@ export interface components {
             next_reason?: string;
             until?: string | null;
             spent?: components["schemas"]["Spent"][];
+            down?: components["schemas"]["Down"][];
             by?: string;
             /** @example c_882 */
             call_id?: string;
@@ -11681,6 +11749,8 @@ export interface operations {
                     answered?: number;
                     /** @default 30 */
                     seconds?: number;
+                    /** @default null */
+                    wrap_up?: number | null;
                 };
             };
         };

@@ -43,7 +43,7 @@ class RoomEvent(Struct, frozen=True):
         """Whether somebody sees the thing. A thing that changes hands is still heard of by who had it."""
         if self.kind.view_any in caller.actions:
             return True
-        return any(self.kind.visible(owner, user=caller.user, actions=caller.actions) for owner in self.owners)
+        return self.kind.visible(*self.owners, user=caller.user, actions=caller.actions)
 
     def text_for(self, caller: Caller) -> str:
         """What somebody who sees the thing is told of it."""

@@ -54,7 +54,8 @@ class CallUpdate(Struct, frozen=True, kw_only=True):
     """A call has moved on. `change` says how, and with it which other fields are there; `phase`, `state` and `status`
     are those after it. Seconds for `ring_timeout`, `ring_at_least` and `max_duration`; whole
     seconds for `duration` and `ring_seconds`. `ending`: a hang-up was asked for, by `by`. `joined`: who waited is the
-    `operator`'s now, at `extension`, for `by`. `slot` null: of none, whoever answers waits for that."""
+    `operator`'s now, at `extension`, for `by`; with `dialing`, `operator`: for whom a campaign dials it on a line of
+    theirs. `slot` null: of none, whoever answers waits for that."""
 
     line: LineName
     call_id: CallId
@@ -85,7 +86,7 @@ class CallUpdate(Struct, frozen=True, kw_only=True):
     trunk: str | UnsetType | None = UNSET
     recording: str | UnsetType | None = UNSET
     campaign: str | UnsetType | None = UNSET
-    operator: str | UnsetType = UNSET
+    operator: str | UnsetType | None = UNSET
     extension: str | UnsetType = UNSET
 
 

@@ -25,6 +25,7 @@ from bus_schemas.operator import (
     REPORT_OPERATORS,
     SET_OPERATOR_STATUS,
     SET_OWN_STATUS,
+    Down,
     OperatorAssigned,
     OperatorChanged,
     OperatorConnected,
@@ -69,8 +70,9 @@ CHANGES: dict[type[Struct], Change] = {
 
 class OperatorUpdate(Struct, frozen=True, kw_only=True):
     """An operator has changed. With `changed`, `connected` and `freed` it says the status whole: `before`, and the
-    milliseconds spent in that by day; `next`: what comes after call and wrap-up. `until`: the end of wrap-up or
-    reservation. `by`: a user, `wrap_up` or `presence`. The other fields are those of the disposition."""
+    milliseconds spent in that by day, without the times in which the site was `down`; `next`: what comes after call and
+    wrap-up. `until`: the end of wrap-up or reservation. `by`: a user, `wrap_up` or `presence`. The other fields are
+    those of the disposition."""
 
     user: str
     at: Utc
@@ -82,6 +84,7 @@ class OperatorUpdate(Struct, frozen=True, kw_only=True):
     next_reason: str | UnsetType = UNSET
     until: Utc | UnsetType | None = UNSET
     spent: tuple[Spent, ...] | UnsetType = UNSET
+    down: tuple[Down, ...] | UnsetType = UNSET
     by: str | UnsetType = UNSET
     call_id: CallId | UnsetType = UNSET
     campaign_id: str | UnsetType | None = UNSET

@@ -37,7 +37,7 @@ class Refuse(Refused, frozen=True, kw_only=True):
 
 
 class Extension(Plain, frozen=True, kw_only=True):
-    """What dialling a slot's extension comes to."""
+    """What dialling an extension comes to: a slot's, or an operator's that is a number."""
 
     slot: SlotId
     state: Annotated[str, Meta(max_length=20)]

@@ -17,6 +17,7 @@ from actors.point.grants import grants
 from actors.runtime.bus import Message
 from actors.runtime.host import Host
 from actors.runtime.ownership import Lease, LeaseKeeper
+from bus_schemas.call import owners_of
 from bus_schemas.catalogue import KINDS, RPCS, TOPICS, rights_in
 from bus_schemas.contract import AnyTopic
 from bus_schemas.kinds import Kind, Owners, feeds_of
@@ -40,7 +41,9 @@ ROLES = {name: resolve(verbs) for name, verbs in BUILT_IN_ROLES.items()} | {
     "none": frozenset(),
 }
 REFERRED = re.compile(r"#/components/schemas/(\w+)")
-OWNERS: dict[str, tuple[str | None, ...]] = {"mine": ("shell", "operator"), "pool": (None,), "theirs": ("x",)}
+OWNERS: dict[str, tuple[str | None, ...]] = {
+    "mine": ("shell", "operator"), "pool": (None,), "theirs": ("x",), "given": owners_of("x", "operator"),
+}  # fmt: skip
 
 
 def sample(hint: Any, name: str = "") -> Any:

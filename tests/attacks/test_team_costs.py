@@ -43,9 +43,9 @@ class Looks:
 def test_no_campaigns_look_at_all_operators_in_one_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     looks = Looks()
 
-    def counted(*args: Any) -> Any:
+    def counted(*args: Any, **more: Any) -> Any:
         looks.look()
-        return claim_for_team(*args)
+        return claim_for_team(*args, **more)
 
     async def story(site: Campaigns) -> None:
         crowd = Crowd(site)
@@ -69,9 +69,9 @@ def test_no_campaigns_look_at_all_operators_in_one_turn(monkeypatch: pytest.Monk
 def test_no_change_is_looked_at_by_campaigns_it_does_not_concern(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: Counter[str] = Counter()
 
-    def counted(crew: Any, campaign: Any, *args: Any) -> Any:
+    def counted(crew: Any, campaign: Any, *args: Any, **more: Any) -> Any:
         seen[campaign.campaign] += 1
-        return claim_for_team(crew, campaign, *args)
+        return claim_for_team(crew, campaign, *args, **more)
 
     async def story(site: Campaigns) -> None:
         crowd = Crowd(site)

@@ -11,6 +11,7 @@ from actors.settings import Settings
 from bus_schemas.campaign import CampaignAttemptClaimed, CampaignAttemptEnded, CampaignAttemptJoined
 from bus_schemas.contract import Rpc
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.lead import GET_LEAD, GetLead
 from bus_schemas.operator import (
     ASSIGN_OPERATOR,
     GET_OWN_STATUS,
@@ -73,6 +74,23 @@ class Crowd:
     async def see(self, user: str) -> OperatorView:
         """How they are, which also says that they are there."""
         return await self.ask(user, GET_OWN_STATUS, GetOwnStatus())
+
+    async def sees_lead(self, user: str, campaign: str, lead: str) -> bool:
+        """Whether an operator is told of a lead."""
+        try:
+            found = await self.ask(user, GET_LEAD, GetLead(campaign_id=campaign, lead=lead))
+        except Refusal as refusal:
+            assert refusal.code is ErrorCode.NOT_FOUND, refusal
+            return False
+        return found.lead.lead.id == lead
+
+    async def on_a_call(self, user: str) -> str:
+        """The call that they are on, once the campaign has said of whom it is."""
+        give_up = self.world.now + 30.0
+        while not (seen := await self.see(user)).calls or seen.calls[0].lead is None:
+            assert self.world.now < give_up, seen
+            await asyncio.sleep(0.1)
+        return seen.calls[0].call_id
 
     async def work_for(self, user: str, *campaigns: str) -> None:
         request = AssignOperator(user=user, campaigns=list(campaigns))

@@ -58,7 +58,7 @@ class Ahead:
         played = Played()
         played.create(mode=Mode.PREDICTIVE, operators=Operators.TEAM, carriers=TRUNKS)
         self.state: Campaign = replace(played.state, tally=ANSWERED)
-        self.crew = Crew(team, Everywhere(), frozenset({1}))
+        self.crew = Crew(team, Everywhere(), frozenset({"trunk-1"}))
 
     def dials(self, now: datetime) -> int:
         found = self.crew.pace(self.state, now)

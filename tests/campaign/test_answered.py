@@ -14,11 +14,11 @@ from bus_schemas.call import CallConnected, EndReason
 from bus_schemas.campaign import CampaignAttemptOffered
 from bus_schemas.host import Line
 from bus_schemas.lead import LeadStatus
-from tests.campaign.played import NOON, Played, lead_at
+from tests.campaign.played import NOON, Played, lead_at, number_at
 from tests.campaign.test_machine import running
 
 
-def claims(played: Played, dials: int, free: Sequence[str] = (), *, kept: bool = False) -> list[Claim]:
+def claims(played: Played, dials: int, free: Sequence[str] = (), **seats: Any) -> list[Claim]:
     """Dials on channels whose calls wait."""
     lines, before = HeldLines(), len(played.claims)
     lines.add(
@@ -27,7 +27,7 @@ def claims(played: Played, dials: int, free: Sequence[str] = (), *, kept: bool =
     assert played.selection is not None
     decision = machine.claim(
         played.state, played.selection, played.book, dials, played.moment(), ready=set(free), lines=lines,
-        seats=Seats(free, kept=kept),
+        seats=Seats(free, **{"kept": False, **seats}),
     )  # fmt: skip
     played.record(decision)
     return played.claims[before:]
@@ -135,3 +135,16 @@ def test_kept_dials_are_for_one_each_and_a_callback_for_the_one_it_is_to() -> No
     again.do(machine.mark, 0, LeadStatus.CALLBACK, callback=utc(NOON + timedelta(seconds=1)), operator="bob")
     again.later(seconds=1)
     assert {claim.place: claim.operator for claim in claims(again, 2, ["ann", "bob"])} == {0: "bob", 1: None}
+
+
+def test_who_may_be_dialled_under_a_lower_cap_alone_waits_for_the_next_turn() -> None:
+    """Also as one of several of a turn, and all after it: how many dials there are was told by the higher cap."""
+    played = running(*(lead_at(place) for place in range(4)))
+    caps, in_force = {number_at(1): 0.01}, [0.03]
+
+    def bears(number: str) -> bool:
+        in_force[0] = min(in_force[0], caps.get(number, 0.03))
+        return in_force[0] == 0.03
+
+    assert [claim.place for claim in claims(played, 4, bears=bears)] == [0]
+    assert [claim.place for claim in claims(played, 4)] == [1, 2, 3]

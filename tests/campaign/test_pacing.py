@@ -95,6 +95,17 @@ def test_progressive_says_why_no_more() -> None:
     ]
 
 
+@pytest.mark.parametrize(("plan", "learnt", "fallback"), [
+    (PREDICTIVE, GOOD, Fallback.TEAM_TOO_SMALL), (Plan(mode=Mode.POWER), GOOD, Fallback.TEAM_TOO_SMALL),
+    (Plan(mode=Mode.POWER, joins=False), GOOD, Fallback.OWN_LINES), (Plan(), NEW, None),
+])  # fmt: skip
+def test_with_nobody_there_it_is_progressive_and_says_so(plan: Plan, learnt: Learnt, fallback: Fallback | None) -> None:
+    answer = pace(plan, now(), learnt, AHEAD)
+    assert (answer.dials, answer.limit, answer.mode) == (0, Limit.NO_OPERATORS, Mode.PROGRESSIVE)
+    assert answer.fallback is fallback
+    assert pace(Plan(mode=Mode.POWER), now(1), GOOD, AHEAD).mode is Mode.POWER  # as soon as somebody is
+
+
 def test_power_is_so_many_dials_for_each_ready_operator() -> None:
     plan = Plan(mode=Mode.POWER, ratio=2.5)
     assert pace(plan, now(3, busy=4, ringing=2), GOOD, AHEAD).dials == 5

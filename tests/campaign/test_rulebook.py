@@ -42,6 +42,15 @@ def test_the_lowest_cap_of_all_that_hold_is_paced_by() -> None:
         assert RuleBook().plan_for(NUMBERS[0], settings).cap == share
 
 
+def test_the_cap_of_site_and_presets_is_known_before_any_number() -> None:
+    settings, site = CampaignSettings(abandoned_share=0.5), Rules(abandoned_share=0.2)
+    assert [RuleBook(site=each).cap(settings) for each in (None, site)] == [0.5, 0.2]
+    assert RuleBook(presets=PRESETS, site=site).cap(settings) == 0.03
+    of_one = tuple(preset for preset in PRESETS if preset.countries)
+    assert RuleBook(presets=of_one, site=site).cap(settings) == 0.2
+    assert RuleBook(presets=PRESETS).cap(CampaignSettings(abandoned_share=0.01)) == 0.01
+
+
 def test_a_number_has_its_own_rules_whoever_was_asked_before() -> None:
     settings, site = CampaignSettings(hours="07:00-19:00", attempts_per_day=5), Rules(quiet_hours=100, pause_minutes=3)
     book = RuleBook(presets=PRESETS, site=site)

@@ -4,15 +4,26 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from actors.leads.lead import id_of
 from actors.runtime.clock import utc
-from bus_schemas.call import START_CALL, StartCall
+from bus_schemas.call import END_CALL, GET_CALL, PAST_CALL, START_CALL, EndCall, GetCall, StartCall
 from bus_schemas.campaign import MARK_LEAD, CampaignStatus, Mode, Operators
 from bus_schemas.carriers import Carriers, TrunkCarrier
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.lead import LeadStatus, MarkLead, Meaning
-from bus_schemas.operator import DISPOSE_CALL, LIST_DISPOSITIONS, DisposeCall, ListDispositions
+from bus_schemas.operator import (
+    DISPOSE_CALL,
+    GET_OPERATOR,
+    LIST_DISPOSITIONS,
+    LIST_OPERATORS,
+    DisposeCall,
+    GetOperator,
+    ListDispositions,
+    ListOperators,
+)
+from bus_schemas.permissions import Action
 from bus_schemas.preview import (
     BEGIN_PREVIEWED,
     PREVIEW_LEAD,
@@ -59,13 +70,55 @@ def test_an_operator_is_on_the_call_with_its_campaign_and_lead() -> None:
         crowd = Crowd(site)
         await crowd.all_ready("ann")
         await site.create("c1", **TEAM)
-        await site.run("c1", numbers(1, TALKS))
-        give_up = site.world.now + 30.0
-        while (seen := await crowd.see("ann")).status != "on_call" or seen.calls[0].campaign_id is None:
-            assert site.world.now < give_up, seen
+        await site.run("c1", numbers(1, TALKS), name="Ann Lee")
+        call_id, [claim] = await crowd.on_a_call("ann"), crowd.claims()
+        [told] = (await crowd.see("ann")).calls
+        assert (told.call_id, told.campaign_id, told.lead) == (call_id, "c1", claim.lead)
+        assert (told.number, told.name) == (claim.number, "Ann Lee")
+        seen = await crowd.ask("boss", GET_OPERATOR, GetOperator(user="ann"), frozenset(Action))
+        [listed] = await crowd.ask("boss", LIST_OPERATORS, ListOperators(), frozenset(Action))
+        assert seen.calls == listed.calls == [replace(told, number=None, name="")]  # nobody else is told
+
+    play(story, change=owned(*OWNERS))
+
+
+def test_who_has_begun_a_call_by_hand_is_told_the_number() -> None:
+    async def story(site: Campaigns) -> None:
+        crowd = Crowd(site)
+        await crowd.all_ready("ann")
+        await crowd.ask("ann", START_CALL, StartCall(number=mobile(700, LONG), slot=1))
+        while not (calls := (await crowd.see("ann")).calls):
             await asyncio.sleep(0.1)
-        [claim] = crowd.claims()
-        assert [(one.campaign_id, one.lead) for one in seen.calls] == [("c1", claim.lead)]
+        assert (calls[0].number, calls[0].name, calls[0].lead) == (mobile(700, LONG), "", None)
+
+    play(story, change=owned(*OWNERS))
+
+    play(story, change=owned(*OWNERS))
+
+
+def test_a_call_and_its_lead_are_also_the_operators_for_whom_they_are() -> None:
+    """And nobody else's but the maker's."""
+
+    async def story(site: Campaigns) -> None:
+        crowd = Crowd(site)
+        await crowd.all_ready("ann")
+        await crowd.be("bob", "ready")
+        await crowd.be("bob", "break")
+        await site.create("c1", **TEAM)
+        await site.run("c1", numbers(2, LONG))
+        call_id = await crowd.on_a_call("ann")
+        one, end = GetCall(call_id=call_id), EndCall(call_id=call_id)
+        for rpc, request in ((GET_CALL, one), (PAST_CALL, one), (END_CALL, end)):
+            with pytest.raises(Refusal) as unknown:
+                await crowd.ask("bob", rpc, request)
+            assert unknown.value.code is ErrorCode.NOT_FOUND
+        for rpc in (GET_CALL, PAST_CALL):
+            assert (await crowd.ask("ann", rpc, one)).operator == "ann"
+        assert (await crowd.ask("ann", END_CALL, end)).ending
+        dialled, other = [claim.lead for claim in crowd.claims()], id_of(mobile(1, LONG))
+        assert dialled == [id_of(mobile(0, LONG))]
+        for user, lead, seen in (("ann", dialled[0], True), ("ann", other, False), ("bob", dialled[0], False)):
+            assert await crowd.sees_lead(user, "c1", lead) is seen, (user, lead)
 
     play(story, change=owned(*OWNERS))
 
@@ -194,6 +247,8 @@ def test_in_preview_an_operator_sees_a_lead_and_begins_or_skips_it() -> None:
         await crowd.all_ready("ann", "bob")
         shown = {user: await crowd.ask(user, PREVIEW_LEAD, PreviewLead(campaign_id="c1")) for user in ("ann", "bob")}
         assert shown["ann"].lead != shown["bob"].lead and not shown["ann"].begun
+        for user, one in ((user, one) for user in ("ann", "bob", "cid") for one in shown):
+            assert await crowd.sees_lead(user, "c1", shown[one].lead) is (user == one)
         assert await crowd.ask("ann", PREVIEW_LEAD, PreviewLead(campaign_id="c1")) == shown["ann"]
         await asyncio.sleep(5.0)
         assert not site.dials()
@@ -211,6 +266,8 @@ def test_in_preview_an_operator_sees_a_lead_and_begins_or_skips_it() -> None:
         assert dict(site.dials()) == {shown["ann"].number: 1}
         [claim], [join] = crowd.claims(), crowd.joins()
         assert (claim.operator, join.operator) == ("ann", "ann")
+        assert await crowd.sees_lead("ann", "c1", claim.lead) and not await crowd.sees_lead("bob", "c1", claim.lead)
+        assert not await crowd.sees_lead("bob", "c1", shown["bob"].lead)  # who has skipped it
         crowd.check()
 
     play(story, change=owned(*OWNERS))

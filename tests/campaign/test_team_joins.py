@@ -7,17 +7,30 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
+import pytest
 from msgspec.structs import replace
 
 from actors.campaign.lookahead import PATIENCE
 from actors.campaign.rules import Rules
+from actors.runtime.bus import Message
+from actors.runtime.clock import utc
 from actors.runtime.context import Context
 from actors.runtime.service import Service, serve
 from actors.settings import Settings
 from bus_schemas.call import CallJoined
 from bus_schemas.campaign import CampaignAttemptOffered, CampaignStatus, Mode, Operators, StopMode
+from bus_schemas.campaign_telemetry import CampaignTelemetry
 from bus_schemas.carriers import Carriers, SlotCarrier, TrunkCarrier
-from bus_schemas.user import FIND_EXTENSION, ExtensionFound, FindExtension
+from bus_schemas.errors import Refusal
+from bus_schemas.user import (
+    FIND_EXTENSION,
+    USER_CHANGED,
+    ExtensionFound,
+    FindExtension,
+    UserChanged,
+    UserStatus,
+)
 from simulators.carrier.rules import mobile
 from simulators.device.chronicle import DeviceCall
 from tests.campaign.crowd import OWNERS, Crowd, owned
@@ -105,6 +118,17 @@ def told(story: Callable[[Joins], Awaitable[None]], known: dict[str, str] = EXTE
     play(with_desks, **{"change": on_trunks, **more})
 
 
+async def told_counts(crowd: Joins) -> list[CampaignTelemetry]:
+    """What campaigns say of themselves from now on."""
+    said = list[CampaignTelemetry]()
+
+    async def hear(message: Message) -> None:
+        said.append(msgspec.json.decode(message.data, type=CampaignTelemetry))
+
+    await crowd.world.gateways[0].subscribe("ottb.v1.tel.campaign.*", hear)
+    return said
+
+
 async def after_some_answers(crowd: Joins, **settings: Any) -> None:
     """A campaign that has talked to six people, one for each operator at a time, and so may dial more now."""
     await crowd.site.create("c1", **{**POWER, **settings})
@@ -120,8 +144,13 @@ async def after_some_answers(crowd: Joins, **settings: Any) -> None:
 
 
 def test_power_dials_more_than_are_ready_and_joins_whoever_is() -> None:
+    """And needs no extensions of slots for that."""
+
     async def story(crowd: Joins) -> None:
-        await after_some_answers(crowd)
+        await after_some_answers(crowd, carriers=Carriers(slots=None, trunks=TrunkCarrier()))
+        with pytest.raises(Refusal) as refused:
+            await crowd.site.configure("c1", mode=Mode.PROGRESSIVE)
+        assert "carriers.trunks.extensions" in str(refused.value)
         before = len(crowd.claims())
         await crowd.site.run("c1", numbers(6, LONG))
         while len(crowd.ends()) < before + 3:
@@ -208,6 +237,20 @@ def test_where_the_cap_is_reached_it_is_progressive() -> None:
     told(story)
 
 
+async def told_cap(crowd: Joins) -> float:
+    """The cap in the next telemetry of the campaign."""
+    heard = asyncio.get_running_loop().create_future()
+
+    async def hear(message: Message) -> None:
+        if not heard.done():
+            heard.set_result(msgspec.json.decode(message.data, type=CampaignTelemetry))
+
+    stop = await crowd.world.gateways[0].subscribe("ottb.v1.tel.campaign.c1", hear)
+    said: CampaignTelemetry = await heard
+    await stop()
+    return said.abandoned_cap
+
+
 def test_the_strictest_cap_holds_whoever_sets_it() -> None:
     async def story(crowd: Joins) -> None:
         await after_some_answers(crowd)
@@ -217,6 +260,7 @@ def test_the_strictest_cap_holds_whoever_sets_it() -> None:
         explained = await crowd.site.explain("c1")
         assert (explained.mode, explained.fallback) == (Mode.PROGRESSIVE, "cap_reached")
         assert sorted(claim.operator or "" for claim in crowd.claims()[before:]) == ["ann", "bob", "cid"]
+        assert await told_cap(crowd) == 0.0
         await crowd.site.stop("c1", StopMode.HANGUP)
         await crowd.site.until_over("c1")
         crowd.check()
@@ -244,14 +288,72 @@ def test_predictive_is_in_effect_and_dials_for_who_will_be_ready() -> None:
     told(story)
 
 
+async def another_extension(crowd: Joins, known: dict[str, str], user: str, extension: str | None) -> None:
+    """POINT has it on record, and says so from now on."""
+    known.pop(user)
+    if extension is not None:
+        known[user] = extension
+    said = UserChanged(
+        user=user, at=utc(crowd.world.clock.now()), role="operator", email=None, password_hash="",
+        status=UserStatus.ACTIVE, must_change_password=False, by="boss", extension=extension,
+    )  # fmt: skip
+    subject, bus = USER_CHANGED.subject, crowd.world.gateways[0]
+    last = await bus.last(subject)
+    data, headers = msgspec.json.encode(said), {"Nats-Msg-Id": f"{user} {extension}"}
+    await bus.append(subject, data, headers, scope=subject, expect=last.seq if last is not None else 0)
+
+
+def test_an_extension_that_was_changed_is_known_at_once() -> None:
+    known = dict(EXTENSIONS)
+
+    async def story(crowd: Joins) -> None:
+        await crowd.all_ready("ann")
+        await crowd.site.create("c1", **POWER)
+        await crowd.site.run("c1", numbers(1, RINGS_THEN_TALKS))
+        while not crowd.claims():
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(3.0)  # before it is answered
+        await another_extension(crowd, known, "ann", "699")
+        await crowd.site.until_over("c1")
+        assert [one.extension for one in crowd.taken()] == ["699"]
+        crowd.check()
+
+    told(story, known)
+
+
+def test_who_was_kept_for_a_call_that_another_one_gets_is_free_at_once() -> None:
+    known = dict(EXTENSIONS)
+
+    async def story(crowd: Joins) -> None:
+        await crowd.all_ready("ann")
+        await crowd.site.create("c1", **{**POWER, "abandoned_share": 0.03})  # so each call is for one who is kept
+        await crowd.site.run("c1", numbers(1, RINGS_THEN_TALKS))
+        while not crowd.claims():
+            await asyncio.sleep(0.05)
+        await crowd.all_ready("bob")
+        assert (await crowd.see("ann")).reserved_by == "c1"
+        await another_extension(crowd, known, "ann", None)
+        while not crowd.taken():
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(0.5)
+        assert [one.operator for one in crowd.taken()] == ["bob"]
+        assert (await crowd.see("ann")).reserved_by is None
+        await crowd.site.until_over("c1")
+        crowd.check()
+
+    told(story, known)
+
+
 def test_who_has_no_extension_is_counted_out_and_named() -> None:
     async def story(crowd: Joins) -> None:
+        said = await told_counts(crowd)
         await crowd.all_ready()
         await crowd.site.create("c1", **POWER)
         await crowd.site.run("c1", numbers(4, LONG))
         await asyncio.sleep(8.0)
         explained = await crowd.site.explain("c1")
         assert explained.no_extension == ("bob", "cid")
+        assert said and sum(said[-1].operators.values()) == 1, said[-1:]
         assert {one.operator for one in crowd.offers() or crowd.claims()} == {"ann"}
         await crowd.site.stop("c1", StopMode.HANGUP)
         await crowd.site.until_over("c1")
@@ -268,7 +370,7 @@ def test_that_no_channel_is_to_be_had_is_said() -> None:
         await crowd.site.run("c1", numbers(4, LONG))
         await asyncio.sleep(10.0)
         reasons = {one.reason: one.leads for one in (await crowd.site.explain("c1")).reasons}
-        assert reasons.get("carriers_full") == 4 and len(crowd.claims()) == before
+        assert reasons.get("trunk_down") == 4 and len(crowd.claims()) == before
         crowd.world.switch.mend()
         while len(crowd.claims()) == before:
             await asyncio.sleep(0.5)

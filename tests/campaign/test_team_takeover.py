@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from actors.campaign.actor import TOLD_AGAIN
 from bus_schemas.campaign import CAMPAIGN_ACTIVATED, CampaignStarted, Mode, Operators
 from bus_schemas.errors import Refusal
 from bus_schemas.preview import BEGIN_PREVIEWED, PREVIEW_LEAD, BeginPreviewed, PreviewLead
@@ -183,3 +184,28 @@ async def _slow_to_claim(name: str) -> None:
 async def _slow_to_say(name: str) -> None:
     late = name.startswith("before append ottb.v1.evt.campaign") and name.endswith(".attempt_joined")
     await asyncio.sleep(30.0 if late else 0.001)
+
+
+@pytest.mark.parametrize("owner_too", [True, False])
+def test_how_a_campaign_dials_is_told_again_after_a_start(owner_too: bool) -> None:
+    """Nothing else happens meanwhile, and who had heard it has ended, also where the campaign's host goes on."""
+
+    async def story(site: Campaigns) -> None:
+        crowd = Crowd(site)
+        await crowd.all_ready("ann")
+        await site.create("c1", mode=Mode.PREDICTIVE, **SETTINGS)
+        await site.run("c1", numbers(3, LONG))
+        await asyncio.sleep(5.0)
+        assert (await site.view("c1")).mode is Mode.PROGRESSIVE
+        for life in list(site.world.lives):
+            if owner_too or life is not site.owner("c1"):
+                site.world.crash(life)
+        await asyncio.sleep(10.0)
+        while site.owner("c1") is None:
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(TOLD_AGAIN + 1.0)
+        for _ in range(10):  # whoever answers
+            found = await site.view("c1")
+            assert (found.mode, found.fallback) == (Mode.PROGRESSIVE, "own_lines")
+
+    play(story, keep=True, change=owned(*OWNERS))

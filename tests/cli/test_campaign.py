@@ -13,7 +13,7 @@ from actors.leads.given import texts_of
 from actors.leads.lead import Accepted
 from actors.leads.rows import Rows
 from bus_schemas.lead import Lead
-from cli.board import Watched, watch
+from cli.board import Watched, explanation, watch
 from cli.campaign import Call, given_of, run
 from cli.gateway import NotDone, NotThere
 
@@ -132,6 +132,32 @@ def test_the_board_waits_while_nobody_answers() -> None:
     away = drawn(watched, 1.0)
     assert "no gateway" in away and "12 of 1,000" in away
     assert "finished" in drawn(watched, 2.0) and watched.over
+
+
+def test_the_board_and_explain_say_how_it_dials() -> None:
+    why = WHY | {"mode": "progressive", "fallback": "team_too_small", "no_extension": ["bob", "cid"]}
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(explanation(why))
+    for said in (drawn(Watched(lambda: FOUND, lambda: why), 0.0), console.export_text()):
+        assert "progressive, since team_too_small" in said
+        assert "no call can be taken to, for want of an extension: bob, cid" in said
+    alone = drawn(Watched(lambda: FOUND, lambda: WHY | {"mode": "power", "fallback": None}), 0.0)
+    assert "dials: power" in alone and "since" not in alone and "extension" not in alone
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_an_archived_campaign_is_over(terminal: bool) -> None:
+    """Nobody says of one why it does not dial."""
+
+    def refused() -> dict[str, Any]:
+        raise NotDone("The campaign is archived. Make another one like it.")
+
+    def no_sleep(seconds: float) -> None:
+        raise AssertionError("it is waited for")
+
+    console = Console(width=100, file=io.StringIO(), force_terminal=terminal)
+    found = watch(console, lambda: FOUND | {"status": "archived"}, refused, no_sleep)
+    assert found["status"] == "archived"
 
 
 def test_without_a_terminal_lines_say_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

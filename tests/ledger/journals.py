@@ -24,8 +24,8 @@ async def write(bus: Bus, event: Any) -> int:
     return await bus.append(subject, msgspec.json.encode(event), headers, scope=scope, expect=expect)
 
 
-async def call(bus: Bus, number: int, *, over: bool = True) -> str:
-    call_id, common = f"c_{number}", {"line": "slot-44", "slot": 44, "user": "op12"}
+async def call(bus: Bus, number: int, *, over: bool = True, user: str = "op12") -> str:
+    call_id, common = f"c_{number}", {"line": "slot-44", "slot": 44, "user": user}
     clock: dict[str, Any] = {"boot": "b"}
     await write(bus, CallDialing(call_id=call_id, **common, number="+380991234567", at=AT.format(0), mono=0.0,
                                   command_id="k", ring_timeout=60, max_duration=60, **clock))  # fmt: skip

@@ -31,7 +31,7 @@ from bus_schemas.campaign import (
 )
 from bus_schemas.campaign_telemetry import CampaignTelemetry
 from bus_schemas.errors import ErrorCode, Refusal
-from bus_schemas.lead import GET_LEAD, LIST_LEADS, GetLead, Lead, LeadStatus, ListLeads
+from bus_schemas.lead import LIST_LEADS, PAST_LEAD, GetLead, Lead, LeadStatus, ListLeads
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from tests.campaign.played import ID, NOON, Played, lead_at, number_at
@@ -149,7 +149,7 @@ async def test_the_records_answer_for_campaigns_and_leads(bus: MemoryBus) -> Non
         await ask(bus, LIST_LEADS, ListLeads(campaign_id=ID, number="Ann"), context)
     leads = await ask(bus, LIST_LEADS, ListLeads(campaign_id=ID, limit=2), context)
     assert [each.lead for each in leads] == [lead_at(1), lead_at(2)]
-    history = await ask(bus, GET_LEAD, GetLead(campaign_id=ID, lead=lead_at(2).id), context)
+    history = await ask(bus, PAST_LEAD, GetLead(campaign_id=ID, lead=lead_at(2).id), context)
     assert history.lead == leads[1] and [made.outcome for made in history.attempts] == ["answered"]
 
 
@@ -192,8 +192,8 @@ async def test_what_is_not_on_record_is_not_found(bus: MemoryBus) -> None:
     for rpc, request in (
         (PAST_CAMPAIGN, GetCampaign(campaign_id="c2")),
         (LIST_LEADS, ListLeads(campaign_id="c2")),
-        (GET_LEAD, GetLead(campaign_id="c2", lead=lead_at(1).id)),
-        (GET_LEAD, GetLead(campaign_id=ID, lead="nobody")),
+        (PAST_LEAD, GetLead(campaign_id="c2", lead=lead_at(1).id)),
+        (PAST_LEAD, GetLead(campaign_id=ID, lead="nobody")),
     ):
         with pytest.raises(Refusal) as refusal:
             await ask(bus, rpc, request, context)

@@ -3,9 +3,11 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from actors.adapters.system_clock import SystemClock
 from actors.ledger.call import feed, one
@@ -13,12 +15,13 @@ from actors.ledger.decode import decode
 from actors.ledger.ledger import Ledger
 from actors.ledger.store import JournalEntry
 from actors.runtime.context import Context
-from actors.runtime.wire import ask, ask_raw
+from actors.runtime.wire import CURSOR_HEADER, ask, ask_raw
 from bus_schemas.call import (
     CALLS_FEED,
     END_ABSENT,
     GET_CDR,
     PAST_CALL,
+    CallJoined,
     CallsFeed,
     EndCall,
     EndReason,
@@ -89,6 +92,27 @@ async def test_a_dropped_file_is_rebuilt_the_same(bus: MemoryBus, place: Place) 
             answers.append(found)
     assert answers[0] == answers[1] == answers[2]
     assert len(msgspec.json.decode(answers[0][1])) == 10
+
+
+async def test_lists_have_the_calls_that_somebody_was_given(bus: MemoryBus, place: Place) -> None:
+    """Among those that they have started, in their order and over pages, each once."""
+    for number in range(6):
+        await call(bus, number, over=False, user="boss" if number % 2 else "ann")
+        if number in (1, 2, 5):
+            joined = {"operator": "ann", "extension": "601", "by": "boss", "command_id": "k"}
+            about: dict[str, Any] = {"line": "slot-44", "slot": 44, "user": "x", "at": AT.format(2)}
+            await write(bus, CallJoined(call_id=f"c_{number}", **about, **joined))
+    actions, theirs = frozenset({Action.CALL_VIEW}), {"ann": [5, 4, 2, 1, 0], "boss": [5, 3, 1], "bob": []}
+    async with _ledger(bus, place):
+        for user, numbers in theirs.items():
+            context = Context(command_id="q", user=user, actions=actions, after=await bus.last_seq())
+            for wanted in (CallsFeed(), CallsFeed(all=1), CallsFeed(all=1, limit=2), CallsFeed(limit=2)):
+                found = await ask_raw(bus, CALLS_FEED, wanted, context)
+                seen = [view["call_id"] for view in msgspec.json.decode(found.data)]
+                while (cursor := found.headers.get(CURSOR_HEADER)) is not None:
+                    found = await ask_raw(bus, CALLS_FEED, replace(wanted, cursor=cursor), context)
+                    seen += [view["call_id"] for view in msgspec.json.decode(found.data)]
+                assert seen == [f"c_{number}" for number in numbers], (user, wanted)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a database at all" * 500, b"SQLite format 3\0" + b"\xff" * 5000])

@@ -12,12 +12,14 @@ from msgspec import UNSET
 from actors.point import machine
 from actors.point.directory import Directory, Session
 from actors.point.machine import Asker, missing_roles
+from bus_schemas.call import JoinCall
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import MODULES, Action
 from bus_schemas.user import (
     ChangeUser,
     CreateToken,
     CreateUser,
+    ExtensionFound,
     LoginKind,
     RoleSet,
     SessionClosed,
@@ -219,9 +221,24 @@ def test_an_extension_is_one_users_and_stays_with_what_else_changes() -> None:
     change("a", extension=None)
     change("b", extension="601")
     assert directory.user_view("a", NOW).extension is None
-    for wrong in ("", "601,30", "601&602", "601@elsewhere", "PJSIP/601", "6 01", "601\n", "601\r\nAction: x", "x" * 41):
+    for wrong in ("", "601,30", "601&602", "601@elsewhere", "PJSIP/601", "6 01", "601\n", "601\r\nAction: x", "6" * 41):
         with pytest.raises(msgspec.ValidationError):
             msgspec.convert({"user": "a", "extension": wrong}, ChangeUser)
+
+
+def test_an_extension_is_one_that_the_dialplan_for_them_has() -> None:
+    """`_X!` of docs/trunks.md: all that begins with a digit. Those on record from before stay as they are."""
+    new = {"username": "a", "password": "secure123", "role": "o"}
+    for good in ("6", "0", "601", "601-desk_B"):
+        assert msgspec.convert({"user": "a", "extension": good}, ChangeUser).extension == good
+        assert msgspec.convert({**new, "extension": good}, CreateUser).extension == good
+    for wrong in ("alice", "s", "h", "_6", "-601", "X01"):
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.convert({"user": "a", "extension": wrong}, ChangeUser)
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.convert({**new, "extension": wrong}, CreateUser)
+    assert msgspec.convert({"user": "a", "extension": "alice"}, ExtensionFound).extension == "alice"
+    assert msgspec.convert({"call_id": "c_1", "operator": "a", "extension": "alice"}, JoinCall)
 
 
 def test_a_deleted_user_has_no_sessions_and_no_tokens() -> None:

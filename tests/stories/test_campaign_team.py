@@ -42,8 +42,14 @@ async def test_calls_that_are_answered_are_those_of_ready_operators(operator: Cl
     assert (explained["mode"], explained["fallback"]) == ("progressive", "own_lines")
     shown = await until(view, lambda found: found["mode"] is not None)
     assert (shown["mode"], shown["fallback"]) == ("progressive", "own_lines")
-    _, lead = await admin.get(f"{ALL}/team_1/leads/{first['calls'][0]['lead']}")
-    assert lead["attempts"][0]["number"] in numbers
+    talk = first["calls"][0]
+    for who in (admin, operator):
+        _, lead = await who.get(f"{ALL}/team_1/leads/{talk['lead']}")
+        assert lead["attempts"][0]["number"] == talk["number"] and talk["number"] in numbers
+        _, call = await who.get(f"/api/call/{talk['call_id']}")
+        assert (call["operator"], call["number"]) == (first["user"], talk["number"])
+    other = next(one["lead"]["id"] for one in (await admin.get(f"{ALL}/team_1/leads"))[1] if not one["attempts"])
+    assert (await operator.get(f"{ALL}/team_1/leads/{other}"))[0] == 404
     found = await until(view, lambda found: found["status"] == "finished", 60)
     await operator.post("/api/operators/me/status", {"status": "offline"})
     assert (found["attempts"], found["answered"], found["abandoned"]) == (3, 2, 0)
@@ -51,8 +57,8 @@ async def test_calls_that_are_answered_are_those_of_ready_operators(operator: Cl
         hour for day in {began.date(), datetime.now(UTC).date()}
         for hour in (await admin.get(f"{ALL}/team_1/report?day={day}"))[1]
     ]  # fmt: skip
-    talk, wrap_up, idle = (sum(hour[f"operators_{what}_seconds"] for hour in hours) for what in TIMES)
-    assert talk >= 2 and abs(talk - found["talk_seconds"]) <= 2 and wrap_up >= 0
+    talked_for, wrap_up, idle = (sum(hour[f"operators_{what}_seconds"] for hour in hours) for what in TIMES)
+    assert talked_for >= 2 and abs(talked_for - found["talk_seconds"]) <= 2 and wrap_up >= 0
     assert 0 < idle <= (datetime.now(UTC) - began).total_seconds() + 1
     talked = {call["lead"] for one in seen for call in one["calls"]} - {None}  # which is said once they are joined
     assert len(talked) == 2

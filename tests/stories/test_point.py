@@ -44,6 +44,8 @@ async def test_a_user_is_created_changed_and_deleted(admin: Client) -> None:
                   {"extension": "6,30"}):  # fmt: skip
         status, _ = await admin.call("PATCH", "/api/users/op30", wrong, part="point")
         assert status in (400, 404), wrong
+    status, refused = await admin.call("PATCH", "/api/users/op30", {"extension": "alice"}, part="point")
+    assert status == 400 and "of which the first is a digit" in refused["message"], refused
     assert "op30" in [user["id"] for user in (await admin.get("/api/users", part="point"))[1]]
     assert (await admin.call("DELETE", "/api/users/op30", part="point"))[1] == {"status": "deleted", "id": "op30"}
     assert (await admin.call("DELETE", "/api/users/op30", part="point"))[0] == 404

@@ -14,7 +14,7 @@ async def taken_to_an_operator(operator: Client, admin: Client, name: str, exten
     """One who is ready gets one of two who answer at once, at their own extension; the other one is let go."""
     patched = await admin.call("PATCH", f"/api/users/{name}", {"extension": extension}, part="point")
     assert patched[0] == 200, patched
-    carriers = {"slots": None, "trunks": {"trunks": ["trunk-1"], "extensions": [11]}}
+    carriers = {"slots": None, "trunks": {"trunks": ["trunk-1"]}}
     settings = {
         "operators": "team", "mode": "power", "ratio": 3, "abandoned_share": 1, "attempts_per_lead": 1,
         "carriers": carriers,

@@ -14,10 +14,30 @@ from actors.runtime.context import Context
 from actors.runtime.wire import ask
 from actors.settings import Settings
 from actors.trunk.settings import Ami
-from bus_schemas.call import GET_CALL, JOIN_CALL, CallJoined, CallView, EndReason, GetCall, JoinCall
+from bus_schemas.call import (
+    CALL,
+    CALLS_FEED,
+    END_CALL,
+    GET_CALL,
+    GET_CDR,
+    JOIN_CALL,
+    LIST_CDRS,
+    PAST_CALL,
+    CallJoined,
+    CallsFeed,
+    CallView,
+    EndCall,
+    EndReason,
+    GetCall,
+    GetCdr,
+    JoinCall,
+    ListCdrs,
+)
 from bus_schemas.carriers import TrunkCarrier
+from bus_schemas.contract import verb_of
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.host import OFFER_LINES, START_OFFERED, Line, OfferLines, StartOffered
+from bus_schemas.kinds import owners_in
 from bus_schemas.permissions import BUILT_IN_ROLES, resolve
 from simulators.carrier.rules import mobile
 from simulators.pbx.switch import WAITS
@@ -41,9 +61,9 @@ class Calls:
         self.world = site.world
         self._asked = 0
 
-    async def ask(self, rpc: Any, request: Any, id: str | None = None) -> Any:
+    async def ask(self, rpc: Any, request: Any, context: Context | None = None) -> Any:
         self._asked += 1
-        context = Context(command_id=id or f"t{self._asked}", user="op", actions=SEES)
+        context = context or Context(command_id=f"t{self._asked}", user="op", actions=SEES)
         return await ask(self.world.gateways[0], rpc, request, context, retry=False)
 
     async def lines(self, most: int, host: str = "a") -> tuple[Line, ...]:
@@ -78,6 +98,25 @@ class Calls:
 
     def joins(self) -> list[CallJoined]:
         return [one.event for one in self.world.stored if isinstance(one.event, CallJoined)]
+
+
+    async def seen_by(self, user: str, call_id: str) -> list[bool]:
+        """Whether an operator sees a call, each time that it is asked for."""
+        one = GetCall(call_id=call_id)
+        asked = ((GET_CALL, one), (PAST_CALL, one), (GET_CDR, GetCdr(call_id=call_id)))
+        lists = ((CALLS_FEED, CallsFeed()), (CALLS_FEED, CallsFeed(all=1)), (LIST_CDRS, ListCdrs()))
+        found = list[bool]()
+        for rpc, request in asked:
+            with contextlib.suppress(Refusal):
+                found.append((await self.as_operator(user, rpc, request)).call_id == call_id)
+        for rpc, request in lists:
+            found += [view.call_id == call_id for view in await self.as_operator(user, rpc, request)]
+        return found
+
+    async def as_operator(self, user: str, rpc: Any, request: Any) -> Any:
+        actions = frozenset(map(str, resolve(BUILT_IN_ROLES["operator"])))
+        self._asked += 1
+        return await self.ask(rpc, request, Context(command_id=f"{user}{self._asked}", user=user, actions=actions))
 
 
 def told(story: Callable[[Calls], Awaitable[None]], **more: Any) -> None:
@@ -118,6 +157,33 @@ def test_who_answers_waits_and_is_taken_to_the_operator_on_record() -> None:
         await asyncio.sleep(30.0)  # the longest that a call lasts here
         past = await calls.view(call_id)
         assert (past.phase, past.operator, past.extension, past.slot) == ("ended", "ann", "601", None)
+
+    told(story)
+
+
+def test_a_call_is_also_the_operators_to_whom_it_was_joined() -> None:
+    """They see it from then on, and end it; before that, and to anybody else, it is not there."""
+
+    async def story(calls: Calls) -> None:
+        call_id = await calls.answered()
+        assert await calls.seen_by("ann", call_id) == []
+        await calls.join(call_id)
+        await asyncio.sleep(1.0)
+        assert await calls.seen_by("ann", call_id) == [True] * 4  # there is no record of it yet
+        end = EndCall(call_id=call_id)
+        with pytest.raises(Refusal) as refused:
+            await calls.as_operator("bob", END_CALL, end)
+        assert refused.value.code is ErrorCode.NOT_FOUND
+        ended = await calls.as_operator("ann", END_CALL, end)
+        assert ended.ending
+        await asyncio.sleep(10.0)
+        assert await calls.seen_by("ann", call_id) == [True] * 5  # it is no longer up
+        assert (await calls.as_operator("ann", GET_CDR, GetCdr(call_id=call_id))).ended_by == "ann"
+        assert await calls.seen_by("bob", call_id) == []
+        journal = [entry for entry in calls.world.broker.journal if f".{call_id}." in entry.subject]
+        whose = {verb_of(entry.subject): owners_in(entry.headers, CALL) for entry in journal}
+        assert whose["connected"] == ("op",)
+        assert whose["joined"] == whose["ending"] == whose["ended"] == ("op", "ann")
 
     told(story)
 

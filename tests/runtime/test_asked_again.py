@@ -1,0 +1,46 @@
+"""What changes nothing is asked again where whoever had it died with it; what may change something is not."""
+
+import asyncio
+
+import msgspec
+import pytest
+
+from actors.runtime.bus import Message
+from actors.runtime.context import Context
+from actors.runtime.wire import ask
+from bus_schemas.campaign import CampaignStatus
+from bus_schemas.campaign_outlook import DRY_RUN, EXPLAIN_CAMPAIGN, CampaignExplained, DryRun, ExplainCampaign
+from bus_schemas.errors import ErrorCode, Refusal
+from simulators.bus.memory_broker import MemoryBroker
+from simulators.bus.memory_bus import MemoryBus
+from simulators.time.clock import SimClock
+from simulators.time.loop import SimLoop, run
+
+SAID = CampaignExplained(
+    campaign_id="c1", status=CampaignStatus.RUNNING, at="2026-11-27T08:00:00.000Z", leads=0, reasons=()
+)
+
+
+def test_an_explanation_that_was_lost_is_asked_for_again() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, SimLoop)
+        bus, asked = MemoryBus(MemoryBroker(clock=SimClock(loop))), list[float]()
+
+        async def answer(message: Message) -> None:
+            """Who had the first one died with it."""
+            asked.append(loop.time())
+            if len(asked) > 1 and message.reply is not None:
+                await message.reply(msgspec.json.encode(SAID), {})
+
+        await bus.subscribe(EXPLAIN_CAMPAIGN.pattern, answer)
+        began, context = loop.time(), Context(command_id="one", user="op")
+        assert await ask(bus, EXPLAIN_CAMPAIGN, ExplainCampaign(campaign_id="c1"), context) == SAID
+        assert len(asked) == 2 and loop.time() - began < EXPLAIN_CAMPAIGN.timeout
+        asked.clear()
+        await bus.subscribe(DRY_RUN.pattern, answer)
+        with pytest.raises(Refusal) as silent:
+            await ask(bus, DRY_RUN, DryRun(campaign_id="c1"), context)
+        assert silent.value.code is ErrorCode.TIMEOUT and len(asked) == 1
+
+    run(main, 1)
