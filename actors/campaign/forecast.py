@@ -3,10 +3,10 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
-
-from msgspec.structs import replace
+from typing import Any
 
 from actors.campaign.carriage import NOBODY_KNOWS, There
 from actors.campaign.claims import Claim
@@ -29,6 +29,17 @@ ATTEMPTS_OF_A_LEAD, MOST_ATTEMPTS = 4, 20_000  # in a day, more or less; that ar
 NOBODY_IS_DIALLED = (Limit.OPERATORS_DECIDE, Limit.NO_OPERATORS, Limit.NO_OPERATOR_READY)
 
 
+@dataclass(frozen=True)
+class Ran:
+    """A dry run that is over. `of`: so many lines, or operators, have or have not to do. `team`: what is told of one
+    with operators alone."""
+
+    found: Forecast
+    lines: int
+    of: int
+    team: dict[str, Any] = field(default_factory=dict)
+
+
 async def forecast(
     campaign: Campaign, book: RuleBook, wanted: DryRun, *, lines: int, now: datetime, there: There = NOBODY_KNOWS
 ) -> CampaignForecast:
@@ -37,10 +48,11 @@ async def forecast(
     _must_be_few(campaign, wanted, lines)
     carrier, rules = _carrier(campaign, wanted), book.copy()
 
-    def run() -> Forecast:
-        return dry_run(campaign, rules, minutes=wanted.minutes, lines=lines, carrier=carrier, now=now, there=there)
+    def run() -> Ran:
+        found = dry_run(campaign, rules, minutes=wanted.minutes, lines=lines, carrier=carrier, now=now, there=there)
+        return Ran(found, lines, of=lines)
 
-    return await _told(campaign, wanted, run, now, lines=lines, of=lines)
+    return await _told(campaign, wanted, run, now)
 
 
 async def team_forecast(
@@ -48,24 +60,27 @@ async def team_forecast(
 ) -> CampaignForecast:
     """The same of one with operators: `crew`, with the lines that are `there`."""
     crew, team = crew.played(campaign)
-    campaign = started(campaign)
+    rules, carrier = book.copy(), _carrier(campaign, wanted)
     wrap_up = crew.wrap_up if wanted.wrap_up is None else wanted.wrap_up
-    run = TeamDryRun(
-        campaign, book.copy(), crew=crew, team=team, there=there, carrier=_carrier(campaign, wanted), now=now,
-        wrap_up=wrap_up, busy=wanted.seconds, lines=wanted.lines,
-    )  # fmt: skip
-    pace, lines = crew.pace(campaign, now), run.most()
-    _must_be_few(campaign, wanted, max(lines, 1))
-    found = await _told(
-        campaign, wanted, lambda: run.until(now + timedelta(minutes=wanted.minutes)), now, lines=lines,
-        of=len(team.members),
-    )  # fmt: skip
-    limit = pace.limit if pace.limit in NOBODY_IS_DIALLED or lines else Limit.CARRIERS_FULL
-    preview = campaign.settings.mode is Mode.PREVIEW
-    return replace(
-        found, operators=len(team.members), mode=pace.mode, fallback=pace.fallback, limit=limit,
-        needs=LIMITED[limit][1], offered=run.offered(crew.free(campaign)) if preview else {},
-    )  # fmt: skip
+
+    def run() -> Ran:
+        begun = started(campaign)
+        played = TeamDryRun(
+            begun, rules, crew=crew, team=team, there=there, carrier=carrier, now=now, wrap_up=wrap_up,
+            busy=wanted.seconds, lines=wanted.lines,
+        )  # fmt: skip
+        pace, lines = crew.pace(begun, now), played.most()
+        _must_be_few(begun, wanted, max(lines, 1))
+        found = played.until(now + timedelta(minutes=wanted.minutes))
+        limit = pace.limit if pace.limit in NOBODY_IS_DIALLED or lines else Limit.CARRIERS_FULL
+        preview = begun.settings.mode is Mode.PREVIEW
+        told = {
+            "operators": len(team.members), "mode": pace.mode, "fallback": pace.fallback, "limit": limit,
+            "needs": LIMITED[limit][1], "offered": played.offered(crew.free(begun)) if preview else {},
+        }  # fmt: skip
+        return Ran(found, lines, of=len(team.members), team=told)
+
+    return await _told(campaign, wanted, run, now)
 
 
 def _must_be_few(campaign: Campaign, wanted: DryRun, lines: int) -> None:
@@ -84,26 +99,25 @@ def _carrier(campaign: Campaign, wanted: DryRun) -> Carrier:
     return carrier
 
 
-async def _told(
-    campaign: Campaign, wanted: DryRun, run: Callable[[], Forecast], now: datetime, *, lines: int, of: int
-) -> CampaignForecast:
-    """`of`: so many lines, or operators, have or have not to do."""
+async def _told(campaign: Campaign, wanted: DryRun, run: Callable[[], Ran], now: datetime) -> CampaignForecast:
+    """In a thread: a run passes over all leads before it begins."""
 
-    def looked() -> tuple[Forecast, Counter[LeadStatus]]:
-        found = run()
-        return found, Counter(entry.status for entry in each(found.campaign.leads))
+    def looked() -> tuple[Ran, Counter[LeadStatus]]:
+        ran = run()
+        return ran, Counter(entry.status for entry in each(ran.found.campaign.leads))
 
     try:
-        found, by_status = await asyncio.to_thread(looked)
+        ran, by_status = await asyncio.to_thread(looked)
     except TooManyLooks:
         why = f"leads would be looked at more than {MOST_LOOKS:,} times. Ask for less time."
         raise misfit("minutes", why) from None
-    ended = [event for event in found.events if isinstance(event, CampaignAttemptEnded)]
+    ended = [event for event in ran.found.events if isinstance(event, CampaignAttemptEnded)]
     return CampaignForecast(
-        campaign_id=campaign.campaign, status=found.campaign.status, at=utc(now),
-        until=utc(now + timedelta(minutes=wanted.minutes)), lines=lines,
-        attempts=sum(isinstance(event, CampaignAttemptClaimed) for event in found.events),
+        campaign_id=campaign.campaign, status=ran.found.campaign.status, at=utc(now),
+        until=utc(now + timedelta(minutes=wanted.minutes)), lines=ran.lines,
+        attempts=sum(isinstance(event, CampaignAttemptClaimed) for event in ran.found.events),
         answered=sum(event.outcome in (ANSWERED, ABANDONED) for event in ended),
         abandoned=sum(event.outcome == ABANDONED for event in ended),
-        idle_share=round(found.idle / (wanted.minutes * 60 * max(of, 1)), 3), by_status=dict(by_status),
+        idle_share=round(ran.found.idle / (wanted.minutes * 60 * max(ran.of, 1)), 3), by_status=dict(by_status),
+        **ran.team,
     )  # fmt: skip

@@ -14,7 +14,7 @@ from actors.campaign import dry_run, machine
 from actors.campaign.carriage import There
 from actors.campaign.crew import Crew
 from actors.campaign.figures import Figures
-from actors.campaign.forecast import forecast
+from actors.campaign.forecast import forecast, team_forecast
 from actors.campaign.hours import next_open, parse_hours
 from actors.campaign.lines import HeldLines
 from actors.campaign.pacing import Limit, Pace
@@ -29,7 +29,7 @@ from actors.campaign.team import Team
 from bus_schemas.campaign import CampaignSettings, Mode, Operators
 from bus_schemas.campaign_outlook import DryRun
 from bus_schemas.errors import ErrorCode, Refusal
-from bus_schemas.lead import Lead
+from bus_schemas.lead import Lead, LeadStatus
 from bus_schemas.operator import OperatorStatus
 from tests.campaign.played import BY, ID, NOON, NoDesks, Played, lead_at, number_at
 from tests.support.steps import steps
@@ -93,6 +93,31 @@ async def test_a_dry_run_in_which_nobody_can_be_called_comes_to_an_end(monkeypat
         await forecast(played.state, played.book, asked, lines=1, now=NOON, there=none)
     print(f"500 leads that no line calls, an hour ahead: {looks:,} looks, then refused")
     assert refused.value.code is ErrorCode.INVALID_PARAMS and looks <= most
+
+
+@pytest.mark.parametrize("mode", [Mode.PROGRESSIVE, Mode.PREVIEW])
+async def test_a_dry_run_with_operators_leaves_others_their_turn(mode: Mode) -> None:
+    played, crew = Played(), Crew(Ready(3), NoDesks(), frozenset())
+    played.create(mode=mode, operators=Operators.TEAM)
+    for first in range(0, MANY, 2_000):
+        played.run(*(lead_at(place) for place in range(first, first + 2_000)))
+    await asyncio.sleep(0)
+    others, asked = Others(), DryRun(campaign_id=ID, minutes=1)
+    found = await team_forecast(played.state, played.book, asked, crew=crew, now=NOON, there=There(complete=True))
+    others.end()
+    print(f"a dry run of {MANY:,} leads and {found.operators} operators ({mode}): {others}")
+    assert others.longest < TURN and found.operators == 3 and found.by_status == {LeadStatus.NEW: MANY}
+
+
+async def test_a_dry_run_that_shows_leads_to_many_comes_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dry_run, "MOST_LOOKS", 60)
+    played, crew = Played(), Crew(Ready(60), NoDesks(), frozenset())
+    played.create(mode=Mode.PREVIEW, operators=Operators.TEAM)
+    played.run(*(lead_at(place) for place in range(100)))
+    asked = DryRun(campaign_id=ID, minutes=1)
+    with pytest.raises(Refusal) as refused:
+        await team_forecast(played.state, played.book, asked, crew=crew, now=NOON, there=There(complete=True))
+    assert refused.value.code is ErrorCode.INVALID_PARAMS
 
 
 MANY, TURN = 40_000, 0.02  # leads; seconds of the processor until it is others' turn
