@@ -299,16 +299,17 @@ def _idle(campaign: str, first: int) -> sa.Subquery:
     return pieces
 
 
-def _reached(pieces: sa.Subquery, campaign: str) -> sa.Subquery:
+def _reached(pieces: sa.FromClause, campaign: str) -> sa.Subquery:
     """What of them is no time in which calls waited for operators and somebody had no extension."""
     p, of = PERIODS.c, {"campaign": campaign, "what": WAITS}
+    pieces = sa.select(pieces).cte("idle_pieces")  # which are made once, and used more often
     others = _while(pieces, PERIODS, sa.not_(p.holds), **of)
     waited = _while(pieces, PERIODS, p.holds, **of)
     reached = _while(waited, DESKS, DESKS.c.holds, user=waited.c.user)
     return sa.union_all(sa.select(others), sa.select(reached)).subquery()
 
 
-def _while(pieces: sa.Subquery, periods: sa.Table, holds: sa.ColumnElement[bool], **of: Any) -> sa.Subquery:
+def _while(pieces: sa.FromClause, periods: sa.Table, holds: sa.ColumnElement[bool], **of: Any) -> sa.Subquery:
     """What of pieces of time is in periods in which something holds. Of each piece the period in which it begins is
     looked up, and those that begin within it: each piece with each period would be millions where somebody has changed
     something often."""
@@ -326,7 +327,7 @@ def _while(pieces: sa.Subquery, periods: sa.Table, holds: sa.ColumnElement[bool]
 
 
 def _common(
-    pieces: sa.Subquery, times: sa.FromClause, begun: sa.ColumnElement[int], over: sa.ColumnElement[int],
+    pieces: sa.FromClause, times: sa.FromClause, begun: sa.ColumnElement[int], over: sa.ColumnElement[int],
     meets: sa.ColumnElement[bool],
 ) -> sa.Subquery:  # fmt: skip
     """What pieces of time have in common with the other times that they meet."""

@@ -34,19 +34,22 @@ def in_hours(ready: Times) -> list[tuple[int, int]]:
     return found
 
 
-def written(path: Path, ready: Times, works: Times, runs: Times) -> None:
-    """A store in which an operator was ready, worked for a campaign with a team, and that ran, at these times."""
+def written(path: Path, ready: Times, works: Times, runs: Times, users: int = 1) -> None:
+    """A store in which so many operators were ready, worked for a campaign with a team, and that ran at these times."""
     with closing(SqliteLedger(path)) as store:
         store.sequence()
-    stretches = [(f"op/{begun}", "op", "ready", begun, begun, over) for begun, over in in_hours(ready[:-1])]
-    assigned = [(f"op/{begun}", "op", begun, " c1 " if holds else " c2 ") for begun, _, holds in works]
+    names, pieces = [f"op{number}" for number in range(users)], in_hours(ready[:-1])
+    stretches = [(f"{op}/{begun}", op, "ready", begun, begun, over) for op in names for begun, over in pieces]
+    assigned = [(f"{op}/{at}", op, at, " c1 " if holds else " c2 ") for op in names for at, _, holds in works]
+    first = [(f"{op}/0", op, 0, None) for op in names]
     periods = [(f"c1/runs/{begun}", "c1", "runs", begun, holds) for begun, _, holds in runs]
     with closing(sqlite3.connect(path)) as db:
         db.executemany("INSERT INTO operator_stretches VALUES (?, ?, ?, ?, ?, ?)", stretches)
-        db.executemany("INSERT INTO operator_works VALUES (?, ?, ?, ?)", [("op/0", "op", 0, None), *assigned])
-        db.executemany(
-            "INSERT INTO campaign_periods VALUES (?, ?, ?, ?, ?)", [("c1/team/1", "c1", "team", 1, True), *periods]
-        )
+        db.executemany("INSERT INTO operator_works VALUES (?, ?, ?, ?)", [*first, *assigned])
+        always = [(f"c1/{what}/1", "c1", what, 1, True) for what in ("team", "waits")]
+        db.executemany("INSERT INTO campaign_periods VALUES (?, ?, ?, ?, ?)", [*always, *periods])
+        desks = [(f"{op}/1", op, 1, True) for op in names]
+        db.executemany("INSERT INTO operator_desks(key, user, begun, holds) VALUES (?, ?, ?, ?)", desks)
         db.commit()
 
 
@@ -63,9 +66,10 @@ def common(*times: Times) -> dict[int, int]:
     return found
 
 
-def steps(path: Path) -> int:
+def steps(path: Path, *, joins: bool = False) -> int:
     """Of the database's machine for a report."""
-    text = str(times_of("c1", DAY).statement.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True}))
+    asked = times_of("c1", DAY, joins=joins).statement
+    text = str(asked.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True}))
     count = 0
 
     def one() -> int:
@@ -100,3 +104,12 @@ def test_whoever_changes_much_makes_no_report_dear(tmp_path: Path) -> None:
         found.append(steps(path))
     print(f"8 times as many changes of an operator and a campaign: {found[1] / found[0]:.0f} times as many steps")
     assert found[1] < 16 * found[0]
+
+
+def test_where_calls_wait_a_report_is_no_dearer(tmp_path: Path) -> None:
+    """Who has no extension is not idle there: that is looked up once for each piece of time."""
+    ready, works, runs = (alternating(Random(7), changes) for changes in (200, 2, 1000))
+    written(path := tmp_path / "ledger", ready, works, runs, users=100)
+    waits, plain = steps(path, joins=True), steps(path)
+    print(f"a report where calls can wait: {waits / plain:.1f} times as many steps as elsewhere")
+    assert waits < 2 * plain
