@@ -155,8 +155,9 @@ def join(operator: Operator, request: JoinOperator, now: Moment, rules: Operator
     it. Raises Refusal."""
     known, held = operator.talk(request.call_id), operator.reserved
     if known is None:
-        if operator.status is not S.READY or (held is not None and held.campaign_id != request.campaign_id):
-            raise NOT_FREE(status=operator.status)
+        theirs = _works_for(operator, request.campaign_id) if held is None else held.campaign_id == request.campaign_id
+        if operator.status is not S.READY or not theirs:
+            raise NOT_FREE(status=operator.status, campaign=theirs)
     elif known not in operator.calls or (known.campaign_id, known.lead) == (request.campaign_id, request.lead):
         return NOTHING
     elif len(operator.calls) > 1 and known.lead is None:
@@ -224,7 +225,7 @@ def reserve(
     operator: Operator, request: ReserveOperator, reservation: str, now: Moment, rules: OperatorRules
 ) -> OperatorDecision:
     """Keep them for a call of one campaign. Raises Refusal."""
-    theirs = operator.campaigns is None or request.campaign_id in operator.campaigns
+    theirs = _works_for(operator, request.campaign_id)
     if operator.status is not S.READY or operator.reserved is not None or not theirs:
         raise NOT_FREE(status=operator.status, reserved=operator.reserved is not None, campaign=theirs)
     event = OperatorReserved(
@@ -232,6 +233,10 @@ def reserve(
         until=_later(now.at, request.seconds or rules.reserve),
     )  # fmt: skip
     return _decided(operator, event, now=now, rules=rules)
+
+
+def _works_for(operator: Operator, campaign: str | None) -> bool:
+    return campaign is None or operator.campaigns is None or campaign in operator.campaigns
 
 
 def release(operator: Operator, reservation: str, now: Moment, rules: OperatorRules) -> OperatorDecision:

@@ -180,6 +180,8 @@ def test_only_a_ready_operator_is_reserved_by_one_campaign_that_is_theirs() -> N
     played.take(machine.assign(played.operator, AssignOperator(user="op12", campaigns=["b"]), "boss", at(6)))
     with refused(ErrorCode.CONFLICT):
         played.reserve("a", 7)
+    with refused(ErrorCode.CONFLICT):
+        played.join("c8", 7.5, "a", "l1")
     assert played.reserve("b", 8).operator.reserved is not None
 
 
