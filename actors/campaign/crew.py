@@ -18,6 +18,7 @@ from actors.campaign.learning import (
     dial_answered,
     dial_counted,
     dial_unanswered,
+    known_as,
     talk_ended,
     wrap_ended,
 )
@@ -151,10 +152,12 @@ class Crew:
         if self._learnt is None:
             for _ in self.learning(campaign):
                 pass
-        assert self._learnt is not None
-        joins, ahead = self.joins(campaign), self._outlook(self._learnt, now.timestamp())
-        there = replace(self._snapshot(campaign, now, waiting), capacity=MOST if held is None else held)
-        found = pace(self._plan(campaign), there, replace(self._learnt, tally=campaign.tally), ahead)
+        learnt = self._learnt
+        assert learnt is not None
+        joins, ahead = self.joins(campaign), self._outlook(learnt, now.timestamp())
+        capacity = MOST if held is None else held
+        there = replace(self._snapshot(learnt, campaign, now, waiting), capacity=capacity)
+        found = pace(self._plan(campaign), there, replace(learnt, tally=campaign.tally), ahead)
         if not joins or held is None:
             return found
         without = self._desks.without(one.user for one in self._team.working_for(campaign.campaign).there)
@@ -175,13 +178,13 @@ class Crew:
         known = self._cap is not None and self._cap[0] is settings
         return self._cap[1] if self._cap is not None and known else settings.abandoned_share
 
-    def _snapshot(self, campaign: Campaign, now: datetime, waiting: Collection[int]) -> Snapshot:
+    def _snapshot(self, learnt: Learnt, campaign: Campaign, now: datetime, waiting: Collection[int]) -> Snapshot:
         there, seconds, ready = self._there(campaign), now.timestamp(), {*self.ready(campaign)}
         kept = [one.since for one in there.ready if one.user not in ready]  # by others, or just in a call
         open_to = [place for place, seat in campaign.crew.items() if not seat.joined]
         ringing, rings = dict[str, list[float]](), [place for place in open_to if place not in waiting]
         for entry in (at(campaign.leads, place) for place in rings):
-            ringing.setdefault(entry.source, []).append(tries_of(entry)[-1].began / 1000)
+            ringing.setdefault(known_as(learnt, entry.source), []).append(tries_of(entry)[-1].began / 1000)
         return Snapshot(
             waiting=len(open_to) - len(rings),
             idle=len(ready),

@@ -17,6 +17,7 @@ DURATION_MEMORY = 300.0  # talks, wrap-ups, rings: likewise
 GUESS = 10.0  # observations that a guessed duration is worth
 LEAST_RATE = 0.02  # with a lower one a campaign would dial all it can, and people may be at home again
 SHRINKAGE = 50.0  # dials of an hour of a list that the rate of all is worth
+UNKNOWN = "\n"  # stands for all lists of which nothing is known; none has such a name
 
 
 class Rate(Struct, frozen=True, array_like=True):
@@ -79,6 +80,11 @@ def answer_rate(learnt: Learnt, of_list: str, hour: int) -> float:
     here = hours[hour] if hours else Rate()
     prior = SHRINKAGE * learnt.overall.answered / learnt.overall.dials
     return max((here.answered + prior) / (here.dials + SHRINKAGE), LEAST_RATE)
+
+
+def known_as(learnt: Learnt, of_list: str) -> str:
+    """Itself, or UNKNOWN, whose rate it has: there may be as many lists as leads."""
+    return of_list if of_list in learnt.lists else UNKNOWN
 
 
 def _dialled(learnt: Learnt, of_list: str, hour: int, answered: int) -> Learnt:

@@ -19,6 +19,7 @@ from tests.support.steps import steps
 
 CAMPAIGNS = 12
 HOSTS = 2
+IN_FLIGHT = 500  # calls
 PACE, EACH = 40_000, 20  # steps that a pace takes, and for each operator
 AGAIN = 10  # for each operator where a pace stands
 S = OperatorStatus
@@ -103,6 +104,21 @@ def test_a_pace_takes_about_as_long_for_many_operators(operators: int) -> None:
         dials = campaign.dials(NOON + timedelta(seconds=2))
     print(f"{dials} dials for {operators} operators: {taken.count:,} steps")
     assert taken.count < PACE + EACH * operators
+
+
+@pytest.mark.parametrize("sources", [2, 500])
+def test_a_pace_takes_as_long_for_calls_of_many_lists(sources: int) -> None:
+    """It made a histogram for each list: 14 ms for 1,000 calls, each of a list of its own."""
+    counts = []
+    for lists in (1, sources):
+        campaign = Ahead(LargeTeam(30))
+        campaign.call(IN_FLIGHT, lists, NOON)
+        campaign.dials(NOON)
+        with steps() as taken:
+            campaign.dials(NOON + timedelta(seconds=2))
+        counts.append(taken.count)
+    print(f"{IN_FLIGHT} calls of 1 list: {counts[0]:,} steps; of {sources}: {counts[1]:,}")
+    assert counts[1] < 1.5 * counts[0]
 
 
 def test_a_change_is_passed_over_once_for_all_campaigns() -> None:

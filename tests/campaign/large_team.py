@@ -8,14 +8,15 @@ from msgspec.structs import replace
 
 from actors.campaign.crew import Crew
 from actors.campaign.desks import Desks
-from actors.campaign.record import Campaign
+from actors.campaign.places import extended
+from actors.campaign.record import _TRY, Campaign, Entry, Seat
 from actors.campaign.roster import Member, Roll
 from actors.campaign.tally import Day, Tally
 from actors.campaign.team import Team
 from bus_schemas.campaign import Mode, Operators
 from bus_schemas.carriers import Carriers, TrunkCarrier
 from bus_schemas.operator import OperatorStatus
-from tests.campaign.played import NOON, Played
+from tests.campaign.played import NOON, Played, number_at
 
 S = OperatorStatus
 DOES = (S.READY, S.ON_CALL, S.ON_CALL, S.ON_CALL, S.ON_CALL, S.WRAP_UP)
@@ -59,6 +60,16 @@ class Ahead:
         played.create(mode=Mode.PREDICTIVE, operators=Operators.TEAM, carriers=TRUNKS)
         self.state: Campaign = replace(played.state, tally=ANSWERED)
         self.crew = Crew(team, Everywhere(), frozenset({"trunk-1"}))
+
+    def call(self, calls: int, lists: int, now: datetime) -> None:
+        """So many are in flight, of leads of so many lists."""
+        began = round(now.timestamp() * 1000)
+        leads = (
+            Entry(f"l{at}", number_at(at), None, 0, f"s{at % lists}", None, tries=_TRY.pack(0, began - 37 * at, 0, 0))
+            for at in range(calls)
+        )
+        crew = dict.fromkeys(range(calls), Seat(user=None, joins=True))
+        self.state = replace(self.state, leads=extended((), leads), crew=crew)
 
     def dials(self, now: datetime) -> int:
         found = self.crew.pace(self.state, now)
