@@ -30,6 +30,8 @@ from bus_schemas.do_not_call import AddDoNotCall, RemoveDoNotCall
 from bus_schemas.imports import CancelImport, CreateImport, ImportFromPath, MapColumns, StartImport
 from bus_schemas.introspection import Introspect
 from bus_schemas.lead import MarkLead
+from bus_schemas.log import LogEvent
+from bus_schemas.note import AddNote, DeleteNote, EditNote
 from bus_schemas.operator import AssignOperator, DisposeCall, ExtendWrapUp, SetOperatorStatus, SetOwnStatus
 from bus_schemas.preview import BeginPreviewed, PreviewLead, SkipPreviewed
 from bus_schemas.slot import AdbCommand, ConfigureSlot, RebootDevice, RemoveSlot, RestartSlot, SlotConfig
@@ -108,7 +110,7 @@ BASE: dict[type, dict[str, Any]] = {
     ResumeCampaign: {"campaign_id": "c1"},
     ArchiveCampaign: {"campaign_id": "c3"},
     ConfigureCampaign: {"campaign_id": "c1", **SETTINGS},
-    DryRun: {"campaign_id": "c1", "minutes": 1, "lines": 1, "answered": 0.3, "seconds": 30},
+    DryRun: {"campaign_id": "c1", "minutes": 1, "lines": 1, "answered": 0.3, "seconds": 30, "wrap_up": 1},
     MarkLead: {"campaign_id": "c1", "lead": "l1", "status": "callback", "callback": "2026-11-26T14:30:00+02:00",
                "operator": "op12", "disposition": "later"},
     AddDoNotCall: {"list": "global", "entries": ["+380957770001", "+44843*"], "reason": "asked", "source": "crm",
@@ -126,11 +128,16 @@ BASE: dict[type, dict[str, Any]] = {
     MapColumns: {"import_id": "imp_none", "fields": ["number", "custom:city"], "header": True},
     StartImport: {"import_id": "imp_none", "run": False},
     CancelImport: {"import_id": "imp_none"},
+    AddNote: {"text": "asks for @op12", "call_id": None, "campaign_id": "c1", "lead": "l1"},
+    EditNote: {"note": "n_none", "text": "asks for @op12"},
+    DeleteNote: {"note": "n_none"},
+    LogEvent: {"module": "crm", "severity": "warning", "message": "late", "user_id": "op12",
+               "context": {"slot_id": 44, "call_id": "c_none", "trace_id": "t1", "more": {"of": ["x"]}}},
 }  # fmt: skip
 CHANGING = [route for route in ROUTES if route.method != "GET" and not route.lines]  # files are in tests/field
 LISTS = ("/api/slots", "/api/calls/feed?all=1", "/api/users", "/api/roles", "/api/tokens", "/api/audit",
          "/api/pbx/status", "/api/pbx/cdr", "/api/autodialer/campaigns", "/api/autodialer/imports", "/api/do-not-call",
-         "/api/operators", "/api/reports/operators")  # fmt: skip
+         "/api/operators", "/api/reports/operators", "/api/crm/leads", "/api/dci/logs")  # fmt: skip
 
 ODD = (
     None, True, 0, -1, 1.5, 2**31, 2**53 + 1, 2**63 - 1, 2**63, 10**30, -(2**63) - 1, 1e308, -1e308, 5e-324, [], {},

@@ -128,7 +128,7 @@ def test_no_phone_dials_outside_window_cap_or_list(steps: list[Step]) -> None:
 
 
 @given(st.lists(steps((*TEAMS, "c1")), min_size=8, max_size=25))
-@settings(max_examples=examples(25), deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 def test_no_team_dials_outside_window_cap_or_list(steps: list[Step]) -> None:
     async def story(site: Campaigns) -> None:
         async with desks(site):

@@ -14,7 +14,9 @@ from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
 from actors.assembly import running
 from actors.audit.start import start as start_audit
+from actors.ledger.kinds import LOG_PROJECTIONS
 from actors.ledger.start import start as start_ledger
+from actors.ledger.start import start_of_log
 from actors.point.keys import PublicKeys
 from actors.point.settings import Auth
 from actors.point.start import start as start_point
@@ -74,6 +76,8 @@ class Whole:
         await point.seed("root", PASSWORD, "admin")
         store = SqliteLedger(self.folder / f"ledger-{self.lives}")
         ledger = await start_ledger(parts, stack, store=store, region=self.settings.dial.site_region)
+        log_store = SqliteLedger(self.folder / f"log-{self.lives}", projections=LOG_PROJECTIONS)
+        log = await start_of_log(parts, stack, store=log_store)
 
         def make_phone(config: SlotConfig) -> SimulatedPhone:
             handset = self.handsets[config.serial or f"{config.hub}.{config.port}"]
@@ -94,8 +98,9 @@ class Whole:
             *(f"{kind} {id}: {why}" for (kind, id), why in host.left_alone().items()),
             *(
                 f"{one.kind} {one.id}: {one.reason}"
-                for one in but_for(
-                    self.settings.journal.step_over, audit.problems(), point.problems(), ledger.problems()
+                for one in (
+                    *but_for(self.settings.journal.step_over, audit.problems(), point.problems(), ledger.problems()),
+                    *log.problems(),
                 )
             ),
         ]
