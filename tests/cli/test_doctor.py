@@ -32,10 +32,10 @@ from tests.support.site import ROOT, free_ports
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    point, dci, ottb, workspace, nats, control = free_ports(6)
+    point, dci, ottb, workspace, nats, websocket, control = free_ports(7)
     return Settings(
         state_dir=str(tmp_path),
-        nats=Nats(port=nats),
+        nats=Nats(port=nats, websocket_port=websocket),
         http=Http(point_port=point, dci_port=dci, ottb_port=ottb, workspace_port=workspace),
         sandbox=Sandbox(control_port=control),
     )
