@@ -393,6 +393,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         """Operators for those who have answered and wait."""
         if not self._answered or self._crew is None:
             return NOTHING
+        self._crew.look_up(campaign, now)  # also while it drains
         return self._answered.next(campaign, self._crew.free(campaign), now)
 
     def _settle_next(self, now: Moment) -> CampaignDecision:

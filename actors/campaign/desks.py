@@ -4,7 +4,7 @@ It is asked again when it has changed a user, and now and then: POINT alone know
 One for all campaigns of a host. Who has none can take no such call; of whom nothing is known yet, neither.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 import structlog
@@ -26,13 +26,14 @@ CHANGED = msgspec.json.Decoder(UserChanged)
 
 
 class Desks:
-    """The extensions of operators. `changes`: of them."""
+    """The extensions of operators. `changes`: of them; `tell`: whose is another now, or known at last."""
 
     changes = 0
 
-    def __init__(self, *, bus: Bus, host: Host) -> None:
+    def __init__(self, *, bus: Bus, host: Host, tell: Callable[[str], None]) -> None:
         self._bus = bus
         self._host = host
+        self._tell = tell
         self._known: dict[str, str | None] = {}
         self._asked: dict[str, float] = {}  # when, on the monotonic clock
         self._stop: Unsubscribe | None = None
@@ -92,3 +93,4 @@ class Desks:
         if user not in self._known or self._known[user] != extension:
             self._known[user] = extension
             self.changes += 1
+            self._tell(user)

@@ -89,6 +89,11 @@ PIECE = 50  # leads that are looked at before others have their turn: some milli
 LEADS_ADDED = msgspec.json.Decoder(CampaignLeadsAdded).decode
 
 
+def _operators(parts: HostParts) -> tuple[Team, Desks]:
+    team = Team(bus=parts.bus, host=parts.host)
+    return team, Desks(bus=parts.bus, host=parts.host, tell=team.look_at)
+
+
 async def start(
     parts: HostParts, stack: AsyncExitStack, *, settings: Campaigns, gate: Gate, ring: float, joining: frozenset[str]
 ) -> None:
@@ -96,9 +101,7 @@ async def start(
     calls to the extensions of operators. Raises SettingsError, BusError."""
     presets = presets_of(settings)
     ends, answers = Ends(CALL_ENDED, bus=parts.bus), Ends(CALL_CONNECTED, bus=parts.bus)
-    elsewhere, team, desks = (
-        Elsewhere(host=parts.host), Team(bus=parts.bus, host=parts.host), Desks(bus=parts.bus, host=parts.host)
-    )  # fmt: skip
+    elsewhere, team, desks = Elsewhere(host=parts.host), *_operators(parts)
     said, dials = Dispositions(bus=parts.bus), (hours_of(gate.rules.window), zone(gate.rules.timezone))
     for follower in (ends, answers, elsewhere, said):
         stack.push_async_callback(await follower.start())

@@ -117,6 +117,11 @@ class Team:
     def of(self, user: str) -> Member:
         return self._roll.members.get(user) or Member(user=user)
 
+    def look_at(self, user: str) -> None:
+        """Have those look at an operator anew whom they concern: what is known of them beside is another."""
+        if (member := self._roll.members.get(user)) is not None:
+            self._tell(Heard(member=member))
+
     def watch(self, who: int, tell: Tell) -> None:
         """Tell whatever becomes of operators."""
         self._told[who] = tell

@@ -173,6 +173,23 @@ def test_power_dials_more_than_are_ready_and_joins_whoever_is() -> None:
     told(story)
 
 
+def test_who_comes_while_somebody_waits_gets_them_once_their_desk_is_known() -> None:
+    async def story(crowd: Joins) -> None:
+        await after_some_answers(crowd)
+        await crowd.site.run("c1", numbers(4, LONG))
+        while sum(bool(call.joined) for call in crowd.calls() if call.ended is None) < 3:
+            await asyncio.sleep(0.02)
+        await crowd.be("dee", "ready")  # of whom this host has heard nothing
+        await asyncio.sleep(2 * PATIENCE)
+        up = [call for call in crowd.calls() if call.ended is None]
+        assert sorted(call.joined[0][1] for call in up) == ["601", "602", "603", "604"]
+        await crowd.site.stop("c1", StopMode.HANGUP)
+        await crowd.site.until_over("c1")
+        crowd.check()
+
+    told(story, {**EXTENSIONS, "dee": "604"})
+
+
 def test_who_has_been_ready_longest_gets_who_has_waited_longest() -> None:
     async def story(crowd: Joins) -> None:
         await after_some_answers(crowd)
