@@ -56,10 +56,10 @@ def test_a_long_name_of_a_host_makes_a_name_of_a_schema() -> None:
 
 def test_what_somebody_else_has_in_the_schema_stays(schemas: Schemas, store: PostgresLedger) -> None:
     store.sequence()
-    schemas.run("CREATE TABLE notes AS SELECT 5 AS x")
+    schemas.run("CREATE TABLE theirs AS SELECT 5 AS x")
     store.drop(aside=True)
     store.drop()
-    schemas.run("SELECT 1 / count(*) FROM notes")
+    schemas.run("SELECT 1 / count(*) FROM theirs")
 
 
 @pytest.mark.parametrize("sql", [
