@@ -51,7 +51,7 @@ from actors.runtime.host import Host
 from actors.runtime.moments import moment as given_moment
 from actors.runtime.telling import Telling
 from actors.runtime.wire import Page
-from bus_schemas.call import CallConnected
+from bus_schemas.call import CallConnected, EndReason
 from bus_schemas.campaign import (
     ARCHIVE_CAMPAIGN,
     CAMPAIGN,
@@ -404,6 +404,9 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
             self._rest.refused(now.mono)
         if campaign is None:
             return Decision(effects=more)
+        failed = isinstance(report, CallOver) and report.reason is EndReason.EXTENSION_FAILED
+        if failed and self._crew is not None:
+            self._crew.took_no_call(campaign, report.place)
         decision = machine.ended(campaign, report, self.book, now)
         return Decision(events=decision.events, effects=(*decision.effects, *more))
 

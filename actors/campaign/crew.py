@@ -86,6 +86,12 @@ class Crew:
         """Have it asked where the PBX reaches those who are there."""
         self._team.working_for(campaign.campaign).look_up(self._desks, now.mono)
 
+    def took_no_call(self, campaign: Campaign, place: int) -> None:
+        """The extension of the operator of an attempt did not take its call."""
+        seat = campaign.crew.get(place)
+        if seat is not None and seat.joined and seat.user is not None and self.joins(campaign):
+            self._desks.failed(seat.user)
+
     def _there(self, campaign: Campaign) -> Roster:
         """Who works for it now, and can be given its calls."""
         there = self._team.working_for(campaign.campaign)

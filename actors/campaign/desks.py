@@ -4,6 +4,7 @@ It is asked again when it has changed a user, and now and then: POINT alone know
 One for all campaigns of a host. Who has none can take no such call; of whom nothing is known yet, neither.
 """
 
+import math
 from collections.abc import Callable, Iterable
 
 import msgspec
@@ -20,6 +21,7 @@ from bus_schemas.user import FIND_EXTENSION, USER_CHANGED, FindExtension, UserCh
 log = structlog.get_logger()
 
 LASTS = 10.0  # seconds after which it is asked again
+REST = 300.0  # seconds for which an extension that has not taken its call gets none
 AGAIN = 1.0  # seconds until it is tried again to follow, where that was not possible
 
 CHANGED = msgspec.json.Decoder(UserChanged)
@@ -36,6 +38,7 @@ class Desks:
         self._tell = tell
         self._known: dict[str, str | None] = {}
         self._asked: dict[str, float] = {}  # when, on the monotonic clock
+        self._resting: dict[str, float] = {}  # until when
         self._stop: Unsubscribe | None = None
 
     async def listen(self) -> None:
@@ -62,17 +65,25 @@ class Desks:
             self.look_up((user,))
 
     def of(self, user: str) -> str | None:
-        """Somebody's extension. None: there is none, or nobody has said it yet."""
-        return self._known.get(user)
+        """Somebody's extension. None: there is none, nobody has said it yet, or it has just not taken a call."""
+        return self._known.get(user) if user not in self._resting else None
 
     def without(self, users: Iterable[str]) -> tuple[str, ...]:
-        """Those who surely have none."""
-        return tuple(sorted(user for user in users if user in self._known and self._known[user] is None))
+        """Those who surely have none that takes a call."""
+        return tuple(sorted(user for user in users if user in self._known and self.of(user) is None))
+
+    def failed(self, user: str) -> None:
+        """Somebody's extension has not taken a call: each other one would be abandoned as well."""
+        if user not in self._resting:
+            self.changes += 1
+        self._resting[user] = self._host.clock.monotonic() + REST
 
     def look_up(self, users: Iterable[str]) -> None:
         """Have those asked for again that were not lately."""
         now = self._host.clock.monotonic()
         for user in users:
+            if now >= self._resting.get(user, math.inf):
+                self._rested(user)
             if now - self._asked.get(user, -LASTS) >= LASTS:
                 self._asked[user] = now
                 self._host.spawn(self._ask(user))
@@ -92,5 +103,9 @@ class Desks:
     def _know(self, user: str, extension: str | None) -> None:
         if user not in self._known or self._known[user] != extension:
             self._known[user] = extension
-            self.changes += 1
-            self._tell(user)
+            self._rested(user)
+
+    def _rested(self, user: str) -> None:
+        self._resting.pop(user, None)
+        self.changes += 1
+        self._tell(user)

@@ -29,6 +29,8 @@ class Extensions(Protocol):
 
     def look_up(self, users: Iterable[str]) -> None: ...
 
+    def failed(self, user: str) -> None: ...
+
 
 class PlayedTeam:
     """Operators of one campaign, as they would be."""
@@ -69,3 +71,6 @@ class PlayedDesks:
 
     def look_up(self, users: Iterable[str]) -> None:
         """Nobody is asked."""
+
+    def failed(self, user: str) -> None:
+        """It takes each call."""

@@ -63,7 +63,7 @@ class NoDesks(Desks):
     """Nobody's extension is known: operators are called on their own slots."""
 
     def __init__(self) -> None:
-        self._known = {}
+        self._known, self._resting = {}, {}
 
 
 class Played:

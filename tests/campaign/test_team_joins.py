@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from actors.campaign.desks import REST
 from actors.campaign.lookahead import PATIENCE
 from actors.campaign.rules import Rules
 from actors.runtime.bus import Message
@@ -188,6 +189,36 @@ def test_who_comes_while_somebody_waits_gets_them_once_their_desk_is_known() -> 
         crowd.check()
 
     told(story, {**EXTENSIONS, "dee": "604"})
+
+
+def test_whose_extension_takes_no_call_gets_no_other_for_a_while() -> None:
+    async def story(crowd: Joins) -> None:
+        await after_some_answers(crowd)
+        crowd.world.switch.dead.add("601")
+        working = asyncio.ensure_future(crowd.work())
+        wanted = numbers(12, TALKS)
+        await crowd.site.run("c1", wanted)
+
+        def at_ann() -> list[float]:
+            joined = (one for call in crowd.calls() if call.number in wanted for one in call.joined)
+            return [at for at, extension in joined if extension == "601"]
+
+        while not at_ann():
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(5.0)
+        assert (await crowd.site.explain("c1")).no_extension == ("ann",)
+        await crowd.site.until_over("c1")
+        assert len(at_ann()) == 1
+        await asyncio.sleep(REST)  # the phone is on again meanwhile
+        crowd.world.switch.dead.clear()
+        wanted += numbers(3, TALKS, 100)
+        await crowd.site.run("c1", wanted)
+        await crowd.site.until_over("c1")
+        working.cancel()
+        assert len(at_ann()) == 2
+        crowd.check()
+
+    told(story)
 
 
 def test_who_has_been_ready_longest_gets_who_has_waited_longest() -> None:
