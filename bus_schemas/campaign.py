@@ -76,6 +76,9 @@ class Mode(StrEnum):
     PREDICTIVE = "predictive"  # also for operators who will probably be ready
 
 
+OVERDIALING = frozenset({Mode.POWER, Mode.PREDICTIVE})  # more calls than are ready: who answers waits for an operator
+
+
 class Operators(StrEnum):
     """Who talks to those who answer."""
 

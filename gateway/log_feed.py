@@ -10,7 +10,6 @@ import contextlib
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 import msgspec
 import structlog
@@ -18,7 +17,7 @@ from aiohttp import web
 
 from actors.runtime.bus import Bus, BusError, Recorded, Unsubscribe
 from actors.runtime.callbacks import Callbacks
-from actors.runtime.clock import parse_utc, utc
+from actors.runtime.clock import parse_utc
 from actors.runtime.moments import moment
 from bus_schemas.contract import UNDECODABLE
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
@@ -258,7 +257,7 @@ def _said(event: str, why: str) -> bytes:
 
 def _record(recorded: Recorded) -> LogRecord | None:
     try:
-        return record_of(recorded.seq, utc(datetime.fromtimestamp(recorded.at, UTC)), recorded.data)
+        return record_of(recorded.seq, recorded.stored_at, recorded.data)
     except UNDECODABLE as error:  # the records name it
         log.debug("event of the log not understood", seq=recorded.seq, error=str(error))
         return None

@@ -26,15 +26,15 @@ from actors.campaign.lines import HeldLines
 from actors.campaign.lookahead import KEPT, Outlook, outlook
 from actors.campaign.pacing import Pace, Plan, Snapshot, Way, pace, way
 from actors.campaign.places import at, each
-from actors.campaign.played_team import Extensions, Operators, PlayedDesks, PlayedTeam
+from actors.campaign.played_team import Operators, PlayedDesks, PlayedTeam
 from actors.campaign.previews import Previews
 from actors.campaign.record import NOT_DIALED, Campaign, tries_of
-from actors.campaign.roster import Roster
+from actors.campaign.roster import Extensions, Roster
 from actors.campaign.rulebook import RuleBook
 from actors.campaign.standing import standing
 from actors.runtime.clock import Moment, parse_utc
 from actors.runtime.decision import Decision
-from bus_schemas.campaign import ABANDONED, ANSWERED, OUTCOMES, CampaignAttemptEnded, CampaignSettings, Mode
+from bus_schemas.campaign import ABANDONED, ANSWERED, OUTCOMES, OVERDIALING, CampaignAttemptEnded, CampaignSettings
 
 RELEARNT = 2000  # attempts of late
 PIECE = 500  # leads, or attempts, of one step: some milliseconds
@@ -74,7 +74,7 @@ class Crew:
         """Whether its calls wait for whoever is ready: its mode dials more than there are, and a trunk of its carriers
         can take them to operators."""
         settings, trunks = campaign.settings, campaign.settings.carriers.trunks
-        if settings.mode not in (Mode.POWER, Mode.PREDICTIVE) or trunks is None:
+        if settings.mode not in OVERDIALING or trunks is None:
             return False
         return not self._joining.isdisjoint(trunks.trunks) if trunks.trunks else bool(self._joining)
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from actors.dialing.sharing import Turns
 from actors.telephony.numbers import home_of, nearness, not_a_country
-from bus_schemas.campaign import CampaignSettings, Mode, Operators
+from bus_schemas.campaign import OVERDIALING, CampaignSettings, Operators
 from bus_schemas.carriers import Carriers, SlotCarrier, TrunkCarrier
 from bus_schemas.errors import misfit
 from bus_schemas.host import Line
@@ -162,7 +162,7 @@ def must_be_carriers(settings: CampaignSettings, within: str = "settings.") -> N
     """Raise Refusal(INVALID_PARAMS) for what cannot carry any call, with the place of it. A trunk or a slot that is not
     there may come later, and is accepted."""
     carriers = settings.carriers
-    waits = settings.operators is Operators.TEAM and settings.mode in (Mode.POWER, Mode.PREDICTIVE)
+    waits = settings.operators is Operators.TEAM and settings.mode in OVERDIALING
     if carriers.trunks is not None and not carriers.trunks.extensions and not waits:
         raise misfit(
             f"{within}carriers.trunks.extensions",

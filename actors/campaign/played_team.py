@@ -18,20 +18,6 @@ class Operators(Protocol):
     def of_campaign(self, campaign: str) -> tuple[str, ...]: ...
 
 
-class Extensions(Protocol):
-    """Where the PBX reaches them. `changes`: of that."""
-
-    changes: int
-
-    def of(self, user: str) -> str | None: ...
-
-    def without(self, users: Iterable[str]) -> tuple[str, ...]: ...
-
-    def look_up(self, users: Iterable[str]) -> None: ...
-
-    def failed(self, user: str) -> None: ...
-
-
 class PlayedTeam:
     """Operators of one campaign, as they would be."""
 

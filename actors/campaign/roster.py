@@ -44,13 +44,17 @@ class Member(Struct, frozen=True, kw_only=True):
 
 
 class Extensions(Protocol):
-    """Where the PBX reaches operators (`Desks`)."""
+    """Where the PBX reaches operators (`Desks`). `changes`: of that."""
 
     changes: int
 
     def of(self, user: str) -> str | None: ...
 
+    def without(self, users: Iterable[str]) -> tuple[str, ...]: ...
+
     def look_up(self, users: Iterable[str]) -> None: ...
+
+    def failed(self, user: str) -> None: ...
 
 
 class Roster:

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from actors.ledger.model import INTEGER, METADATA, Projection, Query, columns
 from actors.runtime.clock import parse_utc
 from bus_schemas.campaign import (
+    OVERDIALING,
     CampaignConfigured,
     CampaignCreated,
     CampaignDraining,
@@ -24,7 +25,6 @@ from bus_schemas.campaign import (
     CampaignResumed,
     CampaignStarted,
     CampaignStopped,
-    Mode,
     Operators,
 )
 from bus_schemas.operator import (
@@ -191,7 +191,7 @@ def of_periods(event: Any) -> Iterator[PeriodRow]:
     if isinstance(event, CampaignCreated | CampaignConfigured):
         settings, team = event.settings, event.settings.operators is Operators.TEAM
         yield row(TEAM, team)
-        wait = settings.mode in (Mode.POWER, Mode.PREDICTIVE) and settings.carriers.trunks is not None
+        wait = settings.mode in OVERDIALING and settings.carriers.trunks is not None
         yield row(WAITS, team and wait)
     else:
         yield row(RUNS, _RUNS[type(event)])

@@ -1,13 +1,11 @@
 """Takes events for the platform's log in, and puts them into its stream."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from actors.log.harmless import bounded, harmless
 from actors.runtime.bus import ID, Bus, BusError, Recorded, RequestTimeout
-from actors.runtime.clock import utc
 from actors.runtime.context import Context
 from actors.runtime.ids import Ids
 from bus_schemas.errors import ErrorCode, RefusalTemplate
@@ -35,7 +33,7 @@ class LogWriter:
             raise IN_DOUBT() from None
         except BusError:
             raise NOT_WRITTEN() from None
-        return record_of(entry.seq, utc(datetime.fromtimestamp(entry.at, UTC)), entry.data)
+        return record_of(entry.seq, entry.stored_at, entry.data)
 
     async def put(self, event: LogEvent, *, id: str | None = None) -> None:
         """Put an event of the platform's own into the stream. `id`: of which the stream takes one within an hour.

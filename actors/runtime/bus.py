@@ -5,10 +5,12 @@ the same contract tests (`tests/runtime/bus_contract.py`).
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from typing import Protocol
 
 from msgspec import Struct
 
+from actors.runtime.clock import utc
 from bus_schemas.host import StreamUse
 
 Headers = Mapping[str, str]
@@ -78,6 +80,11 @@ class Recorded(Struct, frozen=True, kw_only=True):
     headers: Headers
     seq: int
     at: float
+
+    @property
+    def stored_at(self) -> str:
+        """The same as events have it (`clock.utc`)."""
+        return utc(datetime.fromtimestamp(self.at, UTC))
 
 
 class Entry(Struct, frozen=True, kw_only=True):

@@ -3,7 +3,6 @@ are on record, and whether a call may be placed now.
 """
 
 import asyncio
-from datetime import UTC, datetime
 from typing import ClassVar, Generic, TypeVar
 
 import msgspec
@@ -12,7 +11,7 @@ from msgspec.structs import replace
 
 from actors.runtime.actor import Actor, AnyActor, Memory, NotOurs, Reported
 from actors.runtime.bus import BusError, Fenced, Recorded
-from actors.runtime.clock import Moment, moment, utc
+from actors.runtime.clock import Moment, moment
 from actors.runtime.decision import Decision, Effect, TimerFired
 from actors.runtime.host import Host
 from actors.runtime.journalled import Event, Unreadable
@@ -169,7 +168,7 @@ class LineActor(
         try:
             return over_of(msgspec.json.decode(recorded.data, type=CallEnded), recorded.seq)
         except UNDECODABLE:  # that it is over its subject says
-            at = utc(datetime.fromtimestamp(recorded.at, UTC))
+            at = recorded.stored_at
             return Over(call_id=id_of(recorded.subject), at=at, seq=recorded.seq)
 
     def _take_in(self, event: Began | Over) -> None:
