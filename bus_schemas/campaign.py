@@ -516,7 +516,8 @@ class CampaignAttemptJoined(Struct, frozen=True, kw_only=True):
 
 
 class CampaignAttemptEnded(Struct, frozen=True, kw_only=True):
-    """What became of it. `status`: of the lead from now on. `call_id`: null: there was none. `why`: not dialled."""
+    """What became of it. `status`: of the lead from now on. `call_id`: null: there was none. `why`: it came to
+    nobody who talked, in words."""
 
     campaign: CampaignId
     at: Utc

@@ -158,12 +158,13 @@ class TrunkThere(Struct, frozen=True, kw_only=True):
 
 
 class LinesThere(Struct, frozen=True, kw_only=True):
-    """`busy`: the extensions for answered calls that cannot take one now, as far as this host knows; `owned`: those of
-    operators, where these were asked for, and whose they are."""
+    """`busy`: the extensions for answered calls that cannot take one now, as far as this host knows; `resting`: those
+    that have not taken a call lately; `owned`: those of operators, where these were asked for, and whose they are."""
 
     slots: tuple[SlotsThere, ...] = ()
     trunks: tuple[TrunkThere, ...] = ()
     busy: tuple[SlotId, ...] = ()
+    resting: tuple[SlotId, ...] = ()
     owned: tuple[tuple[SlotId, Username], ...] = ()
 
 

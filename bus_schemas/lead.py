@@ -78,7 +78,8 @@ Words = Annotated[Mapping[Word, Meaning], Meta(min_length=1, max_length=100)]
 
 class LeadAttempt(Struct, frozen=True, kw_only=True):
     """One call to a lead, or the try of one. `outcome`: null while it is under way; `not_dialed` counts for no cap.
-    `why`: why nothing was dialled. `operator`: for whom it was dialled on a line of theirs, or who has taken it."""
+    `why`: it came to nobody who talked, in words. `operator`: for whom it was dialled on a line of theirs, or who has
+    taken it. `call_id`: known once somebody has taken it, or it is over."""
 
     attempt: int
     number: str

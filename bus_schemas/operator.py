@@ -89,7 +89,7 @@ class ListOperators(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 class OperatorCall(Struct, frozen=True, kw_only=True):
     """A call that an operator is on. `campaign_id`: for which it was made; `lead`: where the campaign has said so.
-    `number`, and the `name` of the lead: whom they talk to; GET_OWN_STATUS says it, to nobody but themselves."""
+    `number`, and the `name` of the lead: whom they talk to; what they ask of themselves says it, and nothing else."""
 
     call_id: CallId
     at: Utc
@@ -100,10 +100,10 @@ class OperatorCall(Struct, frozen=True, kw_only=True):
 
 
 class OperatorView(Struct, frozen=True, kw_only=True):
-    """One operator. `reason`: of a break. `next`: what comes after call and wrap-up. `until`: the end of the wrap-up.
-    `campaigns` null: all. `reserved_by`: a campaign that has a call, until `reserved_until`. The `_seconds` are
-    those of the day `day` (on the site's clock) up to `since`; what goes on since then is to be added, less the time in
-    which the site was down, which is nobody's but of calls."""
+    """One operator. `reason`: of a break. `next`: what comes after call and wrap-up. `until`: the end of the wrap-up,
+    `wrap_up_call`: whose it is. `campaigns` null: all. `reserved_by`: a campaign that has a call, until
+    `reserved_until`. The `_seconds` are those of the day `day` (on the site's clock) up to `since`; what goes on since
+    then is to be added, less the time in which the site was down, which is nobody's but of calls."""
 
     user: Username
     status: OperatorStatus
@@ -113,6 +113,7 @@ class OperatorView(Struct, frozen=True, kw_only=True):
     next_reason: str = ""
     until: Utc | None = None
     calls: list[OperatorCall] = []
+    wrap_up_call: OperatorCall | None = None
     campaigns: list[str] | None = None
     reserved_by: str | None = None
     reserved_until: Utc | None = None

@@ -25,7 +25,7 @@ from actors.campaign.list_news import ListNews, ListsChanged, Watch
 from actors.campaign.machine import NEXT, CampaignDecision, Ran
 from actors.campaign.orders import Add, Create, Mark, Pause, Run, Stop, named
 from actors.campaign.outside import Dialled, Outside
-from actors.campaign.pacing import Limit, Pace, without_team
+from actors.campaign.pacing import Pace, pace_without_team
 from actors.campaign.places import at
 from actors.campaign.previews import NO_PREVIEW
 from actors.campaign.record import READ_BACK, Campaign, evolve, evolve_all, tried, under_way
@@ -51,7 +51,7 @@ from actors.runtime.host import Host
 from actors.runtime.moments import moment as given_moment
 from actors.runtime.telling import Telling
 from actors.runtime.wire import Page
-from bus_schemas.call import CallConnected, EndReason
+from bus_schemas.call import CallConnected
 from bus_schemas.campaign import (
     ARCHIVE_CAMPAIGN,
     CAMPAIGN,
@@ -98,10 +98,6 @@ MOST_LINES = 50  # that are asked for at once
 KEEP_ARCHIVED = 5.0  # seconds, until the records answer for it
 TOLD_EVERY, TOLD_AGAIN = 0.5, 10.0  # seconds between two tellings of the counts; and where they stay the same
 HALTS = (f".{CAMPAIGN_PAUSED.verb}", f".{CAMPAIGN_STOPPED.verb}")  # how their subjects end
-
-class LookOn(Effect, frozen=True, kw_only=True):
-    """More have."""
-
 
 MakeSettled = Callable[["CampaignActor"], Settled]
 
@@ -291,7 +287,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
     async def take_over(self) -> None:
         """What is on record, in the order in which it is called; and what the others have tried."""
         if self.state is not None:
-            self._follow(*await taken_in(self.state, Crew(self._team, self._desks, self._joining)))
+            self._follow(*await taken_in(self.state, self._new_crew()))
         await self._outside.elsewhere.others_are_known(self.id)
 
     def newest(self, verb: str) -> int | None:
@@ -311,8 +307,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
             return
         if self._selection is None or self._figures is None:
             if not isinstance(event, CampaignActivated):
-                crew = Crew(self._team, self._desks, self._joining)
-                self._follow(Selection(self.state), Figures(self.state), crew)
+                self._follow(Selection(self.state), Figures(self.state), self._new_crew())
             return
         self._selection.follow(self.state, event)
         self._figures.follow(self.state, event)
@@ -326,6 +321,9 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         if isinstance(event, CampaignConfigured | CampaignFinished):
             self._hope.begin_anew()
         self._telling.soon()
+
+    def _new_crew(self) -> Crew:
+        return Crew(self._team, self._desks, self._joining)
 
     def _follow(self, selection: Selection, figures: Figures, crew: Crew) -> None:
         self._selection, self._figures, self._crew = selection, figures, crew
@@ -377,10 +375,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
             return NOTHING
         if isinstance(report, Word):
             return words.heard(campaign, report, now)
-        if isinstance(report, ListsChanged):
-            self._selection.look_again(campaign, self._lists.take())
-        if isinstance(report, Surveyed):
-            self._hope.follow(report.there, self._selection, now.mono)
+        self._note(report, campaign, self._selection, now)
         seated = self._seated(campaign, now)
         if seated.events:  # and what they change is looked at next
             return replace(seated, effects=(*seated.effects, SetTimer(name=NEXT, seconds=0.0)))
@@ -388,6 +383,16 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         decision = replace(decision, effects=(*decision.effects, *seated.effects))
         lacks = isinstance(report, Offered) and report.ask.countries is not None and not report.lines
         return replace(decision, effects=(*decision.effects, Survey())) if lacks else decision
+
+    def _note(self, report: Report | TimerFired, campaign: Campaign, selection: Selection, now: Moment) -> None:
+        """What is known beside the record is another."""
+        match report:
+            case TeamChanged() if self._crew is not None:
+                self._crew.take_back_previews(campaign, selection, now)
+            case ListsChanged():
+                selection.look_again(campaign, self._lists.take())
+            case Surveyed():
+                self._hope.follow(report.there, selection, now.mono)
 
     def _seated(self, campaign: Campaign, now: Moment) -> CampaignDecision:
         """Operators for those who have answered and wait."""
@@ -399,16 +404,15 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
     def _settle_next(self, now: Moment) -> CampaignDecision:
         """What follows from the end of an attempt."""
         report, campaign = self._ended.popleft(), self.state
-        more = (LookOn(),) if self._ended else ()
+        if self._ended:
+            self.tell(Ended())
         if isinstance(report, NotBegun) and not report.of_number:
             self._rest.refused(now.mono)
         if campaign is None:
-            return Decision(effects=more)
-        failed = isinstance(report, CallOver) and report.reason is EndReason.EXTENSION_FAILED
-        if failed and self._crew is not None:
-            self._crew.took_no_call(campaign, report.place)
-        decision = machine.ended(campaign, report, self.book, now)
-        return Decision(events=decision.events, effects=(*decision.effects, *more))
+            return NOTHING
+        if isinstance(report, CallOver) and self._crew is not None:
+            self._crew.call_over(campaign, report)
+        return machine.ended(campaign, report, self.book, now)
 
     def _claim(self, campaign: Campaign, selection: Selection, now: Moment) -> CampaignDecision:
         """Claim as many leads as there are lines, and say what there has to be for more."""
@@ -452,8 +456,6 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
             case Survey() if not self._surveying:
                 self._surveying = True
                 self.spawn(self._survey())
-            case LookOn():
-                self.tell(Ended())
 
     async def _ask(self, ask: Ask, most: int) -> None:
         lines = await self._outside.lines(self._campaign(), ask, most, self._host.clock.monotonic)
@@ -551,9 +553,8 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         if (crew := self.team_crew()) is not None:
             now = parse_utc(self._now().at)
             return crew.pace(self._campaign(), now, self._answered.places, held=len(self._lines))
-        limit = Limit.RESTS if self._rest.left(self._now().mono) > 0 else Limit.CARRIERS_FULL
-        way = without_team(self._campaign().settings.mode)
-        return Pace(dials=len(self._lines), limit=limit, mode=way.mode, fallback=way.fallback)
+        rests = self._rest.left(self._now().mono) > 0
+        return pace_without_team(self._campaign().settings.mode, len(self._lines), rests=rests)
 
     def put_off(self, place: int) -> float | None:
         """When a lead is looked at again, in seconds since 1970. None: it waits for no time."""
@@ -580,12 +581,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
 
     async def _tell(self) -> None:
         if self.state is not None and self._figures is not None:
-            crew, now, way = self.team_crew(), self._now().at, without_team(self.state.settings.mode)
-            operators, cap = dict[str, int](), self.book.cap(settings := self.state.settings)
-            if crew is not None:
-                way, operators = crew.way(self.state, parse_utc(now)), {**crew.by_status(self.state)}
-                cap = min(cap, crew.cap_by(settings))
-            said = self._figures.said(self.state, now, way, operators, cap)
+            said = self._figures.said(self.state, self._now().at, self.team_crew(), self.book)
             await self._host.publish(CAMPAIGN_TELEMETRY, said, self.owners(self.state))
 
     async def terminate(self) -> None:

@@ -32,7 +32,7 @@ class Lack(StrEnum):
 
 
 Why = tuple[Lack, str, str]  # and in words, and what would change it
-NAMED = 5  # operators; of more the others are counted
+NAMED = 5  # operators, or extensions; of more the others are counted
 
 
 class Whose(NamedTuple):
@@ -94,6 +94,11 @@ class There(Struct, frozen=True, kw_only=True):
         if self.whose.operators is None:
             return {*carriers.trunks.extensions} - busy
         return {slot for each in self.lines for slot, _ in each.owned} - busy
+
+    @property
+    def resting(self) -> list[int]:
+        """Extensions that have not taken a call lately."""
+        return sorted({slot for each in self.lines for slot in each.resting})
 
     def reaches(self, home: Home) -> bool:
         """Whether some line may call a number of there, or nobody knows."""
@@ -202,9 +207,17 @@ class Carriage:
         if all(trunk.full for trunk in up):
             yield Lack.TRUNK_FULL, f"all channels of {_names(up)} are in use", "more channels"
         elif not self._there.whose.joins and not self._there.free_extensions(self._carriers):
-            yield Lack.EXTENSIONS_BUSY, "all extensions for answered calls are in use", "more of them"
+            yield Lack.EXTENSIONS_BUSY, self._no_extension(), "more of them"
         else:
             yield Lack.TRUNK_FULL, f"{_names(up)} may not dial faster", "more calls per second"
+
+    def _no_extension(self) -> str:
+        """Why none takes an answered call."""
+        words, resting = "all extensions for answered calls are in use", self._there.resting
+        if not resting:
+            return words
+        more = f" and {len(resting) - NAMED} more" if len(resting) > NAMED else ""
+        return f"{words}, or have not taken a call lately: {', '.join(map(str, resting[:NAMED]))}{more}"
 
     def _missing(self) -> Iterator[Why]:
         """Operators who have no line, and trunks that are wanted and that nobody has."""

@@ -63,15 +63,13 @@ class NotBegun(Struct, frozen=True, kw_only=True):
 
 
 class CallOver(Struct, frozen=True, kw_only=True):
-    """The call of an attempt has ended. `abandoned`: somebody answered, and no operator was there in time. `why`:
-    nothing was dialled, in words."""
+    """The call of an attempt has ended. `why`: in the words of whoever says so."""
 
     place: int
     attempt: int
     call_id: str
     reason: EndReason
     answered: bool
-    abandoned: bool = False
     talk_seconds: int = 0
     why: str = ""
 

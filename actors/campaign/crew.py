@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from actors.campaign import machine
 from actors.campaign.carriage import Whose
+from actors.campaign.claims import CallOver
 from actors.campaign.durations import binned_since, mean_of
 from actors.campaign.learning import (
     Learnt,
@@ -31,9 +32,11 @@ from actors.campaign.previews import Previews
 from actors.campaign.record import NOT_DIALED, Campaign, tries_of
 from actors.campaign.roster import Extensions, Roster
 from actors.campaign.rulebook import RuleBook
+from actors.campaign.selection import Selection
 from actors.campaign.standing import standing
 from actors.runtime.clock import Moment, parse_utc
 from actors.runtime.decision import Decision
+from bus_schemas.call import EndReason
 from bus_schemas.campaign import ABANDONED, ANSWERED, OUTCOMES, OVERDIALING, CampaignAttemptEnded, CampaignSettings
 
 RELEARNT = 2000  # attempts of late
@@ -86,10 +89,11 @@ class Crew:
         """Have it asked where the PBX reaches those who are there."""
         self._team.working_for(campaign.campaign).look_up(self._desks, now.mono)
 
-    def took_no_call(self, campaign: Campaign, place: int) -> None:
-        """The extension of the operator of an attempt did not take its call."""
-        seat = campaign.crew.get(place)
-        if seat is not None and seat.joined and seat.user is not None and self.joins(campaign):
+    def call_over(self, campaign: Campaign, over: CallOver) -> None:
+        """The call of an attempt has ended: the extension of its operator may not have taken it. Those of slots rest
+        where the trunk is."""
+        seat, failed = campaign.crew.get(over.place), over.reason is EndReason.EXTENSION_FAILED
+        if failed and seat is not None and seat.joined and seat.user is not None and self.joins(campaign):
             self._desks.failed(seat.user)
 
     def _there(self, campaign: Campaign) -> Roster:
@@ -111,6 +115,11 @@ class Crew:
         return self._there(campaign).by_status
 
     # --- leads that operators look at
+
+    def take_back_previews(self, campaign: Campaign, selection: Selection, now: Moment) -> None:
+        """Leads of those who are not its operators any more are anybody's."""
+        for shown in self.previews.drop_of_others(lambda user: self._team.has(user, campaign.campaign)):
+            selection.put(shown.place, now.seconds)
 
     def begin_wanted(
         self, campaign: Campaign, book: RuleBook, lines: HeldLines, now: Moment

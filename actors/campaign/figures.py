@@ -1,11 +1,13 @@
 """The counts of one campaign, as its events change them. Pure."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from actors.campaign.pacing import Way
+from actors.campaign.crew import Crew
+from actors.campaign.pacing import without_team
 from actors.campaign.places import at, each
 from actors.campaign.record import Campaign, size, tries_of
+from actors.campaign.rulebook import RuleBook
 from actors.campaign.tally import totals
 from actors.runtime.clock import parse_utc
 from bus_schemas.campaign import (
@@ -52,11 +54,12 @@ class Figures:
             case CampaignLeadMarked():
                 self._settle(campaign, event.place)
 
-    def said(
-        self, campaign: Campaign, at: str, way: Way, operators: Mapping[str, int], cap: float
-    ) -> CampaignTelemetry:
-        """As they are told. `at`: now. `way`: how it dials; `operators`: how many are there, by status; `cap`: the
-        abandoned share that it may have."""
+    def said(self, campaign: Campaign, at: str, crew: Crew | None, book: RuleBook) -> CampaignTelemetry:
+        """As they are told. `at`: now. `crew`: its operators, if it has any."""
+        operators, way, cap = dict[str, int](), without_team(campaign.settings.mode), book.cap(campaign.settings)
+        if crew is not None:
+            operators, way = {**crew.by_status(campaign)}, crew.way(campaign, parse_utc(at))
+            cap = min(cap, crew.cap_by(campaign.settings))
         answered, abandoned = totals(campaign.tally, parse_utc(at).toordinal())
         leads = {STATUSES[status]: count for status, count in sorted(self._leads.items()) if count}
         return CampaignTelemetry(

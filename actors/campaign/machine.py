@@ -361,13 +361,12 @@ def ended(campaign: Campaign, report: CallOver | NotBegun, book: RuleBook, now: 
     if not under_way(entry) or tried(entry) != report.attempt:
         return NOTHING
     over = report if isinstance(report, CallOver) else None
-    seat = campaign.crew.get(report.place)
-    outcome = _outcome(report, nobody=seat is not None and not _took(seat, report))
+    outcome = _outcome(report, campaign.crew.get(report.place))
     event = CampaignAttemptEnded(
         campaign=campaign.campaign, at=now.at, lead=entry.id, place=report.place, attempt=report.attempt,
         outcome=outcome, status=_becomes(entry, outcome, book, campaign.settings),
         call_id=over.call_id if over else None, talk_seconds=over.talk_seconds if over and outcome != ABANDONED else 0,
-        why=report.why,
+        why=_why(report, outcome),
     )  # fmt: skip
     if campaign.status is S.DRAINING and campaign.open == 1:
         return Decision(events=(event, CampaignStopped(campaign=campaign.campaign, at=now.at)))
@@ -480,19 +479,30 @@ def _look_soon(events: Sequence[CampaignEvent]) -> tuple[SetTimer, ...]:
     return (SetTimer(name=NEXT, seconds=0.0),) if events else ()
 
 
-def _took(seat: Seat, report: CallOver | NotBegun) -> bool:
-    """Whether the operator has taken the call: they were joined to it, and their extension too."""
-    failed = isinstance(report, CallOver) and report.reason is EndReason.EXTENSION_FAILED
-    return seat.joined and not failed
-
-
-def _outcome(report: CallOver | NotBegun, *, nobody: bool) -> str:
-    """`nobody`: an operator was to take the call, and none has."""
+def _outcome(report: CallOver | NotBegun, seat: Seat | None) -> str:
+    """`seat`: of the operator who was to take the call, if one was. One that waited for whoever is ready, of which
+    nobody knows the end, may have been answered in vain, so it was: when in doubt the cap counts it, and the lead has
+    its quiet."""
     if isinstance(report, NotBegun):
         return str(EndReason.INVALID_NUMBER if report.never else EndReason.NOT_DIALED)
-    if report.abandoned or (report.answered and nobody):
-        return ABANDONED
-    return ANSWERED if report.answered else str(report.reason)
+    untaken = seat is not None and not seat.joined
+    if report.answered:
+        return ABANDONED if untaken or report.reason is EndReason.EXTENSION_FAILED else ANSWERED
+    doubtful = report.reason is EndReason.UNKNOWN and seat is not None and seat.joins
+    return ABANDONED if doubtful else str(report.reason)
+
+
+def _why(report: CallOver | NotBegun, outcome: str) -> str:
+    """Why an attempt came to nobody who talked, in words."""
+    if outcome == ANSWERED:
+        return ""
+    if outcome != ABANDONED or isinstance(report, NotBegun):
+        return report.why
+    if not report.answered:
+        return f"Whether it was answered is not known: {report.why}"
+    if report.reason is EndReason.EXTENSION_FAILED:
+        return f"The extension did not take it: {report.why}"
+    return "No operator took it in time."
 
 
 def _becomes(entry: Entry, outcome: str, book: RuleBook, settings: CampaignSettings) -> LeadStatus:

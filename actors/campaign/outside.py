@@ -44,7 +44,6 @@ from bus_schemas.call import (
     CallEnded,
     CallJoined,
     EndCall,
-    EndReason,
 )
 from bus_schemas.campaign import CAMPAIGN_PAUSED
 from bus_schemas.contract import ROOT
@@ -376,8 +375,7 @@ class Outside:
         self._done(owner, claim)
         over = CallOver(
             place=claim.place, attempt=claim.attempt, call_id=event.call_id, reason=event.reason,
-            answered=event.answer_time is not None, talk_seconds=event.duration,
-            why=event.cause if event.reason is EndReason.NOT_DIALED else "",
+            answered=event.answer_time is not None, talk_seconds=event.duration, why=event.cause,
         )  # fmt: skip
         if claim.operator is None and not claim.joins:
             owner.ended(over)

@@ -104,6 +104,13 @@ def without_team(mode: Mode) -> Way:
     return Way(Mode.PROGRESSIVE, None if mode is Mode.PROGRESSIVE else Fallback.OWN_LINES)
 
 
+def pace_without_team(mode: Mode, lines: int, *, rests: bool) -> Pace:
+    """The same, with so many lines."""
+    found = without_team(mode)
+    limit = Limit.RESTS if rests else Limit.CARRIERS_FULL
+    return Pace(dials=lines, limit=limit, mode=found.mode, fallback=found.fallback)
+
+
 def way(plan: Plan, operators: int, tally: Tally, day: int) -> Way:
     """With so many operators there, and these answered calls until a day."""
     if plan.mode is Mode.PREVIEW:

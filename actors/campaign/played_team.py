@@ -17,6 +17,8 @@ class Operators(Protocol):
 
     def of_campaign(self, campaign: str) -> tuple[str, ...]: ...
 
+    def has(self, user: str, campaign: str) -> bool: ...
+
 
 class PlayedTeam:
     """Operators of one campaign, as they would be."""
@@ -35,6 +37,10 @@ class PlayedTeam:
     def of_campaign(self, campaign: str) -> tuple[str, ...]:
         """All of them."""
         return tuple(sorted(self.members))
+
+    def has(self, user: str, campaign: str) -> bool:
+        """Whether somebody is one of them."""
+        return user in self.members
 
     def become(self, user: str, status: OperatorStatus, now: datetime) -> None:
         """One is this now."""

@@ -8,7 +8,7 @@ from actors.campaign.crew import Crew
 from actors.campaign.machine import NEXT, CampaignDecision
 from actors.campaign.places import at
 from actors.campaign.previews import NOT_READY, NOTHING_TO_SHOW, SHOWN_FOR, SKIPPED_FOR, Shown
-from actors.campaign.record import Campaign, text_of
+from actors.campaign.record import Campaign, text_of, tries_of
 from actors.campaign.rulebook import RuleBook
 from actors.campaign.selection import Selection
 from actors.runtime.clock import Moment
@@ -41,7 +41,8 @@ def begin(asked: Asked, lead: str) -> Outcome[LeadPreview]:
     Refusal."""
     for claim in claims_at(asked.campaign, asked.user):
         if claim.lead == lead:
-            shown = Shown(place=claim.place, lead=lead, number=claim.number, until=asked.now.seconds, begun=True)
+            until = tries_of(at(asked.campaign.leads, claim.place))[-1].began / 1000 + SHOWN_FOR
+            shown = Shown(place=claim.place, lead=lead, number=claim.number, until=until, begun=True)
             return Outcome(decision=NOTHING, reply=_view(asked, shown))
     shown = asked.crew.previews.lead_of(asked.user, lead, asked.now.seconds)
     if not shown.begun and asked.user not in asked.crew.free(asked.campaign):

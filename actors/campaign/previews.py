@@ -1,6 +1,6 @@
 """Leads that operators look at before they are dialled. Not on record: who takes over knows of none, and asks anew."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -78,6 +78,11 @@ class Previews:
     def over(self, user: str) -> Shown:
         """It is dialled, or left."""
         return self._shown.pop(user)
+
+    def drop_of_others(self, is_operator: Callable[[str], bool]) -> list[Shown]:
+        """What those looked at who are no operators any more: they do so no longer."""
+        gone = [user for user in self._shown if not is_operator(user)]
+        return [self._shown.pop(user) for user in gone]
 
     def skip(self, user: str, now: float) -> Shown:
         """It is left. `now`: on the monotonic clock. Raises Refusal for who skips too many."""

@@ -61,9 +61,10 @@ class Heard(Struct, frozen=True, kw_only=True):
     wrapped_up: float | None = None
 
     def concerns(self, campaign: str) -> bool:
-        """Whether they are, or were, there for it."""
+        """Whether they are, or were, there for it, or are taken off it."""
         was = self.before is not None and self.before.works_for(campaign)
-        return self.member != self.before and (was or self.member.works_for(campaign))
+        left = self.before is not None and self.before.is_of(campaign) and not self.member.is_of(campaign)
+        return self.member != self.before and (was or left or self.member.works_for(campaign))
 
 
 Tell = Callable[[Heard], None]

@@ -42,5 +42,6 @@ class HostLines:
         lines = self._trunks.lines
         return replace(
             found, trunks=lines.there(trunks, joins=request.joins), busy=lines.busy(trunks, user, operators),
+            resting=lines.resting(trunks),
             owned=lines.owned(trunks, operators) if operators is not None else (),
         )  # fmt: skip

@@ -54,10 +54,11 @@ async def start(
         host=host, slots=slots, gate=gate, attempts=attempts, calls_per_hour=settings.slot_calls_per_hour, peers=peers
     )
     extensions = Extensions(host=host, calls_at_once=settings.extension_calls)
-    stack.callback(trunks.on_call_over(extensions.release))
+    stack.callback(trunks.on_call_over(lambda slot, over: extensions.release(slot, over.call_id)))
     through_trunks = TrunkDialer(
         host=host, trunks=trunks, gate=gate, attempts=attempts, extensions=extensions, peers=peers
     )
+    stack.callback(trunks.on_call_over(through_trunks.lines.call_over))
     lines = HostLines(slots=on_slots, trunks=through_trunks)
     host.serve_beside(START_ON_SLOT, on_slots.start_here)
     host.serve_beside(DIAL_ON_TRUNK, through_trunks.dial_here)

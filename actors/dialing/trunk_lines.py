@@ -18,12 +18,14 @@ from actors.dialing.held_extensions import HeldExtensions
 from actors.dialing.in_whose_name import FOR_OPERATORS
 from actors.dialing.offers import Key, key_of
 from actors.dialing.rules import DialRules, countries_of_trunk
-from actors.runtime.clock import moment
+from actors.runtime.clock import moment, parse_utc
 from actors.runtime.context import Context
 from actors.runtime.host import Host
+from actors.telephony.line import Over
 from actors.telephony.numbers import NotANumber, Number, canonical
 from actors.trunk.actor import TrunkActor
 from actors.trunk.registry import TrunkRegistry
+from bus_schemas.call import EndReason
 from bus_schemas.carriers import TrunkCarrier
 from bus_schemas.errors import Refusal
 from bus_schemas.host import Line, OfferLines, TrunkThere
@@ -36,6 +38,7 @@ BY_HEALTH = {TrunkState.OK: 0, TrunkState.WARN: 1, TrunkState.DOWN: 2}
 HOLD = 1.0  # seconds in which whoever has an extension must have said that it is free
 AGAIN, AWAY = 1.0, 10.0  # seconds until one is tried again of which that was refused, or not answered
 SURELY = 2.0  # seconds more until it is said to be free
+REST = 300.0  # seconds for which an extension that has not taken its call is offered to nobody: the next would be lost
 
 
 class TrunkLines:
@@ -61,6 +64,7 @@ class TrunkLines:
         self._held = held
         self._kept: dict[Key, str] = {}  # under which name its extension is held
         self._refused: dict[int, float] = {}  # extensions: until when, on the monotonic clock
+        self._resting: dict[int, float] = {}  # likewise: those that have not taken their calls
         self._turn: dict[int, int] = {}  # of extensions: when each was offered last, in offers
         self._offers = 0
 
@@ -119,6 +123,15 @@ class TrunkLines:
         """Under which its extension is held."""
         return self._kept.get(key_of(line))
 
+    def call_over(self, slot: int, over: Over) -> None:
+        """A call is over on record whose answered end this extension was to take."""
+        if over.reason is not EndReason.EXTENSION_FAILED:
+            return
+        age = self._host.clock.now().timestamp() - parse_utc(over.at).timestamp()
+        now = self._host.clock.monotonic()
+        self._resting = {one: until for one, until in self._resting.items() if until > now}
+        self._resting[slot] = now + REST - age
+
     # --- what there is
 
     def there(self, carrier: TrunkCarrier, *, joins: bool) -> tuple[TrunkThere, ...]:
@@ -140,6 +153,10 @@ class TrunkLines:
         """The extensions that cannot take a call, as far as is known here."""
         taken, asks = self.taken(self._host.clock.monotonic() - SURELY), self.asks(user, operators)
         return tuple(slot for slot in carrier.extensions if slot in taken or not self._extensions.may_take(slot, asks))
+
+    def resting(self, carrier: TrunkCarrier) -> tuple[int, ...]:
+        """The extensions that have not taken a call lately."""
+        return tuple(slot for slot in carrier.extensions if slot in self._not_taking())
 
     def owned(self, carrier: TrunkCarrier, operators: Collection[str]) -> tuple[tuple[int, str], ...]:
         """The extensions that are these operators', of slots that are here."""
@@ -189,7 +206,11 @@ class TrunkLines:
             calls.update(trunk.slots_in_use)
         full = {slot for slot, its in calls.items() if its >= self._extensions.calls_at_once}
         kept = {slot for _, slot, _ in self._kept if slot is not None}
-        return full | kept | {slot for slot, until in self._refused.items() if until > now}
+        return full | kept | self._not_taking() | {slot for slot, until in self._refused.items() if until > now}
+
+    def _not_taking(self) -> set[int]:
+        now = self._host.clock.monotonic()
+        return {slot for slot, until in self._resting.items() if until > now}
 
     def may_take(self, slot: int, operators: tuple[str, ...] | None, asks: Context) -> bool:
         """Whether who asks could have an extension, as far as is known here: of operators one of theirs, whose slots

@@ -136,7 +136,7 @@ def fold_attempt(row: AttemptRow | None, part: Part, seq: int) -> AttemptRow | N
             had = claimed.operator if not claimed.joins else None
             return AttemptRow(part.key, lead, claimed.attempt, claimed.number, claimed.at, operator=had)
         case CampaignAttemptJoined() as joined if row is not None:
-            return replace(row, operator=joined.operator)
+            return replace(row, operator=joined.operator, call_id=joined.call_id)
         case CampaignAttemptEnded() as over if row is not None and row.ended is None:
             return replace(
                 row, ended=over.at, outcome=over.outcome, call_id=over.call_id, talk_seconds=over.talk_seconds,

@@ -95,8 +95,9 @@ class Callees:
         self._known: dict[tuple[str, str | None], OperatorCall] = {}  # by call, and lead
 
     async def told(self, view: OperatorView, context: Context) -> OperatorView:
-        """With number and name of whom an operator talks to, as far as they can be read now."""
-        return replace(view, calls=[await self._of(call, context) for call in view.calls])
+        """With number and name of whom an operator talks to, or has, as far as they can be read now."""
+        wrapped = await self._of(view.wrap_up_call, context) if view.wrap_up_call is not None else None
+        return replace(view, calls=[await self._of(call, context) for call in view.calls], wrap_up_call=wrapped)
 
     async def _of(self, call: OperatorCall, context: Context) -> OperatorCall:
         if (known := self._known.get((call.call_id, call.lead))) is not None:

@@ -171,6 +171,10 @@ def _seconds(ms: int) -> int:
     return round(ms / 1000)
 
 
+def _call(talk: Talk) -> OperatorCall:
+    return OperatorCall(call_id=talk.call_id, at=talk.at, campaign_id=talk.campaign_id, lead=talk.lead)
+
+
 def view(operator: Operator) -> OperatorView:
     """As it is shown."""
     planned = operator.status in BUSY or operator.reserved is not None
@@ -179,10 +183,8 @@ def view(operator: Operator) -> OperatorView:
         user=operator.user, status=operator.status, since=operator.since, reason=operator.reason,
         next=operator.next.status if planned else None, next_reason=operator.next.reason if planned else "",
         until=operator.until,
-        calls=[
-            OperatorCall(call_id=talk.call_id, at=talk.at, campaign_id=talk.campaign_id, lead=talk.lead)
-            for talk in operator.calls
-        ],
+        calls=list(map(_call, operator.calls)),
+        wrap_up_call=_call(operator.past[0]) if operator.status is S.WRAP_UP and operator.past else None,
         campaigns=cast(list[str], list(operator.campaigns)) if operator.campaigns is not None else None,
         reserved_by=held.campaign_id if held is not None else None,
         reserved_until=held.until if held is not None else None,

@@ -79,19 +79,16 @@ class OperatorDoors:
             user=context.user, status=request.status, reason=request.reason, may_call=context.may(Action.CALL_START)
         )
         on_shard = ChangeOnShard(shard=shard_of(context.user), change=change)
-        return await forward(self._host.bus, CHANGE_ON_SHARD, on_shard, context)
+        return await self._told(await forward(self._host.bus, CHANGE_ON_SHARD, on_shard, context), context)
 
     async def set_other(self, request: SetOperatorStatus, context: Context) -> Page:
         change = ChangeOperator(user=request.user, status=request.status, reason=request.reason)
         return await forward(self._host.bus, CHANGE_OPERATOR, change, context)
 
     async def get_own(self, request: GetOwnStatus, context: Context) -> Page:
-        """Also whom they talk to: nobody else is told that."""
         try:
             page = await forward(self._host.bus, GET_OPERATOR, GetOperator(user=context.user), context)
-            assert isinstance(page.body, msgspec.Raw)  # as it was answered
-            view = msgspec.json.decode(page.body, type=OperatorView)
-            return replace(page, body=await self._callees.told(view, context)) if view.calls else page
+            return await self._told(page, context)
         except Refusal as refusal:
             if refusal.code is not ErrorCode.NOT_FOUND:
                 raise
@@ -100,7 +97,14 @@ class OperatorDoors:
 
     async def extend(self, request: ExtendWrapUp, context: Context) -> Page:
         more = ExtendOperator(user=context.user, seconds=request.seconds)
-        return await forward(self._host.bus, EXTEND_OPERATOR, more, context)
+        return await self._told(await forward(self._host.bus, EXTEND_OPERATOR, more, context), context)
+
+    async def _told(self, page: Page, context: Context) -> Page:
+        """Somebody's own view, also with whom they talk to: nobody else is told that."""
+        assert isinstance(page.body, msgspec.Raw)  # as it was answered
+        view = msgspec.json.decode(page.body, type=OperatorView)
+        talks = view.calls or view.wrap_up_call is not None
+        return replace(page, body=await self._callees.told(view, context)) if talks else page
 
     async def dispose(self, request: DisposeCall, context: Context) -> Page:
         callee = await callee_of(self._host.bus, request.call_id, context)
@@ -128,7 +132,7 @@ class OperatorDoors:
         return [DispositionWord(disposition=word, meaning=meaning) for word, meaning in words.items()]
 
     async def _must_know(self, campaign: CampaignView, context: Context) -> None:
-        """Raise Refusal(NOT_FOUND) for who neither sees a campaign nor works for it."""
+        """Raise Refusal(NOT_FOUND) for who neither sees a campaign nor works for it, and has no call of it either."""
         if CAMPAIGN.visible(campaign.by, user=context.user, actions=context.actions):
             return
         asking = replace(context, actions=frozenset({Action.OPERATOR_VIEW}))
@@ -138,7 +142,9 @@ class OperatorDoors:
             if refusal.code is not ErrorCode.NOT_FOUND:
                 raise
             raise NO_CAMPAIGN() from None
-        if there.campaigns is not None and campaign.campaign_id not in there.campaigns:
+        calls = there.calls if there.wrap_up_call is None else (*there.calls, there.wrap_up_call)
+        has_call = any(call.campaign_id == campaign.campaign_id for call in calls)
+        if not has_call and there.campaigns is not None and campaign.campaign_id not in there.campaigns:
             raise NO_CAMPAIGN()
 
 

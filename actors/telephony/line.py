@@ -51,12 +51,13 @@ class Began(Struct, frozen=True, kw_only=True):
 
 class Over(Struct, frozen=True, kw_only=True):
     """A call of this line is over, since `at`, on record at this place of the journal. `doubtful`: its name outside,
-    where the outside may still be in it."""
+    where the outside may still be in it. `reason`: of its end, where that can be read."""
 
     call_id: str
     at: str
     seq: int
     doubtful: str | None = None
+    reason: EndReason | None = None
 
 
 def nameless(call_id: str) -> str:
@@ -69,7 +70,7 @@ def over_of(event: CallEnded, seq: int) -> Over:
     doubtful = None
     if event.trunk is None and event.reason in IN_DOUBT:
         doubtful = event.ref or nameless(event.call_id)
-    return Over(call_id=event.call_id, at=event.at, seq=seq, doubtful=doubtful)
+    return Over(call_id=event.call_id, at=event.at, seq=seq, doubtful=doubtful, reason=event.reason)
 
 
 class Doubtful(Struct, frozen=True, kw_only=True):

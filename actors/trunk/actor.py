@@ -57,7 +57,7 @@ DIAL_DEADLINE = 12.0  # seconds; whatever becomes of the order, it cannot be und
 
 
 class TrunkActor(LineActor[Trunk, TrunkEvent, TrunkMemory, TrunkReport]):
-    """One SIP trunk. `over`: is told the slot and the id of each call of it that is over on record."""
+    """One SIP trunk. `over`: is told the slot and the end of each call of it that is over on record."""
 
     kind: ClassVar[str] = "trunk"
     state_type = Trunk
@@ -68,7 +68,7 @@ class TrunkActor(LineActor[Trunk, TrunkEvent, TrunkMemory, TrunkReport]):
     __slots__ = ("_over_on_slot", "_pbxs", "_telling", "live")
 
     def __init__(
-        self, *, id: str, host: Host, counts: CallCounts, pbxs: Mapping[str, Pbx], over: Callable[[int, str], None]
+        self, *, id: str, host: Host, counts: CallCounts, pbxs: Mapping[str, Pbx], over: Callable[[int, Over], None]
     ) -> None:
         super().__init__(id=id, host=host, counts=counts)
         self._over_on_slot = over
@@ -130,8 +130,8 @@ class TrunkActor(LineActor[Trunk, TrunkEvent, TrunkMemory, TrunkReport]):
     def _take_in(self, event: Began | Over) -> None:
         began = self.state.calls.open.get(event.call_id) if self.state and isinstance(event, Over) else None
         super()._take_in(event)
-        if began is not None and began.holder.slot is not None:
-            self._over_on_slot(began.holder.slot, began.holder.id)
+        if isinstance(event, Over) and began is not None and began.holder.slot is not None:
+            self._over_on_slot(began.holder.slot, event)
 
     def barrier(self, now: Moment, epoch: int) -> TrunkActivated:
         return TrunkActivated(trunk=self.id, at=now.at, host=self._host.name, epoch=epoch)

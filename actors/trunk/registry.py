@@ -8,6 +8,7 @@ import structlog
 from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.journalled import unreadable
+from actors.telephony.line import Over
 from actors.trunk.actor import TrunkActor
 from actors.trunk.machine import ConfigureTrunk, RemoveTrunk
 from bus_schemas.contract import UNDECODABLE, id_of
@@ -15,6 +16,8 @@ from bus_schemas.errors import Refusal
 from bus_schemas.trunk import TRUNK_CONFIGURED, TrunkConfig, TrunkConfigured
 
 log = structlog.get_logger()
+
+CallOver = Callable[[int, Over], None]
 
 
 class TrunkRegistry:
@@ -30,7 +33,7 @@ class TrunkRegistry:
         self._joining = joining
         self._names: tuple[str, ...] = ()  # of all trunks here
         self._unset: dict[str, TrunkConfig | None] = {}  # settings that wait for a trunk's calls to end; None: remove
-        self._listeners: list[Callable[[int, str], None]] = []
+        self._listeners: list[CallOver] = []
 
     async def start(self) -> None:
         """Own every trunk of this host, bring them up to date, and remove those that are no longer set."""
@@ -64,15 +67,16 @@ class TrunkRegistry:
         actors = (self._host.get(TrunkActor, name) for name in self._names)
         return [actor for actor in actors if actor is not None]
 
-    def on_call_over(self, listener: Callable[[int, str], None]) -> Callable[[], None]:
-        """Tell the slot and the id of every call through a trunk here that is over on record. Returns the end of it."""
+    def on_call_over(self, listener: CallOver) -> Callable[[], None]:
+        """Tell the slot and the end of every call through a trunk here that is over on record. Returns the end of it.
+        """
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    def call_over(self, slot: int, call_id: str) -> None:
+    def call_over(self, slot: int, over: Over) -> None:
         """Say that such a call is over."""
         for listener in self._listeners:
-            listener(slot, call_id)
+            listener(slot, over)
 
     @property
     def countries(self) -> frozenset[str]:

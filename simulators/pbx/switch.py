@@ -51,7 +51,7 @@ class SwitchCall:
 
 class Switch:
     """The PBX itself. `dials`: how often each number went out. `book`: where its calls are written down. `dead`:
-    extensions of operators that nobody answers."""
+    extensions of operators, or of slots, that nobody answers."""
 
     def __init__(self, *, book: Chronicle | None = None, impairments: Impairments | None = None) -> None:
         self.calls: dict[str, SwitchCall] = {}
@@ -194,6 +194,10 @@ class Switch:
                 call.record.answered = call.answered
                 if call.record.slot is None:
                     call.waits = self._wait(call)
+                elif str(call.record.slot) in self.dead:
+                    self._say(CallSeen(ref=call.id, phase=call.phase))
+                    self.end(call.id, EndReason.EXTENSION_FAILED, "nobody answers there", Ender.HAND)
+                    return
             case Step.END:
                 assert planned.cause is not None
                 self.far_end(call.id, planned.cause)

@@ -299,12 +299,12 @@ class CampaignJudge:
 
 
 def _outcome(ended: CallEnded, attempt: Attempt) -> str:
-    if ended.answer_time is None:
-        return str(ended.reason)
-    took = attempt.joined is not None and ended.reason is not EndReason.EXTENSION_FAILED
     claimed = attempt.claim.event
-    nobody = (claimed.operator is not None or claimed.joins) and not took
-    return ABANDONED if nobody else ANSWERED
+    if ended.answer_time is None:
+        doubtful = claimed.joins and ended.reason is EndReason.UNKNOWN
+        return ABANDONED if doubtful else str(ended.reason)
+    untaken = (claimed.operator is not None or claimed.joins) and attempt.joined is None
+    return ABANDONED if untaken or ended.reason is EndReason.EXTENSION_FAILED else ANSWERED
 
 
 def _counts(campaign: Told, view: CampaignView) -> Iterator[tuple[str, object, object]]:

@@ -15,6 +15,7 @@ from actors.campaign.lines import Held, HeldLines
 from actors.campaign.presets import presets_in
 from actors.campaign.record import READ_BACK, Campaign, evolve, evolve_all, size
 from actors.campaign.rulebook import RuleBook
+from actors.campaign.seats import Seats
 from actors.campaign.selection import Selection
 from actors.campaign.standing import Standing, standing
 from actors.dialing.rules import is_listed
@@ -50,8 +51,8 @@ def held_by(listed: Container[str]) -> Callable[[str], float]:
     return lambda number: inf if listed and is_listed(number, listed) else 0.0
 
 
-def lines_of(users: Sequence[str]) -> HeldLines:
-    """A line of each of these, which may call the numbers here."""
+def lines_of(users: Sequence[str | None]) -> HeldLines:
+    """A line of each of these, or of nobody, which may call the numbers here."""
     held = HeldLines()
     held.add(
         Held("h", Line(slot=place, countries=("UA",), user=user), inf) for place, user in enumerate(users, 1)
@@ -116,19 +117,26 @@ class Played:
         return ran.answer
 
     def claim(
-        self, dials: int = 1, ready: Collection[str] | None = None, lines: Sequence[str] | None = None
-    ) -> list[Claim]:
+        self, dials: int = 1, ready: Collection[str] | None = None, lines: Sequence[str | None] | None = None,
+        seats: Seats | None = None,
+    ) -> list[Claim]:  # fmt: skip
         """Those that are begun now."""
         assert self.selection is not None
         before = len(self.claims)
         held = None if lines is None else lines_of(lines)
         self.record(
-            machine.claim(self.state, self.selection, self.book, dials, self.moment(), ready=ready, lines=held)
+            machine.claim(
+                self.state, self.selection, self.book, dials, self.moment(), ready=ready, lines=held, seats=seats
+            )
         )
         return self.claims[before:]
 
-    def over(self, claim: Claim, reason: EndReason = EndReason.NO_ANSWER, **more: Any) -> Sequence[CampaignEvent]:
+    def over(
+        self, claim: Claim, reason: EndReason = EndReason.NO_ANSWER, *, abandoned: bool = False, **more: Any
+    ) -> Sequence[CampaignEvent]:
+        """`abandoned`: by an extension that did not take it."""
         more = {"call_id": "c_1", "answered": False, **more}
+        reason = EndReason.EXTENSION_FAILED if abandoned else reason
         report = CallOver(place=claim.place, attempt=claim.attempt, reason=reason, **more)
         return self.ended(claim, report)
 

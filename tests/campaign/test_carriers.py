@@ -212,6 +212,7 @@ def trunks(name: str = "t1", state: TrunkState = TrunkState.OK, **more: Any) -> 
     ([trunks(full=True)], Lack.TRUNK_FULL, "all channels of trunk t1"),
     ([trunks()], Lack.TRUNK_FULL, "dial faster"),
     ([trunks(busy=(1,))], Lack.EXTENSIONS_BUSY, "extensions"),
+    ([trunks(busy=(1,), resting=(1,))], Lack.EXTENSIONS_BUSY, "have not taken a call lately: 1"),
     ([trunks(state=TrunkState.DOWN)], Lack.TRUNK_DOWN, "trunk t1 is down: no answer"),
     ([slots(), trunks(state=TrunkState.DOWN)], Lack.SLOTS_BUSY, "busy; trunk t1 is down"),
     ([slots(online=0), trunks("t2", full=True)], Lack.TRUNK_FULL, "trunk t2"),

@@ -12,6 +12,7 @@ from actors.campaign.machine import LOOKS, LOOKS_UP, NEXT
 from actors.campaign.places import at
 from actors.campaign.record import NOT_DIALED, attempts_of, evolve, size
 from actors.campaign.rules import Attempt, Reason
+from actors.campaign.seats import Seats
 from actors.campaign.selection import Selection
 from actors.campaign.standing import Stand
 from actors.leads.lead import Duplicate, InvalidRow
@@ -233,6 +234,7 @@ def test_a_call_that_was_answered_and_nobody_took_was_abandoned() -> None:
     assert played.state.crew[0].joined and len(played.events) == 6
     ended = [played.over(claim, answered=True, talk_seconds=9)[0] for claim in (one, other)]
     assert [(event.outcome, event.talk_seconds) for event in ended] == [("answered", 9), ("abandoned", 0)]
+    assert [event.why for event in ended] == ["", "No operator took it in time."]
     late = Joined(place=1, attempt=1, user="op8", call_id="c_1")
     assert not machine.joined(played.state, late, played.moment()).events and not played.state.crew
     [day] = played.state.tally.days
@@ -246,6 +248,16 @@ def test_a_call_whose_extension_nobody_took_was_abandoned() -> None:
     played.record(machine.joined(played.state, taken, played.moment()))
     [event] = played.over(claim, EndReason.EXTENSION_FAILED, answered=True, talk_seconds=9)
     assert (event.outcome, event.status) == ("abandoned", LeadStatus.IN_PROGRESS)
+
+
+def test_a_call_for_whoever_is_ready_of_unknown_end_was_abandoned() -> None:
+    played = running(lead_at(1), lead_at(2))
+    [mine] = played.claim(1, ready={"op7"}, lines=["op7"])
+    assert played.over(mine, EndReason.UNKNOWN, why="not shown")[0].outcome == "unknown"
+    [claim] = played.claim(1, ready={"op7"}, lines=[None], seats=Seats(["op7"], kept=False))
+    assert claim.joins
+    [event] = played.over(claim, EndReason.UNKNOWN, why="not shown")
+    assert (event.outcome, event.why) == ("abandoned", "Whether it was answered is not known: not shown")
 
 
 def test_a_callback_to_an_operator_waits_for_that_one_and_holds_nobody_up() -> None:

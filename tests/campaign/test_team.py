@@ -22,6 +22,7 @@ from bus_schemas.operator import (
     GetOperator,
     ListDispositions,
     ListOperators,
+    OperatorStatus,
 )
 from bus_schemas.permissions import Action
 from bus_schemas.preview import (
@@ -138,7 +139,14 @@ def test_an_operator_s_words_are_those_of_the_campaign_whose_call_it_was() -> No
         assert (await crowd.ask("ann", DISPOSE_CALL, local)).callback == "2026-07-01T01:00:00.000Z"
         asked = ListDispositions(campaign_id="c1")
         assert {one.disposition for one in await crowd.ask("ann", LIST_DISPOSITIONS, asked)} == {*words}
-        for user in ("bob", "eve"):  # who works for another one, or for none
+        await crowd.work_for("ann", "c2")  # whose call it is still, and whom they wrap up after that
+        while (seen := await crowd.see("ann")).status is not OperatorStatus.WRAP_UP:
+            assert {one.disposition for one in await crowd.ask("ann", LIST_DISPOSITIONS, asked)} == {*words}
+            await asyncio.sleep(0.5)
+        assert {one.disposition for one in await crowd.ask("ann", LIST_DISPOSITIONS, asked)} == {*words}
+        assert seen.wrap_up_call is not None and seen.wrap_up_call.call_id == local.call_id
+        await crowd.be("ann", "ready")
+        for user in ("ann", "bob", "eve"):  # who works for another one, or for none
             with pytest.raises(Refusal) as unknown:
                 await crowd.ask(user, LIST_DISPOSITIONS, asked)
             assert unknown.value.code is ErrorCode.NOT_FOUND
@@ -258,7 +266,8 @@ def test_in_preview_an_operator_sees_a_lead_and_begins_or_skips_it() -> None:
             await crowd.ask("ann", BEGIN_PREVIEWED, BeginPreviewed(campaign_id="c1", lead=shown["bob"].lead))
         for _ in range(2):  # a repeat is not another dial
             answer = await crowd.ask("ann", BEGIN_PREVIEWED, BeginPreviewed(campaign_id="c1", lead=shown["ann"].lead))
-            assert answer.begun
+            assert answer.begun and answer.until >= shown["ann"].until
+            await asyncio.sleep(1.0)
         await crowd.ask("bob", SKIP_PREVIEWED, SkipPreviewed(campaign_id="c1", lead=shown["bob"].lead))
         other = await crowd.ask("bob", PREVIEW_LEAD, PreviewLead(campaign_id="c1"))
         assert other.lead not in {one.lead for one in shown.values()}
@@ -269,6 +278,23 @@ def test_in_preview_an_operator_sees_a_lead_and_begins_or_skips_it() -> None:
         assert await crowd.sees_lead("ann", "c1", claim.lead) and not await crowd.sees_lead("bob", "c1", claim.lead)
         assert not await crowd.sees_lead("bob", "c1", shown["bob"].lead)  # who has skipped it
         crowd.check()
+
+    play(story, change=owned(*OWNERS))
+
+
+@pytest.mark.parametrize("status", ["ready", "break"])
+def test_who_is_taken_off_leaves_the_lead_they_look_at_to_others(status: str) -> None:
+    async def story(site: Campaigns) -> None:
+        crowd = Crowd(site)
+        await crowd.all_ready("ann", "bob")
+        await site.create("c1", **PREVIEW)
+        await site.run("c1", numbers(1, TALKS))
+        lead = (await crowd.ask("ann", PREVIEW_LEAD, PreviewLead(campaign_id="c1"))).lead
+        await crowd.be("ann", status)
+        await crowd.work_for("ann", "c2")
+        await asyncio.sleep(1.0)
+        assert not await crowd.sees_lead("ann", "c1", lead)
+        assert (await crowd.ask("bob", PREVIEW_LEAD, PreviewLead(campaign_id="c1"))).lead == lead
 
     play(story, change=owned(*OWNERS))
 
@@ -375,6 +401,23 @@ def test_calls_through_a_trunk_are_joined_to_extensions_of_operators() -> None:
         slots = {user: slot for slot, user in OWNERS}
         extensions = {call.number: call.slot for call in site.trunk_calls()}
         assert extensions == {claim.number: slots[claim.operator or ""] for claim in crowd.claims()}
+        crowd.check()
+
+    play(story, change=owned(*OWNERS))
+
+
+def test_an_operator_whose_extension_is_off_abandons_one_call() -> None:
+    async def story(site: Campaigns) -> None:
+        crowd = Crowd(site)
+        await crowd.all_ready()
+        site.world.switch.dead.add("1")
+        carriers = Carriers(slots=None, trunks=TrunkCarrier(extensions=(1, 2, 3)))
+        await site.create("c1", **TEAM, carriers=carriers)
+        working = asyncio.ensure_future(crowd.work())
+        await site.run("c1", numbers(9, TALKS))
+        found = await site.until_over("c1")
+        working.cancel()
+        assert (found.attempts, found.answered, found.abandoned) == (9, 9, 1)
         crowd.check()
 
     play(story, change=owned(*OWNERS))

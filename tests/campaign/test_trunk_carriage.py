@@ -7,6 +7,7 @@ from itertools import pairwise
 from msgspec.structs import replace
 
 from actors.dialing.settings import Dial
+from actors.dialing.trunk_lines import REST
 from actors.settings import Settings
 from bus_schemas.campaign import CampaignStatus, StopMode
 from bus_schemas.carriers import Carriers, SlotCarrier, SlotsOf, TrunkCarrier
@@ -48,6 +49,30 @@ def test_a_campaign_runs_on_trunks_to_its_end() -> None:
         for extension in (1, 2, 3):
             assert at_once([call for call in site.trunk_calls() if call.slot == extension]) == 1
         assert not [one for one in ends(site.world) if one.outcome in ("not_dialed", "extension_failed")]
+
+    play(story)
+
+
+def test_an_extension_that_is_off_loses_one_call_and_no_other() -> None:
+    async def story(site: Campaigns) -> None:
+        site.world.switch.dead.add("1")
+        await site.create("c1", carriers=TRUNKS, attempts_per_lead=1)
+        await site.run("c1", numbers(12, TALKS))
+        found = await site.until_over("c1")
+        lost = [call.number for call in site.trunk_calls() if call.slot == 1]
+        assert found.answered == 12 and found.abandoned == len(lost) == 1
+        assert found.by_status == {LeadStatus.DONE: 11, LeadStatus.IN_PROGRESS: 1}
+        [end] = [end for end in ends(site.world) if end.outcome == "abandoned"]
+        assert end.why == "The extension did not take it: nobody answers there"
+        only = Carriers(slots=None, trunks=TrunkCarrier(extensions=(1,)))
+        await site.create("c2", carriers=only)
+        await site.run("c2", numbers(1, TALKS, 100))
+        await asyncio.sleep(5.0)
+        [group] = (await site.explain("c2")).reasons
+        assert group.reason == "extensions_busy" and "have not taken a call lately: 1" in group.words
+        site.world.switch.dead.clear()
+        await asyncio.sleep(REST)
+        assert (await site.until_over("c2")).by_status == {LeadStatus.DONE: 1}
 
     play(story)
 
