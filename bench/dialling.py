@@ -37,6 +37,7 @@ from bus_schemas.permissions import BUILT_IN_ROLES, resolve
 from gateway.surface.campaign import after, joined, split
 
 CAMPAIGN, LEADS = "bench", 100_000
+MAKER = "admin"  # who has an account: campaigns of others are paused
 ALL = frozenset(map(str, resolve(BUILT_IN_ROLES["admin"])))
 SPREAD = 12.0  # seconds after the start, in which all slots begin at once
 SECONDS = 20.0
@@ -119,13 +120,13 @@ class Fleet:
         answers: list[Any] = []
         wanted = RunCampaign(campaign_id=CAMPAIGN, leads=tuple(leads))
         for number, part in enumerate(split(wanted, await self.bus.last_seq())):
-            context = Context(command_id=derived("bench", str(number)), user="bench", actions=ALL)
+            context = Context(command_id=derived("bench", str(number)), user=MAKER, actions=ALL)
             answers.append(await self._patiently(RUN_ON_SHARD, after(part, answers), context))
         assert joined(answers).accepted == len(leads), joined(answers)
 
     async def until_owned(self) -> None:
         """Wait until the campaign, which runs, can be asked something."""
-        context = Context(command_id="owned", user="bench", actions=ALL)
+        context = Context(command_id="owned", user=MAKER, actions=ALL)
         await self._patiently(RESUME_CAMPAIGN, ResumeCampaign(campaign_id=CAMPAIGN), context)
 
     async def _patiently(self, rpc: Rpc[Any, Any], request: Any, context: Context) -> Any:  # any: of whatever line

@@ -20,7 +20,7 @@ from actors.adapters.nats_streams import EVENTS, WRITTEN
 from actors.leads.lead import id_of
 from actors.runtime.bus import ID
 from actors.runtime.clock import utc
-from bench.dialling import CAMPAIGN, LEADS, Fleet, fleet, lead, made
+from bench.dialling import CAMPAIGN, LEADS, MAKER, Fleet, fleet, lead, made
 from bench.dialling_host import Took
 from bench.gateway import token_of
 from bench.parts import free_port, process, python
@@ -100,7 +100,7 @@ async def _call_all(site: Fleet) -> None:
     """Put a call to each lead but the first on record, which the one phone has called."""
     client = await nats.connect(f"nats://127.0.0.1:{site.port}")
     at, before = utc(datetime.now(UTC)), await site.bus.last_seq()
-    numbers, about = itertools.count(), owners_header({"campaign": ("bench",)})
+    numbers, about = itertools.count(), owners_header({"campaign": (MAKER,)})
     for place in range(1, LEADS):
         number = lead(place).number or ""
         claimed = CampaignAttemptClaimed(
