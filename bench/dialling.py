@@ -29,7 +29,14 @@ from actors.runtime.wire import ask
 from bench.dialling_host import Book, Made
 from bench.parts import free_port, nats_server, python
 from bench.table import Row
-from bus_schemas.campaign import RESUME_CAMPAIGN, RUN_ON_SHARD, ResumeCampaign, RunCampaign
+from bus_schemas.campaign import (
+    PAST_CAMPAIGN,
+    RESUME_CAMPAIGN,
+    RUN_ON_SHARD,
+    GetCampaign,
+    ResumeCampaign,
+    RunCampaign,
+)
 from bus_schemas.contract import Rpc
 from bus_schemas.errors import Refusal
 from bus_schemas.lead import GivenLead
@@ -123,6 +130,11 @@ class Fleet:
             context = Context(command_id=derived("bench", str(number)), user=MAKER, actions=ALL)
             answers.append(await self._patiently(RUN_ON_SHARD, after(part, answers), context))
         assert joined(answers).accepted == len(leads), joined(answers)
+
+    async def until_read(self) -> None:
+        """Wait until the records have all that is in the journal now."""
+        context = Context(command_id="read", user=MAKER, actions=ALL, after=await self.bus.last_seq())
+        await self._patiently(PAST_CAMPAIGN, GetCampaign(campaign_id=CAMPAIGN), context)
 
     async def until_owned(self) -> None:
         """Wait until the campaign, which runs, can be asked something."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -12,6 +13,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from actors.ledger.model import Projection
+
+AT_ONCE = 50  # rows that one statement of SQLite adds: between two statements another thread takes the interpreter
 
 
 class Statements:
@@ -36,6 +39,7 @@ class Statements:
         insert = sqlite.insert(table) if dialect.name == "sqlite" else postgresql.insert(table)
         inserted = insert.values(_bound(names))
         self.insert = text(inserted.on_conflict_do_nothing() if self.adds_only else inserted)
+        self._insert_many = _many(self.insert, len(names)) if dialect.name == "sqlite" else None
         known = primary == sa.bindparam("_primary")
         self.delete = text(sa.delete(table).where(known))
         self.update = ""
@@ -43,6 +47,14 @@ class Statements:
             self.update = text(sa.update(table).where(known).values(_bound(changing)))
         self._primary = names.index(primary.name)
         self._changed = itemgetter(*(names.index(name) for name in (*changing, primary.name)))
+
+    def inserts(self, rows: list[tuple[Any, ...]]) -> list[tuple[str, list[tuple[Any, ...]]]]:
+        """What adds these rows, which `to_insert` has made: statements, each with the values of its runs."""
+        if self._insert_many is None or len(rows) < AT_ONCE:
+            return [(self.insert, rows)]
+        together = len(rows) - len(rows) % AT_ONCE
+        groups = [tuple(chain.from_iterable(rows[first : first + AT_ONCE])) for first in range(0, together, AT_ONCE)]
+        return [(self._insert_many, groups), (self.insert, rows[together:])]
 
     def to_insert(self, row: Any) -> tuple[Any, ...]:
         return astuple(row)
@@ -72,6 +84,13 @@ def text_of(statement: sa.ClauseElement, *, dialect: sa.Dialect, schema: str | N
     if schema is None:
         return str(statement.compile(dialect=dialect))
     return str(statement.compile(dialect=dialect, schema_translate_map={None: schema}, render_schema_translate=True))
+
+
+def _many(insert: str, columns: int) -> str:
+    """The same for AT_ONCE rows."""
+    row = f"({', '.join('?' * columns)})"
+    assert insert.count(row) == 1, insert
+    return insert.replace(row, ", ".join([row] * AT_ONCE))
 
 
 def _bound(names: list[str]) -> dict[str, sa.BindParameter[Any]]:

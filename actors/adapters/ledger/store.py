@@ -228,7 +228,7 @@ class SqlStore(ABC):
         """Fold the parts into the rows of one projection: what has to be written for it."""
         statements, fold = self._statements[place], self._projections[place].fold
         if statements.adds_only:
-            return [(statements.insert, [statements.to_insert(fold(None, part, seq)) for _, part, seq in parts])]
+            return statements.inserts([statements.to_insert(fold(None, part, seq)) for _, part, seq in parts])
         rows = self._rows(db, place, {key for key, _, _ in parts})
         before: dict[Any, Any] = {}  # of the rows that change
         remade = set()  # that were gone in between: another row by then, also in what never changes of one
@@ -252,7 +252,7 @@ class SqlStore(ABC):
                     inserts.append(statements.to_insert(row))
             elif row is not was:
                 updates.append(statements.to_update(row))
-        return [(statements.delete, deletes), (statements.insert, inserts), (statements.update, updates)]
+        return [(statements.delete, deletes), *statements.inserts(inserts), (statements.update, updates)]
 
     def _rows(self, db: sa.Connection, place: int, keys: set[Any]) -> dict[Any, Any]:
         """The rows of these keys, and perhaps others; None where there is none."""
