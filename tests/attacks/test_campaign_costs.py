@@ -17,7 +17,6 @@ from actors.campaign.figures import Figures
 from actors.campaign.forecast import forecast, team_forecast
 from actors.campaign.hours import next_open, parse_hours
 from actors.campaign.lines import HeldLines
-from actors.campaign.pacing import Limit, Pace
 from actors.campaign.places import extended
 from actors.campaign.record import Campaign, anybody_left, entry_of
 from actors.campaign.roster import Member, Roll
@@ -138,9 +137,8 @@ async def test_a_campaign_is_taken_over_in_turns() -> None:
     print(f"{MANY:,} leads of a campaign taken over: {others}")
     assert others.longest < TURN and selection.left == MANY and not selection.unsettled
     now = played.moment().at
-    pace = Pace(dials=0, limit=Limit.CARRIERS_FULL, mode=Mode.PROGRESSIVE)
     anew = Figures(played.state)
-    assert figures.said(played.state, now, pace, {}, 0.03) == anew.said(played.state, now, pace, {}, 0.03)
+    assert figures.said(played.state, now, None, played.book) == anew.said(played.state, now, None, played.book)
 
 
 async def test_what_calls_have_taught_is_learnt_again_in_turns() -> None:
