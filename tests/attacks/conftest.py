@@ -12,6 +12,10 @@ from tests.support.commands import Commands
 
 __all__ = ["admin", "operator"]  # clients of the `site` that a file attacks
 
+LONGEST = (
+    "test_undigestible", "test_bus_limits", "test_machine_swapped", "test_refusals", "test_bus", "test_do_not_call",
+    "test_costly_bodies", "test_machine", "test_imports", "test_leads", "test_doors_tell_the_same",
+)  # fmt: skip
 HERE, FOLDER = Path(__file__).parent, "tests/attacks/"
 
 
@@ -29,10 +33,14 @@ def commands() -> Iterator[Commands]:
     begun.end()
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.attacks)
+    """Files that take longest are begun first: begun last, one would run alone in the end."""
+    attacks = [item for item in items if HERE in item.path.parents]
+    for item in attacks:
+        item.add_marker(pytest.mark.attacks)
+    if len(attacks) == len(items):
+        items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
