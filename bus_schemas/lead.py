@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from bus_schemas.contract import Rpc
 from bus_schemas.errors import ErrorCode
-from bus_schemas.fields import CallId, Id, TimeThere, Username, Utc, shaped
+from bus_schemas.fields import CallId, GivenTime, Id, TimeThere, Username, Utc, shaped
 from bus_schemas.permissions import Action
 
 A = Action
@@ -128,11 +128,30 @@ class ListLeads(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     format: Literal["json", "csv"] = "json"
 
 
+class LeadOrder(StrEnum):
+    """Of a list of leads. By `callback` and `contacted` those alone are in it that have one, or were called."""
+
+    OLDEST = "oldest"  # as they came
+    NEWEST = "newest"
+    CALLBACK = "callback"  # what is due first
+    CONTACTED = "contacted"  # the last attempt, the newest first
+
+
 class ListAllLeads(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Leads of all campaigns, in the order in which they came. `assigned_seller`: who is to call them."""
+    """Leads of all campaigns. `assigned_seller`: who is to call them. `number`: one of theirs, or a part of one.
+    `outcome`: of the last attempt, which began in `contacted_since` to `contacted_until`; `disposition`: the last word
+    of an operator. `callback_until`: who is to be called back by then."""
 
     status: LeadStatus | None = None
     assigned_seller: Username | None = None
+    campaign_id: Id | None = None
+    number: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    outcome: Annotated[str, Meta(max_length=64)] | None = None
+    disposition: Annotated[str, Meta(max_length=64)] | None = None
+    contacted_since: GivenTime | None = None
+    contacted_until: GivenTime | None = None
+    callback_until: GivenTime | None = None
+    order: LeadOrder = LeadOrder.OLDEST
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
     cursor: Annotated[str, Meta(max_length=128)] | None = None
 

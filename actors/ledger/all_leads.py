@@ -1,7 +1,9 @@
 """The leads of all campaigns, in one list: who sees which, and how many there are. And who was on which call of which
 lead, by which operators see leads as their own (`talks.py`)."""
 
-from operator import eq, gt
+from collections.abc import Iterable, Mapping
+from operator import eq, ge, lt
+from typing import Any
 
 import sqlalchemy as sa
 from msgspec.structs import replace
@@ -10,38 +12,73 @@ from actors.ledger.answers import Answers, ReadModel
 from actors.ledger.campaign import CAMPAIGNS
 from actors.ledger.lead import LEADS, LeadRow, view_of
 from actors.ledger.model import Query, given, made_of
-from actors.ledger.page import from_cursor, page
+from actors.ledger.numbers import parts_in
+from actors.ledger.page import from_cursor_of_two, page, with_moments
 from actors.ledger.talks import PROJECTION, leads_talked_to
 from actors.runtime.context import Context
 from actors.runtime.service import Served, serve
 from actors.runtime.wire import Page
-from bus_schemas.lead import LIST_ALL_LEADS, CrmLead, ListAllLeads
+from bus_schemas.lead import LIST_ALL_LEADS, CrmLead, LeadOrder, ListAllLeads
 from bus_schemas.permissions import Action
 
 L = LEADS.c
+TIMES = ("contacted_since", "contacted_until", "callback_until")
+
+Position = tuple[str, int]  # of what a list is in order by, if not by that alone, and of all that came
+# By which columns, which of them has to be there, and whether the last comes first.
+ORDERS: Mapping[LeadOrder, tuple[tuple[sa.ColumnElement[Any], ...], str, bool]] = {
+    LeadOrder.OLDEST: ((L.came,), "", False),
+    LeadOrder.NEWEST: ((L.came,), "", True),
+    LeadOrder.CALLBACK: ((L.callback, L.came), "callback", False),
+    LeadOrder.CONTACTED: ((L.last_attempt, L.came), "last_attempt", True),
+}
 
 
-def leads_of_all(wanted: ListAllLeads, *, after: int | None, user: str | None) -> Query[tuple[int, CrmLead]]:
-    """Those that `wanted` asks for and `user` sees (None: all of them), in the order in which they came and one more
-    than the page has, each with its place in that order."""
-    came = L.came if user is None else L.came + 0
-    found = sa.select(LEADS).where(*_asked(wanted, user), *given((came, gt, after)))
-    found = found.order_by(L.came).limit(wanted.limit + 1)
-    return Query(found, made_of(LeadRow, lambda row: (row.came, _view(row))))
+def leads_of_all(
+    wanted: ListAllLeads, *, after: Position | None, user: str | None, numbers: Iterable[str] | None = None
+) -> Query[tuple[Position, CrmLead]]:
+    """Those that `wanted` asks for and `user` sees (None: all of them), in its order and one more than the page has,
+    each with its place in that order. `numbers`: parts of which its number has one; None: whatever it is."""
+    by, field, falls = ORDERS[wanted.order]
+    if user is not None:  # see `_asked`
+        by = tuple(column.concat("") if column.type is L.status.type else column + 0 for column in by)
+    conditions = _asked(wanted, user, numbers)
+    if field:
+        conditions.append(getattr(L, field).is_not(None))
+    if after is not None:
+        beyond = sa.tuple_(*by), sa.tuple_(*(sa.literal(value) for value in after[-len(by) :]))
+        conditions.append(beyond[0] < beyond[1] if falls else beyond[0] > beyond[1])
+    found = sa.select(LEADS).where(*conditions).limit(wanted.limit + 1)
+    found = found.order_by(*(column.desc() if falls else column for column in by))
+    return Query(found, made_of(LeadRow, lambda row: ((getattr(row, field) if field else "", row.came), _view(row))))
 
 
-def how_many(wanted: ListAllLeads, *, user: str | None) -> Query[int]:
+def how_many(wanted: ListAllLeads, *, user: str | None, numbers: Iterable[str] | None = None) -> Query[int]:
     """How many they are, on all pages."""
-    found = sa.select(sa.func.count().label("leads")).select_from(LEADS).where(*_asked(wanted, user))
+    conditions, (_, field, _) = _asked(wanted, user, numbers), ORDERS[wanted.order]
+    if field:
+        conditions.append(getattr(L, field).is_not(None))
+    found = sa.select(sa.func.count().label("leads")).select_from(LEADS).where(*conditions)
     return Query(found, lambda row: int(row.leads))
 
 
-def _asked(wanted: ListAllLeads, user: str | None) -> list[sa.ColumnElement[bool]]:
-    if user is None:
-        return given((L.status, eq, wanted.status), (L.operator, eq, wanted.assigned_seller))
+def _asked(wanted: ListAllLeads, user: str | None, numbers: Iterable[str] | None) -> list[sa.ColumnElement[bool]]:
     # By what is one's own, which is little, and not by the index of a status that a million may have: an expression has
-    # none. The same of `came` above.
-    return [*given((L.status.concat(""), eq, wanted.status), (L.operator, eq, wanted.assigned_seller)), _own(user)]
+    # none. The same of the order.
+    status: sa.ColumnElement[Any] = L.status if user is None else L.status.concat("")
+    asked = given(
+        (status, eq, wanted.status),
+        (L.operator, eq, wanted.assigned_seller),
+        (L.campaign, eq, wanted.campaign_id),
+        (L.last_outcome, eq, wanted.outcome),
+        (L.disposition, eq, wanted.disposition),
+        (L.last_attempt, ge, wanted.contacted_since),
+        (L.last_attempt, lt, wanted.contacted_until),
+        (L.callback, lt, wanted.callback_until),
+    )
+    if numbers is not None:
+        asked.append(sa.or_(*(L.numbers.contains(part, autoescape=True) for part in sorted(numbers))))
+    return asked if user is None else [*asked, _own(user)]
 
 
 def _own(user: str) -> sa.ColumnElement[bool]:
@@ -67,8 +104,10 @@ class LeadAnswers(Answers):
 
     async def all_leads(self, request: ListAllLeads, context: Context) -> Page:
         user = None if Action.LEAD_VIEW_ANY in context.actions else context.user
-        rows = await self.read(context, leads_of_all(request, after=from_cursor(request.cursor), user=user))
-        [total] = await self.read(context, how_many(request, user=user))
+        wanted, after = with_moments(request, *TIMES), from_cursor_of_two(request.cursor)
+        numbers = parts_in(request.number, self.region)
+        rows = await self.read(context, leads_of_all(wanted, after=after, user=user, numbers=numbers))
+        [total] = await self.read(context, how_many(wanted, user=user, numbers=numbers))
         return replace(page(rows, limit=request.limit), total=total)
 
 

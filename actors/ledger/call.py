@@ -10,11 +10,11 @@ from msgspec.structs import replace
 
 from actors.ledger.answers import OWNER_AWAY, Answers, ReadModel, sees
 from actors.ledger.model import METADATA, Projection, Query, columns, given, made_of
+from actors.ledger.numbers import parts_in
 from actors.ledger.page import fitting, from_cursor, page, with_moments, with_span
 from actors.runtime.context import Context
 from actors.runtime.service import Served, serve
 from actors.runtime.wire import Page
-from actors.telephony.numbers import NotANumber, parts_of
 from bus_schemas.call import (
     CALL,
     CALLS_FEED,
@@ -51,7 +51,7 @@ from bus_schemas.call import (
     status_of,
 )
 from bus_schemas.catalogue import topics_of
-from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.operator import OperatorDisposed
 from bus_schemas.permissions import Action
 
@@ -380,10 +380,7 @@ class CallAnswers(Answers):
 
     async def list_cdrs(self, request: ListCdrs, context: Context) -> Page:
         wanted = with_span(request)
-        try:
-            parts = parts_of(wanted.number, self.region) if wanted.number is not None else None
-        except NotANumber as error:
-            raise misfit("number", f"no phone number nor a part of one: {error}.") from None
+        parts = parts_in(wanted.number, self.region)
         query = records(wanted, before=from_cursor(request.cursor), user=_whose(context), parts=parts)
         return page(await self.read(context, query), limit=request.limit)
 

@@ -23,6 +23,7 @@ from actors.ledger.lead import (
     one_lead,
 )
 from actors.ledger.model import METADATA, Projection, Query, columns, given, made_of
+from actors.ledger.numbers import parts_in
 from actors.ledger.page import from_cursor, page
 from actors.ledger.team_times import PROJECTIONS as TIMES
 from actors.ledger.team_times import TeamHour, times_of
@@ -30,7 +31,6 @@ from actors.runtime.context import Context
 from actors.runtime.moments import must_be_a_day
 from actors.runtime.service import Served, serve
 from actors.runtime.wire import Page
-from actors.telephony.numbers import NotANumber, parts_of
 from bus_schemas.call import EndReason
 from bus_schemas.campaign import (
     ABANDONED,
@@ -67,7 +67,7 @@ from bus_schemas.campaign import (
 from bus_schemas.campaign_telemetry import CAMPAIGN_TELEMETRY, CampaignTelemetry
 from bus_schemas.catalogue import topics_of
 from bus_schemas.contract import Topic
-from bus_schemas.errors import ErrorCode, RefusalTemplate, misfit
+from bus_schemas.errors import ErrorCode, RefusalTemplate
 from bus_schemas.lead import (
     EXPORT_LEADS,
     LIST_LEADS,
@@ -294,7 +294,7 @@ class CampaignAnswers(Answers):
 
     async def list_leads(self, request: ListLeads, context: Context) -> Page:
         await self._found(request.campaign_id, context)
-        query = leads_of(request, after=from_cursor(request.cursor), numbers=self._numbers(request.number))
+        query = leads_of(request, after=from_cursor(request.cursor), numbers=parts_in(request.number, self.region))
         return page(await self.read(context, query), limit=request.limit)
 
     async def export_leads(self, request: ExportLeads, context: Context) -> Page:
@@ -303,16 +303,9 @@ class CampaignAnswers(Answers):
             campaign_id=request.campaign_id, status=request.status, source=request.source, outcome=request.outcome,
             limit=request.limit,
         )  # fmt: skip
-        query = leads_of(wanted, after=from_cursor(request.cursor), numbers=self._numbers(request.number))
+        query = leads_of(wanted, after=from_cursor(request.cursor), numbers=parts_in(request.number, self.region))
         found = await self.read(context, query)
         return page([(place, line_of(view)) for place, view in found], limit=request.limit)
-
-    def _numbers(self, number: str | None) -> frozenset[str] | None:
-        """What a number that is asked for may be on record. Raises Refusal(INVALID_PARAMS)."""
-        try:
-            return parts_of(number, self.region) if number is not None else None
-        except NotANumber as error:
-            raise misfit("number", f"not a phone number: {error}.") from None
 
     async def past_lead(self, request: GetLead, context: Context) -> LeadHistory:
         """Also for an operator for whom it was dialled, or who has talked with it."""

@@ -9,11 +9,11 @@ from msgspec.structs import replace
 
 from actors.ledger.answers import Answers, ReadModel
 from actors.ledger.model import METADATA, Projection, Query, columns, given, made_of
+from actors.ledger.numbers import parts_in
 from actors.ledger.page import fitting, from_cursor, page
 from actors.runtime.context import Context
 from actors.runtime.service import Served, serve
 from actors.runtime.wire import Page
-from actors.telephony.numbers import NotANumber, parts_of
 from bus_schemas.catalogue import topics_of
 from bus_schemas.do_not_call import (
     AT_ONCE,
@@ -26,7 +26,6 @@ from bus_schemas.do_not_call import (
     ListDoNotCall,
     Listed,
 )
-from bus_schemas.errors import misfit
 
 AFTER_DIGITS = ":"  # the character behind `9`: what begins with some digits sorts before them and it
 
@@ -139,10 +138,7 @@ class DoNotCallAnswers(Answers):
         return serve(LIST_DO_NOT_CALL, self.list_entries), serve(FIND_DO_NOT_CALL, self.find)
 
     async def list_entries(self, request: ListDoNotCall, context: Context) -> Page:
-        try:
-            numbers = parts_of(request.number, self.region) if request.number is not None else None
-        except NotANumber as error:
-            raise misfit("number", f"no phone number nor a part of one: {error}.") from None
+        numbers = parts_in(request.number, self.region)
         query = entries_of(request, after=from_cursor(request.cursor), numbers=numbers)
         return page(await self.read(context, query), limit=request.limit)
 

@@ -63,6 +63,15 @@ class AttemptRow(Struct, frozen=True, gc=False):
     operator: str | None = None
 
 
+def _ordered(*fields: str) -> list[sa.Index]:
+    """Indexes of lists that are in order by a field which most leads do not have, and of those that do."""
+    found = []
+    for field in fields:
+        there = sa.text(f"{field} IS NOT NULL")
+        found.append(sa.Index(f"leads_by_{field}", field, "came", sqlite_where=there, postgresql_where=there))
+    return found
+
+
 LEADS = sa.Table(
     "leads",
     METADATA,
@@ -72,6 +81,7 @@ LEADS = sa.Table(
     sa.Index("leads_came", "came"),
     sa.Index("leads_status_came", "status", "came"),
     sa.Index("leads_operator", "operator", "came"),
+    *_ordered("callback", "last_attempt"),
 )
 ATTEMPTS = sa.Table(
     "lead_attempts", METADATA, *columns(AttemptRow, primary="key"), sa.Index("lead_attempts_lead", "lead", "attempt")

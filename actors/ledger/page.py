@@ -3,6 +3,7 @@
 import base64
 import binascii
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -13,8 +14,10 @@ from actors.runtime.moments import moment
 from actors.runtime.wire import Page
 from bus_schemas.errors import misfit
 
+NOT_A_CURSOR = partial(misfit, "cursor", "not one of this list's.")
 PAGE = 800_000  # bytes of a page: an answer has to fit into one message of the bus (1 MB)
 
+Key = TypeVar("Key", int, tuple[str, int])
 View = TypeVar("View", bound=Struct)
 Item = TypeVar("Item")
 
@@ -32,7 +35,7 @@ def with_span(request: View) -> View:
     return cast(View, wanted)
 
 
-def page(found: Sequence[tuple[int, Item]], *, limit: int) -> Page:
+def page(found: Sequence[tuple[Key, Item]], *, limit: int) -> Page:
     """The first of what was found, each with the key after which the next page begins, as far as the limit and one
     answer go. Whoever wants to know whether there are more asks for one more than the limit."""
     body = fitting([view for _, view in found[:limit]])
@@ -50,19 +53,35 @@ def fitting(views: list[Item]) -> list[Item]:
     return views
 
 
-def to_cursor(key: int) -> str:
+def to_cursor(key: Key) -> str:
     """The place after which a page begins: after this key, in the list's order."""
-    return base64.urlsafe_b64encode(str(key).encode()).decode().rstrip("=")
+    text = str(key) if isinstance(key, int) else f"{key[0]} {key[1]}"
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 def from_cursor(cursor: str | None) -> int | None:
     """The key in a cursor. Raises Refusal(INVALID_PARAMS)."""
+    return _number(_text(cursor)) if cursor is not None else None
+
+
+def from_cursor_of_two(cursor: str | None) -> tuple[str, int] | None:
+    """The same of a list whose keys are two, by the first of which it is in order. Raises Refusal(INVALID_PARAMS)."""
     if cursor is None:
         return None
+    first, blank, last = _text(cursor).rpartition(" ")
+    if not blank:
+        raise NOT_A_CURSOR()
+    return first, _number(last)
+
+
+def _text(cursor: str) -> str:
     try:
-        key = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
+        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
     except (binascii.Error, ValueError):
-        key = ""
-    if not key.isdigit() or len(key) > 18:
-        raise misfit("cursor", "not one of this list's.")
-    return int(key)
+        raise NOT_A_CURSOR() from None
+
+
+def _number(text: str) -> int:
+    if not text.isdigit() or len(text) > 18:
+        raise NOT_A_CURSOR()
+    return int(text)

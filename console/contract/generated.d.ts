@@ -1049,7 +1049,9 @@ export interface paths {
         };
         /**
          * Leads of all campaigns
-         * @description Leads of all campaigns, in the order in which they came. `assigned_seller`: who is to call them.
+         * @description Leads of all campaigns. `assigned_seller`: who is to call them. `number`: one of theirs, or a part of one.
+         *         `outcome`: of the last attempt, which began in `contacted_since` to `contacted_until`; `disposition`: the last word
+         *         of an operator. `callback_until`: who is to be called back by then.
          */
         get: operations["get_api_crm_leads"];
         put?: never;
@@ -3578,7 +3580,8 @@ export interface components {
         /**
          * LeadAttempt
          * @description One call to a lead, or the try of one. `outcome`: null while it is under way; `not_dialed` counts for no cap.
-         *         `why`: why nothing was dialled. `operator`: for whom it was dialled on a line of theirs, or who has taken it.
+         *         `why`: it came to nobody who talked, in words. `operator`: for whom it was dialled on a line of theirs, or who has
+         *         taken it. `call_id`: known once somebody has taken it, or it is over.
          */
         LeadAttempt: {
             attempt: number;
@@ -3652,18 +3655,42 @@ export interface components {
         };
         /**
          * ListAllLeads
-         * @description Leads of all campaigns, in the order in which they came. `assigned_seller`: who is to call them.
+         * @description Leads of all campaigns. `assigned_seller`: who is to call them. `number`: one of theirs, or a part of one.
+         *         `outcome`: of the last attempt, which began in `contacted_since` to `contacted_until`; `disposition`: the last word
+         *         of an operator. `callback_until`: who is to be called back by then.
          */
         ListAllLeads: {
             /** @default null */
             status: components["schemas"]["LeadStatus"] | null;
             /** @default null */
             assigned_seller: string | null;
+            /** @default null */
+            campaign_id: string | null;
+            /** @default null */
+            number: string | null;
+            /** @default null */
+            outcome: string | null;
+            /** @default null */
+            disposition: string | null;
+            /** @default null */
+            contacted_since: string | null;
+            /** @default null */
+            contacted_until: string | null;
+            /** @default null */
+            callback_until: string | null;
+            /** @default oldest */
+            order: components["schemas"]["LeadOrder"];
             /** @default 100 */
             limit: number;
             /** @default null */
             cursor: string | null;
         };
+        /**
+         * LeadOrder
+         * @description Of a list of leads. By `callback` and `contacted` those alone are in it that have one, or were called.
+         * @enum {unknown}
+         */
+        LeadOrder: "callback" | "contacted" | "newest" | "oldest";
         /**
          * CrmLead
          * @description One lead of a campaign. `assigned_seller`: the operator who is to call it back; null: any. The rest is as in the
@@ -3852,10 +3879,10 @@ export interface components {
         OperatorStatus: "break" | "offline" | "on_call" | "ready" | "wrap_up";
         /**
          * OperatorView
-         * @description One operator. `reason`: of a break. `next`: what comes after call and wrap-up. `until`: the end of the wrap-up.
-         *         `campaigns` null: all. `reserved_by`: a campaign that has a call, until `reserved_until`. The `_seconds` are
-         *         those of the day `day` (on the site's clock) up to `since`; what goes on since then is to be added, less the time in
-         *         which the site was down, which is nobody's but of calls.
+         * @description One operator. `reason`: of a break. `next`: what comes after call and wrap-up. `until`: the end of the wrap-up,
+         *         `wrap_up_call`: whose it is. `campaigns` null: all. `reserved_by`: a campaign that has a call, until
+         *         `reserved_until`. The `_seconds` are those of the day `day` (on the site's clock) up to `since`; what goes on since
+         *         then is to be added, less the time in which the site was down, which is nobody's but of calls.
          */
         OperatorView: {
             /** @example op12 */
@@ -3877,6 +3904,8 @@ export interface components {
             /** @default [] */
             calls: components["schemas"]["OperatorCall"][];
             /** @default null */
+            wrap_up_call: components["schemas"]["OperatorCall"] | null;
+            /** @default null */
             campaigns: string[] | null;
             /** @default null */
             reserved_by: string | null;
@@ -3896,7 +3925,7 @@ export interface components {
         /**
          * OperatorCall
          * @description A call that an operator is on. `campaign_id`: for which it was made; `lead`: where the campaign has said so.
-         *         `number`, and the `name` of the lead: whom they talk to; GET_OWN_STATUS says it, to nobody but themselves.
+         *         `number`, and the `name` of the lead: whom they talk to; what they ask of themselves says it, and nothing else.
          */
         OperatorCall: {
             /** @example c_882 */
@@ -5042,7 +5071,8 @@ export interface components {
         };
         /**
          * CampaignAttemptEnded
-         * @description What became of it. `status`: of the lead from now on. `call_id`: null: there was none. `why`: not dialled.
+         * @description What became of it. `status`: of the lead from now on. `call_id`: null: there was none. `why`: it came to
+         *         nobody who talked, in words.
          */
         CampaignAttemptEnded: {
             /** @example campaign_001 */
@@ -12924,6 +12954,14 @@ export interface operations {
             query?: {
                 status?: components["schemas"]["LeadStatus"] | null;
                 assigned_seller?: string | null;
+                campaign_id?: string | null;
+                number?: string | null;
+                outcome?: string | null;
+                disposition?: string | null;
+                contacted_since?: string | null;
+                contacted_until?: string | null;
+                callback_until?: string | null;
+                order?: components["schemas"]["LeadOrder"];
                 limit?: number;
                 cursor?: string | null;
             };

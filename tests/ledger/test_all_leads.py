@@ -1,16 +1,26 @@
 """The leads of all campaigns in one list, on both databases: in which order, whose, how many."""
 
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
-from actors.ledger.all_leads import how_many, leads_of_all
+from actors.ledger.all_leads import Position, how_many, leads_of_all
+from actors.ledger.page import from_cursor_of_two, page
 from actors.ledger.store import JournalEntry, Store
-from bus_schemas.campaign import CampaignCreated, CampaignLeadMarked, CampaignLeadsAdded, CampaignSettings
-from bus_schemas.lead import Lead, LeadStatus, ListAllLeads
+from bus_schemas.campaign import (
+    CampaignAttemptClaimed,
+    CampaignAttemptEnded,
+    CampaignCreated,
+    CampaignLeadMarked,
+    CampaignLeadsAdded,
+    CampaignSettings,
+)
+from bus_schemas.lead import CrmLead, Lead, LeadStatus, ListAllLeads
 from bus_schemas.operator import OperatorConnected, OperatorStatus
 from tests.ledger.places import Place
 
@@ -31,13 +41,13 @@ class Told:
     def create(self, campaign: str, by: str) -> None:
         self.fold(CampaignCreated(campaign=campaign, at=AT, by=by, settings=CampaignSettings()))
 
-    def add(self, campaign: str, *ids: str, first: int = 1) -> None:
-        leads = tuple(Lead(id=id, numbers=("+380991230006",)) for id in ids)
+    def add(self, campaign: str, *ids: str, first: int = 1, number: str = "+380991230006") -> None:
+        leads = tuple(Lead(id=id, numbers=(number,)) for id in ids)
         self.fold(CampaignLeadsAdded(campaign=campaign, at=AT, by="x", first=first, leads=leads))
 
-    def mark(self, campaign: str, lead: str, status: LeadStatus, operator: str | None = None) -> None:
+    def mark(self, campaign: str, lead: str, status: LeadStatus, operator: str | None = None, **more: Any) -> None:
         self.fold(CampaignLeadMarked(
-            campaign=campaign, at=AT, place=1, lead=lead, by="x", status=status, operator=operator
+            campaign=campaign, at=AT, place=1, lead=lead, by="x", status=status, operator=operator, **more
         ))  # fmt: skip
 
     def connect(self, user: str, campaign: str, lead: str) -> None:
@@ -47,12 +57,34 @@ class Told:
             campaign_id=campaign, lead=lead,
         ))  # fmt: skip
 
-    def seen(self, user: str | None = None, after: int | None = None, **wanted: object) -> list[str]:
+    def seen(
+        self, user: str | None = None, after: Position | None = None, numbers: Iterable[str] | None = None,
+        **wanted: object,
+    ) -> list[str]:  # fmt: skip
+        """Those that are found, one more than the limit; they are the same page by page, and as many as are counted."""
         request = msgspec.convert(wanted, ListAllLeads)
-        found = self.store.read(leads_of_all(request, after=after, user=user))
+        found = self.store.read(leads_of_all(request, after=after, user=user, numbers=numbers))
         if after is None and len(found) <= request.limit:
-            assert self.store.read(how_many(request, user=user)) == [len(found)]
+            assert self.store.read(how_many(request, user=user, numbers=numbers)) == [len(found)]
+            assert self.paged(replace(request, limit=1), user, numbers) == found
         return [f"{view.campaign_id}/{view.lead.id}" for _, view in found]
+
+    def paged(
+        self, request: ListAllLeads, user: str | None, numbers: Iterable[str] | None
+    ) -> list[tuple[Position, CrmLead]]:
+        """All pages, each of which begins where the cursor of the one before says."""
+        found, cursor = list[tuple[Position, CrmLead]](), None
+        while True:
+            after = from_cursor_of_two(cursor)
+            rows = self.store.read(leads_of_all(request, after=after, user=user, numbers=numbers))
+            found += rows[: request.limit]
+            if (cursor := page(rows, limit=request.limit).next_cursor) is None:
+                return found
+
+    def call(self, campaign: str, lead: str, at: str, outcome: str) -> None:
+        number, id = "+380991230006", {"campaign": campaign, "lead": lead, "place": 1, "attempt": 1}
+        self.fold(CampaignAttemptClaimed(**id, at=at, number=number, command_id=f"dial_{lead}"))
+        self.fold(CampaignAttemptEnded(**id, at=at, outcome=outcome, status=LeadStatus.IN_PROGRESS))
 
 
 def test_leads_are_listed_as_they_came_whatever_their_campaign(place: Place) -> None:
@@ -83,6 +115,32 @@ def test_leads_are_narrowed_by_status_and_seller(place: Place) -> None:
         assert told.seen(assigned_seller="op12", status="done") == []
         [(_, found)] = store.read(leads_of_all(ListAllLeads(assigned_seller="op12"), after=None, user=None))
         assert (found.assigned_seller, found.status) == ("op12", "callback")
+
+
+def test_leads_are_narrowed_by_what_became_of_them(place: Place) -> None:
+    with closing(place.store()) as store:
+        told = Told(store)
+        told.create("spring", "anna"), told.create("autumn", "boris")
+        told.add("spring", "l1", "l2", "l3", "l4")
+        told.add("autumn", "l1", number="+380501112233")
+        told.call("spring", "l1", "2026-01-01T10:00:00.000Z", "busy")
+        told.call("spring", "l2", "2026-01-01T11:00:00.000Z", "no_answer")
+        told.call("autumn", "l1", "2026-01-01T09:00:00.000Z", "busy")
+        told.mark("spring", "l2", LeadStatus.CALLBACK, "op12", callback="2026-01-03T10:00:00.000Z", disposition="later")
+        told.mark("spring", "l3", LeadStatus.CALLBACK, callback="2026-01-02T10:00:00.000Z", disposition="visit")
+        for user in (None, "anna"):
+            mine = [] if user else ["autumn/l1"]
+            assert told.seen(user, outcome="busy") == ["spring/l1", *mine]
+            assert told.seen(user, campaign_id="autumn") == mine
+            assert told.seen(user, disposition="later") == ["spring/l2"] and told.seen(user, disposition="none") == []
+            assert told.seen(user, contacted_since="2026-01-01T10:00:00.000Z") == ["spring/l1", "spring/l2"]
+            assert told.seen(user, contacted_until="2026-01-01T10:00:00.000Z") == mine
+            assert told.seen(user, callback_until="2026-01-03T00:00:00.000Z") == ["spring/l3"]
+            assert told.seen(user, numbers=["111"]) == told.seen(user, numbers=["+38050", "1112"]) == mine
+            assert told.seen(user, order="callback") == ["spring/l3", "spring/l2"]
+            assert told.seen(user, order="contacted") == ["spring/l2", "spring/l1", *mine]
+            assert told.seen(user, order="newest") == [*mine, "spring/l4", "spring/l3", "spring/l2", "spring/l1"]
+            assert told.seen(user, order="contacted", outcome="busy") == ["spring/l1", *mine]
 
 
 @pytest.mark.parametrize(("user", "seen"), [

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import jsonschema
@@ -251,7 +252,16 @@ async def test_the_leads_of_all_campaigns_are_one_list(admin: Client, operator: 
     assert own == [(campaign, f"l{one}") for campaign in campaigns for one in range(2)]
     for campaign in campaigns:
         await admin.post("/api/autodialer/stop-campaign", {"campaign_id": campaign})
-    for wrong in ("status=sold", "seller=x", "assigned_seller=a%20b", "limit=0", "cursor=x"):
+    number = mobile(8811, "0001")
+    due = quote((datetime.now(UTC) + timedelta(days=2)).isoformat())
+    for query in (
+        f"number={quote(number)}", f"number={number[-8:-1]}", f"order=callback&callback_until={due}", "order=newest"
+    ):  # fmt: skip
+        found = (await admin.get(f"/api/crm/leads?limit=1000&campaign_id={campaigns[0]}&{query}", part="workspace"))[1]
+        assert "l1" in {lead["lead"]["id"] for lead in found}, query
+        assert {lead["campaign_id"] for lead in found} == {campaigns[0]}
+    for wrong in ("status=sold", "seller=x", "assigned_seller=a%20b", "limit=0", "cursor=x", "cursor=MQ", "order=up",
+                  "number=x", "contacted_since=soon"):  # fmt: skip
         status, refused = await admin.get(f"/api/crm/leads?{wrong}", part="workspace")
         assert (status, refused["code"]) == (400, "INVALID_PARAMS"), wrong
     assert "assigned_seller" in (await admin.get("/api/crm/leads?seller=x", part="workspace"))[1]["message"]

@@ -1,0 +1,13 @@
+"""Numbers of phones that lists are asked for."""
+
+from actors.telephony.numbers import NotANumber, parts_of
+from bus_schemas.errors import misfit
+
+
+def parts_in(number: str | None, region: str) -> frozenset[str] | None:
+    """What a number on record is, or has in it, where this is asked for in `region`; None: whatever it is. Raises
+    Refusal(INVALID_PARAMS)."""
+    try:
+        return parts_of(number, region) if number is not None else None
+    except NotANumber as error:
+        raise misfit("number", f"no phone number nor a part of one: {error}.") from None
