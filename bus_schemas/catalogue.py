@@ -17,6 +17,7 @@ from bus_schemas import (
     imports,
     introspection,
     lead,
+    link,
     log,
     note,
     operator,
@@ -32,7 +33,7 @@ from bus_schemas.rights import rights
 
 FILES: tuple[ModuleType, ...] = (
     audit, call, campaign, campaign_outlook, campaign_telemetry, do_not_call, gateway, host, imports, introspection,
-    lead, log, note, operator, preview, slot, trunk, user,
+    lead, link, log, note, operator, preview, slot, trunk, user,
 )  # fmt: skip
 
 Line = TypeVar("Line")

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 from nacl.signing import VerifyKey
 
-from actors.point.tokens import SERVICE, Claims, TokenRefused, key_set, read_access, read_service_token
+from actors.point.tokens import SERVICE, Claims, TokenRefused, key_set, read_access, read_link, read_service_token
 from actors.runtime.bus import Bus, Recorded, Unsubscribe
 from actors.runtime.callbacks import Callbacks
 from actors.runtime.clock import Clock, parse_utc
@@ -21,6 +21,7 @@ from actors.runtime.ids import Ids
 from actors.runtime.wire import ask
 from bus_schemas.contract import UNDECODABLE
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
+from bus_schemas.link import LONGEST, MAKERS, opened
 from bus_schemas.names import Share, share_of
 from bus_schemas.permissions import Access, Action
 from bus_schemas.user import (
@@ -46,6 +47,9 @@ NO_TOKEN = RefusalTemplate(
     ErrorCode.AUTH_FAIL, "Send `Authorization: Bearer <token>`. Get one with POST /api/auth/login."
 )
 BAD_TOKEN = RefusalTemplate(ErrorCode.AUTH_FAIL, "The token is not valid. Log in again.")
+BAD_LINK = RefusalTemplate(
+    ErrorCode.AUTH_FAIL, "The link is not good for this, or not any more. Make one with POST /api/auth/links."
+)
 EXPIRED = RefusalTemplate(ErrorCode.AUTH_FAIL, "The token has expired. Log in again.")
 
 
@@ -152,6 +156,27 @@ class Authenticator:
         if caller.user != claims.user:
             raise BAD_TOKEN()
         return msgspec.structs.replace(caller, expires=min(caller.expires, claims.expires), key=key)
+
+    async def authenticate_link(self, url: str) -> Caller:
+        """Who made the link that was opened: path and query, as they were sent. What goes on is good for as long as
+        with an access token of then. Raises Refusal(AUTH_FAIL)."""
+        found, now = opened(url), self._clock.now().timestamp()
+        if found is None:
+            raise NO_TOKEN()
+        path, token = found
+        try:
+            claims = read_link(token, self._keys, now, longest=LONGEST)
+            key = claims.key, self._keys[claims.key]
+        except (TokenRefused, KeyError):  # KeyError: dropped just now
+            raise BAD_LINK() from None
+        kind, _, id = claims.session.partition(":")
+        if claims.path != path or kind not in MAKERS:
+            raise BAD_LINK()
+        caller = await self.identify(LoginKind(kind), id)
+        if caller.user != claims.user:
+            raise BAD_LINK()
+        ends = claims.issued + self._token_seconds
+        return msgspec.structs.replace(caller, expires=min(caller.expires, max(ends, claims.expires)), key=key)
 
     async def again(self, caller: Caller, permission: Action | Access | None = None) -> Caller:
         """The same caller with what they may do now, after a wait in which that may have changed. Raises

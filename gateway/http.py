@@ -22,6 +22,7 @@ from actors.runtime.ids import Ids, derived
 from actors.runtime.sparing import FAILED_LINES, SparingLog
 from actors.runtime.wire import CURSOR_HEADER, SEQ_HEADER, TOTAL_HEADER, UNCHANGED_HEADER, ask, ask_raw
 from bus_schemas.errors import ErrorCode, Refusal, misfit
+from bus_schemas.link import PARAMETER
 from bus_schemas.names import Share
 from bus_schemas.permissions import Access, Action
 from bus_schemas.slot import ADB_COMMAND
@@ -63,6 +64,8 @@ JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 CSV_HEADERS = {"Content-Type": "text/csv; charset=utf-8", "X-Content-Type-Options": "nosniff"}
 JSON_HEADERS = {"Content-Type": JSON, "X-Content-Type-Options": "nosniff"}
 
+BY_LINK: web.RequestKey[bool] = web.RequestKey("by_link", bool)
+OF_A_SECRET = {"Referrer-Policy": "no-referrer", "Cache-Control": "private, no-store"}
 GIVE_BACK: web.RequestKey[GiveBack] = web.RequestKey("give_back", partial)  # its turn of the long run
 COMMAND_ID: web.RequestKey[str] = web.RequestKey("command_id", str)  # ours, whatever the client calls its request
 
@@ -213,7 +216,11 @@ class HttpApi:
         header = request.headers.get("Authorization")
         if permission is Access.PUBLIC or (permission is Access.OPTIONAL and header is None):
             return ANYBODY
-        caller = await self.authenticator.authenticate_header(header)
+        if header is None and request.method == "GET" and PARAMETER in request.query and isinstance(permission, Action):
+            caller = await self.authenticator.authenticate_link(request.raw_path)
+            request[BY_LINK] = True
+        else:
+            caller = await self.authenticator.authenticate_header(header)
         request[CALLER] = caller
         protocol_of(request).known(request, caller)
         caller.must(permission)
@@ -357,6 +364,7 @@ class HttpApi:
         cursor = answered.headers.get(CURSOR_HEADER)
         if cursor is not None:
             response.headers["X-Next-Cursor"] = cursor
+        if cursor is not None and BY_LINK not in request:
             following = request.rel_url.update_query(cursor=cursor)
             response.headers["Link"] = f'<{quote(str(following), safe="/?=&%")}>; rel="next"'
         return response
@@ -374,6 +382,8 @@ class HttpApi:
         if not response.prepared:
             response.headers["X-Request-ID"] = request_id
             response.headers.setdefault("X-Content-Type-Options", "nosniff")
+            if BY_LINK in request:  # the address is a secret for a while
+                response.headers.update(OF_A_SECRET)
         seconds = time.perf_counter() - started
         path = _template(request)
         self.metrics.request(request.method, path, response.status, seconds)
@@ -545,6 +555,8 @@ def _decode_form(body: bytes) -> dict[str, Any]:
 def _decode_query(request: web.Request, types: Mapping[str, Any], in_path: list[str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name in request.query:
+        if name == PARAMETER and BY_LINK in request:
+            continue
         if name not in types or name in in_path:
             raise shapes.no_such(name, "parameter", (one for one in types if one not in in_path))
         if len(request.query.getall(name)) > 1:

@@ -16,6 +16,7 @@ from actors.runtime.problems import Problem
 from actors.runtime.service import Served, Service, serve
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.introspection import INTROSPECT
+from bus_schemas.link import MAKE_LINK
 from bus_schemas.user import (
     CHANGE_PASSWORD,
     CHANGE_USER,
@@ -114,6 +115,7 @@ def _of_sessions(sessions: Sessions) -> tuple[Served, ...]:
         serve(ROLE_CHECK, sessions.role_check),
         serve(IDENTIFY, sessions.identify),
         serve(INTROSPECT, sessions.introspect),
+        serve(MAKE_LINK, sessions.make_link),
     )
 
 

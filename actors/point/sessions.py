@@ -7,7 +7,7 @@ import msgspec
 import structlog
 from nacl.signing import VerifyKey
 
-from actors.point import machine, marks, password, tokens
+from actors.point import links, machine, marks, password, tokens
 from actors.point.credentials import WRONG, Credentials
 from actors.point.directory import User
 from actors.point.introspection import introspect
@@ -21,6 +21,7 @@ from actors.runtime.wire import Page
 from bus_schemas.audit import ENDED_SESSION
 from bus_schemas.errors import JOURNAL_FULL, ErrorCode, Refusal, RefusalTemplate, misfit
 from bus_schemas.introspection import Introspect, Introspection
+from bus_schemas.link import MakeLink, SignedLink, url_of
 from bus_schemas.names import SYSTEM, is_reserved
 from bus_schemas.permissions import Action
 from bus_schemas.user import (
@@ -217,6 +218,14 @@ class Sessions:
     async def identify(self, request: Identify, context: Context) -> Identity:
         await self._journal.until(context.after)
         return self._credentials.identify(request.kind, request.id, request.proof)
+
+    async def make_link(self, request: MakeLink, context: Context) -> SignedLink:
+        """Signed in the name of whoever asks, with whatever they came."""
+        asker = self._credentials.came_with(context)
+        claims = links.claims_of(request, asker, clock=self._clock, ids=self._ids)
+        return SignedLink(
+            url=url_of(claims.path, tokens.write_link(claims, self._keys)), expires_at=utc_of(claims.expires)
+        )
 
     async def introspect(self, request: Introspect, context: Context) -> Introspection:
         return introspect(

@@ -25,7 +25,7 @@ from nacl.signing import SigningKey, VerifyKey
 
 from bus_schemas.contract import UNDECODABLE
 
-ACCESS, REFRESH = "at+jwt", "rt+jwt"
+ACCESS, REFRESH, LINK = "at+jwt", "rt+jwt", "link+jwt"
 EDDSA, HMAC = "EdDSA", "HS256"
 ISSUER: Literal["ottb-point"] = "ottb-point"
 AUDIENCE: Literal["ottb"] = "ottb"
@@ -44,8 +44,9 @@ class TokenRefused(Exception):
 
 
 class Claims(Struct, frozen=True, kw_only=True):
-    """What a token says. Times in epoch seconds. `generation`: of a refresh token, in its session. `key`: the name of
-    the key that signed it, once it was read."""
+    """What a token says. Times in epoch seconds. `generation`: of a refresh token, in its session. `path`: of a link,
+    for which alone it is good; its `session` is `session:<id>` or `token:<id>`. `key`: the name of the key that signed
+    it, once it was read."""
 
     user: str
     session: str
@@ -54,6 +55,7 @@ class Claims(Struct, frozen=True, kw_only=True):
     issued: int
     expires: int
     generation: int = 0
+    path: str = ""
     key: str = ""
 
 
@@ -69,7 +71,11 @@ class _Payload(Struct, frozen=True, kw_only=True):
     aud: Literal["ottb"]
     role: str = ""
     gen: int = 0
+    path: str = ""
     nbf: float = 0
+
+
+OF_SOME = ("gen", "path", "nbf")  # claims that not every kind of token has
 
 
 class _Subject(Struct, frozen=True):
@@ -160,6 +166,17 @@ def write_refresh(claims: Claims, keys: Mapping[str, bytes]) -> str:
     return _write(claims, keys[name], HMAC, {"typ": REFRESH, "kid": name})
 
 
+def write_link(claims: Claims, keys: Mapping[str, bytes]) -> str:
+    """What makes a link one, signed with the newest key."""
+    name = max(keys)
+    return _write(claims, signing_key(keys[name]), EDDSA, {"typ": LINK, "kid": name})
+
+
+def read_link(token: str, public: Mapping[str, VerifyKey], now: float, *, longest: float) -> Claims:
+    """The claims of a link that is good. `longest`: see `read_access`. Raises TokenRefused."""
+    return _read(token, public, LINK, EDDSA, now, longest)
+
+
 def read_access(token: str, public: Mapping[str, VerifyKey], now: float, *, longest: float = math.inf) -> Claims:
     """The claims of a valid access token. `now`: epoch seconds; `longest`: seconds from its making for which one is
     believed, whatever it says itself. Raises TokenRefused."""
@@ -180,10 +197,11 @@ def _write(claims: Claims, key: Any, algorithm: str, header: dict[str, str]) -> 
         iat=claims.issued,
         exp=claims.expires,
         gen=claims.generation,
+        path=claims.path,
         iss=ISSUER,
         aud=AUDIENCE,
     )
-    said = {name: value for name, value in msgspec.to_builtins(payload).items() if name not in ("gen", "nbf") or value}
+    said = {name: value for name, value in msgspec.to_builtins(payload).items() if name not in OF_SOME or value}
     return _JWS.encode(msgspec.json.encode(said), key, algorithm=algorithm, headers=header)
 
 
@@ -214,6 +232,7 @@ def _read(  # any: see _write
         issued=int(payload.iat),
         expires=int(expires),
         generation=payload.gen,
+        path=payload.path,
         key=name,
     )
 

@@ -1,6 +1,7 @@
 """POINT: logging in, users, roles and service tokens."""
 
 from bus_schemas.introspection import INTROSPECT
+from bus_schemas.link import MAKE_LINK
 from bus_schemas.user import (
     CHANGE_PASSWORD,
     CHANGE_USER,
@@ -31,6 +32,7 @@ ROUTES = (
     Route("POST",   "/api/auth/logout",           LOGOUT,          200, P.POINT),
     Route("POST",   "/api/auth/password",         CHANGE_PASSWORD, 200, P.POINT),
     Route("POST",   "/api/auth/introspect",       INTROSPECT,      200, P.POINT, form=True),
+    Route("POST",   "/api/auth/links",            MAKE_LINK,       200, P.POINT),
     Route("GET",    "/api/point/rolecheck",       ROLE_CHECK,      200, P.POINT),
 
     Route("GET",    "/api/users",                 LIST_USERS,      200, P.POINT),

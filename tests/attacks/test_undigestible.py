@@ -30,6 +30,7 @@ from bus_schemas.do_not_call import AddDoNotCall, RemoveDoNotCall
 from bus_schemas.imports import CancelImport, CreateImport, ImportFromPath, MapColumns, StartImport
 from bus_schemas.introspection import Introspect
 from bus_schemas.lead import MarkLead
+from bus_schemas.link import MakeLink
 from bus_schemas.log import LogEvent
 from bus_schemas.note import AddNote, DeleteNote, EditNote
 from bus_schemas.operator import AssignOperator, DisposeCall, ExtendWrapUp, SetOperatorStatus, SetOwnStatus
@@ -75,6 +76,7 @@ BASE: dict[type, dict[str, Any]] = {
     Login: {"username": "op12", "password": "1234"},
     Refresh: {"refresh_token": "x"},
     Introspect: {"token": "x", "token_type_hint": "access_token"},
+    MakeLink: {"path": "/api/dci/logs?limit=1", "seconds": 60},
     Logout: {"everywhere": False, "end_tokens": False},
     ChangePassword: {"password": PASSWORD, "new_password": "another-secret", "end_tokens": False},
     CreateUser: {"username": "made", "password": PASSWORD, "role": "operator", "email": "a@example.com",
