@@ -6,7 +6,7 @@ from datetime import datetime
 from nacl.signing import VerifyKey
 
 from actors.point.directory import Directory
-from actors.point.tokens import AUDIENCE, ISSUER, SERVICE, TokenRefused, read_access, read_service_token
+from actors.point.tokens import ACCESS, AUDIENCE, ISSUER, SERVICE, TokenRefused, read_access, read_service_token
 from actors.runtime.clock import parse_utc
 from bus_schemas.errors import Refusal
 from bus_schemas.introspection import Introspection
@@ -54,7 +54,7 @@ def _active(
         exp=exp,
         iat=iat,
         iss=ISSUER,
-        aud=AUDIENCE,
+        aud=AUDIENCE[ACCESS],
         jti=jti,
         sid=sid,
     )

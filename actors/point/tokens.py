@@ -28,7 +28,8 @@ from bus_schemas.contract import UNDECODABLE
 ACCESS, REFRESH, LINK = "at+jwt", "rt+jwt", "link+jwt"
 EDDSA, HMAC = "EdDSA", "HS256"
 ISSUER: Literal["ottb-point"] = "ottb-point"
-AUDIENCE: Literal["ottb"] = "ottb"
+# A link has one of its own: services that do not look at `typ` take whatever is signed for theirs for an access token.
+AUDIENCE = {ACCESS: "ottb", REFRESH: "ottb", LINK: "ottb-link"}
 SHORTEST_KEY = 32  # bytes
 LEEWAY = 30.0  # seconds that another host's clock may be ahead when it says since when a token is good
 
@@ -68,7 +69,7 @@ class _Payload(Struct, frozen=True, kw_only=True):
     iat: float
     exp: float
     iss: Literal["ottb-point"]
-    aud: Literal["ottb"]
+    aud: str
     role: str = ""
     gen: int = 0
     path: str = ""
@@ -199,7 +200,7 @@ def _write(claims: Claims, key: Any, algorithm: str, header: dict[str, str]) -> 
         gen=claims.generation,
         path=claims.path,
         iss=ISSUER,
-        aud=AUDIENCE,
+        aud=AUDIENCE[header["typ"]],
     )
     said = {name: value for name, value in msgspec.to_builtins(payload).items() if name not in OF_SOME or value}
     return _JWS.encode(msgspec.json.encode(said), key, algorithm=algorithm, headers=header)
@@ -219,6 +220,8 @@ def _read(  # any: see _write
         payload = msgspec.json.decode(_JWS.decode(token, key, algorithms=[algorithm]), type=_Payload)
     except (jwt.InvalidTokenError, *UNDECODABLE, ValueError, TypeError) as error:
         raise TokenRefused(repr(error)) from None
+    if payload.aud != AUDIENCE[kind]:
+        raise TokenRefused("for somebody else")
     expires = min(payload.exp, payload.iat + longest)
     if expires <= now:
         raise TokenRefused("expired")
