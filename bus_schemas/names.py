@@ -2,17 +2,20 @@
 answers under `_INBOX_core.`, a user of that name would under `_INBOX.u.core.`, in an account of its own besides.
 """
 
+from bus_schemas.call import EndReason
 from bus_schemas.user import LoginKind
 
 PARTS = ("core", "gateway", "watch", "auth", "sys")  # the users that nats.conf names itself
 SYSTEM = "system"  # what is done for nobody
-ENDERS = ("ring_timeout", "max_duration", "operator_on_phone")  # who else ends calls
+# Who else ends calls, and in whose name operators and trunks are changed by themselves: on record in a user's place.
+ENDERS = ("ring_timeout", "max_duration", "operator_on_phone", "phone", "extension", "remote", *EndReason)
+CHANGERS = ("wrap_up", "presence", "config")
 
 # For whom counts what is held and done: a user, their service tokens together, or where nobody has logged in yet an
 # address.
 Share = tuple[str, str]
 
-_RESERVED = frozenset({SYSTEM, *PARTS, *ENDERS})
+_RESERVED = frozenset({SYSTEM, *PARTS, *map(str, ENDERS), *CHANGERS})
 
 
 def is_reserved(name: str) -> bool:

@@ -198,6 +198,8 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
     )
 
     def run(self, order: Run, context: Context, now: Moment) -> Outcome[Page]:
+        if order.by_asker and self.state is not None:  # it may have become somebody's meanwhile
+            self.dialling_for(context)
         late = order.after is not None and order.after < self._halted
         by, goes_on = context.user, order.goes_on or late
         ran = machine.run(self.id, self.state, self._selection, order.given, by, now, goes_on=goes_on)

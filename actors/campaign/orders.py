@@ -13,11 +13,12 @@ from bus_schemas.lead import LeadMarked, MarkLead
 
 class Run(Order[Page], frozen=True, kw_only=True):
     """Run it with these rows. `goes_on`: as `machine.run` has it, and so does it where it was stopped or paused behind
-    `after` in the journal."""
+    `after` in the journal. `by_asker`: whoever asks must see the campaign, if there is one, and may have it dial."""
 
     given: tuple[Row, ...]
     goes_on: bool = False
     after: int | None = None
+    by_asker: bool = False
 
 
 class Add(Order[Page], frozen=True, kw_only=True):

@@ -197,9 +197,7 @@ class OnShard:
         id, now = request.campaign_id, moment(self._host.clock)
         self._must_be_made(id, lambda: machine.run(id, None, None, given, context.user, now).decision, context)
         await bring_here(self._host, CampaignActor, request.campaign_id)
-        if (actor := self._host.get(CampaignActor, request.campaign_id)) is not None and actor.state is not None:
-            actor.dialling_for(context)
-        order = Run(given=given, goes_on=request.goes_on, after=request.after)
+        order = Run(given=given, goes_on=request.goes_on, after=request.after, by_asker=True)
         return await self._host.order(CampaignActor, request.campaign_id, order, context)
 
     async def _must_not_be_archived(self, id: str, context: Context, unseen: RefusalTemplate) -> None:

@@ -130,7 +130,7 @@ class TrunkLines:
         age = self._host.clock.now().timestamp() - parse_utc(over.at).timestamp()
         now = self._host.clock.monotonic()
         self._resting = {one: until for one, until in self._resting.items() if until > now}
-        self._resting[slot] = now + REST - age
+        self._resting[slot] = max(self._resting.get(slot, 0.0), now + min(REST, REST - age))
 
     # --- what there is
 

@@ -78,9 +78,11 @@ class Create(Order[ImportView], frozen=True, kw_only=True):
 
 
 class Start(Order[Page], frozen=True, kw_only=True):
-    """Have the leads go in, for who may have the campaign dial. `run`: as StartImport has it."""
+    """Have the leads go in. `run`: as StartImport has it. `checked`: who asks may have the campaign dial, and run with
+    `run`; else it was not ready to be started when that was to be asked."""
 
     run: bool | None
+    checked: bool
 
 
 class ImportActor(Actor[Import, ImportEvent, Never, Report]):
@@ -110,7 +112,7 @@ class ImportActor(Actor[Import, ImportEvent, Never, Report]):
         return self._changed(machine.map_columns(self._import(), columns, context.user, self._now()))
 
     def start_it(self, order: Start, context: Context, now: Moment) -> Outcome[Page]:
-        decision = machine.start(self._import(), order.run, context.user, now)
+        decision = machine.start(self._import(), order.run, context.user, now, checked=order.checked)
         changed = bool(decision.events)
         return Outcome(decision=decision, reply=lambda: Page(body=self.view(), seq=self.seq, changed=changed))
 

@@ -151,10 +151,13 @@ def map_columns(state: Import, columns: Columns, by: str, now: Moment) -> Import
     return Decision(events=(event,), effects=(CancelTimer(name=TOO_OLD), Examine(columns=columns, count=True)))
 
 
-def start(state: Import, run: bool | None, by: str, now: Moment) -> ImportDecision:
-    """Have the leads go in. One that runs goes on. Raises Refusal(CONFLICT)."""
+def start(state: Import, run: bool | None, by: str, now: Moment, *, checked: bool = True) -> ImportDecision:
+    """Have the leads go in. One that runs goes on. `checked`: who asks may; else it has become ready only since, and
+    they ask again. Raises Refusal(CONFLICT)."""
     if state.status is S.RUNNING:
         return NOTHING
+    if state.status is S.READY and not checked:
+        raise NOT_READY()
     if state.status is not S.READY:
         raise _not_now(state, IN_DOUBT)
     if state.columns is None or state.columns.doubt:

@@ -109,10 +109,10 @@ class OnShard:
     async def start(self, request: StartImport, context: Context) -> Page:
         """Whoever starts it has the campaign dial as who made it: they see it, and may."""
         state = self._state(request.import_id)
-        if state.status is ImportStatus.READY:
-            run = state.run if request.run is None else request.run
+        run, ready = state.run if request.run is None else request.run, state.status is ImportStatus.READY
+        if ready:
             await self._door.must_take(state.campaign_id, run=run, context=context)
-        return await self._host.order(ImportActor, request.import_id, Start(run=request.run), context)
+        return await self._host.order(ImportActor, request.import_id, Start(run=run, checked=ready), context)
 
     async def preview(self, request: GetImport, context: Context) -> Page:
         state = self._state(request.import_id)

@@ -7,6 +7,7 @@ most twice a second for a thing and repeats the last `seq`.
 
 import asyncio
 import contextlib
+import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
@@ -108,6 +109,7 @@ class LiveFeed:
         self._forget: Callable[[], None] = lambda: None
         self.server.on("connect", self._connect)
         self.server.on("disconnect", self._disconnect)
+        self.server.on("auth:refresh", _answered("the token", self._refresh))
         for room in PERMISSION:
             ask = self._subscribe_to_log if room == log_room.NAME else self._in_room(room)
             self.server.on(f"subscribe:{room}", self._subscriber(room, ask))
@@ -161,11 +163,28 @@ class LiveFeed:
         except Refusal as refusal:
             self.transports.end(transport, after=REFUSED)
             raise Refuse(refusal.message, msgspec.to_builtins(refusal.as_refused())) from None
-        left = caller.expires - self._clock.now().timestamp()
-        leave = asyncio.get_running_loop().call_later(left, self._part, sid, "auth.expired", "The token has expired.")
-        self._clients[sid] = LiveClient(caller=caller, transport=transport, leave=leave)
+        self._clients[sid] = LiveClient(caller=caller, transport=transport, leave=self._leave_at(sid, caller))
         self._sessions[caller.share] += 1
         self._metrics.clients.set(len(self._clients))
+
+    def _leave_at(self, sid: str, caller: Caller) -> asyncio.TimerHandle:
+        """Part with a client when what it came with expires."""
+        left = caller.expires - self._clock.now().timestamp()
+        return asyncio.get_running_loop().call_later(left, self._part, sid, "auth.expired", "The token has expired.")
+
+    async def _refresh(self, sid: str, auth: Any = None, *more: Any) -> dict[str, Any]:
+        """Go on with a newer token of the same user, in the same rooms. Raises Refusal."""
+        caller, client = await self._admit(auth), self._clients.get(sid)
+        if client is None or not self.transports.hears(client.transport):
+            raise Refusal(ErrorCode.UNAVAILABLE, GONE)
+        if (caller.share, caller.whose) != (client.caller.share, client.caller.whose):
+            raise Refusal(ErrorCode.CONFLICT, "This connection is somebody else's. Connect anew.")
+        self.transports.name(client.transport, caller)
+        client.leave.cancel()
+        client.caller, client.leave = caller, self._leave_at(sid, caller)
+        self._leave_what_is_forbidden(client)
+        left = caller.expires - self._clock.now().timestamp()
+        return {"error": False, "expires": int(left) if math.isfinite(left) else None}
 
     async def _crowd_out(self, caller: Caller) -> bool:
         """End the oldest client of whichever session or service token has the most of a share. False: this one would
@@ -183,7 +202,7 @@ class LiveFeed:
         """Who comes with this. Raises Refusal."""
         token = auth.get("token") if isinstance(auth, dict) else None
         if not isinstance(token, str):
-            raise Refusal(ErrorCode.AUTH_FAIL, "Pass the token in the handshake: auth: {token}.")
+            raise Refusal(ErrorCode.AUTH_FAIL, "Pass the token: {token}; in the handshake as auth.")
         try:
             return await self._authenticator.authenticate(token)
         except Refusal:
@@ -264,20 +283,10 @@ class LiveFeed:
         return await self._log.subscribe(client, asked, self._still(sid, client, log_room.NAME))
 
     def _subscriber(self, room: str, ask: Ask) -> Any:
-        async def subscribe(sid: str, *options: Any) -> Any:
-            """Acknowledged once, `{"error": false, "seq": n}` or in the error format."""
-            try:
-                return await ask(sid, options)
-            except Refusal as refusal:
-                return msgspec.to_builtins(refusal.as_refused())
-            except BusError as error:
-                log.warning("not subscribed", room=room, error=repr(error))
-                return msgspec.to_builtins(AWAY().as_refused())
-            except Exception:
-                log.exception("not subscribed", room=room)
-                return msgspec.to_builtins(BROKEN().as_refused())
+        async def subscribe(sid: str, *options: Any) -> dict[str, Any]:
+            return await ask(sid, options)
 
-        return subscribe
+        return _answered(room, subscribe)
 
     def _unsubscriber(self, room: str) -> Any:
         async def unsubscribe(sid: str, *options: Any) -> Any:
@@ -403,6 +412,24 @@ class LiveFeed:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _answered(what: str, work: Callable[..., Awaitable[dict[str, Any]]]) -> Any:
+    """What a client asks for, acknowledged once: `{"error": false, ...}`, or in the error format."""
+
+    async def answer(sid: str, *given: Any) -> Any:
+        try:
+            return await work(sid, *given)
+        except Refusal as refusal:
+            return msgspec.to_builtins(refusal.as_refused())
+        except BusError as error:
+            log.warning("not done for a live client", asked=what, error=repr(error))
+            return msgspec.to_builtins(AWAY().as_refused())
+        except Exception:
+            log.exception("not done for a live client", asked=what)
+            return msgspec.to_builtins(BROKEN().as_refused())
+
+    return answer
 
 
 async def _again_and_again(pause: float, work: Callable[[], Awaitable[None]]) -> None:

@@ -16,7 +16,9 @@ from tests.support.raw_bus import RawBus, raw_bus
 from tests.support.site import Client, Site, running_site, until
 
 PASSWORD = "secure123"
-RESERVED = (*USERS, "system", "ring_timeout", "max_duration", "operator_on_phone")
+RESERVED = (
+    *USERS, "system", "ring_timeout", "max_duration", "operator_on_phone", "extension_failed", "remote", "config"
+)  # fmt: skip
 ODD = ("own", "shared", "token", "evt", "cmd", "qry", "write", "u", "t", "_", "-", "INBOX", "_INBOX", "0", "x" * 64)
 NO_NAMES = ("", ">", "*", "a.b", "gateway.>", "a b", "op12 ", "a\nb", "x" * 65, "$SYS", "gateway\u200b", "g\u0430teway")
 OTHERS = ("ottb.v1.evt.point.>", "ottb.v1.cmd.>", "ottb.v1.write.>", "$SYS.>", "$JS.API.>", "$KV.>", "_INBOX.>",

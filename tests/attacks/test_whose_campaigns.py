@@ -1,5 +1,7 @@
 """A campaign of somebody's does not exist for who sees only their own, by whichever line they ask."""
 
+import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ BODIES: dict[str, Any] = {
     "mark": {"status": "do_not_call"}, "c1": {"ratio": 2.0}, "begin": {"lead": "l1"}, "skip": {"lead": "l1"},
 }  # fmt: skip
 NUMBER = "+380991230006"
+ROUNDS = 10
 
 
 @pytest.fixture
@@ -146,6 +149,31 @@ async def test_nobody_starts_an_import_into_a_campaign_that_is_not_theirs_to_run
     await whole.login("ann")
     assert (await whole.ask("GET", f"{CAMPAIGNS}/c2"))[1]["status"] == "draft"
     assert (await whole.ask("POST", start, {}))[0] == 200
+
+
+async def test_no_import_is_started_unchecked_as_it_becomes_ready(whole: Whole) -> None:
+    """Who says anew what is in the columns has the file looked at, and asks for the start all the while."""
+    permissions = {"OTTB": ["read", "campaign.import"]}
+    assert (await whole.ask("POST", "/api/roles/importer", {"permissions": permissions}))[0] in (200, 201)
+    user = {"username": "imp", "password": PASSWORD, "role": "importer", "must_change_password": False}
+    assert (await whole.ask("POST", "/api/users", user))[0] == 201
+    await whole.login("ann")
+    assert (await whole.ask("POST", CAMPAIGNS, {"campaign_id": "c2"}))[0] == 201
+    many = PEOPLE + b"".join(b"+38099124%04d\n" % number for number in range(2_000))  # that is looked at for a while
+    _, sent = await whole.ask("POST", f"{IMPORTS}?campaign_id=c2&name=a.csv", many, **{"Content-Type": "text/csv"})
+    path = f"{IMPORTS}/{sent['import_id']}"
+    await until(lambda: is_ready(whole, sent["import_id"]), bool)
+    await whole.login("imp")
+    codes: Counter[int] = Counter()
+    for _ in range(ROUNDS):
+        columns = whole.ask("POST", f"{path}/columns", {"fields": ["number"], "header": True})
+        starts = [whole.ask("POST", f"{path}/start", {"run": True}) for _ in range(12)]
+        _, *said = await asyncio.gather(columns, *starts)
+        codes.update(status for status, _ in said)
+    print(f"{codes.total()} starts of an import while it was looked at, by who may not have it run: {codes[200]} done")
+    assert codes.keys() <= {403, 404, 409} and codes[409] > 0
+    await whole.login("ann")
+    assert (await whole.ask("GET", f"{CAMPAIGNS}/c2"))[1]["status"] == "draft"
 
 
 async def test_who_may_import_alone_has_no_campaign_run(whole: Whole) -> None:

@@ -6,8 +6,11 @@ import pytest
 
 from actors.campaign.actor import CampaignActor
 from actors.campaign.claims import NotBegun
+from actors.campaign.orders import Run
 from actors.campaign.rules import Rules
 from actors.runtime.actor import INBOX_LIMIT
+from actors.runtime.context import Context
+from actors.runtime.rendezvous import shard_of
 from actors.trunk.pbx import Originate
 from bus_schemas.campaign import (
     ARCHIVE_CAMPAIGN,
@@ -27,6 +30,7 @@ from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.lead import LeadStatus
 from simulators.carrier.rules import mobile
 from simulators.pbx.switch import Switch
+from tests.campaign.played import lead_at, rows
 from tests.campaign.world import Campaigns, play
 
 S = CampaignStatus
@@ -48,6 +52,21 @@ def test_a_campaign_calls_each_lead_and_finishes() -> None:
         assert site.dials() == dict.fromkeys(wanted, 1)
         assert (found.status, found.attempts, found.in_progress, found.answered) == (S.FINISHED, 20, 0, 10)
         assert found.by_status == {LeadStatus.DONE: 10, LeadStatus.IN_PROGRESS: 10}
+
+    play(story)
+
+
+def test_rows_for_a_campaign_that_became_anothers_meanwhile_are_refused() -> None:
+    async def story(site: Campaigns) -> None:
+        await site.create("c1")
+        life = site.owner("c1")
+        assert life is not None and life.host is not None
+        host, context = life.host.shards[shard_of("c1")], Context(command_id="eve-1", user="eve")
+        with pytest.raises(Refusal) as refused:  # as is asked where it was nobody's when that was looked at
+            await host.order(CampaignActor, "c1", Run(given=rows(lead_at(1)), by_asker=True), context)
+        assert refused.value.code is ErrorCode.NOT_FOUND
+        found = await site.view("c1")
+        assert (found.status, found.leads) == (S.DRAFT, 0)
 
     play(story)
 

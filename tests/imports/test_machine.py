@@ -65,6 +65,12 @@ def running() -> Import:
     return after(ready(), machine.start(ready(), None, "op", NOW))
 
 
+def test_one_that_became_ready_meanwhile_is_not_started_unchecked() -> None:
+    with pytest.raises(Refusal, match="Wait for that"):
+        machine.start(ready(), True, "op", NOW, checked=False)
+    assert not machine.start(running(), True, "op", NOW, checked=False).events
+
+
 def test_a_file_is_looked_at_and_waits_for_somebody() -> None:
     decision = machine.examined(created(), preview(), NOW)
     [waits] = decision.effects

@@ -182,7 +182,9 @@ def test_somebody_who_can_administer_remains() -> None:
         assert refused.value.code is ErrorCode.CONFLICT
 
 
-@pytest.mark.parametrize("name", ["system", "ring_timeout", "t0123456789abcdef"])
+@pytest.mark.parametrize(
+    "name", ["system", "ring_timeout", "t0123456789abcdef", "extension_failed", "Remote", "config", "presence"]
+)
 def test_the_platforms_own_names_are_not_given(name: str) -> None:
     directory = book(root="admin")
     order = CreateUser(username=name, password="secure123", role="operator")
