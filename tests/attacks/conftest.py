@@ -1,6 +1,7 @@
 """What was once done to the running system, or could be: `make attacks`. Each test counts what it tried, so that a zero
 says of how many; the counts are printed at the end."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,9 +13,11 @@ from tests.support.commands import Commands
 
 __all__ = ["admin", "operator"]  # clients of the `site` that a file attacks
 
+SITES = 2
+GROUP = re.compile(r"@(?:site-[0-9]|test_[a-z0-9_]+)\Z")  # that xdist puts behind a test's name
 LONGEST = (
     "test_undigestible", "test_bus_limits", "test_machine_swapped", "test_refusals", "test_bus", "test_do_not_call",
-    "test_costly_bodies", "test_machine", "test_imports", "test_leads", "test_doors_tell_the_same",
+    "test_costly_bodies", "test_machine", "test_imports", "test_doors_tell_the_same", "test_leads",
 )  # fmt: skip
 HERE, FOLDER = Path(__file__).parent, "tests/attacks/"
 
@@ -33,6 +36,14 @@ def commands() -> Iterator[Commands]:
     begun.end()
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """A file is one worker's. Those that attack the `site` are two workers' (SITES), each of which starts one."""
+    if HERE in item.path.parents:
+        shared = "site" in getattr(item, "fixturenames", ())
+        place = LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(item.path.stem)
+        item.add_marker(pytest.mark.xdist_group(f"site-{place % SITES}" if shared else item.path.stem))
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that take longest are begun first: begun last, one would run alone in the end."""
@@ -45,7 +56,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     passed = [one for one in terminalreporter.stats.get("passed", []) if one.nodeid.startswith(FOLDER)]
-    counts = [(one.nodeid.removeprefix(FOLDER), line) for one in passed for line in one.capstdout.splitlines()]
+    names = ((one, GROUP.sub("", one.nodeid.removeprefix(FOLDER))) for one in passed)
+    counts = [(name, line) for one, name in names for line in one.capstdout.splitlines()]
     if counts:
         terminalreporter.section("what the attacks counted")
     for name, line in sorted(counts):

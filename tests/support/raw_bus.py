@@ -46,7 +46,7 @@ class RawBus:
             await self.say(b"PING\r\n")
         except OSError:
             return False
-        return await self.hear(b"PONG\r\n", 10.0)
+        return await self.hear(b"PONG\r\n", 30.0)
 
 
 @asynccontextmanager
