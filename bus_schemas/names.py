@@ -15,12 +15,18 @@ CHANGERS = ("wrap_up", "presence", "config")
 # address.
 Share = tuple[str, str]
 
-_RESERVED = frozenset({SYSTEM, *PARTS, *map(str, ENDERS), *CHANGERS})
+_PARTS = frozenset({SYSTEM, *PARTS})
+_RESERVED = frozenset({*_PARTS, *map(str, ENDERS), *CHANGERS})
 
 
 def is_reserved(name: str) -> bool:
-    """Whether a name is the platform's own, in whatever letters, so that no user may have it."""
+    """Whether a name is the platform's own, in whatever letters, so that no user gets it."""
     return name.casefold() in _RESERVED
+
+
+def is_a_part(name: str) -> bool:
+    """Whether it is that of a part of the platform, so that nobody is let in on the bus by it."""
+    return name.casefold() in _PARTS
 
 
 def share_of(kind: str, user: str) -> Share:

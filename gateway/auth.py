@@ -165,7 +165,7 @@ class Authenticator:
             raise NO_TOKEN()
         path, token = found
         try:
-            claims = read_link(token, self._keys, now, longest=LONGEST)
+            claims = read_link(token, self._keys, now, longest=min(LONGEST, self._token_seconds))
             key = claims.key, self._keys[claims.key]
         except (TokenRefused, KeyError):  # KeyError: dropped just now
             raise BAD_LINK() from None
@@ -176,7 +176,7 @@ class Authenticator:
         if caller.user != claims.user:
             raise BAD_LINK()
         ends = claims.issued + self._token_seconds
-        return msgspec.structs.replace(caller, expires=min(caller.expires, max(ends, claims.expires)), key=key)
+        return msgspec.structs.replace(caller, expires=min(caller.expires, ends), key=key)
 
     async def again(self, caller: Caller, permission: Action | Access | None = None) -> Caller:
         """The same caller with what they may do now, after a wait in which that may have changed. Raises

@@ -234,6 +234,9 @@ class HttpApi:
     def _sender(self, route: Route, request: web.Request, rpc_request: Any) -> Sender | None:
         """What sends the answer, where that is a file. Raises web.HTTPTemporaryRedirect."""
         if route.as_table is not None and rpc_request.format == "csv":
+            if BY_LINK in request:
+                there = route.as_table.format(**request.match_info)
+                raise misfit("format", f"the table is at {there}: make the link for that.")
             raise web.HTTPTemporaryRedirect(_elsewhere(request, route.as_table))
         if route.whole and whole_tables.is_whole(request):
             return self._send_whole
@@ -371,6 +374,11 @@ class HttpApi:
 
     # --- around every handler
 
+    async def keep_secret(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Of what was opened by a link the address is a secret for a while. To be told of every answer that begins."""
+        if BY_LINK in request:
+            response.headers.update(OF_A_SECRET)
+
     @web.middleware
     async def envelope(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Request ids, one error format, figures and one log line."""
@@ -382,8 +390,6 @@ class HttpApi:
         if not response.prepared:
             response.headers["X-Request-ID"] = request_id
             response.headers.setdefault("X-Content-Type-Options", "nosniff")
-            if BY_LINK in request:  # the address is a secret for a while
-                response.headers.update(OF_A_SECRET)
         seconds = time.perf_counter() - started
         path = _template(request)
         self.metrics.request(request.method, path, response.status, seconds)

@@ -60,6 +60,7 @@ KEYS_PATIENCE = 30.0  # seconds; POINT makes the keys at its first start
 def application(part: Part, *, http_api: HttpApi, health: Health, metrics: Metrics, sandbox: bool) -> web.Application:
     """What one port serves."""
     app = web.Application(middlewares=[http_api.envelope], client_max_size=BODY_LIMIT)
+    app.on_response_prepare.append(http_api.keep_secret)
     for route in routes_of(part):
         app.router.add_route(route.method, route.path, http_api.handler(route))
     app.on_shutdown.append(http_api.log_feed.part)

@@ -11,7 +11,7 @@ from actors.runtime.ids import Ids
 from actors.runtime.rendezvous import shard_of
 from actors.runtime.wire import ask
 from bus_schemas.errors import ErrorCode, Refusal
-from bus_schemas.names import is_reserved
+from bus_schemas.names import is_a_part
 from bus_schemas.user import FIND_EXTENSION, FindExtension
 
 log = structlog.get_logger()
@@ -24,7 +24,7 @@ async def look_after(host: Host, ids: Ids) -> None:
     while True:
         await host.pause(LOOK)
         makers = {maker for _, maker in _running(host)}
-        for maker in sorted(maker for maker in makers if not is_reserved(maker)):
+        for maker in sorted(maker for maker in makers if not is_a_part(maker)):
             if await _is_gone(host.bus, maker, ids):
                 for campaign in [campaign for campaign, its in _running(host) if its == maker]:
                     await _pause(host, campaign, ids)

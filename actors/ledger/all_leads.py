@@ -3,7 +3,7 @@ lead, by which operators see leads as their own (`talks.py`)."""
 
 from collections.abc import Iterable, Mapping
 from operator import eq, ge, lt
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from msgspec.structs import replace
@@ -25,12 +25,21 @@ L = LEADS.c
 TIMES = ("contacted_since", "contacted_until", "callback_until")
 
 Position = tuple[str, int]  # of what a list is in order by, if not by that alone, and of all that came
-# By which columns, which of them has to be there, and whether the last comes first.
-ORDERS: Mapping[LeadOrder, tuple[tuple[sa.ColumnElement[Any], ...], str, bool]] = {
-    LeadOrder.OLDEST: ((L.came,), "", False),
-    LeadOrder.NEWEST: ((L.came,), "", True),
-    LeadOrder.CALLBACK: ((L.callback, L.came), "callback", False),
-    LeadOrder.CONTACTED: ((L.last_attempt, L.came), "last_attempt", True),
+
+
+class Order(NamedTuple):
+    """By which columns. `field`: that has to be there; `falls`: the last comes first."""
+
+    by: tuple[sa.ColumnElement[Any], ...]
+    field: str = ""
+    falls: bool = False
+
+
+ORDERS: Mapping[LeadOrder, Order] = {
+    LeadOrder.OLDEST: Order((L.came,)),
+    LeadOrder.NEWEST: Order((L.came,), falls=True),
+    LeadOrder.CALLBACK: Order((L.callback, L.came), "callback"),
+    LeadOrder.CONTACTED: Order((L.last_attempt, L.came), "last_attempt", falls=True),
 }
 
 
@@ -55,7 +64,7 @@ def leads_of_all(
 
 def how_many(wanted: ListAllLeads, *, user: str | None, numbers: Iterable[str] | None = None) -> Query[int]:
     """How many they are, on all pages."""
-    conditions, (_, field, _) = _asked(wanted, user, numbers), ORDERS[wanted.order]
+    conditions, field = _asked(wanted, user, numbers), ORDERS[wanted.order].field
     if field:
         conditions.append(getattr(L, field).is_not(None))
     found = sa.select(sa.func.count().label("leads")).select_from(LEADS).where(*conditions)
@@ -65,11 +74,17 @@ def how_many(wanted: ListAllLeads, *, user: str | None, numbers: Iterable[str] |
 def _asked(wanted: ListAllLeads, user: str | None, numbers: Iterable[str] | None) -> list[sa.ColumnElement[bool]]:
     # By what is one's own, which is little, and not by the index of a status that a million may have: an expression has
     # none. The same of the order.
-    status: sa.ColumnElement[Any] = L.status if user is None else L.status.concat("")
+    status: sa.ColumnElement[Any] = L.status
+    seller: sa.ColumnElement[Any] = L.operator
+    campaign: sa.ColumnElement[Any] = L.campaign
+    if user is not None:
+        seller, campaign = seller.concat(""), campaign.concat("")
+    if user is not None or ORDERS[wanted.order].field:  # by its own index, of the few that have it
+        status = status.concat("")
     asked = given(
         (status, eq, wanted.status),
-        (L.operator, eq, wanted.assigned_seller),
-        (L.campaign, eq, wanted.campaign_id),
+        (seller, eq, wanted.assigned_seller),
+        (campaign, eq, wanted.campaign_id),
         (L.last_outcome, eq, wanted.outcome),
         (L.disposition, eq, wanted.disposition),
         (L.last_attempt, ge, wanted.contacted_since),

@@ -76,9 +76,12 @@ def from_cursor_of_two(cursor: str | None) -> tuple[str, int] | None:
 
 def _text(cursor: str) -> str:
     try:
-        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
     except (binascii.Error, ValueError):
         raise NOT_A_CURSOR() from None
+    if not text.isprintable():  # PostgreSQL takes NUL for an error
+        raise NOT_A_CURSOR()
+    return text
 
 
 def _number(text: str) -> int:

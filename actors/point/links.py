@@ -14,8 +14,9 @@ from bus_schemas.user import Identity
 NOT_OF_HTTP = RefusalTemplate(ErrorCode.CONFLICT, "Links are made over HTTP, with an access token or a service token.")
 
 
-def claims_of(request: MakeLink, asker: Identity, *, clock: Clock, ids: Ids) -> Claims:
-    """What a link to a path says. Raises Refusal(INVALID_PARAMS, CONFLICT)."""
+def claims_of(request: MakeLink, asker: Identity, *, clock: Clock, ids: Ids, most: int) -> Claims:
+    """What a link to a path says. `most`: seconds for which one is good, as an access token is. Raises
+    Refusal(INVALID_PARAMS, CONFLICT)."""
     if asker.kind not in MAKERS:
         raise NOT_OF_HTTP()
     path, _, query = request.path.partition("?")
@@ -26,5 +27,5 @@ def claims_of(request: MakeLink, asker: Identity, *, clock: Clock, ids: Ids) -> 
     now = int(clock.now().timestamp())
     return Claims(
         user=asker.user, session=f"{asker.kind}:{asker.id}", role="", token_id=ids.new(), issued=now,
-        expires=now + request.seconds, path=request.path,
+        expires=now + min(request.seconds, most), path=request.path,
     )  # fmt: skip

@@ -22,7 +22,7 @@ from bus_schemas.audit import ENDED_SESSION
 from bus_schemas.errors import JOURNAL_FULL, ErrorCode, Refusal, RefusalTemplate, misfit
 from bus_schemas.introspection import Introspect, Introspection
 from bus_schemas.link import MakeLink, SignedLink, url_of
-from bus_schemas.names import SYSTEM, is_reserved
+from bus_schemas.names import SYSTEM, is_a_part
 from bus_schemas.permissions import Action
 from bus_schemas.user import (
     ChangePassword,
@@ -222,7 +222,7 @@ class Sessions:
     async def make_link(self, request: MakeLink, context: Context) -> SignedLink:
         """Signed in the name of whoever asks, with whatever they came."""
         asker = self._credentials.came_with(context)
-        claims = links.claims_of(request, asker, clock=self._clock, ids=self._ids)
+        claims = links.claims_of(request, asker, clock=self._clock, ids=self._ids, most=self._auth.token_seconds)
         return SignedLink(
             url=url_of(claims.path, tokens.write_link(claims, self._keys)), expires_at=utc_of(claims.expires)
         )
@@ -251,7 +251,7 @@ class Sessions:
         else:
             user = await self._credentials.right_user(name, secret, address)
             identity = self._credentials.identify(LoginKind.PASSWORD, user.name, "")
-        if name not in ("", identity.user, identity.id) or is_reserved(identity.user):  # of an earlier version
+        if name not in ("", identity.user, identity.id) or is_a_part(identity.user):  # of an earlier version
             raise WRONG()
         mark = marks.mark_of(self._directory, identity.user, identity.kind, identity.id, key)
         return msgspec.structs.replace(identity, mark=mark)

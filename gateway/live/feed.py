@@ -243,19 +243,25 @@ class LiveFeed:
 
     async def _look_at_all(self) -> None:
         for sid, client in list(self._clients.items()):
+            before, said = client.caller, ""
             try:
-                client.caller = await self._authenticator.again(client.caller)
+                now = await self._authenticator.again(before)
             except Refusal as refusal:
+                now = before
                 if refusal.code is ErrorCode.AUTH_FAIL:
-                    self._part(sid, "auth.revoked", "The session was ended.")
+                    said = "The session was ended."
                 else:
                     self._changed = True
-                continue
             except Exception:  # what they may do now is not known
-                log.exception("rights not asked anew", user=client.caller.user)
-                self._part(sid, "auth.revoked", "The session could not be checked. Connect again.")
-                continue
-            self._leave_what_is_forbidden(client)
+                log.exception("rights not asked anew", user=before.user)
+                now, said = before, "The session could not be checked. Connect again."
+            if client.caller is not before:  # it goes on with a newer token, which was looked at just now
+                self._changed = True
+            elif said:
+                self._part(sid, "auth.revoked", said)
+            else:
+                client.caller = now
+                self._leave_what_is_forbidden(client)
 
     async def _look_at_keys(self) -> None:
         """Part with whoever came with a token whose key is believed no more."""

@@ -81,3 +81,27 @@ async def test_what_is_no_token_of_the_same_user_changes_nothing(client: Any, gi
     assert (await socket.call("subscribe:slots"))["error"] is False
     await asyncio.sleep(2.5)
     assert [event for event, _ in heard] == ["auth.expired"] and not socket.connected
+
+
+async def test_a_look_that_is_under_way_does_not_undo_it(
+    client: Any, gateway: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is found of the session before is nothing to who goes on with another one meanwhile."""
+    socket, heard = client
+    asked, told, again = asyncio.Event(), asyncio.Event(), gateway.feed._authenticator.again
+
+    async def slowly(caller: Any, permission: Any = None) -> Any:
+        asked.set()
+        await told.wait()
+        return await again(caller, permission)
+
+    monkeypatch.setattr(gateway.feed._authenticator, "again", slowly)
+    looking = asyncio.create_task(gateway.feed._look_at_all())
+    await asked.wait()
+    assert (await socket.call("auth:refresh", {"token": access("op12", 60)}))["error"] is False
+    told.set()
+    await looking
+    (known,) = gateway.feed._clients.values()
+    assert known.caller.expires > time.time() + 50
+    await asyncio.sleep(2.5)
+    assert socket.connected and not heard

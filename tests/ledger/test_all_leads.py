@@ -1,5 +1,6 @@
 """The leads of all campaigns in one list, on both databases: in which order, whose, how many."""
 
+import base64
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from bus_schemas.campaign import (
     CampaignLeadsAdded,
     CampaignSettings,
 )
+from bus_schemas.errors import Refusal
 from bus_schemas.lead import CrmLead, Lead, LeadStatus, ListAllLeads
 from bus_schemas.operator import OperatorConnected, OperatorStatus
 from tests.ledger.places import Place
@@ -160,3 +162,10 @@ def test_leads_are_whose_campaign_callback_or_call_it_was(place: Place, user: st
         told.connect("op12", "autumn", "l1")
         told.connect("op13", "spring", "l3")
         assert told.seen(user) == seen
+
+
+@pytest.mark.parametrize("text", ["\0 5", "x\n 5", "5", "", "a b", " 5a"])
+def test_what_is_no_place_in_the_list_is_no_cursor(text: str) -> None:
+    cursor = base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    with pytest.raises(Refusal, match="not one of this list's"):
+        from_cursor_of_two(cursor)

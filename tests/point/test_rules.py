@@ -14,6 +14,7 @@ from actors.point.directory import Directory, Session
 from actors.point.machine import Asker, missing_roles
 from bus_schemas.call import JoinCall
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.names import is_a_part, is_reserved
 from bus_schemas.permissions import MODULES, Action
 from bus_schemas.user import (
     ChangeUser,
@@ -180,6 +181,10 @@ def test_somebody_who_can_administer_remains() -> None:
         with pytest.raises(Refusal) as refused:
             decide()
         assert refused.value.code is ErrorCode.CONFLICT
+
+
+def test_who_has_a_name_that_is_reserved_since_is_a_user_like_others() -> None:
+    assert is_a_part("Core") and is_a_part("system") and is_reserved("Remote") and not is_a_part("Remote")
 
 
 @pytest.mark.parametrize(

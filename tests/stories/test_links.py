@@ -46,11 +46,25 @@ async def test_the_log_is_followed_by_a_link_that_is_over_meanwhile(admin: Clien
     body = {"module": module, "severity": "warning", "message": "first"}
     url, other = [await made_link(admin, f"{LOGS}{path}", seconds=1) for path in (f"/follow?module={module}", "")]
     async with admin.session.get(URL(admin.site.url("workspace", url), encoded=True)) as answer:
-        assert answer.status == 200
+        assert answer.status == 200 and answer.headers["Referrer-Policy"] == "no-referrer"
         await until(lambda: opened(admin, other), lambda seen: seen[0] == 401, 5)
         assert (await opened(admin, url))[0] == 401
         assert (await admin.post(EVENT, body, part="dci"))[0] == 201
         assert await Events(answer).messages(1) == ["first"]
+
+
+async def test_a_table_is_opened_by_a_link_to_itself(admin: Client) -> None:
+    campaign = f"links-{uuid4().hex[:6]}"
+    assert (await admin.post("/api/autodialer/campaigns", {"campaign_id": campaign}))[0] == 201
+    here = f"/api/autodialer/campaigns/{campaign}"
+    url = await made_link(admin, f"{here}/leads?format=csv")
+    status, said, headers = await opened(admin, url, part="ottb")
+    assert status == 400 and f"{here}/export" in said["message"] and "Location" not in headers
+    url = await made_link(admin, f"{here}/export")
+    async with admin.session.get(URL(admin.site.url("ottb", url), encoded=True)) as answer:
+        assert answer.status == 200 and (await answer.text()).startswith("lead")
+        said = answer.headers
+        assert (said["Referrer-Policy"], said["Cache-Control"]) == ("no-referrer", "private, no-store")
 
 
 async def test_a_link_is_good_for_one_path_one_user_and_a_time(admin: Client, operator: Client) -> None:
