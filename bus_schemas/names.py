@@ -16,7 +16,7 @@ CHANGERS = ("wrap_up", "presence", "config")
 Share = tuple[str, str]
 
 _PARTS = frozenset({SYSTEM, *PARTS})
-_RESERVED = frozenset({*_PARTS, *map(str, ENDERS), *CHANGERS})
+_RESERVED = frozenset({*_PARTS, *ENDERS, *CHANGERS})
 
 
 def is_reserved(name: str) -> bool:

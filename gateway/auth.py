@@ -160,14 +160,12 @@ class Authenticator:
     async def authenticate_link(self, url: str) -> Caller:
         """Who made the link that was opened: path and query, as they were sent. What goes on is good for as long as
         with an access token of then. Raises Refusal(AUTH_FAIL)."""
-        found, now = opened(url), self._clock.now().timestamp()
-        if found is None:
+        if (found := opened(url)) is None:
             raise NO_TOKEN()
         path, token = found
         try:
-            claims = read_link(token, self._keys, now, longest=min(LONGEST, self._token_seconds))
-            key = claims.key, self._keys[claims.key]
-        except (TokenRefused, KeyError):  # KeyError: dropped just now
+            claims, key = self._read(read_link, token, min(LONGEST, self._token_seconds))
+        except TokenRefused:
             raise BAD_LINK() from None
         kind, _, id = claims.session.partition(":")
         if claims.path != path or kind not in MAKERS:
@@ -227,10 +225,8 @@ class Authenticator:
         claims, key = self._claims.get(token, (None, None))
         if claims is None or key is None or not self.believes(key):
             try:
-                claims = read_access(token, self._keys, self._clock.now().timestamp(), longest=self._token_seconds)
-                key = claims.key, self._keys[claims.key]
-                self._claims[token] = claims, key
-            except (TokenRefused, KeyError):  # KeyError: dropped just now
+                claims, key = self._claims[token] = self._read(read_access, token, self._token_seconds)
+            except TokenRefused:
                 raise BAD_TOKEN() from None
             if len(self._claims) > REMEMBERED:
                 self._claims.popitem(last=False)
@@ -238,6 +234,13 @@ class Authenticator:
             self._claims.pop(token, None)
             raise EXPIRED()
         return claims, key
+
+    def _read(self, read: Callable[..., Claims], token: str, longest: float) -> tuple[Claims, Key]:
+        """What a signed token of one kind says, and the key that signed it. Raises TokenRefused."""
+        claims = read(token, self._keys, self._clock.now().timestamp(), longest=longest)
+        if (key := self._keys.get(claims.key)) is None:
+            raise TokenRefused("its key was dropped just now")
+        return claims, (claims.key, key)
 
     async def _ask_point(self, request: Identify) -> Caller:
         changes = self._changes

@@ -367,9 +367,9 @@ class HttpApi:
         cursor = answered.headers.get(CURSOR_HEADER)
         if cursor is not None:
             response.headers["X-Next-Cursor"] = cursor
-        if cursor is not None and BY_LINK not in request:
-            following = request.rel_url.update_query(cursor=cursor)
-            response.headers["Link"] = f'<{quote(str(following), safe="/?=&%")}>; rel="next"'
+            if BY_LINK not in request:
+                following = request.rel_url.update_query(cursor=cursor)
+                response.headers["Link"] = f'<{quote(str(following), safe="/?=&%")}>; rel="next"'
         return response
 
     # --- around every handler

@@ -29,11 +29,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     them, to some workers only, what needs a site."""
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     long = [item for item in items if item.get_closest_marker("first")]
-    stories = [item for item in items if item not in long and _needs_a_site(item)]
+    stories = [item for item in items if item not in long and needs_a_site(item)]
     others = iter([item for item in items if item not in long and item not in stories])
     files = list(dict.fromkeys(item.path for item in long))
     hosts = min(SITES, workers)
-    dealt = [(files.index(item.path) % (hosts if _needs_a_site(item) else workers), item) for item in long]
+    dealt = [(files.index(item.path) % (hosts if needs_a_site(item) else workers), item) for item in long]
     dealt += [(place % hosts, item) for place, item in enumerate(stories)]
     total = len(items)
     items.clear()
@@ -44,7 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items += others
 
 
-def _needs_a_site(item: pytest.Item) -> bool:
+def needs_a_site(item: pytest.Item) -> bool:
     return "site" in getattr(item, "fixturenames", ())
 
 

@@ -1,6 +1,6 @@
 """What there is to carry the calls of a campaign, and why it carries none of some number now. Pure."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -216,14 +216,12 @@ class Carriage:
         words, resting = "all extensions for answered calls are in use", self._there.resting
         if not resting:
             return words
-        more = f" and {len(resting) - NAMED} more" if len(resting) > NAMED else ""
-        return f"{words}, or have not taken a call lately: {', '.join(map(str, resting[:NAMED]))}{more}"
+        return f"{words}, or have not taken a call lately: {_some(resting)}"
 
     def _missing(self) -> Iterator[Why]:
         """Operators who have no line, and trunks that are wanted and that nobody has."""
         if without := sorted({*(self._free or ())} - self._there.with_lines()):
-            more = f" and {len(without) - NAMED} more" if len(without) > NAMED else ""
-            yield Lack.NO_LINE, f"ready without a line: {', '.join(without[:NAMED])}{more}", ""
+            yield Lack.NO_LINE, f"ready without a line: {_some(without)}", ""
         wanted = self._carriers.trunks.trunks if self._carriers.trunks is not None else ()
         here = {trunk.name for each in self._all.lines for trunk in each.trunks}
         for name in wanted:
@@ -233,3 +231,9 @@ class Carriage:
 
 def _names(trunks: Iterable[TrunkThere]) -> str:
     return ", ".join(sorted(f"trunk {trunk.name}" for trunk in trunks))
+
+
+def _some(all: Sequence[object]) -> str:
+    """The first of them, and how many more there are."""
+    more = f" and {len(all) - NAMED} more" if len(all) > NAMED else ""
+    return ", ".join(map(str, all[:NAMED])) + more

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 import structlog
 
+from actors.dialing.trunk_lines import REST
 from actors.runtime.bus import Bus, BusError, Recorded, Unsubscribe
 from actors.runtime.context import Context
 from actors.runtime.host import Host
@@ -21,7 +22,6 @@ from bus_schemas.user import FIND_EXTENSION, USER_CHANGED, FindExtension, UserCh
 log = structlog.get_logger()
 
 LASTS = 10.0  # seconds after which it is asked again
-REST = 300.0  # seconds for which an extension that has not taken its call gets none
 AGAIN = 1.0  # seconds until it is tried again to follow, where that was not possible
 
 CHANGED = msgspec.json.Decoder(UserChanged)

@@ -49,14 +49,12 @@ def leads_of_all(
     """Those that `wanted` asks for and `user` sees (None: all of them), in its order and one more than the page has,
     each with its place in that order. `numbers`: parts of which its number has one; None: whatever it is."""
     by, field, falls = ORDERS[wanted.order]
-    if user is not None:  # see `_asked`
-        by = tuple(column.concat("") if column.type is L.status.type else column + 0 for column in by)
+    if user is not None:
+        by = tuple(map(_unindexed, by))
     conditions = _asked(wanted, user, numbers)
-    if field:
-        conditions.append(getattr(L, field).is_not(None))
     if after is not None:
-        beyond = sa.tuple_(*by), sa.tuple_(*(sa.literal(value) for value in after[-len(by) :]))
-        conditions.append(beyond[0] < beyond[1] if falls else beyond[0] > beyond[1])
+        here, there = sa.tuple_(*by), sa.tuple_(*(sa.literal(value) for value in after[-len(by) :]))
+        conditions.append(here < there if falls else here > there)
     found = sa.select(LEADS).where(*conditions).limit(wanted.limit + 1)
     found = found.order_by(*(column.desc() if falls else column for column in by))
     return Query(found, made_of(LeadRow, lambda row: ((getattr(row, field) if field else "", row.came), _view(row))))
@@ -64,23 +62,19 @@ def leads_of_all(
 
 def how_many(wanted: ListAllLeads, *, user: str | None, numbers: Iterable[str] | None = None) -> Query[int]:
     """How many they are, on all pages."""
-    conditions, field = _asked(wanted, user, numbers), ORDERS[wanted.order].field
-    if field:
-        conditions.append(getattr(L, field).is_not(None))
+    conditions = _asked(wanted, user, numbers)
     found = sa.select(sa.func.count().label("leads")).select_from(LEADS).where(*conditions)
     return Query(found, lambda row: int(row.leads))
 
 
 def _asked(wanted: ListAllLeads, user: str | None, numbers: Iterable[str] | None) -> list[sa.ColumnElement[bool]]:
-    # By what is one's own, which is little, and not by the index of a status that a million may have: an expression has
-    # none. The same of the order.
-    status: sa.ColumnElement[Any] = L.status
-    seller: sa.ColumnElement[Any] = L.operator
-    campaign: sa.ColumnElement[Any] = L.campaign
+    status, seller, campaign, field = L.status, L.operator, L.campaign, ORDERS[wanted.order].field
+    # By what is one's own, which is little, and not by the index of a status that a million may have; nor by that where
+    # the order has an index, of the few that are in it.
+    if user is not None or field:
+        status = _unindexed(status)
     if user is not None:
-        seller, campaign = seller.concat(""), campaign.concat("")
-    if user is not None or ORDERS[wanted.order].field:  # by its own index, of the few that have it
-        status = status.concat("")
+        seller, campaign = _unindexed(seller), _unindexed(campaign)
     asked = given(
         (status, eq, wanted.status),
         (seller, eq, wanted.assigned_seller),
@@ -91,9 +85,16 @@ def _asked(wanted: ListAllLeads, user: str | None, numbers: Iterable[str] | None
         (L.last_attempt, lt, wanted.contacted_until),
         (L.callback, lt, wanted.callback_until),
     )
+    if field:
+        asked.append(L[field].is_not(None))
     if numbers is not None:
         asked.append(sa.or_(*(L.numbers.contains(part, autoescape=True) for part in sorted(numbers))))
     return asked if user is None else [*asked, _own(user)]
+
+
+def _unindexed(column: sa.ColumnElement[Any]) -> Any:  # any: an expression, where a column was
+    """The same, for which no index is looked at: an expression has none."""
+    return column + 0 if isinstance(column.type, sa.Integer) else column.concat("")
 
 
 def _own(user: str) -> sa.ColumnElement[bool]:

@@ -1,6 +1,5 @@
 """What the ledger of the platform's log follows."""
 
-
 from actors.ledger.decode import Unreadable
 from actors.ledger.follow import Source
 from actors.runtime.bus import LogStream, Recorded

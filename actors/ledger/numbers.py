@@ -7,10 +7,10 @@ from bus_schemas.errors import misfit
 def parts_in(number: str | None, region: str) -> frozenset[str] | None:
     """What a number on record is, or has in it, where this is asked for in `region`; None: whatever it is. Raises
     Refusal(INVALID_PARAMS)."""
+    if number is None:
+        return None
     try:
-        parts = parts_of(number, region) if number is not None else None
+        parts = parts_of(number, region)
     except NotANumber as error:
         raise misfit("number", f"no phone number nor a part of one: {error}.") from None
-    if parts is None:
-        return None
     return frozenset(part for part in parts if any(character.isdigit() for character in part))  # `00` is also `+`

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from gateway import server
+from tests.conftest import SITES, needs_a_site
 from tests.stories.conftest import admin, operator
 from tests.support.commands import Commands
 
 __all__ = ["admin", "operator"]  # clients of the `site` that a file attacks
 
-SITES = 2
 GROUP = re.compile(r"@(?:site-[0-9]|test_[a-z0-9_]+)\Z")  # that xdist puts behind a test's name
 LONGEST = (
     "test_undigestible", "test_bus_limits", "test_machine_swapped", "test_refusals", "test_bus", "test_do_not_call",
@@ -39,18 +39,16 @@ def commands() -> Iterator[Commands]:
 def pytest_itemcollected(item: pytest.Item) -> None:
     """A file is one worker's. Those that attack the `site` are two workers' (SITES), each of which starts one."""
     if HERE in item.path.parents:
-        shared = "site" in getattr(item, "fixturenames", ())
-        place = LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(item.path.stem)
-        item.add_marker(pytest.mark.xdist_group(f"site-{place % SITES}" if shared else item.path.stem))
+        name = item.path.stem
+        place = LONGEST.index(name) if name in LONGEST else len(name)
+        item.add_marker(pytest.mark.xdist_group(f"site-{place % SITES}" if needs_a_site(item) else name))
+        item.add_marker(pytest.mark.attacks)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that take longest are begun first: begun last, one would run alone in the end."""
-    attacks = [item for item in items if HERE in item.path.parents]
-    for item in attacks:
-        item.add_marker(pytest.mark.attacks)
-    if len(attacks) == len(items):
+    if all(HERE in item.path.parents for item in items):
         items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
 
 

@@ -11,9 +11,9 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from actors.campaign.desks import REST
 from actors.campaign.lookahead import PATIENCE
 from actors.campaign.rules import Rules
+from actors.dialing.trunk_lines import REST
 from actors.runtime.bus import Message
 from actors.runtime.clock import utc
 from actors.runtime.context import Context
