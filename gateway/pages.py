@@ -1,6 +1,7 @@
 """What every port serves beside the documented routes: health, figures, documents and a page to read them."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cache
 
 import msgspec
 from aiohttp import web
@@ -23,11 +24,7 @@ def add_pages(
     app: web.Application, *, part: Part, http_api: HttpApi, health: Health, metrics: Metrics, sandbox: bool
 ) -> None:
     """Add the pages to one port's application."""
-    documents = {
-        "/openapi.json": msgspec.json.encode(openapi(routes_of(part))),
-        "/asyncapi.json": msgspec.json.encode(asyncapi()),
-    }
-
+    documents = {"/openapi.json": _openapi(part), "/asyncapi.json": _asyncapi()}
     reads = Reads(rest=FRESH)
 
     async def livez(request: web.Request) -> web.Response:
@@ -77,6 +74,16 @@ def add_pages(
         app.router.add_get(path, document(path))
     app.router.add_get("/docs", docs)
     app.router.add_get("/docs.js", docs_script)
+
+
+@cache
+def _openapi(part: Part) -> bytes:
+    return msgspec.json.encode(openapi(routes_of(part)))
+
+
+@cache
+def _asyncapi() -> bytes:
+    return msgspec.json.encode(asyncapi())
 
 
 def _key_set_page(key_set: Callable[[], Mapping[str, object]]) -> Callable[[web.Request], Awaitable[web.Response]]:

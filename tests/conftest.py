@@ -51,3 +51,9 @@ def needs_a_site(item: pytest.Item) -> bool:
 def pytest_collection_finish() -> None:
     """The tests stay, some 100,000 objects: the garbage of each is found without looking through them again."""
     memory.freeze(memory.RARELY)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_unconfigure() -> None:
+    """What is left at the end is looked through five times, for errors that nobody has seen: only what is garbage."""
+    memory.freeze(memory.RARELY)
