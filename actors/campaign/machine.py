@@ -278,6 +278,7 @@ def claim(
     if lines is not None and dials > 0:
         selection.unpark(campaign, lines.reaching)
     moment, events, begins = parse_utc(now.at), list[CampaignAttemptClaimed](), list[BeginCall]()
+    passed = dials <= 0 and not campaign.open and not _anybody(campaign, selection, book, moment)
     for _ in range(LOOKS):
         place = selection.take(campaign, moment.timestamp()) if len(events) < dials else None
         if place is None:
@@ -292,7 +293,15 @@ def claim(
             begins.append(_begin(campaign, events[-1], line))
     if not events and not campaign.open and selection.left == (selection.lacking if hopeless else 0):
         return Decision(events=(CampaignFinished(campaign=campaign.campaign, at=now.at),))
-    return Decision(events=tuple(events), effects=(*begins, *_next_turn(selection, dials > len(events), moment)))
+    return Decision(events=tuple(events), effects=(*begins, *_next_turn(selection, passed or dials > len(events), moment)))
+
+
+def _anybody(campaign: Campaign, selection: Selection, book: RuleBook, now: datetime) -> bool:
+    """Whether somebody was found who may be called. Who comes before and may not is put away, also while there is
+    nothing to call with: else a campaign of which all is said would run until there is."""
+    found = _first(campaign, selection, book, now, None)
+    selection.put_back(campaign)
+    return found is not None
 
 
 def preview(

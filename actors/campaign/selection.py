@@ -145,14 +145,17 @@ class Selection:
         """Those of all numbers of leads that are parked, or were."""
         return frozenset(self._homes)
 
-    def give_back(self, campaign: Campaign) -> None:
-        """A turn begins: those that were taken and of which nothing came on record are ready again, before the others;
-        and a piece more is looked at of what has to be."""
+    def put_back(self, campaign: Campaign) -> None:
+        """Those that were taken and of which nothing came on record are ready again, before the others."""
         for place in reversed(self._taken):
             if self._due[place] == TAKEN:
                 self._become(place, READY)
                 self._ready.setdefault(_rank(at(campaign.leads, place)), deque()).appendleft(place)
         self._taken.clear()
+
+    def give_back(self, campaign: Campaign) -> None:
+        """A turn begins: those that were taken are put back, and a piece more is looked at of what has to be."""
+        self.put_back(campaign)
         self._may_wake = PASS
         if self._settled < len(self._due):
             self._settle_some(campaign)

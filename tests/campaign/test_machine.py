@@ -517,6 +517,24 @@ def test_it_finishes_when_nothing_can_be_called_any_more() -> None:
     assert played.standings()[1].reason is Reason.CONSENT
 
 
+def test_it_finishes_also_while_there_is_nothing_to_call_with() -> None:
+    """No line is free, or no operator is ready: for those who can be called it waits, for no others."""
+    leads = [*(lead_at(one, consent=True) for one in (1, 2)), *(lead_at(one) for one in range(3, 4 + LOOKS))]
+    played = Played()
+    played.create(attempts_per_lead=1, consent=True)
+    played.run(*leads)
+    [first] = played.claim()
+    assert first.place == 0 and played.claim(0) == []
+    played.over(first, EndReason.BUSY)
+    assert played.claim(0) == [] and played.status is S.RUNNING  # the second one may be called
+    [second] = played.claim()
+    played.over(second, EndReason.BUSY)
+    assert second.place == 1
+    assert played.claim(0) == [] and played.status is S.RUNNING  # a turn looks at so many
+    assert played.effects == (SetTimer(name=NEXT, seconds=0.0),)
+    assert played.claim(0) == [] and played.status is S.FINISHED
+
+
 def test_a_draft_that_has_leads_is_started_by_a_resume() -> None:
     played = Played()
     played.create()
