@@ -293,7 +293,8 @@ def claim(
             begins.append(_begin(campaign, events[-1], line))
     if not events and not campaign.open and selection.left == (selection.lacking if hopeless else 0):
         return Decision(events=(CampaignFinished(campaign=campaign.campaign, at=now.at),))
-    return Decision(events=tuple(events), effects=(*begins, *_next_turn(selection, passed or dials > len(events), moment)))
+    more = passed or dials > len(events)
+    return Decision(events=tuple(events), effects=(*begins, *_next_turn(selection, more, moment)))
 
 
 def _anybody(campaign: Campaign, selection: Selection, book: RuleBook, now: datetime) -> bool:
