@@ -6743,6 +6743,12 @@ export interface components {
                 data: components["schemas"]["LogRecord"];
                 seq: number;
             };
+            "dashboard.update": {
+                /** @constant */
+                event: "dashboard.update";
+                data: components["schemas"]["Dashboard"];
+                seq: number;
+            };
         };
     };
     responses: {

@@ -6,13 +6,15 @@ from collections import Counter
 import msgspec
 from msgspec import Struct
 
+from bus_schemas.dashboard import Dashboard
 from bus_schemas.log import ListLogs
 from gateway.auth import Caller
 
 
 class LiveClient(Struct):
     """A connected client. `transport`: engineio's id of its connection; `leave`: when its token expires; `turns`: how
-    often it has subscribed or left each room; `log`: which events of the log it wants, while it is in that room."""
+    often it has subscribed or left each room; `log`: which events of the log it wants, while it is in that room;
+    `dashboard`: the figures that it was told last."""
 
     caller: Caller
     transport: str
@@ -20,3 +22,4 @@ class LiveClient(Struct):
     rooms: set[str] = set()
     turns: Counter[str] = msgspec.field(default_factory=Counter)
     log: ListLogs = msgspec.field(default_factory=ListLogs)
+    dashboard: Dashboard | None = None

@@ -23,14 +23,16 @@ from actors.runtime.clock import Clock
 from actors.runtime.context import Context
 from bus_schemas.campaign_telemetry import CampaignTelemetry
 from bus_schemas.contract import UNDECODABLE, Topic
-from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
+from bus_schemas.errors import ErrorCode, Refusal, misfit
 from bus_schemas.names import Share
 from bus_schemas.operator import OPERATOR, PRESENT, RENEW_PRESENCE, RenewPresence
 from gateway import shapes
 from gateway.auth import Authenticator, Caller
 from gateway.connections import crowded_out
-from gateway.live import log_room
+from gateway.live import dashboard_room, log_room
+from gateway.live.answering import again_and_again, answered
 from gateway.live.client import LiveClient
+from gateway.live.dashboard_room import DashboardRoom
 from gateway.live.engine import QUIET, Server
 from gateway.live.events import RoomEvent, packet, presented, room_events
 from gateway.live.fields import Seq
@@ -53,10 +55,8 @@ REFUSED = 1.0  # seconds for a refusal to go out before its transport is closed
 SESSIONS = 256  # of one share at once; those that poll hold no connection that could be counted
 LONGEST = 16 * 1024  # bytes of what a client says at once
 
-AWAY = RefusalTemplate(ErrorCode.UNAVAILABLE, "The journal is not reachable now. Subscribe again.")
 GONE = "The client has gone."
 REPLACED = "Another subscription of this room has replaced it."
-BROKEN = RefusalTemplate(ErrorCode.INTERNAL, "Internal error.")
 
 PERMISSION = {row.kind.room: row.kind.view for row in LIVE}
 Ask = Callable[[str, Sequence[Any]], Awaitable[dict[str, Any]]]  # a client and what it has passed; its answer
@@ -101,6 +101,9 @@ class LiveFeed:
         self._log = LogRoom(
             feed=log_feed, transports=self.transports, history=self._history, metrics=metrics, clients=self._clients
         )
+        self._dashboard = DashboardRoom(
+            bus=bus, transports=self.transports, metrics=metrics, clients=self._clients, seq=lambda: self.seq
+        )
         self._deaf: Callable[[], None] = lambda: None
         self._figures: dict[str, tuple[Topic[Any], Struct, Headers]] = {}  # by subject, not sent yet
         self._stops: list[Unsubscribe] = []
@@ -109,9 +112,12 @@ class LiveFeed:
         self._forget: Callable[[], None] = lambda: None
         self.server.on("connect", self._connect)
         self.server.on("disconnect", self._disconnect)
-        self.server.on("auth:refresh", _answered("the token", self._refresh))
+        self.server.on("auth:refresh", answered("the token", self._refresh))
+        others: dict[str, Ask] = {
+            log_room.NAME: self._subscribe_to_log, dashboard_room.NAME: self._subscribe_to_dashboard
+        }  # fmt: skip
         for room in PERMISSION:
-            ask = self._subscribe_to_log if room == log_room.NAME else self._in_room(room)
+            ask = others.get(room) or self._in_room(room)
             self.server.on(f"subscribe:{room}", self._subscriber(room, ask))
             self.server.on(f"unsubscribe:{room}", self._unsubscriber(room))
 
@@ -127,9 +133,10 @@ class LiveFeed:
             self._stops.append(await self._bus.subscribe(topic.pattern, self._hears_telemetry(topic)))
         self._deaf = self._log.start()
         self._forget = self._authenticator.on_change(self._look_again)
-        self._spawn(_again_and_again(TELEMETRY_PAUSE, self._send_telemetry))
-        self._spawn(_again_and_again(KEYS_PAUSE, self._look_at_keys))
-        self._spawn(_again_and_again(PRESENCE_PAUSE, self._say_who_is_there))
+        self._spawn(again_and_again(TELEMETRY_PAUSE, self._send_telemetry))
+        self._spawn(again_and_again(dashboard_room.PAUSE, self._dashboard.look))
+        self._spawn(again_and_again(KEYS_PAUSE, self._look_at_keys))
+        self._spawn(again_and_again(PRESENCE_PAUSE, self._say_who_is_there))
 
     async def stop(self) -> None:
         self._forget()
@@ -288,11 +295,16 @@ class LiveFeed:
         client = self._begin(sid, log_room.NAME)
         return await self._log.subscribe(client, asked, self._still(sid, client, log_room.NAME))
 
+    async def _subscribe_to_dashboard(self, sid: str, options: Sequence[Any]) -> dict[str, Any]:
+        _since(options)  # the figures are told whole, whatever was seen of them
+        client = self._begin(sid, dashboard_room.NAME)
+        return await self._dashboard.subscribe(client, self._still(sid, client, dashboard_room.NAME))
+
     def _subscriber(self, room: str, ask: Ask) -> Any:
         async def subscribe(sid: str, *options: Any) -> dict[str, Any]:
             return await ask(sid, options)
 
-        return _answered(room, subscribe)
+        return answered(room, subscribe)
 
     def _unsubscriber(self, room: str) -> Any:
         async def unsubscribe(sid: str, *options: Any) -> Any:
@@ -418,34 +430,6 @@ class LiveFeed:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _answered(what: str, work: Callable[..., Awaitable[dict[str, Any]]]) -> Any:
-    """What a client asks for, acknowledged once: `{"error": false, ...}`, or in the error format."""
-
-    async def answer(sid: str, *given: Any) -> Any:
-        try:
-            return await work(sid, *given)
-        except Refusal as refusal:
-            return msgspec.to_builtins(refusal.as_refused())
-        except BusError as error:
-            log.warning("not done for a live client", asked=what, error=repr(error))
-            return msgspec.to_builtins(AWAY().as_refused())
-        except Exception:
-            log.exception("not done for a live client", asked=what)
-            return msgspec.to_builtins(BROKEN().as_refused())
-
-    return answer
-
-
-async def _again_and_again(pause: float, work: Callable[[], Awaitable[None]]) -> None:
-    """Do something every `pause` seconds, also after it has failed."""
-    while True:
-        await asyncio.sleep(pause)
-        try:
-            await work()
-        except Exception:
-            log.exception("live feed: failed and goes on", work=getattr(work, "__name__", ""))
 
 
 def _said(event: str, refusal: Refusal) -> str:

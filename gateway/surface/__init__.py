@@ -25,7 +25,7 @@ ROOMS: tuple[AnyRoom, ...] = (
     call.ROOM, slot.ROOM, trunk.ROOM, campaign.ROOM, do_not_call.ROOM, operator.ROOM, imports.ROOM,
     note.ROOM,
 )  # fmt: skip
-LIVE: tuple[AnyRoom, ...] = (*ROOMS, log.ROOM)  # also what comes from elsewhere than the journal
+LIVE: tuple[AnyRoom, ...] = (*ROOMS, log.ROOM, dashboard.ROOM)  # also what comes from elsewhere than the journal
 
 
 def routes_of(part: Part) -> tuple[Route, ...]:

@@ -1,8 +1,11 @@
 """The dashboard on a whole site: as documented, right at once, and of what the asker sees."""
 
+import jsonschema
+
 from simulators.carrier.rules import mobile
 from tests.stories.test_point import made
-from tests.support.site import Client
+from tests.support.js_client import JsClient
+from tests.support.site import Client, Site
 
 PATH = "/api/dashboard"
 NUMBER = 9900  # numbers that are nobody else's here
@@ -42,6 +45,27 @@ async def test_the_dashboard_answers_as_documented(admin: Client, operator: Clie
     assert status == 200 and found["calls"] > 0
     status, found = await admin.get(f"{PATH}/breakdown?by=slot", part="workspace")
     assert status == 200 and {str(call["slot"]) for call in calls} <= {share["value"] for share in found}
+
+
+async def test_the_dashboard_is_told_live(site: Site, admin: Client) -> None:
+    one = await made(admin, "dashed_live", "operator")
+    document = (await admin.get("/asyncapi.json"))[1]
+    message = document["components"]["messages"]["dashboard_update"]["payload"]
+    async with JsClient(site.url("workspace", ""), one.token) as client:
+        await client.expect(lambda said: said.get("connected"))
+        assert (await client.ask("subscribe:dashboard"))["error"] is False
+        status, started = await one.post("/api/call/start", {"number": mobile(NUMBER + 9, "2001"), "slot": "AUTO"})
+        assert status == 201, started
+        for active in (1, 0):
+            await client.expect(lambda said, active=active: told(said) == active)
+        for payload in client.events("dashboard.update"):
+            jsonschema.validate(payload, message | {"components": document["components"]})
+
+
+def told(said: dict) -> int | None:
+    """The active calls of an update, if it is one with a call of today."""
+    data = (said.get("payload") or {}).get("data") or {}
+    return data.get("active_calls") if data.get("today_calls") else None
 
 
 async def test_what_is_asked_wrongly_is_said(admin: Client) -> None:
