@@ -26,22 +26,23 @@ from bus_schemas.contract import UNDECODABLE, Topic
 from bus_schemas.errors import ErrorCode, Refusal, misfit
 from bus_schemas.names import Share
 from bus_schemas.operator import OPERATOR, PRESENT, RENEW_PRESENCE, RenewPresence
-from gateway import shapes
 from gateway.auth import Authenticator, Caller
 from gateway.connections import crowded_out
 from gateway.live import dashboard_room, log_room
 from gateway.live.answering import again_and_again, answered
+from gateway.live.asking import Narrowed, asked_of, asked_of_room
 from gateway.live.client import LiveClient
 from gateway.live.dashboard_room import DashboardRoom
 from gateway.live.engine import QUIET, Server
 from gateway.live.events import RoomEvent, packet, presented, room_events
-from gateway.live.fields import Seq
 from gateway.live.history import AT_ONCE, History
-from gateway.live.log_room import LogRoom
+from gateway.live.log_room import LogRoom, SubscribeLog
 from gateway.live.transports import DISCONNECT, TextOnly, Transports
 from gateway.log_feed import LogFeed
 from gateway.metrics import Metrics
+from gateway.routes import AnyRoom
 from gateway.surface import LIVE, ROOMS
+from gateway.surface.dashboard import ROOM as DASHBOARD
 
 log = structlog.get_logger()
 
@@ -116,8 +117,9 @@ class LiveFeed:
         others: dict[str, Ask] = {
             log_room.NAME: self._subscribe_to_log, dashboard_room.NAME: self._subscribe_to_dashboard
         }  # fmt: skip
-        for room in PERMISSION:
-            ask = others.get(room) or self._in_room(room)
+        for row in LIVE:
+            room = row.kind.room
+            ask = others.get(room) or self._in_room(row)
             self.server.on(f"subscribe:{room}", self._subscriber(room, ask))
             self.server.on(f"unsubscribe:{room}", self._unsubscriber(room))
 
@@ -284,19 +286,19 @@ class LiveFeed:
 
     # --- rooms
 
-    def _in_room(self, room: str) -> Ask:
+    def _in_room(self, room: AnyRoom) -> Ask:
         async def ask(sid: str, options: Sequence[Any]) -> dict[str, Any]:
-            return await self._subscribe(sid, room, _since(options))
+            return await self._subscribe(sid, room.kind.room, *asked_of_room(options, room))
 
         return ask
 
     async def _subscribe_to_log(self, sid: str, options: Sequence[Any]) -> dict[str, Any]:
-        asked = log_room.asked_of(options)
+        asked = asked_of(options, SubscribeLog)
         client = self._begin(sid, log_room.NAME)
         return await self._log.subscribe(client, asked, self._still(sid, client, log_room.NAME))
 
     async def _subscribe_to_dashboard(self, sid: str, options: Sequence[Any]) -> dict[str, Any]:
-        _since(options)  # the figures are told whole, whatever was seen of them
+        asked_of_room(options, DASHBOARD)  # the figures are told whole, whatever was seen of them
         client = self._begin(sid, dashboard_room.NAME)
         return await self._dashboard.subscribe(client, self._still(sid, client, dashboard_room.NAME))
 
@@ -338,8 +340,9 @@ class LiveFeed:
 
         return still
 
-    async def _subscribe(self, sid: str, room: str, since: int | None) -> dict[str, Any]:
+    async def _subscribe(self, sid: str, room: str, since: int | None, narrowed: Narrowed) -> dict[str, Any]:
         client = self._begin(sid, room)
+        client.narrowed[room] = narrowed
         missed = 0 if since is None else self.seq - since
         if missed < 0:
             raise misfit("since", "it is ahead of the journal.", seq=self.seq)
@@ -371,7 +374,7 @@ class LiveFeed:
     def _tell(self, client: LiveClient, room: str, events: Iterable[RoomEvent]) -> None:
         """Send one client what is for a room and for its eyes."""
         for event in events:
-            if event.kind.room == room and event.is_for(client.caller):
+            if event.kind.room == room and event.fits(client.narrowed[room]) and event.is_for(client.caller):
                 self.transports.write(client.transport, event.text_for(client.caller))
 
     # --- events
@@ -435,17 +438,3 @@ class LiveFeed:
 def _said(event: str, refusal: Refusal) -> str:
     """A refusal that the server says by itself."""
     return packet(event, refusal.as_refused())
-
-
-def _since(given: Sequence[Any]) -> int | None:
-    options = given[0] if given else None
-    if options is None:
-        return None
-    if len(given) > 1 or not isinstance(options, dict):
-        raise Refusal(ErrorCode.INVALID_PARAMS, 'Subscribe with {"since": seq}, or with nothing.')
-    for name in options.keys() - {"since"}:
-        raise shapes.no_such(name, "field", ["since"])
-    since = options.get("since")
-    if since is not None and (not isinstance(since, int) or isinstance(since, bool) or since < 0):
-        raise shapes.wrong_kind("since", Seq, since)
-    return since
