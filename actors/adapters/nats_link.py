@@ -145,11 +145,11 @@ class _Question:
 
     __slots__ = ("answer", "due", "repeat", "subject")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, subject: str, timeout: float) -> None:
-        self.answer: asyncio.Future[tuple[bytes, bytes]] = loop.create_future()
-        self.due = loop.time() + timeout
-        self.repeat: tuple[float, bytes, bytes] | None = None
+    def __init__(self, answer: "asyncio.Future[tuple[bytes, bytes]]", due: float, subject: str) -> None:
+        self.answer = answer
+        self.due = due
         self.subject = subject
+        self.repeat: tuple[float, bytes, bytes] | None = None
 
     def give_up(self) -> None:
         """No answer came."""
@@ -226,10 +226,11 @@ class Link:
         BusUnavailable."""
         number = next(self._numbers)
         self._send(subject, data, headers, f"{self._inbox}{number}")
-        question = self._asked[number] = _Question(self._loop, subject, timeout)
+        now = self._loop.time()
+        question = self._asked[number] = _Question(self._loop.create_future(), now + timeout, subject)
         if again is not None:
             self._repeats.earn()
-            question.repeat = self._loop.time() + again, data, headers
+            question.repeat = now + again, data, headers
         if self._late is None:
             self._late = self._loop.call_later(TICK, self._look_for_late)
         try:

@@ -13,7 +13,8 @@ class Repeats:
 
     def earn(self) -> None:
         """Something was asked that could be asked again."""
-        self._saved = min(self._saved + SHARE, AT_ONCE)
+        if self._saved < AT_ONCE:
+            self._saved += SHARE
 
     def spend(self) -> bool:
         """Whether one more may be asked again."""

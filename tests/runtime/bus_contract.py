@@ -120,7 +120,7 @@ class BusContract:
         await asyncio.sleep(0.05)
         for again in (0.1, None):
             with pytest.raises(RequestTimeout):
-                await bus.request(f"ottb.v1.qry.silent.{again is None}", b"", {}, timeout=0.6, again=again)
+                await bus.request(f"ottb.v1.qry.silent.{again is None}", b"", {}, timeout=1.0, again=again)
         assert Counter(heard) == {"ottb.v1.qry.silent.False": 2, "ottb.v1.qry.silent.True": 1}
 
     async def test_what_is_asked_again_hears_that_nobody_is_there(self, bus: Bus, other: Bus) -> None:

@@ -1,5 +1,5 @@
-"""A host that answers reads and one command, slowly enough to die in the middle: `reading_host.py PORT NAME`. The one
-that is `owner` also has the one thing that is owned here."""
+"""A host that answers reads and one command: `reading_host.py PORT NAME`. Who is `owner` also has the one thing that
+is owned here, and takes with it what it is asked for in its last moments."""
 
 import asyncio
 import sys
@@ -12,14 +12,14 @@ from actors.runtime.context import Context
 from actors.runtime.service import Service, serve
 from bus_schemas.contract import Rpc
 
-TAKES = 0.2  # seconds that each answer takes
 OWNER = "owner"
 
 
 class Asked(Struct, frozen=True, kw_only=True):
-    """Who are you?"""
+    """Who are you? `last`: the owner dies with it."""
 
     thing: str = "t1"
+    last: bool = False
 
 
 class Said(Struct, frozen=True, kw_only=True):
@@ -45,7 +45,8 @@ async def main(port: str, name: str) -> None:
         return await say(request, context)
 
     async def say(request: Asked, context: Context) -> Said:
-        await asyncio.sleep(TAKES)
+        if request.last and name == OWNER:
+            await asyncio.Event().wait()
         return Said(host=name, changes=changes)
 
     answers: Callable[[Asked, Context], Awaitable[Said]] = say

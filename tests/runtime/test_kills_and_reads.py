@@ -13,7 +13,7 @@ from actors.runtime.wire import ask
 from bench.parts import process
 from bus_schemas.contract import Rpc
 from bus_schemas.errors import ErrorCode, Refusal
-from tests.runtime.reading_host import CHANGE, GET, OWNER, TAKES, WHO, Asked, Said
+from tests.runtime.reading_host import CHANGE, GET, OWNER, WHO, Asked, Said
 from tests.runtime.test_buses import CONFIG, server
 
 MANY = 40
@@ -32,16 +32,16 @@ async def two_hosts(folder: Path) -> AsyncIterator[tuple[NatsBus, asyncio.subpro
         seen = Counter[str]()
         async with asyncio.timeout(20):
             while len(seen) < 2:
-                seen.update(await asked(asker, WHO))
+                seen.update(await asked(asker, WHO, Asked()))
         yield asker, owner
 
 
-async def asked(bus: NatsBus, rpc: Rpc[Asked, Said]) -> list[str]:
+async def asked(bus: NatsBus, rpc: Rpc[Asked, Said], request: Asked) -> list[str]:
     """Who answers when many ask at once; the code of a refusal where nobody does."""
 
     async def one() -> str:
         try:
-            return (await ask(bus, rpc, Asked(), CONTEXT)).host
+            return (await ask(bus, rpc, request, CONTEXT)).host
         except Refusal as refusal:
             return refusal.code
 
@@ -50,8 +50,8 @@ async def asked(bus: NatsBus, rpc: Rpc[Asked, Said]) -> list[str]:
 
 async def asked_in_a_kill(bus: NatsBus, rpc: Rpc[Asked, Said], host: asyncio.subprocess.Process) -> Counter[str]:
     """The same, of a host that is killed with the questions in its hands."""
-    under_way = asyncio.ensure_future(asked(bus, rpc))
-    await asyncio.sleep(TAKES / 4)
+    under_way = asyncio.ensure_future(asked(bus, rpc, Asked(last=True)))
+    await asyncio.sleep(0.05)
     host.kill()
     return Counter(await under_way)
 
