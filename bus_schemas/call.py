@@ -410,7 +410,7 @@ class CallEnding(Struct, frozen=True, kw_only=True):
 
 class CallEnded(Struct, frozen=True, kw_only=True):
     """The one terminal event of a call. `clock_suspect`: the talk time had to be taken from wall clocks, or from a
-    clock that was set meanwhile. `ref`: the phone's own name for the call."""
+    clock that was set meanwhile. `ref`: the phone's own name for the call. `operator`: whose it was, if somebody's."""
 
     line: LineName
     call_id: CallId
@@ -433,6 +433,7 @@ class CallEnded(Struct, frozen=True, kw_only=True):
     recording: str | None = None
     ref: str | None = None
     campaign: Id | None = None
+    operator: Username | None = None
 
 
 class CallEnriched(Struct, frozen=True, kw_only=True):
