@@ -20,6 +20,7 @@ from bench import (
     do_not_call,
     gateway,
     imports,
+    kills,
     ledger,
     live,
     logins,
@@ -34,7 +35,7 @@ from bench.table import Row, print_table
 
 ALL = (
     gateway, live, strangers, bus, bus_overload, adb, actors, ledger, logins, campaigns, dashboard, dialling,
-    dialling_start, do_not_call, imports, pacing, pbx, readers, refusals, teams,
+    dialling_start, do_not_call, imports, kills, pacing, pbx, readers, refusals, teams,
 )  # fmt: skip
 
 
