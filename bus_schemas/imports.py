@@ -290,7 +290,7 @@ PREVIEW_IMPORT   = Rpc("ottb.v1.cmd.import.{import_id}.preview",   GetImport,   
                        again=READ_AGAIN)
 MAP_COLUMNS      = Rpc("ottb.v1.cmd.import.{import_id}.map",       MapColumns,     ImportView,       STATE,
                        summary="Say what is in the columns of a file", permission=A.CAMPAIGN_IMPORT,
-                       fallback=ABSENT_IMPORT, audit_fields=NAMED)
+                       asks=frozenset({A.CAMPAIGN_VIEW_ANY}), fallback=ABSENT_IMPORT, audit_fields=NAMED)
 START_IMPORT     = Rpc("ottb.v1.cmd.import.{import_id}.start",     StartImport,    ImportView,       STATE,
                        summary="Start an import", permission=A.CAMPAIGN_IMPORT, asks=RUNS,
                        fallback=ABSENT_IMPORT, audit_fields=NAMED)
