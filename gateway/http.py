@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Container, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_type_hints
 from urllib.parse import parse_qsl, quote
 
 import msgspec
@@ -87,16 +87,15 @@ class Needs:
     """What a row's answerer must be told beside the request. Every header costs both ends."""
 
     credential: bool  # POINT's own lines, and what is counted by share: lists, and what shells write
-    many: bool  # the answer is a list: whoever reads many has them one after another
+    many: bool  # `Route.many`
     records: bool  # it may be answered from the ledger, which must be as far as the caller has seen
 
     @classmethod
     def of(cls, route: Route) -> "Needs":
         subject = route.rpc.subject
-        many = get_origin(route.rpc.reply) is list
         return cls(
-            credential=route.part is Part.POINT or many or route.rpc is ADB_COMMAND,
-            many=many,
+            credential=route.part is Part.POINT or route.many or route.rpc is ADB_COMMAND,
+            many=route.many,
             records=subject.startswith("ottb.v1.qry.") or route.rpc.fallback is not None,
         )
 

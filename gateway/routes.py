@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, get_origin
 
+import msgspec
 from msgspec import Struct
 
 from bus_schemas.contract import ROOT, Rpc, Topic
@@ -65,6 +66,9 @@ class Upload:
     ask: Callable[[Any, int, int], Any]  # any: of the requests of the route's line, and of `admit`
 
 
+OF_LISTS = frozenset({"limit", "since"})  # fields of what asks for a list
+
+
 @dataclass(frozen=True)
 class Route:
     """`{name}` in the path is a field of the contract's request. `effect`: takes an Idempotency-Key. `table`: the
@@ -74,7 +78,8 @@ class Route:
     `followed`: what comes is sent as it comes, by Server-Sent Events (`log_feed.py`).
     `lines`: the body is a file, taken line by line (`line_files.py`). `taken`: who is answered takes away a
     list of people, which goes on the audit. `columns`: of its table, also without rows; `whole`: it is sent whole,
-    unless a page of it is asked for. `as_table`: where the table of the same is."""
+    unless a page of it is asked for. `as_table`: where the table of the same is. `costly`: all hosts are
+    asked for it."""
 
     method: str
     path: str
@@ -95,11 +100,19 @@ class Route:
     columns: tuple[str, ...] = ()
     whole: bool = False
     as_table: str | None = None
+    costly: bool = False
 
     @cached_property
     def changes(self) -> bool:
         """Whether it changes something. A query may have to be posted, for the sake of what it asks about."""
         return self.method != "GET" and not self.rpc.subject.startswith(f"{ROOT}.qry.")
+
+    @cached_property
+    def many(self) -> bool:
+        """Whether much is read for it: a list, also one with something around it. Whoever asks for many such things has
+        them one after another."""
+        asked = {field.encode_name for field in msgspec.structs.fields(self.rpc.request)}
+        return self.costly or get_origin(self.rpc.reply) is list or not asked.isdisjoint(OF_LISTS)
 
     @cached_property
     def audited(self) -> bool:

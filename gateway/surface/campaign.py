@@ -135,7 +135,7 @@ ROUTES = (
     Route("GET",   ONE + "/export",                    EXPORT_LEADS,       200, P.OTTB, table=True,
           taken=True, whole=True, columns=LEAD_COLUMNS),
     Route("GET",   ONE + "/leads/{lead}",              GET_LEAD,           200, P.OTTB),
-    Route("GET",   ONE + "/leads/{lead}/explain",      EXPLAIN_LEAD,       200, P.OTTB),
+    Route("GET",   ONE + "/leads/{lead}/explain",      EXPLAIN_LEAD,       200, P.OTTB, costly=True),
     Route("POST",  ONE + "/leads/{lead}/mark",         MARK_LEAD,          200, P.OTTB, True),
     Route("GET",   "/api/crm/leads",                   LIST_ALL_LEADS,     200, P.WORKSPACE),
 )

@@ -14,9 +14,14 @@ from actors.adapters.system_clock import SystemClock
 from actors.runtime.context import Context
 from bus_schemas.audit import LIST_AUDIT, AuditRecord, ListAudit
 from bus_schemas.call import GET_CDR, GetCdr
+from bus_schemas.campaign import EXPLAIN_LEAD
+from bus_schemas.contract import Rpc
+from bus_schemas.dashboard import GET_SERIES
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.note import LIST_CALL_NOTES, LIST_LEAD_NOTES
 from bus_schemas.slot import LIST_SLOTS, ListSlots, SlotSummary
 from gateway import http, pages, reads
+from gateway.surface import ROUTES
 from gateway.table import PIECE, csv_pieces, to_csv
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
@@ -25,6 +30,10 @@ from tests.support.door import EVERYTHING, InProcess, gateway_on, serving, token
 from tests.support.site import until
 
 MANY = 30
+LARGE: dict[Rpc[Any, Any], str] = {
+    LIST_CALL_NOTES: "/api/crm/notes/c_1", LIST_LEAD_NOTES: "/api/crm/leads/c1/l1/notes",
+    GET_SERIES: "/api/dashboard/series",
+}  # fmt: skip
 
 
 class Slow:
@@ -38,6 +47,10 @@ class Slow:
     async def lists(self, request: ListSlots, context: Context) -> list[SlotSummary]:
         await self._work(context)
         return []
+
+    async def refused(self, request: Any, context: Context) -> NoReturn:
+        await self._work(context)
+        raise Refusal(ErrorCode.NOT_FOUND, "There is none.")
 
     async def call(self, request: GetCdr, context: Context) -> NoReturn:
         await self._work(context)
@@ -55,7 +68,7 @@ async def slow_site() -> AsyncIterator[tuple[Slow, InProcess, aiohttp.ClientSess
     broker, slow = MemoryBroker(clock=SystemClock()), Slow()
     users = dict.fromkeys(("op12", "op21"), EVERYTHING)
     async with (
-        serving(broker, {LIST_SLOTS: slow.lists, GET_CDR: slow.call}, users),
+        serving(broker, {LIST_SLOTS: slow.lists, GET_CDR: slow.call, **dict.fromkeys(LARGE, slow.refused)}, users),
         gateway_on(MemoryBus(broker)) as gateway,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
     ):
@@ -82,6 +95,24 @@ async def test_lists_of_one_user_are_read_a_few_at_a_time(monkeypatch: pytest.Mo
         assert {status for status, _ in await asyncio.gather(*light)} == {404}
         print(f"{MANY} lists of one user: at most {slow.most['op12']} at once; of another 1 of 1, and {MANY} records")
         assert slow.most["op12"] == reads.AT_ONCE
+
+
+@pytest.mark.parametrize("path", LARGE.values())
+async def test_what_has_a_list_inside_takes_turns_too(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    monkeypatch.setattr(reads, "REST", 0.0)
+    async with slow_site() as (slow, gateway, session):
+        asked = [asyncio.create_task(get(gateway, session, "op12", path)) for _ in range(MANY)]
+        await until(lambda: asyncio.sleep(0, slow.at_work["op12"]), lambda working: working >= reads.AT_ONCE)
+        await asyncio.sleep(0.1)
+        slow.free.set()
+        assert {status for status, _ in await asyncio.gather(*asked)} == {404}
+        print(f"{MANY} of {path} of one user: at most {slow.most['op12']} at once")
+        assert slow.most["op12"] == reads.AT_ONCE
+
+
+def test_what_asks_all_hosts_takes_turns_too() -> None:
+    [explain_lead] = [route for route in ROUTES if route.rpc is EXPLAIN_LEAD]
+    assert explain_lead.many
 
 
 async def test_who_waits_too_long_for_a_list_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
