@@ -34,8 +34,9 @@ CREATE TABLE calls (
     phase TEXT NOT NULL, start_time TEXT NOT NULL, ring_time TEXT, answer_time TEXT, end_time TEXT,
     duration INTEGER, ring_seconds INTEGER, reason TEXT, cause TEXT, ended_by TEXT, ending INTEGER NOT NULL DEFAULT 0,
     clock_suspect INTEGER NOT NULL DEFAULT 0, trace_id TEXT, trunk TEXT, recording TEXT, disposition TEXT,
-    billable_seconds INTEGER
+    billable_seconds INTEGER, campaign TEXT, operator TEXT, extension TEXT, operator_disposition TEXT
 );
+CREATE INDEX calls_operator ON calls (operator, seq);
 CREATE INDEX calls_start ON calls (start_time);
 CREATE INDEX calls_user ON calls (user, seq);
 CREATE INDEX live_calls ON calls (seq) WHERE phase <> 'ended';
@@ -61,11 +62,11 @@ Db = sqlite3.Connection
 
 def _dialing(db: Db, event: CallDialing, seq: int) -> None:
     added = db.execute(
-        "INSERT OR IGNORE INTO calls (seq, call_id, line, slot, number, user, phase, start_time, trace_id, trunk)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR IGNORE INTO calls (seq, call_id, line, slot, number, user, phase, start_time, trace_id, trunk,"
+        " campaign, operator) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             seq, event.call_id, event.line, event.slot, event.number, event.user, Phase.DIALING, event.at,
-            event.trace_id, event.trunk,
+            event.trace_id, event.trunk, event.campaign, event.operator,
         ),
     ).rowcount  # fmt: skip
     if added and event.trunk is None:

@@ -431,11 +431,10 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         if campaign.settings.mode is Mode.PREVIEW:
             looked = machine.look_through(campaign, selection, self.book, now)
             return replace(looked, effects=(*looked.effects, ReturnLines()))
-        decision = machine.claim(
-            campaign, selection, self.book, len(self._lines), now, lines=self._lines, hopeless=hopeless
-        )
+        lines = self._lines
+        decision = machine.claim(campaign, selection, self.book, len(lines), now, lines=lines, hopeless=hopeless)
         most = min(selection.left, 1 if self._rest.comes else MOST_LINES)
-        more = waits_for(selection, now.seconds, most, spare=len(self._lines) > 0)
+        more = waits_for(selection, now.seconds, most, spare=len(lines) > 0)
         return Decision(events=decision.events, effects=(*decision.effects, *more))
 
     # --- effects
