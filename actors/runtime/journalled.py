@@ -235,6 +235,7 @@ class Journalled(EffectRunner, Generic[State, Event]):
             log.warning("snapshot not of this journal", actor=f"{self.kind} {self.id}", seq=self.seq)
             self.state, self.seq, self._answers = None, 0, None
             self.take_beside(0)
+            await self._forget_snapshot()  # else it fits once the journal has come to there, with other events
             await self._read_on()
 
     async def _read_on(self) -> bool:

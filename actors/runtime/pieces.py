@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from actors.runtime.bus import Bus, BusError
 
-SIZE = 192 * 1024  # bytes from which on a piece is full: each is made, and read, in a turn; a message takes 1 MB
+SIZE = 64 * 1024  # bytes from which on a piece is full: to make one, or read it, is a turn of a millisecond
 Place = Literal["a", "b"]
 
 

@@ -17,7 +17,7 @@ from actors.campaign import places
 from actors.campaign.actor import CampaignActor
 from actors.campaign.kept import in_pieces, with_piece
 from actors.campaign.record import READ_BACK, Campaign, Entry, evolve_all, size
-from actors.runtime import pieces
+from actors.runtime import journalled, pieces
 from actors.runtime.bus import ID, BusUnavailable, Recorded
 from actors.runtime.context import Context
 from actors.runtime.journalled import SNAPSHOTS, Snapshot
@@ -321,6 +321,28 @@ def test_a_snapshot_that_cannot_be_used_costs_nothing_but_time(spoil: Callable[[
         async with site.life() as campaign:  # and the next start has one again
             is_as_told(site, campaign)
             assert site.bus.after[-1] > 0
+
+    in_lives(story)
+
+
+def test_a_snapshot_of_what_the_journal_has_lost_does_not_fit_later() -> None:
+    """When other events stand where it was made."""
+
+    async def story(site: Site) -> None:
+        former = await begun(site)
+        assert former.state is not None
+        lost = len(site.broker.journal) + 40
+        await site.put(replace(await site.snapshot(), seq=lost, beside=lost))
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ("LARGE_EVERY", "LARGE_AT_STOP"):
+                patch.setattr(journalled, name, 10**6)  # no other one comes in its place
+            async with site.life() as campaign:
+                is_as_told(site, campaign)
+        while len(site.broker.journal) < lost:
+            await site.call(former.state, (len(site.broker.journal) % LEADS,))
+        assert matches(SCOPE, site.broker.journal[lost - 1].subject)
+        async with site.life() as campaign:
+            is_as_told(site, campaign)
 
     in_lives(story)
 
