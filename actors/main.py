@@ -57,6 +57,7 @@ from actors.runtime.stopping import Stopped, before
 from actors.settings import UMASK, Settings, load
 from actors.slot.actor import SlotActor
 from actors.slot.registry import adb_name, adb_place
+from actors.telephony.zones import zone
 from actors.trunk.actor import TrunkActor
 from actors.trunk.start import joining
 from bus_schemas.slot import SlotConfig
@@ -163,7 +164,7 @@ async def start_site(
     )
     ledger = await start_ledger(
         parts, stack, store=store_of(settings), region=settings.dial.site_region,
-        joins=bool(joining(settings.trunks, settings.ami)),
+        joins=bool(joining(settings.trunks, settings.ami)), zone=zone(settings.dial.timezone),
     )  # fmt: skip
     log_ledger = await start_of_log(parts, stack, store=log_store_of(settings))
 

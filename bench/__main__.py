@@ -14,11 +14,13 @@ from bench import (
     bus,
     bus_overload,
     campaigns,
+    dashboard,
     dialling,
     dialling_start,
     do_not_call,
     gateway,
     imports,
+    kills,
     ledger,
     live,
     logins,
@@ -32,8 +34,8 @@ from bench import (
 from bench.table import Row, print_table
 
 ALL = (
-    gateway, live, strangers, bus, bus_overload, adb, actors, ledger, logins, campaigns, dialling, dialling_start,
-    do_not_call, imports, pacing, pbx, readers, refusals, teams,
+    gateway, live, strangers, bus, bus_overload, adb, actors, ledger, logins, campaigns, dashboard, dialling,
+    dialling_start, do_not_call, imports, kills, pacing, pbx, readers, refusals, teams,
 )  # fmt: skip
 
 

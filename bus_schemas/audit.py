@@ -136,7 +136,7 @@ WITHDRAW_AUDIT = Rpc("ottb.v1.cmd.audit.withdraw", WithdrawAudit, Intended,    f
 LIST_AUDIT   = Rpc("ottb.v1.qry.audit.list",   ListAudit,   list[AuditRecord], frozenset(),
                    summary="Who did what", permission=Action.AUDIT_VIEW)
 EXAMINE_AUDIT = Rpc("ottb.v1.qry.audit.examine", ExamineAudit, Examined,       frozenset(), timeout=30.0,
-                    summary="Whether the ledger's indexes leave out rows of the audit")
+                    summary="Whether the ledger's indexes leave out rows of the audit", again=12.0)
 
 AUDIT_RECORDED = Topic("ottb.v1.evt.audit.chain.recorded", AuditRecorded, "Actions were put on the audit")
 # fmt: on

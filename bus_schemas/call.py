@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from bus_schemas.contract import Rpc, Topic
+from bus_schemas.contract import READ_AGAIN, Rpc, Topic
 from bus_schemas.errors import ErrorCode
 from bus_schemas.fields import CallId, Extension, GivenTime, Id, LineName, SlotId, Sought, Username, Utc
 from bus_schemas.kinds import Kind
@@ -295,7 +295,7 @@ JOIN_CALL  = Rpc("ottb.v1.cmd.call.{call_id}.join",      JoinCall,  CallView,
                  frozenset({E.NOT_FOUND, E.CONFLICT}), summary="Join a call that waits with an operator's extension",
                  timeout=2.0)
 GET_CALL   = Rpc("ottb.v1.cmd.call.{call_id}.get",       GetCall,   CallView,       frozenset({E.NOT_FOUND}),
-                 summary="One call", fallback=PAST_CALL, permission=A.CALL_VIEW, asks=SEES)
+                 summary="One call", fallback=PAST_CALL, permission=A.CALL_VIEW, asks=SEES, again=READ_AGAIN)
 CALLS_FEED = Rpc("ottb.v1.qry.call.feed",                CallsFeed, list[CallView], frozenset(),
                  summary="Live feed of all calls", permission=A.CALL_VIEW, asks=SEES)
 GET_CDR    = Rpc("ottb.v1.qry.call.cdr",                 GetCdr,    Cdr,            frozenset({E.NOT_FOUND}),
@@ -410,7 +410,7 @@ class CallEnding(Struct, frozen=True, kw_only=True):
 
 class CallEnded(Struct, frozen=True, kw_only=True):
     """The one terminal event of a call. `clock_suspect`: the talk time had to be taken from wall clocks, or from a
-    clock that was set meanwhile. `ref`: the phone's own name for the call."""
+    clock that was set meanwhile. `ref`: the phone's own name for the call. `operator`: whose it was, if somebody's."""
 
     line: LineName
     call_id: CallId
@@ -433,6 +433,7 @@ class CallEnded(Struct, frozen=True, kw_only=True):
     recording: str | None = None
     ref: str | None = None
     campaign: Id | None = None
+    operator: Username | None = None
 
 
 class CallEnriched(Struct, frozen=True, kw_only=True):

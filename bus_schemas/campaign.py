@@ -370,7 +370,7 @@ CONFIGURE_CAMPAIGN = Rpc("ottb.v1.cmd.campaign.{campaign_id}.configure", Configu
                        permission=A.CAMPAIGN_EDIT, asks=DIALS, audit_fields=NAMED, audit_changes=True)
 EXPLAIN_LEAD     = Rpc("ottb.v1.cmd.campaign.{campaign_id}.explain_lead", ExplainLead,  LeadStanding,       NONE,
                        summary="Why a lead is not called", fallback=ABSENT_CAMPAIGN,
-                       permission=A.CAMPAIGN_VIEW, asks=SEES)
+                       permission=A.CAMPAIGN_VIEW, asks=SEES, again=2.5)
 MARK_LEAD        = Rpc("ottb.v1.cmd.campaign.{campaign_id}.mark",      MarkLead,        LeadMarked,         STATE,
                        summary="Say what becomes of a lead", fallback=ABSENT_CAMPAIGN,
                        permission=A.CAMPAIGN_EDIT, asks=SEES, audit_fields=("campaign_id", "lead", "status"))

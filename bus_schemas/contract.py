@@ -23,6 +23,7 @@ Event = TypeVar("Event", bound=Struct)
 
 ROOT = "ottb.v1"
 SCHEMA_VERSION = "1"
+READ_AGAIN = 0.3  # seconds: most reads take a few milliseconds, and who has to wait for another host begins to notice
 
 # What msgspec raises for bytes that are not JSON, not text, not of the wanted shape, or nested too deep.
 UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -72,8 +73,8 @@ class Rpc(Generic[Request, Reply]):
     `when_full`: it is done also when the journal is nearly full: it ends something, or whoever answers knows best.
     `fallback`: who is asked, with the same body, when nobody owns the thing: the records know whether it never was, is
     over, or has lost its owner for a moment. A line without a field in its subject is for any host.
-    `again`: it changes nothing, and is asked again after so many seconds without an answer, within its `timeout`: who
-    had it may have died with it.
+    `again`: it changes nothing, and is asked a second time after so many seconds without an answer, within its
+    `timeout`: who had it may have died with it. A `qry` says so by its subject (`asked_again`).
     """
 
     subject: str
@@ -94,6 +95,11 @@ class Rpc(Generic[Request, Reply]):
     def needed(self) -> frozenset[Action]:
         """The actions of the asker that the answerer must be told."""
         return self.asks | {self.permission} if isinstance(self.permission, Action) else self.asks
+
+    @cached_property
+    def asked_again(self) -> float | None:
+        """Seconds after which it is asked a second time. None: never, it may change something."""
+        return READ_AGAIN if self.again is None and self.subject.startswith(f"{ROOT}.qry.") else self.again
 
     @cached_property
     def verb(self) -> str:

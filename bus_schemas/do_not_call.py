@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from bus_schemas.contract import Rpc, Topic
+from bus_schemas.contract import READ_AGAIN, Rpc, Topic
 from bus_schemas.errors import ErrorCode
 from bus_schemas.fields import UNSEEN, GivenTime, HostName, Id, Sought, Username, Utc, shaped
 from bus_schemas.kinds import Kind
@@ -168,7 +168,7 @@ IMPORT_DO_NOT_CALL = Rpc("ottb.v1.cmd.do_not_calls.import", ImportDoNotCall, DoN
                          ADD_REFUSALS, summary="Put the numbers of a file on a do-not-call list",
                          permission=A.DO_NOT_CALL_EDIT, audit_fields=("list",))
 CHECK_DO_NOT_CALL  = Rpc("ottb.v1.cmd.do_not_calls.check",  CheckDoNotCall,  DoNotCallStanding, frozenset(),
-                         summary="Whether a number may not be called", permission=A.DO_NOT_CALL_VIEW)
+                         summary="Whether a number may not be called", permission=A.DO_NOT_CALL_VIEW, again=READ_AGAIN)
 LIST_DO_NOT_CALL   = Rpc("ottb.v1.qry.do_not_call.list",    ListDoNotCall,   list[DoNotCallEntry], frozenset(),
                          summary="Entries of do-not-call lists", permission=A.DO_NOT_CALL_VIEW)
 

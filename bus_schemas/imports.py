@@ -10,7 +10,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from bus_schemas.contract import Rpc, Topic
+from bus_schemas.contract import READ_AGAIN, Rpc, Topic
 from bus_schemas.errors import ErrorCode
 from bus_schemas.fields import UNSEEN, HostName, Id, Username, Utc, shaped
 from bus_schemas.kinds import Kind
@@ -284,12 +284,13 @@ IMPORT_FROM_PATH = Rpc("ottb.v1.cmd.import.from_path",             ImportFromPat
                        summary="Import a list of leads from the allowed folder", timeout=60.0,
                        permission=A.CAMPAIGN_IMPORT, asks=RUNS, audit_fields=(*NAMED, "path"))
 GET_IMPORT       = Rpc("ottb.v1.cmd.import.{import_id}.get",       GetImport,      ImportView,       NONE,
-                       summary="One import", permission=A.CAMPAIGN_IMPORT, fallback=PAST_IMPORT)
+                       summary="One import", permission=A.CAMPAIGN_IMPORT, fallback=PAST_IMPORT, again=READ_AGAIN)
 PREVIEW_IMPORT   = Rpc("ottb.v1.cmd.import.{import_id}.preview",   GetImport,      ImportPreview,    STATE,
-                       summary="The first rows of a file", permission=A.CAMPAIGN_IMPORT, fallback=ABSENT_IMPORT)
+                       summary="The first rows of a file", permission=A.CAMPAIGN_IMPORT, fallback=ABSENT_IMPORT,
+                       again=READ_AGAIN)
 MAP_COLUMNS      = Rpc("ottb.v1.cmd.import.{import_id}.map",       MapColumns,     ImportView,       STATE,
                        summary="Say what is in the columns of a file", permission=A.CAMPAIGN_IMPORT,
-                       fallback=ABSENT_IMPORT, audit_fields=NAMED)
+                       asks=frozenset({A.CAMPAIGN_VIEW_ANY}), fallback=ABSENT_IMPORT, audit_fields=NAMED)
 START_IMPORT     = Rpc("ottb.v1.cmd.import.{import_id}.start",     StartImport,    ImportView,       STATE,
                        summary="Start an import", permission=A.CAMPAIGN_IMPORT, asks=RUNS,
                        fallback=ABSENT_IMPORT, audit_fields=NAMED)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from bus_schemas.contract import Rpc
+from bus_schemas.contract import READ_AGAIN, Rpc
 from bus_schemas.errors import ErrorCode
 from bus_schemas.fields import CallId, GivenTime, Id, TimeThere, Username, Utc, shaped
 from bus_schemas.permissions import Action
@@ -257,5 +257,6 @@ LIST_ALL_LEADS = Rpc("ottb.v1.qry.lead.all", ListAllLeads, list[CrmLead], frozen
                      permission=A.LEAD_VIEW, asks=frozenset({A.LEAD_VIEW_ANY}))
 PAST_LEAD  = Rpc("ottb.v1.qry.lead.get",  GetLead,   LeadHistory,    NOT_FOUND, summary="One lead from the records")
 GET_LEAD   = Rpc("ottb.v1.cmd.campaign.{campaign_id}.get_lead", GetLead, LeadHistory, NOT_FOUND,
-                 summary="One lead, with its attempts", fallback=PAST_LEAD, permission=A.CAMPAIGN_VIEW, asks=SEES)
+                 summary="One lead, with its attempts", fallback=PAST_LEAD, permission=A.CAMPAIGN_VIEW, asks=SEES,
+                 again=READ_AGAIN)
 # fmt: on

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from bus_schemas.campaign import CampaignId
-from bus_schemas.contract import Rpc, Topic
+from bus_schemas.contract import READ_AGAIN, Rpc, Topic
 from bus_schemas.errors import ErrorCode
 from bus_schemas.fields import UNSEEN, CallId, HostName, Id, TimeThere, Username, Utc, shaped
 from bus_schemas.kinds import Kind
@@ -293,12 +293,13 @@ SET_OPERATOR_STATUS = Rpc("ottb.v1.cmd.operators.set_other", SetOperatorStatus, 
 EXTEND_WRAP_UP  = Rpc("ottb.v1.cmd.operators.extend",       ExtendWrapUp,     OperatorView,   NOT_NOW,
                       summary="Have more time to wrap up", permission=A.OPERATOR_SET)
 GET_OWN_STATUS  = Rpc("ottb.v1.cmd.operators.get",          GetOwnStatus,     OperatorView,   frozenset(),
-                      summary="How I am", permission=A.OPERATOR_VIEW, asks=PRESENT)
+                      summary="How I am", permission=A.OPERATOR_VIEW, asks=PRESENT, again=READ_AGAIN)
 ASSIGN_OPERATOR = Rpc("ottb.v1.cmd.operator.{user}.assign", AssignOperator,   OperatorView,   frozenset({E.NOT_FOUND}),
                       summary="Say which campaigns an operator works for", permission=A.OPERATOR_SUPERVISE,
                       audit_fields=("user",), fallback=ABSENT_OPERATOR)
 GET_OPERATOR    = Rpc("ottb.v1.cmd.operator.{user}.get",    GetOperator,      OperatorView,   frozenset({E.NOT_FOUND}),
-                      summary="One operator", permission=A.OPERATOR_VIEW, asks=SEES | PRESENT, fallback=PAST_OPERATOR)
+                      summary="One operator", permission=A.OPERATOR_VIEW, asks=SEES | PRESENT, fallback=PAST_OPERATOR,
+                      again=READ_AGAIN)
 LIST_OPERATORS  = Rpc("ottb.v1.qry.operator.list",          ListOperators,    list[OperatorView], frozenset(),
                       summary="Operators", permission=A.OPERATOR_VIEW, asks=SEES)
 REPORT_OPERATORS = Rpc("ottb.v1.qry.operator.report",       ReportOperators,  list[OperatorDay], frozenset(),
@@ -310,7 +311,7 @@ DISPOSE_CALL    = Rpc("ottb.v1.cmd.operators.dispose",      DisposeCall,      Di
 LIST_DISPOSITIONS = Rpc("ottb.v1.cmd.operators.dispositions", ListDispositions, list[DispositionWord],
                         frozenset({E.NOT_FOUND}),
                         summary="The words for what came of a call", permission=A.OPERATOR_VIEW,
-                        asks=frozenset({A.CAMPAIGN_VIEW_ANY}))
+                        asks=frozenset({A.CAMPAIGN_VIEW_ANY}), again=READ_AGAIN)
 
 CHANGE_OPERATOR = Rpc("ottb.v1.cmd.operator.{user}.change", ChangeOperator,   OperatorView,
                       NOT_NOW | {E.PERMISSION_DENIED},

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from bus_schemas.contract import Rpc, Topic
+from bus_schemas.contract import READ_AGAIN, Rpc, Topic
 from bus_schemas.errors import ErrorCode
 from bus_schemas.fields import HostName, Id, Region, SlotId, TrunkName, Username, Utc, shaped
 from bus_schemas.kinds import Kind
@@ -258,7 +258,7 @@ SLOT_ABSENT  = Rpc("ottb.v1.qry.slot.absent",              AbsentSlot,    SlotDe
 LIST_SLOTS   = Rpc("ottb.v1.qry.slot.list",                ListSlots,     list[SlotSummary], frozenset(),
                    summary="All slots", permission=A.SLOT_VIEW, asks=SEES)
 GET_SLOT     = Rpc("ottb.v1.cmd.slot.{slot}.get",          GetSlot,       SlotDetails,       frozenset({E.NOT_FOUND}),
-                   summary="One slot", fallback=SLOT_ABSENT, permission=A.SLOT_VIEW, asks=SEES)
+                   summary="One slot", fallback=SLOT_ABSENT, permission=A.SLOT_VIEW, asks=SEES, again=READ_AGAIN)
 RESTART_SLOT = Rpc("ottb.v1.cmd.slot.{slot}.restart",      RestartSlot,   SlotRestartingReply,
                    frozenset({E.NOT_FOUND, E.SLOT_BUSY}), summary="Restart a slot", fallback=SLOT_ABSENT,
                    permission=A.SLOT_RESTART, asks=SEES, audit_fields=("slot",))
@@ -277,7 +277,7 @@ REMOVE_SLOT  = Rpc("ottb.v1.cmd.slots.remove",             RemoveSlot,    SlotRe
                    frozenset({E.NOT_FOUND, E.SLOT_BUSY}), summary="Remove a slot",
                    permission=A.SLOT_CONFIGURE, audit_fields=("slot",))
 LIST_UNASSIGNED = Rpc("ottb.v1.cmd.slots.unassigned",      ListUnassigned, list[UnassignedPhone], frozenset(),
-                      summary="Phones that no slot claims", permission=A.SLOT_CONFIGURE)
+                      summary="Phones that no slot claims", permission=A.SLOT_CONFIGURE, again=READ_AGAIN)
 # fmt: on
 
 

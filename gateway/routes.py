@@ -117,12 +117,14 @@ class Route:
 @dataclass(frozen=True)
 class Room(Generic[Update]):
     """What Socket.IO clients hear of a kind, in its room. `topics`: the events that say something of it, of whatever
-    kind they are. `present`: what one of them says to whoever sees the thing, an `update`; None: nothing."""
+    kind they are. `present`: what one of them says to whoever sees the thing, an `update`; None: nothing. `narrows`:
+    fields that each update has, and of which a client may want one value alone, with their types."""
 
     kind: Kind
     update: type[Update]
     topics: tuple[Topic[Any], ...]
     present: Callable[[Any], Update | None]  # any: of the events of its topics
+    narrows: tuple[tuple[str, Any], ...] = ()  # any: types
 
     @property
     def event(self) -> str:

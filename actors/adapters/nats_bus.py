@@ -229,8 +229,10 @@ class NatsBus:
 
     # --- requests and telemetry
 
-    async def request(self, subject: str, data: bytes, headers: Headers, *, timeout: float) -> Message:
-        raw, answer = await self._link.request(subject, data, encode_headers(headers), timeout)
+    async def request(
+        self, subject: str, data: bytes, headers: Headers, *, timeout: float, again: float | None = None
+    ) -> Message:
+        raw, answer = await self._link.request(subject, data, encode_headers(headers), timeout, again)
         if nobody_heard(raw, answer):
             raise NoResponders(subject)
         return Message(subject=subject, data=answer, headers=decode_headers(raw) if raw else {})

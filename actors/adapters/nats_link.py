@@ -23,6 +23,7 @@ from actors.adapters.nats_wire import STRANGE, TURN, Info, LateHeaders, Refused,
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.tls import ClientTls
 from actors.runtime.bus import BusUnavailable, Handler, Headers, Message, RequestTimeout, TooLarge
+from actors.runtime.repeats import Repeats
 from actors.runtime.sparing import SparingLog
 from actors.runtime.turns import Turns
 
@@ -139,6 +140,23 @@ class _Answer:
             log.info("answer not sent", subject=self._subject, error=str(problem))
 
 
+class _Question:
+    """What was asked and is not answered. `repeat`: when it may be asked a second time, with which data and headers."""
+
+    __slots__ = ("answer", "due", "repeat", "subject")
+
+    def __init__(self, answer: "asyncio.Future[tuple[bytes, bytes]]", due: float, subject: str) -> None:
+        self.answer = answer
+        self.due = due
+        self.subject = subject
+        self.repeat: tuple[float, bytes, bytes] | None = None
+
+    def give_up(self) -> None:
+        """No answer came."""
+        if not self.answer.done():
+            self.answer.set_exception(RequestTimeout(self.subject))
+
+
 class Link:
     """One connection, kept up for ever once it was made. Raises BusUnavailable where nothing was sent."""
 
@@ -164,7 +182,8 @@ class Link:
         self._heard: dict[int, tuple[str, str, Heard]] = {0: (f"{self._inbox}*", "", self._answered)}
         self._sids = itertools.count(1)
         self._numbers = itertools.count(1)
-        self._asked: dict[int, tuple[float, asyncio.Future[tuple[bytes, bytes]], str]] = {}
+        self._asked: dict[int, _Question] = {}
+        self._repeats = Repeats()
         self._late: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self.closed = False
@@ -184,9 +203,8 @@ class Link:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for _, answer, subject in self._asked.values():
-            if not answer.done():
-                answer.set_exception(RequestTimeout(subject))
+        for question in self._asked.values():
+            question.give_up()
         if self._late is not None:
             self._late.cancel()
 
@@ -201,16 +219,22 @@ class Link:
         """A subject for answers that nobody else may hear."""
         return f"{self._inboxes}{new_id()}"
 
-    async def request(self, subject: str, data: bytes, headers: bytes, timeout: float) -> tuple[bytes, bytes]:
-        """The headers and the data of the first answer. Raises RequestTimeout, BusUnavailable."""
+    async def request(
+        self, subject: str, data: bytes, headers: bytes, timeout: float, again: float | None = None
+    ) -> tuple[bytes, bytes]:
+        """The headers and the data of the first answer. `again`: as `Bus.request`. Raises RequestTimeout,
+        BusUnavailable."""
         number = next(self._numbers)
         self._send(subject, data, headers, f"{self._inbox}{number}")
-        answer: asyncio.Future[tuple[bytes, bytes]] = self._loop.create_future()
-        self._asked[number] = (self._loop.time() + timeout, answer, subject)
+        now = self._loop.time()
+        question = self._asked[number] = _Question(self._loop.create_future(), now + timeout, subject)
+        if again is not None:
+            self._repeats.earn()
+            question.repeat = now + again, data, headers
         if self._late is None:
             self._late = self._loop.call_later(TICK, self._look_for_late)
         try:
-            return await answer
+            return await question.answer
         finally:
             self._asked.pop(number, None)
 
@@ -267,10 +291,20 @@ class Link:
 
     def _look_for_late(self) -> None:
         now = self._loop.time()
-        for due, answer, subject in list(self._asked.values()):
-            if due <= now and not answer.done():
-                answer.set_exception(RequestTimeout(subject))
+        for number, question in list(self._asked.items()):
+            if question.due <= now:
+                question.give_up()
+            elif question.repeat is not None and question.repeat[0] <= now and not question.answer.done():
+                self._ask_again(number, question, *question.repeat[1:])
         self._late = self._loop.call_later(TICK, self._look_for_late) if self._asked else None
+
+    def _ask_again(self, number: int, question: "_Question", data: bytes, headers: bytes) -> None:
+        """To the same place, so that the first answer counts; later, where there is no connection now or too many were
+        asked again."""
+        if self.up and self._repeats.spend():
+            question.repeat = None
+            with contextlib.suppress(BusUnavailable):
+                self._send(question.subject, data, headers, f"{self._inbox}{number}")
 
     # --- what is heard
 
@@ -282,8 +316,8 @@ class Link:
     def _answered(self, subject: str, reply_to: str, headers: bytes, data: bytes) -> None:
         number = subject[len(self._inbox) :]
         asked = self._asked.get(int(number)) if number.isdecimal() else None
-        if asked is not None and not asked[1].done():
-            asked[1].set_result((headers, data))
+        if asked is not None and not asked.answer.done():
+            asked.answer.set_result((headers, data))
 
     # --- the connection
 

@@ -275,6 +275,7 @@ def over(call: Call, now: Moment, *, reason: EndReason, cause: str, lasted: Last
         recording=call.attempt.recording if answered else None,
         ref=call.ref,
         campaign=call.attempt.campaign,
+        operator=call.operator,
     )
 
 

@@ -408,6 +408,9 @@ class CampaignActor(CampaignOnRecord):
             return claim_for_team(
                 crew, campaign, selection, self.book, self._lines, self._answered.places, now, hopeless=hopeless
             )
+        if campaign.settings.mode is Mode.PREVIEW:
+            looked = machine.look_through(campaign, selection, self.book, now)
+            return replace(looked, effects=(*looked.effects, ReturnLines()))
         decision = machine.claim(
             campaign, selection, self.book, len(self._lines), now, lines=self._lines, hopeless=hopeless
         )

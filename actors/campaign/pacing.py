@@ -100,13 +100,17 @@ class Way(NamedTuple):
 
 
 def without_team(mode: Mode) -> Way:
-    """Where all lines are its own operators, and each is used."""
+    """Where all lines are its own operators, and each is used; in preview mode nobody is there who could begin."""
+    if mode is Mode.PREVIEW:
+        return Way(mode)
     return Way(Mode.PROGRESSIVE, None if mode is Mode.PROGRESSIVE else Fallback.OWN_LINES)
 
 
 def pace_without_team(mode: Mode, lines: int, *, rests: bool) -> Pace:
     """The same, with so many lines."""
     found = without_team(mode)
+    if found.mode is Mode.PREVIEW:
+        return Pace(dials=0, limit=Limit.OPERATORS_DECIDE, mode=mode)
     limit = Limit.RESTS if rests else Limit.CARRIERS_FULL
     return Pace(dials=lines, limit=limit, mode=found.mode, fallback=found.fallback)
 

@@ -8,7 +8,7 @@ from actors.campaign.pacing import Plan
 from actors.campaign.presets import Preset, rules_for
 from actors.campaign.rules import Attempt, Rules, Verdict, open_by
 from actors.telephony.numbers import Number, home_of
-from bus_schemas.campaign import CampaignSettings
+from bus_schemas.campaign import CampaignSettings, Mode, Operators
 from bus_schemas.errors import misfit
 
 WINDOWS = 6  # of one day: the next moment that is in one of them on all clocks of a number is looked for one by one
@@ -88,6 +88,8 @@ class RuleBook:
 def must_be_rules(settings: CampaignSettings, within: str = "settings.") -> None:
     """Raise Refusal(INVALID_PARAMS), which names the field, for settings that are no rules, or whose hours have so many
     windows that it takes long to find the next one. What is on record is followed, however many it has."""
+    if settings.mode is Mode.PREVIEW and settings.operators is not Operators.TEAM:
+        raise misfit(f"{within}mode", "`preview` is for a `team` of `operators`, who look at a lead before its call.")
     texts = [settings.hours] if isinstance(settings.hours, str) else settings.hours.values()
     few = all(text.count(",") < WINDOWS for text in texts)
     if not few or any(len(day) > WINDOWS + 1 for day in rules_of(settings, within).hours.days):  # 1: over midnight

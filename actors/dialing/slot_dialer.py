@@ -14,12 +14,12 @@ from actors.runtime.peers import Peers
 from actors.runtime.wire import STOPPED, Page, forward
 from actors.slot.actor import SlotActor
 from actors.slot.machine import Take, Taken
-from actors.slot.pool import SHARED
+from actors.slot.pool import SHARED, Fits, IdleSlot
 from actors.slot.record import Slot
 from actors.slot.registry import SlotRegistry
 from actors.telephony.numbers import Number
 from actors.telephony.orders import Drop
-from bus_schemas.call import START_ON_SLOT, CallStarted, Phase, StartCall, state_of
+from bus_schemas.call import START_CALL, START_ON_SLOT, CallStarted, Phase, StartCall, state_of
 from bus_schemas.carriers import SlotCarrier, SlotsOf
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.host import START_ON_HOST, SlotsThere, StartOffered, StartOnHost
@@ -102,11 +102,15 @@ class SlotDialer:
         return await self.start_here(request.start, context)
 
     async def start_here(self, request: StartCall, context: Context) -> Page:
-        """Start a call on a slot of this host. The same command under way twice is one start."""
+        """Start a call on a slot of this host. The same command under way twice is one start. Whoever asked has given
+        up after START_CALL's time, and may not even be allowed to call any more."""
+        until = self._host.clock.monotonic() + START_CALL.timeout
 
         async def start(call_id: str) -> StartedCall:
             number = rules.canonical(request.number, self._rules, self._slots.regions)
             taken = await self._take(request, number, call_id, context)
+            if self._host.clock.monotonic() > until:
+                raise self._too_late(taken.slot, call_id, context.user)
             attempt = self._attempts.attempt(
                 call_id, context, slot=taken.slot, number=number.e164, after_ref=taken.after_ref
             )
@@ -130,9 +134,7 @@ class SlotDialer:
             finally:
                 self.offers.used(request.line, request.asker)
             if self._host.clock.now() > parse_utc(request.until):
-                self._host.tell(SlotActor, str(slot), Drop(call_id=call_id))
-                self._attempts.limits.let_go_in_pool(call_id, context.user)
-                raise TOO_LATE()
+                raise self._too_late(slot, call_id, context.user)
             attempt = self._attempts.attempt(
                 call_id, context, slot=taken.slot, number=number.e164, after_ref=taken.after_ref,
                 ring_at_least=request.ring_at_least, operator=request.operator,
@@ -143,6 +145,13 @@ class SlotDialer:
 
     # --- a slot
 
+    def _too_late(self, slot: int, call_id: str, user: str) -> Refusal:
+        """A slot that was taken is for others."""
+        self._host.tell(SlotActor, str(slot), Drop(call_id=call_id))
+        self._attempts.limits.let_go_in_pool(call_id, user)
+        self._attempts.limits.withdraw_line(f"slot-{slot}", call_id)
+        return TOO_LATE()
+
     async def _take(self, request: StartCall, number: Number, call_id: str, context: Context) -> Taken:
         if request.slot != "AUTO":
             self._check(number, self._region_of(request.slot), context)
@@ -151,9 +160,17 @@ class SlotDialer:
             return await self._take_slot(request.slot, call_id, context)
         self._check(number, number.country, context)  # a SIM of that country is looked for below
         regions = rules.sim_regions_for(number, self._rules)
-        last_refusal = NO_IDLE_SLOT()
-        idle = self._slots.idle
-        while (place := idle.take(context.user, regions, shared=self._has_share(context.user))) is not None:
+        last_refusal, looked_at = NO_IDLE_SLOT(), set[int]()
+
+        def fits(place: IdleSlot) -> bool:
+            nonlocal last_refusal
+            if self._has_had_its_calls(place.slot):
+                last_refusal = TOO_MANY_ON_SLOT()
+                return False
+            return place.slot not in looked_at  # one that is refused is idle again, and would be taken without end
+
+        while (place := self._idle_for(context.user, regions, fits)) is not None:
+            looked_at.add(place.slot)
             try:
                 return await self._take_slot(place.slot, call_id, context)
             except Refusal as refusal:
@@ -163,6 +180,9 @@ class SlotDialer:
         if regions is not None and not (regions & self._slots.regions):
             raise NOT_FROM_HERE()
         raise last_refusal if self._has_share(context.user) else self._share_held()
+
+    def _idle_for(self, user: str, regions: frozenset[str] | None, fits: Fits) -> IdleSlot | None:
+        return self._slots.idle.take(user, regions, shared=self._has_share(user), fits=fits)
 
     async def _take_slot(self, slot: int, call_id: str, context: Context) -> Taken:
         now, line = moment(self._host.clock), f"slot-{slot}"

@@ -45,7 +45,6 @@ from bus_schemas.imports import (
     IMPORT_ADVANCED,
     IMPORT_STARTED,
     IMPORT_TELEMETRY,
-    MAP_COLUMNS,
     OVER,
     CancelImport,
     Columns,
@@ -85,6 +84,12 @@ class Start(Order[Page], frozen=True, kw_only=True):
     checked: bool
 
 
+class Map(Order[ImportView], frozen=True, kw_only=True):
+    """Have these columns. Who asks sees the campaign."""
+
+    wanted: MapColumns
+
+
 class ImportActor(Actor[Import, ImportEvent, Never, Report]):
     """One import."""
 
@@ -107,9 +112,9 @@ class ImportActor(Actor[Import, ImportEvent, Never, Report]):
     def get(self, request: GetImport, context: Context) -> Outcome[ImportView]:
         return Outcome(decision=NOTHING, reply=self.view())
 
-    def map_columns(self, request: MapColumns, context: Context) -> Outcome[ImportView]:
-        columns = Columns(fields=request.fields, header=request.header)
-        return self._changed(machine.map_columns(self._import(), columns, context.user, self._now()))
+    def map_columns(self, order: Map, context: Context, now: Moment) -> Outcome[ImportView]:
+        columns = Columns(fields=order.wanted.fields, header=order.wanted.header)
+        return self._changed(machine.map_columns(self._import(), columns, context.user, now))
 
     def start_it(self, order: Start, context: Context, now: Moment) -> Outcome[Page]:
         decision = machine.start(self._import(), order.run, context.user, now, checked=order.checked)
@@ -126,10 +131,9 @@ class ImportActor(Actor[Import, ImportEvent, Never, Report]):
 
     commands = by_verb(
         command(GET_IMPORT, get),
-        command(MAP_COLUMNS, map_columns),
         command(CANCEL_IMPORT, cancel),
     )
-    orders = by_type(Create.by(create), Start.by(start_it))
+    orders = by_type(Create.by(create), Start.by(start_it), Map.by(map_columns))
 
     def _changed(self, decision: ImportDecision) -> Outcome[ImportView]:
         return Outcome(decision=decision, reply=self.view)

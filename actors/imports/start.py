@@ -9,7 +9,7 @@ import msgspec
 from actors.dialing.in_whose_name import must_dial_for
 from actors.dialing.rules import DialRules
 from actors.imports import folder
-from actors.imports.actor import NO_IMPORT, Create, ImportActor, Start
+from actors.imports.actor import NO_IMPORT, Create, ImportActor, Map, Start
 from actors.imports.desk import Desk, preview_key
 from actors.imports.machine import IS_OVER, NOT_READY, Import
 from actors.imports.reading import Here, Reader
@@ -26,7 +26,7 @@ from actors.runtime.rendezvous import shard_of
 from actors.runtime.service import serve
 from actors.runtime.shards import NOT_NOW, Sharded, bring_here
 from actors.runtime.wire import Page, ask, forward
-from bus_schemas.campaign import ADD_ON_SHARD, PAST_CAMPAIGN, AddOnShard, CampaignStatus, GetCampaign
+from bus_schemas.campaign import ADD_ON_SHARD, PAST_CAMPAIGN, AddOnShard, CampaignStatus, CampaignView, GetCampaign
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
 from bus_schemas.imports import (
     ADMIT_IMPORT,
@@ -36,6 +36,7 @@ from bus_schemas.imports import (
     IMPORT_FROM_PATH,
     IMPORT_ON_SHARD,
     LARGEST,
+    MAP_COLUMNS,
     OVER,
     PREVIEW_IMPORT,
     START_IMPORT,
@@ -49,6 +50,7 @@ from bus_schemas.imports import (
     ImportPreview,
     ImportStatus,
     ImportView,
+    MapColumns,
     StartImport,
     StoredFile,
 )
@@ -85,6 +87,7 @@ async def start(
         on_shard = OnShard(host=host, door=door)
         host.serve_beside(IMPORT_ON_SHARD, on_shard.create)
         host.serve_beside(START_IMPORT, on_shard.start)
+        host.serve_beside(MAP_COLUMNS, on_shard.map_columns)
         host.serve_beside(PREVIEW_IMPORT, on_shard.preview)
 
     parts.shards.add(Sharded(actor=ImportActor, prepare=prepare, over=IMPORT_ENDED))
@@ -113,6 +116,13 @@ class OnShard:
         if ready:
             await self._door.must_take(state.campaign_id, run=run, context=context)
         return await self._host.order(ImportActor, request.import_id, Start(run=run, checked=ready), context)
+
+    async def map_columns(self, request: MapColumns, context: Context) -> ImportView:
+        """Whoever says what is a number decides whom the campaign calls: they have sent the list, or see it."""
+        state = self._state(request.import_id)
+        if state.by != context.user:
+            await self._door.must_see(state.campaign_id, context)
+        return await self._host.order(ImportActor, request.import_id, Map(wanted=request), context)
 
     async def preview(self, request: GetImport, context: Context) -> Page:
         state = self._state(request.import_id)
@@ -196,16 +206,20 @@ class Door:
             await writer.undo()
             raise
 
+    async def must_see(self, campaign: str, context: Context) -> CampaignView:
+        """The campaign. Raises Refusal where it is none that the asker sees."""
+        seeing = Context(
+            command_id=self._ids.new(), user=context.user, actions=context.actions | {Action.CAMPAIGN_VIEW},
+            after=context.after,
+        )  # fmt: skip
+        return await ask(self._bus, PAST_CAMPAIGN, GetCampaign(campaign_id=campaign), seeing)
+
     async def must_take(self, campaign: str, *, run: bool, context: Context) -> None:
         """Raise Refusal where the campaign is none that the asker sees and may have dial, or takes no leads now. `run`:
         they make it run."""
         if run and not context.may(Action.CAMPAIGN_RUN):
             raise MAY_NOT_RUN()
-        seeing = Context(
-            command_id=self._ids.new(), user=context.user, actions=context.actions | {Action.CAMPAIGN_VIEW},
-            after=context.after,
-        )  # fmt: skip
-        there = await ask(self._bus, PAST_CAMPAIGN, GetCampaign(campaign_id=campaign), seeing)
+        there = await self.must_see(campaign, context)
         must_dial_for(there.by, there.settings, context)
         asked = AddOnShard(shard=shard_of(campaign), campaign_id=campaign, leads=())
         found = await ask(self._bus, ADD_ON_SHARD, asked, Context(command_id=self._ids.new(), fresh=True))

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
 from typing import Any, Protocol, TypeVar
 
 from msgspec.structs import replace
@@ -37,11 +38,12 @@ class Unread(Protocol):
 class Answers:
     """`read` asks the tables, which have all up to the entry `folded`; `unread` is what the journal has beyond one.
     `examine` looks at a table and its indexes, `now` is in seconds on a clock that only goes forward.
-    `region`: where phone numbers stand that do not say it. `joins`: calls of the site can wait for operators."""
+    `region`: where phone numbers stand that do not say it. `joins`: calls of the site can wait for operators. `zone`,
+    `wall`: the site's, and the time."""
 
     def __init__(
         self, *, read: Read, folded: Callable[[], int], unread: Unread, examine: Examine, now: Callable[[], float],
-        region: str, joins: bool = False,
+        region: str, joins: bool = False, zone: tzinfo = UTC, wall: Callable[[], datetime],
     ) -> None:  # fmt: skip
         self.read = read
         self.folded = folded
@@ -50,6 +52,8 @@ class Answers:
         self.now = now
         self.region = region
         self.joins = joins
+        self.zone = zone
+        self.wall = wall
 
     def handlers(self) -> tuple[Served, ...]:
         """Who answers which line."""

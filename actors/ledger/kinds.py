@@ -5,6 +5,7 @@ from actors.ledger import (
     audit,
     call,
     campaign,
+    dashboard,
     do_not_call,
     imports,
     log,
@@ -24,6 +25,7 @@ READ_MODELS = (
     imports.READ_MODEL,
     note.READ_MODEL,
     all_leads.READ_MODEL,
+    dashboard.READ_MODEL,
     audit.READ_MODEL,
 )
 PROJECTIONS = tuple(projection for model in READ_MODELS for projection in model.projections)

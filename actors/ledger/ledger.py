@@ -8,6 +8,7 @@ read long of late: they wait for each other, and nobody else for them. A read en
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, tzinfo
 from functools import partial
 from typing import Any, TypeVar
 
@@ -43,18 +44,23 @@ NOT_READABLE = RefusalTemplate(ErrorCode.UNAVAILABLE, "The records cannot be rea
 Answer = TypeVar("Answer")
 
 
+def now_in_utc() -> datetime:
+    return datetime.now(UTC)
+
+
 class NotQuick(Exception):
     """A list takes longer than it may where others wait."""
 
 
 class Ledger:
-    """The read models of one host. `region`, `joins`: see `Answers`. `threads=False`: the store is asked on the loop,
-    as simulated time needs it. `source`: what is folded; None: the journal. `models`: what it is folded into, whose
-    tables the store has."""
+    """The read models of one host. `region`, `joins`, `zone`, `wall`: see `Answers`. `threads=False`: the store is
+    asked on the loop, as simulated time needs it. `source`: what is folded; None: the journal. `models`: what it is
+    folded into, whose tables the store has."""
 
     def __init__(
         self, *, bus: Bus, store: Store, region: str = NOWHERE, joins: bool = False, threads: bool = True,
         source: Source | None = None, models: Sequence[ReadModel] = READ_MODELS,
+        zone: tzinfo = UTC, wall: Callable[[], datetime] = now_in_utc,
     ) -> None:  # fmt: skip
         self._bus = bus
         self._source = source = source or Source(stream=bus)
@@ -69,15 +75,14 @@ class Ledger:
         answers = [
             model.answers(
                 read=self._read, folded=lambda: self.folded, unread=self._unread, examine=self._examine, now=self._now,
-                region=region,
-                joins=joins,
+                region=region, joins=joins, zone=zone, wall=wall,
             )
             for model in models
         ]  # fmt: skip
         self._handlers = tuple(served for each in answers for served in each.handlers())
-        self._hears: dict[Topic[Any], Callable[[Any], Awaitable[None]]] = {}
-        for each in answers:
-            self._hears |= each.hears()
+        self._hears: dict[Topic[Any], list[Callable[[Any], Awaitable[None]]]] = {}
+        for topic, hear in (heard for each in answers for heard in each.hears().items()):
+            self._hears.setdefault(topic, []).append(hear)
         self._service = Service(bus=bus, queue="ledger", handlers=self._handlers)
 
     @property
@@ -145,7 +150,8 @@ class Ledger:
         except UNDECODABLE as error:
             log.warning("telemetry not understood", subject=message.subject, error=str(error))
         else:
-            await self._hears[topic](telemetry)
+            for hear in self._hears[topic]:
+                await hear(telemetry)
 
     # --- the store
 

@@ -1,6 +1,7 @@
 """How the ledger starts."""
 
 from contextlib import AsyncExitStack
+from datetime import UTC, tzinfo
 
 from actors.ledger import log
 from actors.ledger.ledger import Ledger
@@ -10,10 +11,13 @@ from actors.runtime.parts import Parts
 
 
 async def start(
-    parts: Parts, stack: AsyncExitStack, *, store: Store, region: str, joins: bool = False, threads: bool = True
-) -> Ledger:
-    """The records of this process, kept in `store`. `region`, `joins`, `threads`: see `Ledger`."""
-    ledger = Ledger(bus=parts.bus, store=store, region=region, joins=joins, threads=threads)
+    parts: Parts, stack: AsyncExitStack, *, store: Store, region: str, joins: bool = False, zone: tzinfo = UTC,
+    threads: bool = True,
+) -> Ledger:  # fmt: skip
+    """The records of this process, kept in `store`. `region`, `joins`, `zone`, `threads`: see `Ledger`."""
+    ledger = Ledger(
+        bus=parts.bus, store=store, region=region, joins=joins, zone=zone, wall=parts.clock.now, threads=threads
+    )
     await ledger.start()
     stack.push_async_callback(ledger.stop)
     return ledger

@@ -128,8 +128,12 @@ class LogStream(Stream, Protocol):
 class Bus(Protocol):
     """What actors and gateway need of a bus. Every call has a deadline; the errors are the ones above."""
 
-    async def request(self, subject: str, data: bytes, headers: Headers, *, timeout: float) -> Message:
-        """Ask and wait for one answer. NoResponders, RequestTimeout, BusUnavailable."""
+    async def request(
+        self, subject: str, data: bytes, headers: Headers, *, timeout: float, again: float | None = None
+    ) -> Message:
+        """Ask and wait for one answer. `again`: after so many seconds without one it is sent a second time, to whoever
+        is there by then, and the first answer counts; only where that changes nothing, and as far as `Repeats` lets.
+        NoResponders (also where nobody is there any more), RequestTimeout, BusUnavailable."""
 
     async def publish(self, subject: str, data: bytes, headers: Headers) -> None:
         """Say without being heard for certain: telemetry only."""

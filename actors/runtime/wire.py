@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from actors.runtime.bus import Bus, BusUnavailable, Message, NoResponders, RequestTimeout, TooLarge
 from actors.runtime.context import FRESH_HEADER, Context
-from bus_schemas.contract import UNDECODABLE, Rpc
+from bus_schemas.contract import UNDECODABLE, AnyRpc, Rpc
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, Refused
 
 log = structlog.get_logger()
@@ -52,21 +52,18 @@ async def ask_raw(
     """Ask, and give back the answer undecoded. Raises Refusal for every way in which it was not done.
 
     Nobody there means that nothing was done, so the same command is sent again until the line's time is over. What is
-    sent again is not fresh: the first one may have arrived all the same. A line that says so (`again`) is also sent
-    again where nobody answers.
+    sent again is not fresh: the first one may have arrived all the same. What changes nothing (`Rpc.again`) is also
+    sent once more where nobody answers.
     """
-    data, headers = _encode(request), context.headers()
+    subject, data, headers = rpc.subject_for(request), _encode(request), context.headers()
     loop = asyncio.get_running_loop()
     deadline = loop.time() + rpc.timeout
     pause = RETRY_FIRST
     while True:
         try:
-            left = deadline - loop.time()
-            wait = left if rpc.again is None or not retry else min(left, rpc.again)
-            return await _ask_once(bus, rpc, rpc.subject_for(request), data, headers, wait)
+            return await _ask_once(bus, rpc, subject, data, headers, deadline, again=retry)
         except Refusal as refusal:
-            lost = refusal.code is ErrorCode.TIMEOUT and rpc.again is not None
-            if not (lost or refusal.code is ErrorCode.UNAVAILABLE) or not retry or loop.time() + pause >= deadline:
+            if refusal.code is not ErrorCode.UNAVAILABLE or not retry or loop.time() + pause >= deadline:
                 raise
         headers.pop(FRESH_HEADER, None)
         await asyncio.sleep(pause)
@@ -95,15 +92,16 @@ async def forward(
 
 
 async def _ask_once(
-    bus: Bus, rpc: Rpc[Request, Reply], subject: str, data: bytes, headers: dict[str, str], timeout: float
+    bus: Bus, rpc: AnyRpc, subject: str, data: bytes, headers: dict[str, str], deadline: float, *, again: bool
 ) -> Message:
+    left = deadline - asyncio.get_running_loop().time()
     try:
-        answered = await bus.request(subject, data, headers, timeout=timeout)
+        answered = await bus.request(subject, data, headers, timeout=left, again=rpc.asked_again if again else None)
     except NoResponders:
         if rpc.fallback is None:
             raise Refusal(ErrorCode.UNAVAILABLE, "Nobody is there to do this now. Try again.") from None
         headers.pop(FRESH_HEADER, None)
-        return await _ask_once(bus, rpc.fallback, rpc.fallback.subject, data, headers, timeout)
+        return await _ask_once(bus, rpc.fallback, rpc.fallback.subject, data, headers, deadline, again=again)
     except RequestTimeout:
         raise Refusal(ErrorCode.TIMEOUT, "No answer in time; it may have been done. Ask before repeating.") from None
     except BusUnavailable:

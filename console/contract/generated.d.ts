@@ -1728,6 +1728,69 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/dashboard": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What goes on now and was today
+         * @description What goes on now and was today.
+         */
+        get: operations["get_api_dashboard"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/dashboard/series": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What calls came to over time
+         * @description What calls came to over time. `since` and `until`: today if they are not given; wider by what is missing of a
+         *         quarter of an hour. `step`: a quarter of an hour (at most 7 days), an hour (92) or a day (400) on the site's clock.
+         *         `by` and `value`: of one operator, campaign, trunk or slot alone.
+         */
+        get: operations["get_api_dashboard_series"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/dashboard/breakdown": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What calls came to by whose they are
+         * @description What calls came to by operator, campaign, trunk or slot, those with most calls first. `since` and `until`: as of
+         *         a series, at most 92 days.
+         */
+        get: operations["get_api_dashboard_breakdown"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/livez": {
         parameters: {
             query?: never;
@@ -4589,6 +4652,134 @@ export interface components {
             note: string;
         };
         /**
+         * GetDashboard
+         * @description What goes on now and was today.
+         */
+        GetDashboard: Record<string, never>;
+        /**
+         * Dashboard
+         * @description What goes on now and was today, of what the asker sees. `active_slots`: that are in a call or could take one.
+         *         `today_calls`: that began today on the site's clock, also those that go on. `failed_calls`: those of them that the
+         *         platform, a phone, a trunk or the network has failed.
+         */
+        Dashboard: {
+            active_calls: number;
+            active_slots: number;
+            today_calls: number;
+            failed_calls: number;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            timestamp: string;
+        };
+        /**
+         * GetSeries
+         * @description What calls came to over time. `since` and `until`: today if they are not given; wider by what is missing of a
+         *         quarter of an hour. `step`: a quarter of an hour (at most 7 days), an hour (92) or a day (400) on the site's clock.
+         *         `by` and `value`: of one operator, campaign, trunk or slot alone.
+         */
+        GetSeries: {
+            /** @default null */
+            since: string | null;
+            /** @default null */
+            until: string | null;
+            /**
+             * @default hour
+             * @enum {unknown}
+             */
+            step: "day" | "hour" | "quarter";
+            /** @default null */
+            by: ("campaign" | "operator" | "slot" | "trunk") | null;
+            /** @default null */
+            value: string | null;
+        };
+        /**
+         * Series
+         * @description The calls that began from `since` until before `until`, together and in `buckets`, of which there is one for each
+         *         step, also where nothing was. `busiest`: the bucket with most calls. `timezone`: the site's.
+         */
+        Series: {
+            calls: number;
+            answered: number;
+            failed: number;
+            talk_seconds: number;
+            ring_seconds: number;
+            outcomes: {
+                [key: string]: number;
+            };
+            answer_rate: number | null;
+            mean_talk: number | null;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            since: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            until: string;
+            timezone: string;
+            /** @enum {unknown} */
+            step: "day" | "hour" | "quarter";
+            busiest: string | null;
+            buckets: components["schemas"]["Bucket"][];
+        };
+        /**
+         * Bucket
+         * @description The calls that began between `at` and the next bucket.
+         */
+        Bucket: {
+            calls: number;
+            answered: number;
+            failed: number;
+            talk_seconds: number;
+            ring_seconds: number;
+            outcomes: {
+                [key: string]: number;
+            };
+            answer_rate: number | null;
+            mean_talk: number | null;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+        };
+        /**
+         * GetBreakdown
+         * @description What calls came to by operator, campaign, trunk or slot, those with most calls first. `since` and `until`: as of
+         *         a series, at most 92 days.
+         */
+        GetBreakdown: {
+            /** @enum {unknown} */
+            by: "campaign" | "operator" | "slot" | "trunk";
+            /** @default null */
+            since: string | null;
+            /** @default null */
+            until: string | null;
+            /** @default 100 */
+            limit: number;
+        };
+        /**
+         * Share
+         * @description The calls of one operator, campaign, trunk or slot.
+         */
+        Share: {
+            calls: number;
+            answered: number;
+            failed: number;
+            talk_seconds: number;
+            ring_seconds: number;
+            outcomes: {
+                [key: string]: number;
+            };
+            answer_rate: number | null;
+            mean_talk: number | null;
+            value: string;
+        };
+        /**
          * AuditRecorded
          * @description Entries that were written together. `first`: the number of the first. `hash` is the SHA-256, hexadecimal, of
          *         `previous` and the entries as they stand here (`actors/audit/chain.py`). `intents`: for each entry
@@ -4806,7 +4997,7 @@ export interface components {
         /**
          * CallEnded
          * @description The one terminal event of a call. `clock_suspect`: the talk time had to be taken from wall clocks, or from a
-         *         clock that was set meanwhile. `ref`: the phone's own name for the call.
+         *         clock that was set meanwhile. `ref`: the phone's own name for the call. `operator`: whose it was, if somebody's.
          */
         CallEnded: {
             /**
@@ -4850,6 +5041,8 @@ export interface components {
             ref: string | null;
             /** @default null */
             campaign: string | null;
+            /** @default null */
+            operator: string | null;
         };
         /**
          * CallEnriched
@@ -6548,6 +6741,12 @@ export interface components {
                 /** @constant */
                 event: "log.update";
                 data: components["schemas"]["LogRecord"];
+                seq: number;
+            };
+            "dashboard.update": {
+                /** @constant */
+                event: "dashboard.update";
+                data: components["schemas"]["Dashboard"];
                 seq: number;
             };
         };
@@ -16975,6 +17174,248 @@ export interface operations {
             };
             /** @description NOT_FOUND */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    get_api_dashboard: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Dashboard"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    get_api_dashboard_series: {
+        parameters: {
+            query?: {
+                since?: string | null;
+                until?: string | null;
+                step?: "day" | "hour" | "quarter";
+                by?: ("campaign" | "operator" | "slot" | "trunk") | null;
+                value?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Series"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    get_api_dashboard_breakdown: {
+        parameters: {
+            query: {
+                by: "campaign" | "operator" | "slot" | "trunk";
+                since?: string | null;
+                until?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Share"][];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

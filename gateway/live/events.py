@@ -32,12 +32,18 @@ for row in ROOMS:
 class RoomEvent(Struct, frozen=True):
     """What the room of one kind hears of an event. `texts`: Socket.IO packets, one for each set of those `rights` that
     somebody can hold which its fields ask for; of most events there are none, and one text. `owners`: whose thing it is
-    about, None: everybody's; empty: nobody knows, and only who sees all hears it."""
+    about, None: everybody's; empty: nobody knows, and only who sees all hears it. `facts`: the fields by which clients
+    narrow what they hear."""
 
     kind: Kind
     rights: frozenset[Action]
     texts: Mapping[frozenset[str], str]
     owners: tuple[str | None, ...]
+    facts: Mapping[str, object]
+
+    def fits(self, narrowed: Mapping[str, object]) -> bool:
+        """Whether it is what a client wants to hear of."""
+        return all(self.facts.get(name) == value for name, value in narrowed.items())
 
     def is_for(self, caller: Caller) -> bool:
         """Whether somebody sees the thing. A thing that changes hands is still heard of by who had it."""
@@ -94,7 +100,9 @@ def presented(topic: Topic[Struct], event: Struct, headers: Headers, seq: int) -
             if update is not None
         }
         if texts:
-            found.append(RoomEvent(row.kind, asked, texts, owners_in(headers, row.kind)))
+            [update, *_] = (update for update in updates.values() if update is not None)
+            facts = {name: getattr(update, name) for name, _ in row.narrows}
+            found.append(RoomEvent(row.kind, asked, texts, owners_in(headers, row.kind), facts))
     return found
 
 

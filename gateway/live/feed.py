@@ -23,23 +23,26 @@ from actors.runtime.clock import Clock
 from actors.runtime.context import Context
 from bus_schemas.campaign_telemetry import CampaignTelemetry
 from bus_schemas.contract import UNDECODABLE, Topic
-from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
+from bus_schemas.errors import ErrorCode, Refusal, misfit
 from bus_schemas.names import Share
 from bus_schemas.operator import OPERATOR, PRESENT, RENEW_PRESENCE, RenewPresence
-from gateway import shapes
 from gateway.auth import Authenticator, Caller
 from gateway.connections import crowded_out
-from gateway.live import log_room
+from gateway.live import dashboard_room, log_room
+from gateway.live.answering import again_and_again, answered
+from gateway.live.asking import Narrowed, asked_of, asked_of_room
 from gateway.live.client import LiveClient
+from gateway.live.dashboard_room import DashboardRoom
 from gateway.live.engine import QUIET, Server
 from gateway.live.events import RoomEvent, packet, presented, room_events
-from gateway.live.fields import Seq
 from gateway.live.history import AT_ONCE, History
-from gateway.live.log_room import LogRoom
+from gateway.live.log_room import LogRoom, SubscribeLog
 from gateway.live.transports import DISCONNECT, TextOnly, Transports
 from gateway.log_feed import LogFeed
 from gateway.metrics import Metrics
+from gateway.routes import AnyRoom
 from gateway.surface import LIVE, ROOMS
+from gateway.surface.dashboard import ROOM as DASHBOARD
 
 log = structlog.get_logger()
 
@@ -53,10 +56,8 @@ REFUSED = 1.0  # seconds for a refusal to go out before its transport is closed
 SESSIONS = 256  # of one share at once; those that poll hold no connection that could be counted
 LONGEST = 16 * 1024  # bytes of what a client says at once
 
-AWAY = RefusalTemplate(ErrorCode.UNAVAILABLE, "The journal is not reachable now. Subscribe again.")
 GONE = "The client has gone."
 REPLACED = "Another subscription of this room has replaced it."
-BROKEN = RefusalTemplate(ErrorCode.INTERNAL, "Internal error.")
 
 PERMISSION = {row.kind.room: row.kind.view for row in LIVE}
 Ask = Callable[[str, Sequence[Any]], Awaitable[dict[str, Any]]]  # a client and what it has passed; its answer
@@ -101,6 +102,9 @@ class LiveFeed:
         self._log = LogRoom(
             feed=log_feed, transports=self.transports, history=self._history, metrics=metrics, clients=self._clients
         )
+        self._dashboard = DashboardRoom(
+            bus=bus, transports=self.transports, metrics=metrics, clients=self._clients, seq=lambda: self.seq
+        )
         self._deaf: Callable[[], None] = lambda: None
         self._figures: dict[str, tuple[Topic[Any], Struct, Headers]] = {}  # by subject, not sent yet
         self._stops: list[Unsubscribe] = []
@@ -109,9 +113,13 @@ class LiveFeed:
         self._forget: Callable[[], None] = lambda: None
         self.server.on("connect", self._connect)
         self.server.on("disconnect", self._disconnect)
-        self.server.on("auth:refresh", _answered("the token", self._refresh))
-        for room in PERMISSION:
-            ask = self._subscribe_to_log if room == log_room.NAME else self._in_room(room)
+        self.server.on("auth:refresh", answered("the token", self._refresh))
+        others: dict[str, Ask] = {
+            log_room.NAME: self._subscribe_to_log, dashboard_room.NAME: self._subscribe_to_dashboard
+        }  # fmt: skip
+        for row in LIVE:
+            room = row.kind.room
+            ask = others.get(room) or self._in_room(row)
             self.server.on(f"subscribe:{room}", self._subscriber(room, ask))
             self.server.on(f"unsubscribe:{room}", self._unsubscriber(room))
 
@@ -127,9 +135,10 @@ class LiveFeed:
             self._stops.append(await self._bus.subscribe(topic.pattern, self._hears_telemetry(topic)))
         self._deaf = self._log.start()
         self._forget = self._authenticator.on_change(self._look_again)
-        self._spawn(_again_and_again(TELEMETRY_PAUSE, self._send_telemetry))
-        self._spawn(_again_and_again(KEYS_PAUSE, self._look_at_keys))
-        self._spawn(_again_and_again(PRESENCE_PAUSE, self._say_who_is_there))
+        self._spawn(again_and_again(TELEMETRY_PAUSE, self._send_telemetry))
+        self._spawn(again_and_again(dashboard_room.PAUSE, self._dashboard.look))
+        self._spawn(again_and_again(KEYS_PAUSE, self._look_at_keys))
+        self._spawn(again_and_again(PRESENCE_PAUSE, self._say_who_is_there))
 
     async def stop(self) -> None:
         self._forget()
@@ -277,22 +286,27 @@ class LiveFeed:
 
     # --- rooms
 
-    def _in_room(self, room: str) -> Ask:
+    def _in_room(self, room: AnyRoom) -> Ask:
         async def ask(sid: str, options: Sequence[Any]) -> dict[str, Any]:
-            return await self._subscribe(sid, room, _since(options))
+            return await self._subscribe(sid, room.kind.room, *asked_of_room(options, room))
 
         return ask
 
     async def _subscribe_to_log(self, sid: str, options: Sequence[Any]) -> dict[str, Any]:
-        asked = log_room.asked_of(options)
+        asked = asked_of(options, SubscribeLog)
         client = self._begin(sid, log_room.NAME)
         return await self._log.subscribe(client, asked, self._still(sid, client, log_room.NAME))
+
+    async def _subscribe_to_dashboard(self, sid: str, options: Sequence[Any]) -> dict[str, Any]:
+        asked_of_room(options, DASHBOARD)  # the figures are told whole, whatever was seen of them
+        client = self._begin(sid, dashboard_room.NAME)
+        return await self._dashboard.subscribe(client, self._still(sid, client, dashboard_room.NAME))
 
     def _subscriber(self, room: str, ask: Ask) -> Any:
         async def subscribe(sid: str, *options: Any) -> dict[str, Any]:
             return await ask(sid, options)
 
-        return _answered(room, subscribe)
+        return answered(room, subscribe)
 
     def _unsubscriber(self, room: str) -> Any:
         async def unsubscribe(sid: str, *options: Any) -> Any:
@@ -326,8 +340,9 @@ class LiveFeed:
 
         return still
 
-    async def _subscribe(self, sid: str, room: str, since: int | None) -> dict[str, Any]:
+    async def _subscribe(self, sid: str, room: str, since: int | None, narrowed: Narrowed) -> dict[str, Any]:
         client = self._begin(sid, room)
+        client.narrowed[room] = narrowed
         missed = 0 if since is None else self.seq - since
         if missed < 0:
             raise misfit("since", "it is ahead of the journal.", seq=self.seq)
@@ -359,7 +374,7 @@ class LiveFeed:
     def _tell(self, client: LiveClient, room: str, events: Iterable[RoomEvent]) -> None:
         """Send one client what is for a room and for its eyes."""
         for event in events:
-            if event.kind.room == room and event.is_for(client.caller):
+            if event.kind.room == room and event.fits(client.narrowed[room]) and event.is_for(client.caller):
                 self.transports.write(client.transport, event.text_for(client.caller))
 
     # --- events
@@ -420,48 +435,6 @@ class LiveFeed:
         task.add_done_callback(self._tasks.discard)
 
 
-def _answered(what: str, work: Callable[..., Awaitable[dict[str, Any]]]) -> Any:
-    """What a client asks for, acknowledged once: `{"error": false, ...}`, or in the error format."""
-
-    async def answer(sid: str, *given: Any) -> Any:
-        try:
-            return await work(sid, *given)
-        except Refusal as refusal:
-            return msgspec.to_builtins(refusal.as_refused())
-        except BusError as error:
-            log.warning("not done for a live client", asked=what, error=repr(error))
-            return msgspec.to_builtins(AWAY().as_refused())
-        except Exception:
-            log.exception("not done for a live client", asked=what)
-            return msgspec.to_builtins(BROKEN().as_refused())
-
-    return answer
-
-
-async def _again_and_again(pause: float, work: Callable[[], Awaitable[None]]) -> None:
-    """Do something every `pause` seconds, also after it has failed."""
-    while True:
-        await asyncio.sleep(pause)
-        try:
-            await work()
-        except Exception:
-            log.exception("live feed: failed and goes on", work=getattr(work, "__name__", ""))
-
-
 def _said(event: str, refusal: Refusal) -> str:
     """A refusal that the server says by itself."""
     return packet(event, refusal.as_refused())
-
-
-def _since(given: Sequence[Any]) -> int | None:
-    options = given[0] if given else None
-    if options is None:
-        return None
-    if len(given) > 1 or not isinstance(options, dict):
-        raise Refusal(ErrorCode.INVALID_PARAMS, 'Subscribe with {"since": seq}, or with nothing.')
-    for name in options.keys() - {"since"}:
-        raise shapes.no_such(name, "field", ["since"])
-    since = options.get("since")
-    if since is not None and (not isinstance(since, int) or isinstance(since, bool) or since < 0):
-        raise shapes.wrong_kind("since", Seq, since)
-    return since

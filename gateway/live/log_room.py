@@ -8,13 +8,11 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
-from bus_schemas.errors import ErrorCode, Refusal, misfit
+from bus_schemas.errors import misfit
 from bus_schemas.fields import CallId, SlotId
 from bus_schemas.log import ListLogs, LogRecord, Module, Severity, SoughtText, TraceId, fits
-from gateway import shapes
 from gateway.live.client import LiveClient
 from gateway.live.events import packet
 from gateway.live.fields import Seq
@@ -107,19 +105,6 @@ class LogRoom:
         for record in records:
             if sees(client.caller, record) and fits(wanted, record):
                 self._transports.write(client.transport, _text(record))
-
-
-def asked_of(given: Sequence[Any]) -> SubscribeLog:
-    """What a client subscribes with. Raises Refusal(INVALID_PARAMS)."""
-    options = given[0] if given else None
-    if options is None:
-        return SubscribeLog()
-    if len(given) > 1 or not isinstance(options, dict):
-        raise Refusal(ErrorCode.INVALID_PARAMS, 'Subscribe with {"since": seq, "severity": ...}, or with nothing.')
-    try:
-        return msgspec.convert(options, SubscribeLog)
-    except msgspec.ValidationError as error:
-        raise shapes.undecodable(error, options, SubscribeLog) from None
 
 
 async def _next_of(records: AsyncIterator[LogRecord]) -> list[LogRecord]:

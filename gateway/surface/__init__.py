@@ -5,6 +5,7 @@ from gateway.surface import (
     audit,
     call,
     campaign,
+    dashboard,
     do_not_call,
     imports,
     log,
@@ -18,13 +19,13 @@ from gateway.surface import (
 ROUTES: tuple[Route, ...] = (
     *user.ROUTES, *audit.ROUTES, *slot.ROUTES, *call.ROUTES, *trunk.ROUTES,
     *campaign.ROUTES, *do_not_call.ROUTES, *operator.ROUTES, *imports.ROUTES, *log.ROUTES,
-    *note.ROUTES,
+    *note.ROUTES, *dashboard.ROUTES,
 )  # fmt: skip
 ROOMS: tuple[AnyRoom, ...] = (
     call.ROOM, slot.ROOM, trunk.ROOM, campaign.ROOM, do_not_call.ROOM, operator.ROOM, imports.ROOM,
     note.ROOM,
 )  # fmt: skip
-LIVE: tuple[AnyRoom, ...] = (*ROOMS, log.ROOM)  # also what comes from elsewhere than the journal
+LIVE: tuple[AnyRoom, ...] = (*ROOMS, log.ROOM, dashboard.ROOM)  # also what comes from elsewhere than the journal
 
 
 def routes_of(part: Part) -> tuple[Route, ...]:

@@ -30,7 +30,7 @@ from bus_schemas.call import (
     state_of,
     status_of,
 )
-from bus_schemas.fields import CallId, LineName, Utc
+from bus_schemas.fields import CallId, LineName, SlotId, Username, Utc
 from gateway.routes import Part, Room, Route, shared_fields
 
 P = Part
@@ -115,4 +115,5 @@ def present(event: Struct) -> CallUpdate:
 ROOM = Room(
     CALL, CallUpdate,
     (CALL_DIALING, CALL_ALERTING, CALL_CONNECTED, CALL_JOINED, CALL_ENDING, CALL_ENDED), present,
+    narrows=(("slot", SlotId), ("user", Username), ("call_id", CallId)),
 )  # fmt: skip

@@ -204,4 +204,5 @@ ROOM = Room(
         CAMPAIGN_STOPPED, CAMPAIGN_FINISHED, CAMPAIGN_ARCHIVED, CAMPAIGN_TELEMETRY,
     ),
     present,
+    narrows=(("campaign", CampaignId),),
 )  # fmt: skip

@@ -52,4 +52,6 @@ def present(event: DoNotCallAdded | DoNotCallRemoved) -> DoNotCallUpdate:
     return DoNotCallUpdate(**fields, change="added" if isinstance(event, DoNotCallAdded) else "removed")
 
 
-ROOM = Room(DO_NOT_CALL, DoNotCallUpdate, (DO_NOT_CALL_ADDED, DO_NOT_CALL_REMOVED), present)
+ROOM = Room(
+    DO_NOT_CALL, DoNotCallUpdate, (DO_NOT_CALL_ADDED, DO_NOT_CALL_REMOVED), present, narrows=(("list", ListId),)
+)

@@ -128,4 +128,5 @@ ROOM = Room(
         IMPORT_TELEMETRY,
     ),
     present,
+    narrows=(("import_id", ImportId),),
 )  # fmt: skip

@@ -69,4 +69,7 @@ def present(event: NoteAdded | NoteEdited | NoteDeleted) -> NoteUpdate:
             return NoteUpdate(**fields, change="deleted")
 
 
-ROOM = Room(NOTE, NoteUpdate, (NOTE_ADDED, NOTE_EDITED, NOTE_DELETED), present)
+ROOM = Room(
+    NOTE, NoteUpdate, (NOTE_ADDED, NOTE_EDITED, NOTE_DELETED), present,
+    narrows=(("call_id", CallId), ("campaign_id", Id), ("lead", Id)),
+)  # fmt: skip

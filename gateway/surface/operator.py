@@ -4,7 +4,7 @@ from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
-from bus_schemas.fields import CallId, Utc
+from bus_schemas.fields import CallId, Username, Utc
 from bus_schemas.lead import Meaning
 from bus_schemas.operator import (
     ASSIGN_OPERATOR,
@@ -114,4 +114,5 @@ ROOM = Room(
         OPERATOR_DISPOSED,
     ),
     present,
+    narrows=(("user", Username),),
 )  # fmt: skip

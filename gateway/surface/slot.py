@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Struct, UnsetType
 
 from bus_schemas.call import CALL_DIALING, CALL_ENDED, CallDialing, CallEnded
-from bus_schemas.fields import Utc
+from bus_schemas.fields import SlotId, Utc
 from bus_schemas.slot import (
     ADB_COMMAND,
     CONFIGURE_SLOT,
@@ -126,4 +126,5 @@ ROOM = Room(
         SLOT_TELEMETRY, CALL_DIALING, CALL_ENDED,
     ),
     present,
+    narrows=(("slot", SlotId),),
 )  # fmt: skip

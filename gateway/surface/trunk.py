@@ -39,4 +39,4 @@ def present(event: Struct) -> TrunkUpdate:
     return TrunkUpdate(**shared_fields(event, TrunkUpdate))
 
 
-ROOM = Room(TRUNK, TrunkUpdate, (TRUNK_CHANGED,), present)
+ROOM = Room(TRUNK, TrunkUpdate, (TRUNK_CHANGED,), present, narrows=(("trunk", TrunkName),))

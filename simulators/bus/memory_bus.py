@@ -35,6 +35,7 @@ from actors.runtime.bus import (
     Size,
     Unsubscribe,
 )
+from actors.runtime.repeats import Repeats
 from bus_schemas.host import StreamUse
 from simulators.bus.memory_broker import Ack, Client, Follower, Full, MemoryBroker, Subscription, matches
 from simulators.bus.memory_log import MemoryLog
@@ -52,6 +53,7 @@ class MemoryBus:
         self._broker = broker
         self._step = step
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._repeats = Repeats()
         self._unsettled: set[str] = set()  # ids of writes that were sent and not answered
         self._awake = asyncio.Event()
         self._awake.set()
@@ -161,19 +163,20 @@ class MemoryBus:
 
     # --- requests and telemetry
 
-    async def request(self, subject: str, data: bytes, headers: Headers, *, timeout: float) -> Message:
+    async def request(
+        self, subject: str, data: bytes, headers: Headers, *, timeout: float, again: float | None = None
+    ) -> Message:
         await self._pass(f"before request {subject}")
-        answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Message] = loop.create_future()
         if self.connected:
-            listeners = self._broker.listeners(subject)
-            if not listeners:
-                raise NoResponders(subject)
-            for listener in listeners:
-                reply = partial(self._reply, listener.client, answer, self._connection)
-                message = Message(subject=subject, data=data, headers=dict(headers), reply=reply)
-                listener.client.receive(listener, message)
+            self._send(answer, subject, data, headers)
         elif self._notice_at <= self._now():
             raise BusUnavailable("not connected")
+        if again is not None:
+            self._repeats.earn()
+            timer = loop.call_later(again, self._ask_again, answer, subject, data, headers)
+            answer.add_done_callback(lambda _: timer.cancel())
         try:
             async with asyncio.timeout(timeout):
                 found = await answer
@@ -182,6 +185,20 @@ class MemoryBus:
             raise RequestTimeout(subject) from None
         await self._pass(f"after request {subject}")
         return found
+
+    def _send(self, answer: "asyncio.Future[Message]", subject: str, data: bytes, headers: Headers) -> None:
+        """Hand a question to who hears it. Where nobody does, that is the answer."""
+        listeners = self._broker.listeners(subject)
+        if not listeners:
+            answer.set_exception(NoResponders(subject))
+        for listener in listeners:
+            reply = partial(self._reply, listener.client, answer, self._connection)
+            message = Message(subject=subject, data=data, headers=dict(headers), reply=reply)
+            listener.client.receive(listener, message)
+
+    def _ask_again(self, answer: "asyncio.Future[Message]", subject: str, data: bytes, headers: Headers) -> None:
+        if self.alive and not self.paused and self.connected and not answer.done() and self._repeats.spend():
+            self._send(answer, subject, data, headers)
 
     async def _reply(
         self, answerer: Client, answer: "asyncio.Future[Message]", connection: int, body: bytes, headers: Headers

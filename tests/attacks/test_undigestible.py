@@ -139,7 +139,8 @@ BASE: dict[type, dict[str, Any]] = {
 CHANGING = [route for route in ROUTES if route.method != "GET" and not route.lines]  # files are in tests/field
 LISTS = ("/api/slots", "/api/calls/feed?all=1", "/api/users", "/api/roles", "/api/tokens", "/api/audit",
          "/api/pbx/status", "/api/pbx/cdr", "/api/autodialer/campaigns", "/api/autodialer/imports", "/api/do-not-call",
-         "/api/operators", "/api/reports/operators", "/api/crm/leads", "/api/dci/logs")  # fmt: skip
+         "/api/operators", "/api/reports/operators", "/api/crm/leads", "/api/dci/logs", "/api/dashboard",
+         "/api/dashboard/series?step=day", "/api/dashboard/breakdown?by=slot")  # fmt: skip
 
 ODD = (
     None, True, 0, -1, 1.5, 2**31, 2**53 + 1, 2**63 - 1, 2**63, 10**30, -(2**63) - 1, 1e308, -1e308, 5e-324, [], {},

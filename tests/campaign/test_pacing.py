@@ -13,9 +13,11 @@ from msgspec.structs import replace
 from actors.campaign.durations import Counts, binned, seen
 from actors.campaign.learning import Learnt, answer_rate
 from actors.campaign.lookahead import Outlook, outlook
-from actors.campaign.pacing import Fallback, Limit, Pace, Plan, Snapshot, pace
+from actors.campaign.pacing import Fallback, Limit, Pace, Plan, Snapshot, pace, pace_without_team
+from actors.campaign.rulebook import must_be_rules
 from actors.campaign.tally import Day, Tally, room
-from bus_schemas.campaign import Mode
+from bus_schemas.campaign import CampaignSettings, Mode, Operators
+from bus_schemas.errors import Refusal
 from tests.campaign.plain import expectations
 
 GOOD = Learnt(tally=Tally((Day(1, 5000, 140),)))  # 2.8 % of many answers
@@ -235,3 +237,12 @@ def test_the_more_were_abandoned_the_fewer_are_dialled(snapshot: Snapshot, aband
         for count in (abandoned, abandoned + more)
     )
     assert after <= before
+
+
+def test_in_preview_mode_nothing_dials_by_itself_without_operators() -> None:
+    """Such settings are refused; what an earlier version took is not dialled for nobody."""
+    assert pace_without_team(Mode.PREVIEW, 5, rests=False).dials == 0
+    with pytest.raises(Refusal) as refused:
+        must_be_rules(CampaignSettings(mode=Mode.PREVIEW))
+    assert refused.value.details["field"] == "settings.mode"
+    must_be_rules(CampaignSettings(mode=Mode.PREVIEW, operators=Operators.TEAM))

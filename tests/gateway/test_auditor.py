@@ -3,7 +3,7 @@
 import asyncio
 import dataclasses
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import msgspec
 import pytest
@@ -18,7 +18,9 @@ from actors.runtime.bus import Message
 from actors.runtime.context import Context
 from bus_schemas.audit import RECORD_AUDIT, AuditEntry, AuditRecorded
 from bus_schemas.call import START_CALL, CallStarted, CallState, StartCall
+from bus_schemas.contract import READ_AGAIN
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.lead import EXPORT_LEADS, ExportLeads, LeadLine
 from gateway import auditor as auditor_module
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
@@ -191,3 +193,24 @@ async def test_a_strangers_request_is_not_put_on_the_audit_by_its_intent(broker:
         assert (await gateway.post("/api/call/start", BODY))[0] == 401
         await asyncio.sleep(2 * GRACE)
     assert entries(broker) == []
+
+
+async def test_a_read_that_was_asked_a_second_time_is_on_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit_module, "GRACE", 10 * READ_AGAIN)
+    broker, asked = MemoryBroker(clock=SystemClock()), list[Context]()
+
+    async def export(request: ExportLeads, context: Context) -> list[LeadLine]:
+        asked.append(context)
+        if len(asked) == 1:
+            await asyncio.sleep(3 * READ_AGAIN)
+        return []
+
+    async with AsyncExitStack() as stack:
+        for part in (serving(broker, {EXPORT_LEADS: export}), audit_on(MemoryBus(broker))):
+            await stack.enter_async_context(part)
+        gateway = await stack.enter_async_context(gateway_on(MemoryBus(broker)))
+        assert await gateway.get("/api/autodialer/campaigns/c1/export?format=json&limit=10") == (200, [])
+        assert [one.command_id for one in asked] == 2 * [asked[0].command_id]
+        await asyncio.sleep(3 * READ_AGAIN)
+        (entry,) = entries(broker)
+        assert (entry.action, entry.result) == ("GET /api/autodialer/campaigns/{campaign_id}/export", "OK")

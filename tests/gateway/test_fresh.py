@@ -89,7 +89,9 @@ async def test_who_stands_in_for_an_absent_owner_is_not_told_that_it_is_fresh() 
     sent: list[tuple[str, bool]] = []
 
     class Absent(MemoryBus):
-        async def request(self, subject: str, data: bytes, headers: Headers, *, timeout: float) -> Message:
+        async def request(
+            self, subject: str, data: bytes, headers: Headers, *, timeout: float, again: float | None = None
+        ) -> Message:
             sent.append((subject, HEADER in headers))
             if len(sent) < 4:
                 raise NoResponders(subject)

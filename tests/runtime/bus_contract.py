@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from collections import Counter
 from collections.abc import Callable
 from typing import Protocol
 
@@ -20,6 +21,7 @@ from actors.runtime.bus import (
     RequestTimeout,
     Size,
 )
+from actors.runtime.repeats import AT_ONCE, SHARE
 
 SCOPE = "ottb.v1.evt.call.c1.*"
 
@@ -92,6 +94,64 @@ class BusContract:
         await asyncio.sleep(0.05)
         with pytest.raises(RequestTimeout):
             await bus.request("ottb.v1.cmd.silent.x", b"", {}, timeout=0.2)
+
+    async def test_what_is_asked_again_has_the_first_answer(self, bus: Bus, other: Bus) -> None:
+        heard = list[bytes]()
+
+        async def answer_the_second(message: Message) -> None:
+            heard.append(message.data + message.headers["who"].encode())
+            if len(heard) == 2:
+                assert message.reply is not None
+                await message.reply(b"second", {})
+                await message.reply(b"another", {})
+
+        await other.subscribe("ottb.v1.qry.slow.*", answer_the_second)
+        await asyncio.sleep(0.05)
+        got = await bus.request("ottb.v1.qry.slow.x", b"it is ", {"who": "me"}, timeout=5, again=0.1)
+        assert got.data == b"second" and heard == [b"it is me"] * 2
+
+    async def test_what_is_asked_again_is_sent_twice_at_most(self, bus: Bus, other: Bus) -> None:
+        heard = list[str]()
+
+        async def keep_silent(message: Message) -> None:
+            heard.append(message.subject)
+
+        await other.subscribe("ottb.v1.qry.silent.*", keep_silent)
+        await asyncio.sleep(0.05)
+        for again in (0.1, None):
+            with pytest.raises(RequestTimeout):
+                await bus.request(f"ottb.v1.qry.silent.{again is None}", b"", {}, timeout=1.0, again=again)
+        assert Counter(heard) == {"ottb.v1.qry.silent.False": 2, "ottb.v1.qry.silent.True": 1}
+
+    async def test_what_is_asked_again_hears_that_nobody_is_there(self, bus: Bus, other: Bus) -> None:
+        async def keep_silent(message: Message) -> None:
+            leaving.set()
+
+        leaving = asyncio.Event()
+        stop = await other.subscribe("ottb.v1.qry.gone.x", keep_silent)
+        await asyncio.sleep(0.05)
+        asked = asyncio.ensure_future(bus.request("ottb.v1.qry.gone.x", b"", {}, timeout=10, again=0.3))
+        await leaving.wait()
+        await stop()
+        with pytest.raises(NoResponders):
+            async with asyncio.timeout(5):
+                await asked
+
+    async def test_few_are_asked_again_where_all_is_slow(self, bus: Bus, other: Bus) -> None:
+        heard = itertools.count()
+
+        async def keep_silent(message: Message) -> None:
+            next(heard)
+
+        async def ask() -> None:
+            with pytest.raises(RequestTimeout):
+                await bus.request("ottb.v1.qry.all.slow", b"", {}, timeout=1, again=0.1)
+
+        await other.subscribe("ottb.v1.qry.all.*", keep_silent)
+        await asyncio.sleep(0.05)
+        for _ in range(2):
+            await asyncio.gather(*(ask() for _ in range(500)))
+        assert 1000 + 0.9 * AT_ONCE <= next(heard) <= 1000 + 1000 * SHARE + AT_ONCE
 
     async def test_one_of_a_queue_group_answers(self, bus: Bus, other: Bus) -> None:
         answered = []

@@ -11,6 +11,7 @@ from actors.runtime.wire import ask
 from bus_schemas.campaign import CampaignStatus
 from bus_schemas.campaign_outlook import DRY_RUN, EXPLAIN_CAMPAIGN, CampaignExplained, DryRun, ExplainCampaign
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.slot import GET_SLOT, SLOT_ABSENT, GetSlot
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from simulators.time.clock import SimClock
@@ -42,5 +43,29 @@ def test_an_explanation_that_was_lost_is_asked_for_again() -> None:
         with pytest.raises(Refusal) as silent:
             await ask(bus, DRY_RUN, DryRun(campaign_id="c1"), context)
         assert silent.value.code is ErrorCode.TIMEOUT and len(asked) == 1
+
+    run(main, 1)
+
+
+def test_who_is_asked_instead_has_only_what_is_left_of_the_time() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, SimLoop)
+        bus, asked = MemoryBus(MemoryBroker(clock=SimClock(loop))), list[str]()
+
+        async def take_and_go(message: Message) -> None:
+            asked.append(message.subject)
+            await gone()
+
+        async def keep_silent(message: Message) -> None:
+            asked.append(message.subject)
+
+        gone = await bus.subscribe(GET_SLOT.pattern, take_and_go)
+        await bus.subscribe(SLOT_ABSENT.subject, keep_silent)
+        began = loop.time()
+        with pytest.raises(Refusal) as silent:
+            await ask(bus, GET_SLOT, GetSlot(slot=44), Context(command_id="one", user="op"))
+        assert silent.value.code is ErrorCode.TIMEOUT and loop.time() - began == pytest.approx(GET_SLOT.timeout)
+        assert asked == ["ottb.v1.cmd.slot.44.get", SLOT_ABSENT.subject, SLOT_ABSENT.subject]
 
     run(main, 1)

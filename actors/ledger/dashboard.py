@@ -1,0 +1,390 @@
+"""What calls came to, in the ledger: counts for each quarter of an hour in which calls began, each hour and, of what
+is compared with others of its kind, each day of UTC, so that an answer costs the same however many calls there were.
+
+Counted is a call that is over, once: its end is on record once. It counts for all calls, for whoever sees it as theirs,
+and for its operator, campaign, trunk and slot. Zones differ from UTC by whole quarters of an hour, so a day of any
+clock is made of them, and of hours where those are its own.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, time, timedelta, tzinfo
+from itertools import groupby, pairwise
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from msgspec import Struct
+from msgspec.structs import replace
+
+from actors.ledger.answers import Answers, ReadModel, sees
+from actors.ledger.call import CALLS, IS_LIVE
+from actors.ledger.model import METADATA, Projection, Query, columns
+from actors.ledger.slot import RecordedSlot, all_slots
+from actors.runtime.clock import parse_utc, utc
+from actors.runtime.context import Context
+from actors.runtime.moments import moment
+from actors.runtime.service import Served, serve
+from bus_schemas.call import CallEnded, EndReason, owners_of
+from bus_schemas.contract import Topic
+from bus_schemas.dashboard import (
+    ANSWERED,
+    DAYS,
+    FAILURES,
+    GET_BREAKDOWN,
+    GET_DASHBOARD,
+    GET_SERIES,
+    Bucket,
+    Dashboard,
+    GetBreakdown,
+    GetDashboard,
+    GetSeries,
+    Series,
+    Share,
+    Step,
+)
+from bus_schemas.errors import ErrorCode, RefusalTemplate, misfit
+from bus_schemas.permissions import Action
+from bus_schemas.slot import SLOT, SLOT_TELEMETRY, SlotStatus, SlotTelemetry
+
+QUARTER = 900  # seconds
+HOUR, DAY = 4, 96  # quarters
+BREAKDOWN_DAYS = 31
+ALL, WHOSE = "all", "whose"  # calls; other words for what a row counts the calls of are those of `By`
+NOT_ANYBODYS = RefusalTemplate(
+    ErrorCode.PERMISSION_DENIED, "Who has no `call.view_any` gets one sum of their own calls."
+)
+
+
+class CountRow(Struct, frozen=True, gc=False):
+    """Calls that began in `long` quarters (1, HOUR or DAY) from `quarter` on, counted since 1970, and are over. `of`
+    and `value`: whose. The fields after `ring_seconds` are the reasons for which calls ended that nobody answered."""
+
+    key: str
+    of: str
+    value: str
+    long: int
+    quarter: int
+    calls: int = 0
+    answered: int = 0
+    failed: int = 0
+    talk_seconds: int = 0
+    ring_seconds: int = 0
+    hangup_local: int = 0
+    hangup_remote: int = 0
+    busy: int = 0
+    no_answer: int = 0
+    rejected: int = 0
+    invalid_number: int = 0
+    unreachable: int = 0
+    network: int = 0
+    phone_lost: int = 0
+    phone_asks_for_sim: int = 0
+    trunk_lost: int = 0
+    trunk_refused: int = 0
+    extension_failed: int = 0
+    not_dialed: int = 0
+    unknown: int = 0
+
+
+COUNTS = CountRow.__struct_fields__[5:]
+REASONS = CountRow.__struct_fields__[10:]
+assert tuple(map(str, EndReason)) == REASONS
+
+CALL_COUNTS = sa.Table(
+    "call_counts", METADATA, *columns(CountRow, primary="key"), sa.Index("call_counts_of", "of", "long", "quarter")
+)
+C = CALL_COUNTS.c
+
+
+class Part(Struct, frozen=True):
+    """One of the rows in which an end counts."""
+
+    key: str
+    of: str
+    value: str
+    long: int
+    quarter: int
+    end: CallEnded
+
+
+def quarter_of(at: str) -> int:
+    """The quarter of an hour, since 1970, of a moment on record."""
+    return int(parse_utc(at).timestamp()) // QUARTER
+
+
+def key_of(of: str, value: str, long: int, quarter: int) -> str:
+    """Of a row; they sort by whose and how long, then by time."""
+    return f"{of}\t{value}\t{long}\t{quarter:010}"
+
+
+def of_counts(end: CallEnded) -> Iterator[Part]:
+    """Each row in which an end counts."""
+    quarter = quarter_of(end.start_time)
+    of_whom: list[tuple[str, str, tuple[int, ...]]] = [(ALL, "", (1, HOUR))]
+    of_whom += [(WHOSE, user, (1, HOUR)) for user in owners_of(end.user, end.operator)]
+    of_whom += [
+        (of, str(value), (1, HOUR, DAY))
+        for of, value in (
+            ("operator", end.operator), ("campaign", end.campaign), ("trunk", end.trunk), ("slot", end.slot)
+        )
+        if value is not None
+    ]  # fmt: skip
+    for of, value, lengths in of_whom:
+        for long in lengths:
+            first = quarter - quarter % long
+            yield Part(key_of(of, value, long, first), of, value, long, first, end)
+
+
+def fold(row: CountRow | None, part: Part, seq: int) -> CountRow:
+    """The counts with one more end."""
+    end = part.end
+    row = row or CountRow(part.key, part.of, part.value, part.long, part.quarter)
+    answered = end.answer_time is not None
+    more = {} if answered else {str(end.reason): getattr(row, end.reason) + 1}
+    return replace(
+        row,
+        calls=row.calls + 1,
+        answered=row.answered + answered,
+        failed=row.failed + (end.reason in FAILURES),
+        talk_seconds=row.talk_seconds + end.duration,
+        ring_seconds=row.ring_seconds + end.ring_seconds,
+        **more,
+    )
+
+
+PROJECTION = Projection(
+    table=CALL_COUNTS, row=CountRow, key="key", events=(CallEnded,), parts=of_counts, fold=fold,
+    once=frozenset({"key", "of", "value", "long", "quarter"}),
+)  # fmt: skip
+
+
+# --- time ---------------------------------------------------------------------------------------------------------
+
+
+class Span(NamedTuple):
+    """Quarters from `since` until before `until`."""
+
+    since: int
+    until: int
+
+
+def day_of(now: datetime, zone: tzinfo) -> datetime:
+    """The moment at which a day began there."""
+    return datetime.combine(now.astimezone(zone).date(), time.min, tzinfo=zone).astimezone(UTC)
+
+
+def edges(span: Span, step: Step, zone: tzinfo) -> list[int]:
+    """Where the steps of a clock there begin in a span; then its end."""
+    found, at = list[int](), span.since
+    while at < span.until:
+        found.append(at)
+        at = _next(at, step, zone)
+    return [*found, span.until]
+
+
+def _next(quarter: int, step: Step, zone: tzinfo) -> int:
+    if step == "quarter":
+        return quarter + 1
+    there = _moment(quarter).astimezone(zone)
+    if step == "hour":
+        return quarter + 4 - there.minute * 60 // QUARTER
+    tomorrow = datetime.combine(there.date() + timedelta(days=1), time.min, tzinfo=zone)
+    return int(tomorrow.timestamp()) // QUARTER
+
+
+def _moment(quarter: int) -> datetime:
+    return datetime.fromtimestamp(quarter * QUARTER, UTC)
+
+
+def pieces_of(span: Span, lengths: Sequence[int] = (DAY, HOUR, 1)) -> Iterator[tuple[int, Span]]:
+    """The longest rows that a span is made of: how long they are, and from when until when."""
+    long, *shorter = lengths
+    first, last = -(-span.since // long) * long, span.until // long * long
+    if first < last:
+        yield long, Span(first, last)
+    for rest in (Span(span.since, min(first, span.until)), Span(max(last, first), span.until)):
+        if rest.since < rest.until and shorter:
+            yield from pieces_of(rest, shorter)
+
+
+# --- queries ------------------------------------------------------------------------------------------------------
+
+SUMS = [sa.func.sum(C[name]).label(name) for name in COUNTS]
+
+
+class Counts(NamedTuple):
+    """Of a bucket, or of a value. `counts`: by the names of COUNTS."""
+
+    of: int | str
+    counts: Mapping[str, int]
+
+
+def _counted(row: sa.Row[Any]) -> Counts:
+    of, *counts = tuple[Any, ...](row)
+    return Counts(of, dict(zip(COUNTS, map(int, counts), strict=True)))
+
+
+def series(of: str, value: str, starts: Sequence[int]) -> Query[Counts]:
+    """The counts of each bucket between two of `starts`, by its place; of none where nothing was."""
+    runs, place = list[sa.Select[Any]](), 0
+    for length, run in groupby(pairwise(starts), key=lambda pair: pair[1] - pair[0]):
+        pairs = [*run]
+        first, last = pairs[0][0], pairs[-1][1]
+        long = 1 if first % HOUR or length % HOUR else HOUR
+        bucket = (place + (C.quarter - first) // length).label("bucket")
+        within = sa.and_(C.key >= key_of(of, value, long, first), C.key < key_of(of, value, long, last))
+        runs.append(sa.select(bucket, *SUMS).where(within).group_by(sa.text("bucket")))
+        place += len(pairs)
+    return Query(sa.select(sa.union_all(*runs).subquery()), _counted)
+
+
+def breakdown(of: str, span: Span, limit: int) -> Query[Counts]:
+    """The counts by value, of those with most calls."""
+    pieces = [
+        sa.select(C.value, *SUMS)
+        .where(C.of == of, C.long == long, C.quarter >= piece.since, C.quarter < piece.until)
+        .group_by(C.value)
+        for long, piece in pieces_of(span)
+    ]
+    p = sa.union_all(*pieces).subquery().c
+    found = sa.select(p.value, *(sa.func.sum(p[name]) for name in COUNTS)).group_by(p.value)
+    return Query(found.order_by(sa.func.sum(p.calls).desc(), p.value).limit(limit), _counted)
+
+
+class Today(NamedTuple):
+    """How many calls are not over (`live`); of them, how many began since a moment; and those that are over of the
+    quarters since."""
+
+    live: int
+    began: int
+    over: int
+    failed: int
+
+
+def today(of: str, value: str, span: Span, user: str | None) -> Query[Today]:
+    """All at one moment, so that no call is counted as both or neither. `user`: whose live calls; None: anybody's."""
+    call = CALLS.c
+    whose = sa.true() if user is None else sa.or_(call.user == user, call.operator == user)
+    began = sa.func.sum(sa.case((call.start_time >= utc(_moment(span.since)), 1), else_=0))
+    within = sa.and_(C.key >= key_of(of, value, 1, span.since), C.key < key_of(of, value, 1, span.until))
+    live = sa.select(sa.func.count().label("live"), began.label("began")).where(IS_LIVE, whose).subquery()
+    over = sa.select(sa.func.sum(C.calls).label("over"), sa.func.sum(C.failed).label("failed")).where(within).subquery()
+    found = sa.select(live, over).select_from(live.join(over, sa.true()))
+    return Query(found, lambda row: Today(*(int(count or 0) for count in row)))
+
+
+# --- answers ------------------------------------------------------------------------------------------------------
+
+
+def said(counts: Mapping[str, int]) -> dict[str, Any]:
+    """The fields of CallCounts."""
+    calls, answered = counts["calls"], counts["answered"]
+    outcomes = {ANSWERED: answered, **{reason: counts[reason] for reason in REASONS}}
+    dialed = calls - counts[EndReason.NOT_DIALED]
+    return {
+        **{name: counts[name] for name in COUNTS if name not in REASONS},
+        "outcomes": {name: count for name, count in outcomes.items() if count},
+        "answer_rate": round(answered / dialed, 4) if dialed else None,
+        "mean_talk": round(counts["talk_seconds"] / answered, 1) if answered else None,
+    }
+
+
+NOTHING = dict.fromkeys(COUNTS, 0)
+
+
+def total(all_counts: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    """Their sum."""
+    return {name: sum(counts[name] for counts in all_counts) for name in COUNTS}
+
+
+class DashboardAnswers(Answers):
+    """What is asked of the dashboard."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self._telemetry: dict[int, SlotTelemetry] = {}
+
+    def handlers(self) -> tuple[Served, ...]:
+        return (
+            serve(GET_DASHBOARD, self.dashboard),
+            serve(GET_SERIES, self.series),
+            serve(GET_BREAKDOWN, self.breakdown),
+        )
+
+    def hears(self) -> Mapping[Topic[Any], Callable[[Any], Awaitable[None]]]:
+        return {SLOT_TELEMETRY: self.hear_telemetry}
+
+    async def hear_telemetry(self, telemetry: SlotTelemetry) -> None:
+        self._telemetry[telemetry.slot] = telemetry
+
+    async def dashboard(self, request: GetDashboard, context: Context) -> Dashboard:
+        now = self.wall()
+        day = day_of(now, self.zone)
+        user = None if Action.CALL_VIEW_ANY in context.actions else context.user
+        of, value = _scope(user)
+        [found] = await self.read(context, today(of, value, Span(*_span(day, now)), user), short=True)
+        slots = await self.read(context, all_slots(), short=True)
+        return Dashboard(
+            active_calls=found.live,
+            active_slots=sum(self._is_active(row) for row in slots if sees(context, SLOT, row.config.user)),
+            today_calls=found.over + found.began,
+            failed_calls=found.failed,
+            timestamp=utc(now),
+        )
+
+    def _is_active(self, row: RecordedSlot) -> bool:
+        """Whether a slot is in a call, or could take one."""
+        told = self._telemetry.get(row.config.id)
+        able = told is None or (not told.external_call and told.network.in_service is not False)
+        return row.call_id is not None or (row.status is SlotStatus.ONLINE and able)
+
+    async def series(self, request: GetSeries, context: Context) -> Series:
+        span = self._asked(request.since, request.until, DAYS[request.step])
+        starts = edges(span, request.step, self.zone)
+        if (request.by is None) is not (request.value is None):
+            raise misfit("value", "of one thing: `by` says what it is, `value` which one.")
+        of, value = request.by or ALL, request.value or ""
+        if Action.CALL_VIEW_ANY not in context.actions:
+            if request.by is not None:
+                raise NOT_ANYBODYS()
+            of, value = _scope(context.user)
+        found = {at.of: at.counts for at in await self.read(context, series(of, value, starts))}
+        buckets = [
+            Bucket(at=utc(_moment(start)), **said(found.get(place, NOTHING))) for place, start in enumerate(starts[:-1])
+        ]
+        most = max(buckets, key=lambda bucket: bucket.calls)
+        return Series(
+            since=utc(_moment(span.since)), until=utc(_moment(span.until)), timezone=str(self.zone), step=request.step,
+            busiest=most.at if most.calls else None, buckets=buckets, **said(total([*found.values()])),
+        )  # fmt: skip
+
+    async def breakdown(self, request: GetBreakdown, context: Context) -> list[Share]:
+        if Action.CALL_VIEW_ANY not in context.actions:
+            raise NOT_ANYBODYS()
+        span = self._asked(request.since, request.until, BREAKDOWN_DAYS)
+        found = await self.read(context, breakdown(request.by, span, request.limit))
+        return [Share(value=str(one.of), **said(one.counts)) for one in found]
+
+    def _asked(self, since: str | None, until: str | None, days: int) -> Span:
+        """The span of a request; today where it says none. Raises Refusal(INVALID_PARAMS)."""
+        now = self.wall()
+        first, last = moment(since, "since"), moment(until, "until")
+        end = parse_utc(last) if last is not None else now
+        begin = parse_utc(first) if first is not None else day_of(min(end, now), self.zone)
+        if begin >= end:
+            raise misfit("until", "not after `since`." if since is not None else "before today: say `since`, too.")
+        if end - begin > timedelta(days=days):
+            raise misfit("since", f"more than {days} days before `until`.")
+        return Span(*_span(begin, end))
+
+
+def _span(begin: datetime, end: datetime) -> tuple[int, int]:
+    """Wider by what is missing of a quarter of an hour."""
+    first = int(begin.timestamp()) // QUARTER
+    return first, max(-int(-end.timestamp() // QUARTER), first + 1)
+
+
+def _scope(user: str | None) -> tuple[str, str]:
+    return (ALL, "") if user is None else (WHOSE, user)
+
+
+READ_MODEL = ReadModel(topics=(), projections=(PROJECTION,), answers=DashboardAnswers)
