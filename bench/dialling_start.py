@@ -46,7 +46,7 @@ async def measure(folder: Path) -> list[Row]:
     return [
         Row("100,000 leads over HTTP", f"{seconds:.1f} s ({worked:.1f} s CPU)", f"promised {IMPORT:.0f} s",
             seconds / IMPORT, "<= 1.0"),
-        Row("start with their 200,000 events", f"{took.seconds:.1f} s ({took.worked:.1f} s CPU)",
+        Row("start again after 200,000 events", f"{took.seconds:.1f} s ({took.worked:.1f} s CPU)",
             f"promised {START:.0f} s", took.seconds / START, "<= 1.0"),
     ]  # fmt: skip
 
@@ -86,13 +86,14 @@ async def _admin(session: aiohttp.ClientSession, port: int, folder: Path) -> str
 
 async def _start(folder: Path) -> Took:
     """How long it takes until a host has a campaign again of whose leads everybody was called once. Its ledger has read
-    that before, as it has whenever a host starts again."""
+    that before, and its owner kept a snapshot of it, as they have whenever a host starts again."""
     async with fleet(made(folder), 1, sync="1m") as site:
         await site.start(ASLEEP)
         await site.run([lead(place) for place in range(LEADS)])
         await site.stop()
         await _call_all(site)
         await site.start(ASLEEP)
+        await site.until_owned()
         await site.until_read()
         await site.stop()
         await site.start(ASLEEP)

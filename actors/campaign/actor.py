@@ -6,7 +6,6 @@ some, and waits. So a slot that becomes idle is dialled on as soon as its host s
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import ClassVar, Never
 
 from msgspec.structs import replace
 
@@ -23,12 +22,13 @@ from actors.campaign.hope import Hope
 from actors.campaign.lines import Ask, Held, HeldLines
 from actors.campaign.list_news import ListNews, ListsChanged, Watch
 from actors.campaign.machine import NEXT, CampaignDecision, Ran
+from actors.campaign.on_record import CampaignOnRecord
 from actors.campaign.orders import Add, Create, Mark, Pause, Run, Stop, named
 from actors.campaign.outside import Dialled, Outside
 from actors.campaign.pacing import Pace, pace_without_team
 from actors.campaign.places import at
 from actors.campaign.previews import NO_PREVIEW
-from actors.campaign.record import READ_BACK, Campaign, evolve, evolve_all, tried, under_way
+from actors.campaign.record import Campaign, tried, under_way
 from actors.campaign.reports import CallAnswered, Ended, Offered, OperatorRefused, Report, Surveyed, TeamChanged
 from actors.campaign.rest import Rest
 from actors.campaign.rulebook import Elsewhere, RuleBook
@@ -41,8 +41,6 @@ from actors.campaign.team_claims import claim_for_team
 from actors.campaign.waiting import AskForLines, ReturnLines, Survey, asks_for, waits_for
 from actors.campaign.words import Word
 from actors.dialing.in_whose_name import must_dial_for
-from actors.runtime.actor import Actor
-from actors.runtime.bus import Recorded
 from actors.runtime.clock import Moment, moment, parse_utc
 from actors.runtime.commands import Outcome, by_type, by_verb, command
 from actors.runtime.context import Context
@@ -55,8 +53,6 @@ from bus_schemas.call import CallConnected
 from bus_schemas.campaign import (
     ARCHIVE_CAMPAIGN,
     CAMPAIGN,
-    CAMPAIGN_PAUSED,
-    CAMPAIGN_STOPPED,
     CONFIGURE_CAMPAIGN,
     NO_CAMPAIGN,
     RESUME_CAMPAIGN,
@@ -68,9 +64,7 @@ from bus_schemas.campaign import (
     CampaignConfigured,
     CampaignEvent,
     CampaignFinished,
-    CampaignPaused,
     CampaignStatus,
-    CampaignStopped,
     ConfigureCampaign,
     Mode,
     Operators,
@@ -78,7 +72,6 @@ from bus_schemas.campaign import (
     StopMode,
 )
 from bus_schemas.campaign_telemetry import CAMPAIGN_TELEMETRY
-from bus_schemas.catalogue import topics_of
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.host import Line
 from bus_schemas.lead import LeadMarked
@@ -97,18 +90,13 @@ NO_LEAD = RefusalTemplate(ErrorCode.NOT_FOUND, "No such lead in this campaign.")
 MOST_LINES = 50  # that are asked for at once
 KEEP_ARCHIVED = 5.0  # seconds, until the records answer for it
 TOLD_EVERY, TOLD_AGAIN = 0.5, 10.0  # seconds between two tellings of the counts; and where they stay the same
-HALTS = (f".{CAMPAIGN_PAUSED.verb}", f".{CAMPAIGN_STOPPED.verb}")  # how their subjects end
 
 MakeSettled = Callable[["CampaignActor"], Settled]
 
 
-class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
+class CampaignActor(CampaignOnRecord):
     """One campaign. `book`: its rules. `team`: all operators of the site; `desks`: their extensions, to which trunks
     that are `joining` can take calls."""
-
-    kind: ClassVar[str] = "campaign"
-    state_type = Campaign
-    topics = topics_of("campaign")
 
     def __init__(
         self, *, id: str, host: Host, outside: Outside, book: RuleBook, words: MakeSettled, watch: Watch, team: Team,
@@ -129,7 +117,6 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         self._figures: Figures | None = None
         self._lines = HeldLines()  # that are offered
         self._ended: deque[CallOver | NotBegun] = deque()  # beside the inbox: a thousand calls may end at once
-        self._halted = 0  # where the journal says that it was last paused, or stopped
         self._nobody_left: int | None = None  # the last entry with which nobody was left to be called
         self._rest = Rest()
         self._asked: set[Ask] = set()  # that wait for an answer
@@ -200,7 +187,7 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
     def run(self, order: Run, context: Context, now: Moment) -> Outcome[Page]:
         if order.by_asker and self.state is not None:  # it may have become somebody's meanwhile
             self.dialling_for(context)
-        late = order.after is not None and order.after < self._halted
+        late = order.after is not None and order.after < self.halted
         by, goes_on = context.user, order.goes_on or late
         ran = machine.run(self.id, self.state, self._selection, order.given, by, now, goes_on=goes_on)
         return self._ran(ran, context)
@@ -279,10 +266,6 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
 
     # --- the machine's place
 
-    evolve = staticmethod(evolve)
-    evolve_all = staticmethod(evolve_all)
-    read_back = READ_BACK
-
     def barrier(self, now: Moment, epoch: int) -> CampaignActivated:
         return CampaignActivated(campaign=self.id, at=now.at, host=self._host.name, epoch=epoch)
 
@@ -291,20 +274,17 @@ class CampaignActor(Actor[Campaign, CampaignEvent, Never, Report]):
         if self.state is not None:
             self._follow(*await taken_in(self.state, self._new_crew()))
         await self._outside.elsewhere.others_are_known(self.id)
+        self._save_if_due()
 
-    def newest(self, verb: str) -> int | None:
-        return self._halted if verb == CAMPAIGN_PAUSED.verb and self._selection is not None else None
+    @property
+    def taken_over(self) -> bool:
+        return self._selection is not None
 
     def resume(self, now: Moment) -> CampaignDecision:
         return machine.taken_over(self.state, now) if self.state is not None else NOTHING
 
-    def replayed(self, recorded: Recorded) -> None:
-        if recorded.subject.endswith(HALTS):
-            self._halted = recorded.seq
-
     def recorded(self, event: CampaignEvent) -> None:
-        if isinstance(event, CampaignPaused | CampaignStopped):
-            self._halted = self.seq
+        super().recorded(event)
         if self.state is None:
             return
         if self._selection is None or self._figures is None:

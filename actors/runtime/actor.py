@@ -171,8 +171,8 @@ class Actor(Journalled[State, Event], Generic[State, Event, Memory, Reported]):
         """Finish what is in the inbox, keep a snapshot, and let go. The outside is left as it is."""
         while self._pump is not None and not self._pump.done():
             await asyncio.wait({self._pump}, timeout=5)
-        if self._live and self.snapshots and self._unsaved:
-            await self._save_snapshot()
+        if self._live:
+            await self._save_at_stop()
         await self.terminate()
 
     async def terminate(self) -> None:

@@ -172,13 +172,6 @@ class Host:
                 found = found if recorded.seq in self.step_over else recorded
         return found
 
-    async def save_snapshot(self, bucket: str, key: str, data: bytes) -> None:
-        """Keep a snapshot. Losing one costs only time, so a bus that is away is no error."""
-        try:
-            await self.bus.put(bucket, key, data, expect=None)
-        except BusError as error:
-            log.warning("snapshot not kept", key=key, error=repr(error))
-
     async def publish(self, topic: Topic[Happened], event: Happened, owners: Iterable[str | None] = ()) -> None:
         """Say something that is not kept, also on the feeds of whose thing it is about. Nobody misses it if the bus is
         away."""

@@ -1,14 +1,17 @@
 """A state that changes only by events on record: read from the journal, written to it, kept in snapshots."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar
 
 import msgspec
 import structlog
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
+from actors.runtime import pieces
 from actors.runtime.answers import Answers
-from actors.runtime.bus import ID, Recorded
+from actors.runtime.bus import ID, BusError, Recorded
 from actors.runtime.context import Context
 from actors.runtime.digest import must_be_digestible
 from actors.runtime.effects import EffectRunner
@@ -25,9 +28,11 @@ State = TypeVar("State", bound=Struct)
 Event = TypeVar("Event", bound=Struct)
 
 SNAPSHOT_EVERY = 200  # events
+LARGE_EVERY, LARGE_AT_STOP = 20_000, 2000  # the same of a large state, and how many a stop keeps one for
 AT_ONCE = 128 * 1024  # bytes of events that are read until the state follows them
 SNAPSHOTS = "OTTB_SNAP"
 REPLY_HEADER, COMMAND_HEADER = "Ottb-Reply", "Ottb-Command"
+STRANGE = (ValueError, IndexError, TypeError)  # of a piece that is of another form
 NO_HEADERS: Mapping[str, str] = {}
 
 
@@ -42,12 +47,16 @@ class Unreadable(Exception):
 
 class Snapshot(Struct, frozen=True, kw_only=True):
     """The state after the event `seq`, so that a start need not read from the beginning. `answers`: of the last
-    commands, as JSON; `forgot`: there have been more."""
+    commands, as JSON; `forgot`: there have been more. Of a large state: where the `rest` of it is, what is known
+    `beside` it, and of which `form` all that is."""
 
     seq: Annotated[int, Meta(ge=1)]
     state: Any  # any: of whatever kind of actor; converted to its `state_type`
     answers: dict[str, str] = {}
     forgot: bool = False
+    rest: pieces.Pieces | None = None
+    beside: int = 0
+    form: str = ""
 
 
 class Journalled(EffectRunner, Generic[State, Event]):
@@ -56,12 +65,14 @@ class Journalled(EffectRunner, Generic[State, Event]):
     state_type: ClassVar[type[Any]]  # any: it is `State`, but a class variable cannot be of its class's type variables
     topics: ClassVar[tuple[AnyTopic, ...]]
     snapshots: ClassVar[bool] = False  # for kinds whose journal grows for years
+    large: ClassVar[bool] = False  # their state does not fit into one message: snapshots in pieces, and rarer
+    form: ClassVar[str] = ""  # of what is in a snapshot: one of another form is not used
 
     read_back: ClassVar[Mapping[type, type]] = {}  # of an event's class: a part of it, where no more is read from it
 
     _by_verb: ClassVar[Mapping[str, Callable[[bytes], Any]]]  # what reads an event. Any: of each topic its own
 
-    __slots__ = ("_answers", "_unsaved", "seq", "stands_in", "state")
+    __slots__ = ("_answers", "_saving", "_unsaved", "seq", "stands_in", "state")
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -75,7 +86,7 @@ class Journalled(EffectRunner, Generic[State, Event]):
         self.state: State | None = None
         self.seq = 0
         self.stands_in = False  # nothing is written any more: what follows is known here alone
-        self._unsaved = 0
+        self._saving, self._unsaved = False, 0
         self._answers: Answers | None = None
 
     # --- what a subclass says
@@ -109,6 +120,25 @@ class Journalled(EffectRunner, Generic[State, Event]):
     def snapshot_state(self) -> State | None:
         """The state as it goes into a snapshot; None: not now, or there is none."""
         return self.state
+
+    @staticmethod
+    def taken_apart(state: State, /) -> tuple[State, Iterable[bytes]]:
+        """Of a large state: what of it goes into the snapshot, and the rest in pieces, which are made as each is asked
+        for."""
+        return state, ()
+
+    @staticmethod
+    def with_piece(state: State, piece: bytes, /) -> State:
+        """The same state with the next piece. Raises what a codec raises."""
+        raise NotImplementedError
+
+    @property
+    def beside(self) -> int:
+        """What has to be known beside the state of what was on record before the snapshot."""
+        return 0
+
+    def take_beside(self, beside: int) -> None:
+        """The same, read back. 0: nothing was before."""
 
     def allowed_timers(self) -> frozenset[str] | None:
         """The timers that may run in the present state; None: all."""
@@ -166,8 +196,7 @@ class Journalled(EffectRunner, Generic[State, Event]):
             self._host.publish_to_feeds(topic, event, data, feeds, seq=self.seq)
         self.recorded(event)
         self.state_changed()
-        if self.snapshots and self._unsaved >= SNAPSHOT_EVERY and not self.stands_in:
-            self.spawn(self._save_snapshot())
+        self._save_if_due()
 
     def _headers(self, headers: Mapping[str, str], context: Context | None) -> Mapping[str, str]:
         written = {ID: self._host.ids.new(), **headers}
@@ -200,12 +229,13 @@ class Journalled(EffectRunner, Generic[State, Event]):
 
     async def _fold(self) -> None:
         """Read the state from the snapshot, if there is one that fits, and the journal. Raises Unreadable, BusError."""
-        kept = await self._host.bus.get(SNAPSHOTS, self._snapshot_key) if self.snapshots else None
-        if kept is not None and kept.data is not None:
-            self._use_snapshot(kept.data)
+        if self.snapshots:
+            await self._use_snapshot()
         if not await self._read_on():
             log.warning("snapshot not of this journal", actor=f"{self.kind} {self.id}", seq=self.seq)
             self.state, self.seq, self._answers = None, 0, None
+            self.take_beside(0)
+            await self._forget_snapshot()  # else it fits once the journal has come to there, with other events
             await self._read_on()
 
     async def _read_on(self) -> bool:
@@ -255,22 +285,91 @@ class Journalled(EffectRunner, Generic[State, Event]):
     def _snapshot_key(self) -> str:
         return f"{self.kind}.{self.id}"
 
-    def _use_snapshot(self, data: bytes) -> None:
+    async def _kept_snapshot(self, *, certain: bool = False) -> Snapshot | None:
+        """The one that is there, if it can be read. Raises BusError."""
+        kept = await self._host.bus.get(SNAPSHOTS, self._snapshot_key, certain=certain)
+        if kept is None or kept.data is None:
+            return None
         try:
-            snapshot = msgspec.json.decode(data, type=Snapshot)
-            state = msgspec.convert(snapshot.state, self.state_type) if snapshot.state is not None else None
+            return msgspec.json.decode(kept.data, type=Snapshot)
         except UNDECODABLE as error:  # the events say it all, only slower
-            log.warning("snapshot not readable", actor=f"{self.kind} {self.id}", error=str(error))
+            self._cannot_use(error)
+            return None
+
+    def _cannot_use(self, why: object) -> None:
+        log.warning("snapshot not readable", actor=f"{self.kind} {self.id}", error=str(why))
+
+    async def _use_snapshot(self) -> None:
+        snapshot = await self._kept_snapshot()
+        if snapshot is None:
+            return
+        try:
+            state = await self._state_of(snapshot)
+        except (*UNDECODABLE, *STRANGE, pieces.Missing) as error:
+            self._cannot_use(error)
             return
         self.state, self.seq = state, snapshot.seq
+        self.take_beside(snapshot.beside)
         if snapshot.answers or snapshot.forgot:
             self._answers = Answers(snapshot.answers, forgot=snapshot.forgot)
 
+    async def _state_of(self, snapshot: Snapshot) -> State | None:
+        """Raises Missing, BusError, and what a codec raises."""
+        if snapshot.form != self.form:
+            raise pieces.Missing("it is of another version")
+        if snapshot.state is None:
+            return None
+        state: State = msgspec.convert(snapshot.state, self.state_type, str_keys=True)
+        if snapshot.rest is not None:
+            async for piece in pieces.read(self._host.bus, SNAPSHOTS, self._snapshot_key, snapshot.rest):
+                state = self.with_piece(state, piece)
+                await asyncio.sleep(0)
+        return state
+
+    def _save_if_due(self) -> None:
+        """Keep a snapshot if so much has come on record since the last one."""
+        if self.snapshots and self._unsaved >= (LARGE_EVERY if self.large else SNAPSHOT_EVERY) and not self.stands_in:
+            self.spawn(self._save_snapshot())
+
+    async def _save_at_stop(self) -> None:
+        if self.snapshots and self._unsaved >= (LARGE_AT_STOP if self.large else 1):
+            await self._save_snapshot()
+
     async def _save_snapshot(self) -> None:
+        """Keep one of now. Losing one costs only time, so a bus that is away is no error."""
         state = self.snapshot_state()
-        if state is None or self.stands_in:
+        if state is None or self.stands_in or self._saving:
             return
-        answers = self._answers or Answers()
-        snapshot = Snapshot(seq=self.seq, state=state, answers=answers.as_text(), forgot=answers.forgot)
-        self._unsaved = 0
-        await self._host.save_snapshot(SNAPSHOTS, self._snapshot_key, msgspec.json.encode(snapshot))
+        self._saving, self._unsaved = True, 0
+        try:
+            await self._save(state)
+        except BusError as error:
+            log.warning("snapshot not kept", key=self._snapshot_key, error=repr(error))
+        finally:
+            self._saving = False
+
+    async def _save(self, state: State) -> None:
+        """Raises BusError."""
+        answers, (state, rest) = self._answers or Answers(), self.taken_apart(state)
+        snapshot = Snapshot(
+            seq=self.seq, state=state, answers=answers.as_text(), forgot=answers.forgot, beside=self.beside,
+            form=self.form,
+        )  # fmt: skip
+        bus, key, last = self._host.bus, self._snapshot_key, None
+        if self.large:
+            kept = await self._kept_snapshot(certain=True)
+            last = kept.rest if kept is not None else None
+            snapshot = replace(snapshot, rest=await pieces.write(bus, SNAPSHOTS, key, rest, last=last))
+        await bus.put(SNAPSHOTS, key, msgspec.json.encode(snapshot), expect=None)
+        if last is not None:
+            await pieces.forget(bus, SNAPSHOTS, key, last)
+
+    async def _forget_snapshot(self) -> None:
+        """It is not needed any more."""
+        try:
+            if (kept := await self._kept_snapshot()) is not None:
+                await self._host.bus.delete(SNAPSHOTS, self._snapshot_key)
+                if kept.rest is not None:
+                    await pieces.forget(self._host.bus, SNAPSHOTS, self._snapshot_key, kept.rest)
+        except BusError as error:
+            log.info("snapshot not forgotten", key=self._snapshot_key, error=repr(error))

@@ -15,7 +15,8 @@ import structlog
 from actors.adapters.ledger.fresh import Tables, fold_fresh, tables_of
 from actors.adapters.ledger.sqlite import SqliteLedger
 from actors.call.actor import CallActor
-from actors.runtime import answers, journalled, rendezvous
+from actors.campaign import places
+from actors.runtime import answers, journalled, pieces, rendezvous
 from actors.runtime.bus import BusError
 from actors.runtime.context import Context
 from actors.runtime.ownership import BUCKET, TTL
@@ -39,8 +40,15 @@ from simulators.world.world import SLOTS_OF, TRUNK_OF, World
 PROBES = 14_000  # from here on nobody else dials (`mobile`)
 CAMPAIGNS_IN = 3  # of so many worlds one has campaigns
 SETTLE = 50.0  # seconds after which every call has ended by itself
-SNAPSHOT_EVERY, REMEMBERED_ANSWERS = 6, 4  # instead of hundreds: so that worlds of minutes come to both
-FEW = 4  # shards
+SMALL = (  # instead of hundreds, or more: so that worlds of minutes come to all of it
+    (journalled, "SNAPSHOT_EVERY", 6),
+    (journalled, "LARGE_EVERY", 9),
+    (journalled, "LARGE_AT_STOP", 1),
+    (answers, "REMEMBERED_ANSWERS", 4),
+    (rendezvous, "SHARDS", 4),
+    (places, "SIZE", 4),
+    (pieces, "SIZE", 1),
+)
 
 
 @dataclass(frozen=True)
@@ -229,13 +237,14 @@ def _counts(world: World, callers: Callers) -> Counter[str]:
 @contextmanager
 def small() -> Iterator[None]:
     """Short memories, and few shards: what takes long or hundreds of events comes up in worlds of minutes too."""
-    kept = journalled.SNAPSHOT_EVERY, answers.REMEMBERED_ANSWERS, rendezvous.SHARDS
-    journalled.SNAPSHOT_EVERY, answers.REMEMBERED_ANSWERS = SNAPSHOT_EVERY, REMEMBERED_ANSWERS
-    rendezvous.SHARDS = FEW
+    kept = [(where, name, getattr(where, name)) for where, name, _ in SMALL]
     try:
+        for where, name, value in SMALL:
+            setattr(where, name, value)
         yield
     finally:
-        journalled.SNAPSHOT_EVERY, answers.REMEMBERED_ANSWERS, rendezvous.SHARDS = kept
+        for where, name, value in kept:
+            setattr(where, name, value)
 
 
 @contextmanager
