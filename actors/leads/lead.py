@@ -47,6 +47,14 @@ class InvalidRow(Struct, frozen=True, kw_only=True):
         return f"{self.field or 'row'}: {self.code}"
 
 
+class Unfit(Exception):
+    """A row is no lead: see InvalidRow."""
+
+    def __init__(self, field: str, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.field, self.code, self.reason = field, code, reason
+
+
 class ListError(Exception):
     """The file as a whole is no list that can be read. The message says why, and where."""
 
