@@ -13,6 +13,7 @@ NAME, SOURCE, KEY, VALUE = 200, 100, 64, 1000  # characters at most; a key and a
 CUSTOM = 50  # custom fields of one lead
 LARGEST = 4_000  # bytes of one lead on record, where each has the names of its fields
 PRIORITY = 100  # from minus this to this
+BAD_COLUMNS = ("row", "field", "reason")  # of the table of what is bad, before those of the file
 
 _UNSEEN = re.compile(f"[{UNSEEN}]")
 

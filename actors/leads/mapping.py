@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from actors.leads.country import CALLING_CODE, COUNTRY, is_code
-from actors.leads.lead import KEY, NUMBER_FIELDS, number_field, tidy
+from actors.leads.lead import BAD_COLUMNS, KEY, NUMBER_FIELDS, number_field, tidy
 from actors.runtime.cells import undefused
 from actors.telephony.cells import NUMBER_NAMES, PERHAPS_NUMBER, number_text, plain_name, without_figure
 from actors.telephony.numbers import NotANumber, canonical
@@ -113,6 +113,8 @@ def _by_name(names: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[st
             STATUS if name == STATUS else _NOTHING if name in OWN_COLUMNS else field
             for name, field in zip(names, found, strict=True)
         ]
+    if (*names[: len(BAD_COLUMNS)],) == BAD_COLUMNS:  # our own table of what was bad, mended
+        found[: len(BAD_COLUMNS)] = [_NOTHING] * len(BAD_COLUMNS)
     sure = "number" in found
     taken: set[str] = set()
     for field in found:
