@@ -20,33 +20,34 @@ FIELDS = (CALLING_CODE, COUNTRY)
 
 # `0` alone before it is none: that begins the code of a town or of an operator.
 _CODE = re.compile(r"(?:\+|00)?([1-9][0-9]{0,2})(?:[.,]0{1,2})?\Z")
-# Names of the countries that lists are most often of, as `plain_name` writes them; of others the letters are known.
+# Names of the countries that lists are most often of, and their three letters, as `plain_name` writes them; of others
+# the two letters are known.
 _NAMES = {
-    "UA": "ukraine, україна, украина",
-    "PL": "poland, polska, польща, польша",
-    "DE": "germany, deutschland, німеччина, германия",
-    "GB": "united kingdom, great britain, велика британія, великобританія, великобритания",
+    "UA": "ukr, ukraine, україна, украина",
+    "PL": "pol, poland, polska, польща, польша",
+    "DE": "deu, germany, deutschland, німеччина, германия",
+    "GB": "gbr, united kingdom, great britain, велика британія, великобританія, великобритания",
     "US": "united states, united states of america, usa, сша",
-    "CA": "canada, канада",
-    "CZ": "czech republic, czechia, чехія, чехия",
-    "SK": "slovakia, словаччина, словакия",
-    "HU": "hungary, угорщина, венгрия",
-    "RO": "romania, румунія, румыния",
-    "MD": "moldova, молдова, молдавия",
-    "BG": "bulgaria, болгарія, болгария",
-    "LT": "lithuania, литва",
-    "LV": "latvia, латвія, латвия",
-    "EE": "estonia, естонія, эстония",
-    "IT": "italy, italia, італія, италия",
-    "ES": "spain, іспанія, испания",
-    "PT": "portugal, португалія, португалия",
-    "FR": "france, франція, франция",
-    "NL": "netherlands, нідерланди, нидерланды",
-    "AT": "austria, австрія, австрия",
-    "TR": "turkey, туреччина, турция",
-    "IL": "israel, ізраїль, израиль",
-    "GE": "georgia, грузія, грузия",
-    "KZ": "kazakhstan, казахстан",
+    "CA": "can, canada, канада",
+    "CZ": "cze, czech republic, czechia, чехія, чехия",
+    "SK": "svk, slovakia, словаччина, словакия",
+    "HU": "hun, hungary, угорщина, венгрия",
+    "RO": "rou, romania, румунія, румыния",
+    "MD": "mda, moldova, молдова, молдавия",
+    "BG": "bgr, bulgaria, болгарія, болгария",
+    "LT": "ltu, lithuania, литва",
+    "LV": "lva, latvia, латвія, латвия",
+    "EE": "est, estonia, естонія, эстония",
+    "IT": "ita, italy, italia, італія, италия",
+    "ES": "esp, spain, іспанія, испания",
+    "PT": "prt, portugal, португалія, португалия",
+    "FR": "fra, france, франція, франция",
+    "NL": "nld, netherlands, нідерланди, нидерланды",
+    "AT": "aut, austria, австрія, австрия",
+    "TR": "tur, turkey, туреччина, турция",
+    "IL": "isr, israel, ізраїль, израиль",
+    "GE": "geo, georgia, грузія, грузия",
+    "KZ": "kaz, kazakhstan, казахстан",
 }
 _LETTERS = {name: letters for letters, names in _NAMES.items() for name in names.split(", ")}
 
@@ -103,6 +104,11 @@ def _home(calling_code: str, country: str, said: tuple[str, ...]) -> Home:
 def is_code(cell: str) -> bool:
     """Whether a cell is a country's calling code."""
     return bool(_code(_text(cell)))
+
+
+def is_country(cell: str) -> bool:
+    """Whether a cell names a country that is known."""
+    return bool(_code_of_country(_text(cell)))
 
 
 def _text(cell: str) -> str:

@@ -3,11 +3,11 @@
 A guess is shown before anything is read with it, and where two columns could be the number none is taken.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
 
-from actors.leads.country import CALLING_CODE, COUNTRY, is_code
+from actors.leads.country import CALLING_CODE, COUNTRY, is_code, is_country
 from actors.leads.lead import BAD_COLUMNS, KEY, NUMBER_FIELDS, number_field, tidy
 from actors.runtime.cells import undefused
 from actors.telephony.cells import NUMBER_NAMES, PERHAPS_NUMBER, number_text, plain_name, without_figure
@@ -57,6 +57,7 @@ _FIELDS = {name: field for field, names in _NAMES.items() for name in names.spli
 STATUS = "status"  # in a lead's last campaign, by our own export
 FIELDS = frozenset({*_NAMES, *NUMBER_FIELDS, STATUS}) - {_PERHAPS, _COUNTRY_CODE}
 _NOTHING = "-"  # a column of which nothing is read
+_OF_COUNTRIES = ((CALLING_CODE, is_code), (COUNTRY, is_country))
 _MANY = ("number", _PERHAPS, "name", CALLING_CODE, COUNTRY)  # may be in several columns
 
 
@@ -136,9 +137,9 @@ def _by_content(
         else:
             places = " and ".join(str(at + 1) for at in could)
             doubt = f"columns {places} could be the number: say which" if could else "no column holds numbers"
-    for field in (CALLING_CODE, COUNTRY):
-        if fields.count(field) > 1:
-            doubt = doubt or _which(field, fields)
+    for field, is_known in _OF_COUNTRIES:
+        if said := _in_the_way(field, is_known, fields, rows):
+            doubt = doubt or said
             fields = ["" if one == field else one for one in fields]
     if not header:
         words = [at for at, field in enumerate(fields) if not field and any(map(_is_word, _column(rows, at)))]
@@ -147,9 +148,18 @@ def _by_content(
     return Mapping(fields=tuple(_finished(names, fields)), header=header, doubt=doubt)
 
 
-def _which(field: str, fields: Sequence[str]) -> str:
-    places = " and ".join(str(at) for at, one in enumerate(fields, 1) if one == field)
-    return f"columns {places} could be the {field.replace('_', ' ')}: say which"
+def _in_the_way(
+    field: str, is_known: Callable[[str], bool], fields: Sequence[str], rows: Sequence[Sequence[str]]
+) -> str:
+    """Why a person has to say which column is that of countries, in words. Empty: there is one at most, and most of its
+    cells are known."""
+    at, what = [at for at, one in enumerate(fields) if one == field], field.replace("_", " ")
+    if len(at) > 1:
+        return f"columns {' and '.join(str(one + 1) for one in at)} could be the {what}: say which"
+    cells = _column(rows, at[0]) if at else []
+    if 2 * sum(map(is_known, cells)) < len(cells):
+        return f"column {at[0] + 1} is called like the {what}, and most of its cells are none: say what it is"
+    return ""
 
 
 def _of_country(rows: Sequence[Sequence[str]], at: int, field: str) -> str:

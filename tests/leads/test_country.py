@@ -120,6 +120,20 @@ def test_two_columns_that_say_the_same_are_asked_about() -> None:
     assert found.doubt == "columns 1 and 3 could be the country: say which"
 
 
+@pytest.mark.parametrize(
+    ("name", "cells", "doubt"),
+    [
+        ("country", ["48", "380", "PL"], "column 2 is called like the country"),
+        ("country", ["EU", "Europe", ""], "column 2 is called like the country"),
+        ("phone_code", ["063", "067", "48"], "column 2 is called like the calling code"),
+        ("country", ["PL", "Atlantis", ""], ""), ("country", ["POL", "ukr", ""], ""), ("phone_code", ["", "", ""], ""),
+    ],
+)  # fmt: skip
+def test_a_column_of_which_little_is_understood_is_asked_about(name: str, cells: list[str], doubt: str) -> None:
+    found = guess([["phone", name], *(["501234567", cell] for cell in cells)], "UA").doubt
+    assert found.startswith(doubt) and bool(found) == bool(doubt)
+
+
 def test_a_preview_shows_where_numbers_are_taken_to_stand() -> None:
     found = preview(BytesIO(b"phone_code;phone\n48;501234567\n;501234568\n"), RULES)
     assert found.mapping.fields == ("calling_code", "number") and not found.mapping.doubt
