@@ -28,7 +28,7 @@ ImportId = Annotated[Id, Meta(examples=["imp_5k2a"])]
 FileName = Annotated[
     str, shaped(rf"^[^{UNSEEN}]{{1,200}}$(?!\n)", "1 to 200 characters that are seen", examples=["leads.csv"])
 ]
-Column = Annotated[str, Meta(max_length=80, examples=["number", "name", "custom:City", ""])]
+Column = Annotated[str, Meta(max_length=80, examples=["number", "calling_code", "country", "name", "custom:City", ""])]
 Count = Annotated[int, Meta(ge=0)]
 
 
@@ -66,7 +66,8 @@ class FileLayout(Struct, frozen=True, kw_only=True):
 
 class Columns(Struct, frozen=True, kw_only=True):
     """What is in each column: a field of a lead, `custom:` and a name, or empty for nothing that is read. `header`: the
-    first row says it. `doubt`: why nothing is imported until a person has said it."""
+    first row says it. `doubt`: why nothing is imported until a person has said it. `calling_code` and `country` say
+    where the numbers of a row stand that do not say it themselves; without such a column the site's region does."""
 
     fields: tuple[Column, ...]
     header: bool

@@ -51,6 +51,7 @@ from bus_schemas.call import EndReason
 from bus_schemas.campaign import (
     ABANDONED,
     ANSWERED,
+    CAMPAIGN_IS_ARCHIVED,
     MOST_LEADS,
     OUTCOMES,
     CampaignArchived,
@@ -92,7 +93,6 @@ NOT_ADDED = RefusalTemplate(
     ErrorCode.CONFLICT, "The campaign is over, or being stopped. To have it run again with the new leads, say `run`."
 )
 RUN_IS_OVER = RefusalTemplate(ErrorCode.CONFLICT, "The run that the lead is of is over: it calls nobody any more.")
-ARCHIVED = RefusalTemplate(ErrorCode.CONFLICT, "The campaign is archived. Make another one like it.")
 NOT_OVER = RefusalTemplate(ErrorCode.CONFLICT, "The campaign is not over. Stop it first.")
 EXISTS = RefusalTemplate(ErrorCode.CONFLICT, "There is a campaign of this id, with other settings.")
 NOT_RUNNING = RefusalTemplate(ErrorCode.CONFLICT, "The campaign does not run.")
@@ -141,7 +141,7 @@ def run(
     if campaign is not None and campaign.status is S.DRAINING:
         raise DRAINS()
     if campaign is not None and campaign.status is S.ARCHIVED:
-        raise ARCHIVED()
+        raise CAMPAIGN_IS_ARCHIVED()
     if campaign is not None and campaign.status is S.STOPPED and goes_on:
         raise STOPPED_MEANWHILE()
     found = new_leads(selection, given)

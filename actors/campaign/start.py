@@ -55,6 +55,7 @@ from bus_schemas.campaign import (
     ADD_ON_SHARD,
     CAMPAIGN,
     CAMPAIGN_ARCHIVED,
+    CAMPAIGN_IS_ARCHIVED,
     CAMPAIGN_LEADS_ADDED,
     CREATE_CAMPAIGN,
     CREATE_ON_SHARD,
@@ -213,7 +214,7 @@ class OnShard:
         asking = Context(command_id=context.command_id, user=context.user, actions=CAMPAIGN.all_of_it)
         found = await ask(self._host.bus, PAST_CAMPAIGN, GetCampaign(campaign_id=id), asking)
         seen = CAMPAIGN.visible(found.by, user=context.user, actions=context.actions)
-        raise (machine.ARCHIVED if seen else unseen)()
+        raise (CAMPAIGN_IS_ARCHIVED if seen else unseen)()
 
     def _must_be_made(self, id: str, made: Callable[[], CampaignDecision], context: Context) -> None:
         """Raise Refusal where a campaign that is not here would be refused as a new one: whatever is brought here once

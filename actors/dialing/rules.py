@@ -13,6 +13,7 @@ from collections.abc import Callable, Container, Iterable
 from datetime import datetime, time
 from functools import cache
 from itertools import chain
+from typing import Protocol
 
 import phonenumbers
 from msgspec import Struct
@@ -51,24 +52,56 @@ class DialRules(Struct, frozen=True, kw_only=True):
     timezone: str = "UTC"
 
 
+class Standing(Protocol):
+    """Where numbers stand that do not say it."""
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """Whose short and emergency numbers count."""
+
+    def read(self, tidied: str) -> Number:
+        """The number of a text from `numbers.tidy`. Raises NotANumber."""
+
+
+class Place(Struct, frozen=True):
+    """One region."""
+
+    region: str
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """It alone."""
+        return (self.region,)
+
+    def read(self, tidied: str) -> Number:
+        """The number that is written so there. Raises NotANumber."""
+        return numbers.number_of(tidied, self.region)
+
+
 def canonical(raw: str, rules: DialRules, regions: Iterable[str], field: str = "number") -> Number:
     """The number to dial, or a Refusal that names the rule. `regions`: of all SIMs that might dial it; `field`: of the
     request, in which it was sent."""
+    return _canonical(raw, Place(rules.site_region), rules, regions, field)
+
+
+def _canonical(raw: str, place: Standing, rules: DialRules, regions: Iterable[str], field: str) -> Number:
     try:
         text = numbers.tidy(raw)
         never = _never(numbers.digits_of(text), sorted({rules.site_region, *regions}))
         if never is None:
-            return numbers.number_of(text, rules.site_region)
+            return place.read(text)
     except NotANumber as error:
         raise misfit(field, f"not a phone number: {error}. Write it as +380991234567.", rule="format") from None
     rule, why = never
     raise misfit(field, why, rule=rule)
 
 
-def of_a_lead(raw: str, rules: DialRules, field: str = "number") -> Number:
+def of_a_lead(raw: str, rules: DialRules, field: str = "number", standing: Standing | None = None) -> Number:
     """The same for a list, of which nobody asks yet where its numbers belong: by the site's rules alone. What no line
-    may ever call is refused too, so that nobody waits for it."""
-    number = canonical(raw, rules, (), field)
+    may ever call is refused too, so that nobody waits for it. `standing`: what the list itself says; None: nothing, and
+    its numbers are the site's. Raises what that raises, too."""
+    place = standing or Place(rules.site_region)
+    number = _canonical(raw, place, rules, place.regions, field)
     if _is_costly(number, rules):
         raise misfit(field, COSTLY[number.kind], rule="premium", kind=number.kind)
     return number

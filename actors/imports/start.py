@@ -26,7 +26,15 @@ from actors.runtime.rendezvous import shard_of
 from actors.runtime.service import serve
 from actors.runtime.shards import NOT_NOW, Sharded, bring_here
 from actors.runtime.wire import Page, ask, forward
-from bus_schemas.campaign import ADD_ON_SHARD, PAST_CAMPAIGN, AddOnShard, CampaignStatus, CampaignView, GetCampaign
+from bus_schemas.campaign import (
+    ADD_ON_SHARD,
+    CAMPAIGN_IS_ARCHIVED,
+    PAST_CAMPAIGN,
+    AddOnShard,
+    CampaignStatus,
+    CampaignView,
+    GetCampaign,
+)
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
 from bus_schemas.imports import (
     ADMIT_IMPORT,
@@ -220,6 +228,8 @@ class Door:
         if run and not context.may(Action.CAMPAIGN_RUN):
             raise MAY_NOT_RUN()
         there = await self.must_see(campaign, context)
+        if there.status is CampaignStatus.ARCHIVED:
+            raise CAMPAIGN_IS_ARCHIVED()
         must_dial_for(there.by, there.settings, context)
         asked = AddOnShard(shard=shard_of(campaign), campaign_id=campaign, leads=())
         found = await ask(self._bus, ADD_ON_SHARD, asked, Context(command_id=self._ids.new(), fresh=True))

@@ -13,6 +13,7 @@ NAME, SOURCE, KEY, VALUE = 200, 100, 64, 1000  # characters at most; a key and a
 CUSTOM = 50  # custom fields of one lead
 LARGEST = 4_000  # bytes of one lead on record, where each has the names of its fields
 PRIORITY = 100  # from minus this to this
+BAD_COLUMNS = ("row", "field", "reason")  # of the table of what is bad, before those of the file
 
 _UNSEEN = re.compile(f"[{UNSEEN}]")
 
@@ -45,6 +46,14 @@ class InvalidRow(Struct, frozen=True, kw_only=True):
     def kind(self) -> str:
         """By which such rows are counted: `number: format`."""
         return f"{self.field or 'row'}: {self.code}"
+
+
+class Unfit(Exception):
+    """A row is no lead: see InvalidRow."""
+
+    def __init__(self, field: str, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.field, self.code, self.reason = field, code, reason
 
 
 class ListError(Exception):

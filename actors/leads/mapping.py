@@ -3,11 +3,12 @@
 A guess is shown before anything is read with it, and where two columns could be the number none is taken.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
 
-from actors.leads.lead import KEY, NUMBER_FIELDS, number_field, tidy
+from actors.leads.country import CALLING_CODE, COUNTRY, is_code, is_country
+from actors.leads.lead import BAD_COLUMNS, KEY, NUMBER_FIELDS, number_field, tidy
 from actors.runtime.cells import undefused
 from actors.telephony.cells import NUMBER_NAMES, PERHAPS_NUMBER, number_text, plain_name, without_figure
 from actors.telephony.numbers import NotANumber, canonical
@@ -15,17 +16,36 @@ from bus_schemas.lead import NUMBERS, OWN_COLUMNS
 
 CUSTOM = "custom:"
 
+_PERHAPS = "perhaps_number"
+_COUNTRY_CODE = "country_code"  # its calling code, or its letters: what stands in it says that
+
 # By field: what people call its column in English, Ukrainian and Russian, as `plain_name` writes it.
 _NAMES = {
     "lead_id": "lead id",
     "number": NUMBER_NAMES,
-    "perhaps_number": PERHAPS_NUMBER,
+    _PERHAPS: PERHAPS_NUMBER,
     "name": (
         "name, full name, fullname, contact, contact name, client, client name, customer, customer name, lead name, "
         "first name, firstname, given name, middle name, patronymic, last name, lastname, surname, family name, "
         "імя, піб, пібд, імя та прізвище, прізвище та імя, прізвище, по батькові, клієнт, імя клієнта, контакт, "
         "контактна особа, назва, имя, фио, имя и фамилия, фамилия и имя, фамилия, отчество, клиент, имя клиента, "
         "контактное лицо, название, наименование"
+    ),
+    CALLING_CODE: (
+        "calling code, country calling code, phone code, dial code, dialing code, dialling code, "
+        "country dial code, country dialing code, international code, international dialing code, isd code, "
+        "idd code, ddi code, код набору, телефонний код, телефонний код країни, код телефону, міжнародний код, "
+        "міжнародний телефонний код, код набора, телефонный код, телефонный код страны, код телефона, "
+        "международный код, международный телефонный код"
+    ),
+    COUNTRY: (
+        "country, country name, country iso, country iso code, iso country, iso country code, iso code, phone country, "
+        "країна, назва країни, країна номера, країна телефону, країна проживання, страна, название страны, "
+        "страна номера, страна телефона, страна проживания"
+    ),
+    _COUNTRY_CODE: (
+        "country code, countrycode, phone country code, код країни, код країни телефону, код страны, "
+        "код страны телефона"
     ),
     "timezone": "timezone, time zone, tz, часовий пояс, часова зона, часовой пояс, временная зона, таймзона",
     "priority": "priority, prio, пріоритет, приоритет",
@@ -34,11 +54,11 @@ _NAMES = {
     "consent": "consent, opt in, optin, agreed, згода, согласие",
 }
 _FIELDS = {name: field for field, names in _NAMES.items() for name in names.split(", ")}
-_PERHAPS = "perhaps_number"
 STATUS = "status"  # in a lead's last campaign, by our own export
-FIELDS = frozenset({*_NAMES, *NUMBER_FIELDS, STATUS}) - {_PERHAPS}
+FIELDS = frozenset({*_NAMES, *NUMBER_FIELDS, STATUS}) - {_PERHAPS, _COUNTRY_CODE}
 _NOTHING = "-"  # a column of which nothing is read
-_MANY = ("number", _PERHAPS, "name")  # may be in several columns
+_OF_COUNTRIES = ((CALLING_CODE, is_code), (COUNTRY, is_country))
+_MANY = ("number", _PERHAPS, "name", CALLING_CODE, COUNTRY)  # may be in several columns
 
 
 class Mapping(Struct, frozen=True, kw_only=True):
@@ -83,17 +103,19 @@ def guess(rows: Sequence[Sequence[str]], region: str) -> Mapping:
     if not header:
         return _by_content(rows, [""] * width, ["" for _ in range(width)], region, header=False)
     names = [tidy(undefused(cell)) for cell in first] + [""] * (width - len(first))
-    return _by_content(body, names, list(_by_name(names)), region, header=True)
+    return _by_content(body, names, list(_by_name(names, body)), region, header=True)
 
 
-def _by_name(names: Sequence[str]) -> Iterator[str]:
+def _by_name(names: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """A field for each column whose name is known; empty for the others."""
-    found = [_field_of(name) or "" for name in names]
+    found = [_of_country(rows, at, _field_of(name) or "") for at, name in enumerate(names)]
     if {*OWN_COLUMNS} <= {*names}:  # our own export: what became of them there is nothing of theirs
         found = [
             STATUS if name == STATUS else _NOTHING if name in OWN_COLUMNS else field
             for name, field in zip(names, found, strict=True)
         ]
+    if (*names[: len(BAD_COLUMNS)],) == BAD_COLUMNS:  # our own table of what was bad, mended
+        found[: len(BAD_COLUMNS)] = [_NOTHING] * len(BAD_COLUMNS)
     sure = "number" in found
     taken: set[str] = set()
     for field in found:
@@ -115,11 +137,37 @@ def _by_content(
         else:
             places = " and ".join(str(at + 1) for at in could)
             doubt = f"columns {places} could be the number: say which" if could else "no column holds numbers"
+    for field, is_known in _OF_COUNTRIES:
+        if said := _in_the_way(field, is_known, fields, rows):
+            doubt = doubt or said
+            fields = ["" if one == field else one for one in fields]
     if not header:
         words = [at for at, field in enumerate(fields) if not field and any(map(_is_word, _column(rows, at)))]
         for at in words[:1]:
             fields[at] = "name"
     return Mapping(fields=tuple(_finished(names, fields)), header=header, doubt=doubt)
+
+
+def _in_the_way(
+    field: str, is_known: Callable[[str], bool], fields: Sequence[str], rows: Sequence[Sequence[str]]
+) -> str:
+    """Why a person has to say which column is that of countries, in words. Empty: there is one at most, and most of its
+    cells are known."""
+    at, what = [at for at, one in enumerate(fields) if one == field], field.replace("_", " ")
+    if len(at) > 1:
+        return f"columns {' and '.join(str(one + 1) for one in at)} could be the {what}: say which"
+    cells = _column(rows, at[0]) if at else []
+    if 2 * sum(map(is_known, cells)) < len(cells):
+        return f"column {at[0] + 1} is called like the {what}, and most of its cells are none: say what it is"
+    return ""
+
+
+def _of_country(rows: Sequence[Sequence[str]], at: int, field: str) -> str:
+    """What a column is that is called the code of a country: by most of its cells."""
+    if field != _COUNTRY_CODE:
+        return field
+    cells = _column(rows, at)
+    return CALLING_CODE if cells and 2 * sum(map(is_code, cells)) >= len(cells) else COUNTRY
 
 
 def _finished(names: Sequence[str], fields: Sequence[str]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from actors.dialing.rules import DialRules
 from actors.leads.export import BOM
-from actors.leads.lead import Accepted, Duplicate, InvalidRow
+from actors.leads.lead import BAD_COLUMNS, Accepted, Duplicate, InvalidRow
 from actors.leads.mapping import Mapping
 from actors.leads.preview import outcomes_with_cells
 from actors.leads.reading import Layout, Row, rows_of
@@ -25,7 +25,6 @@ from bus_schemas.lead import Lead
 MOST, MOST_BYTES = 2000, 400_000  # rows of one part, and bytes of what is told of them
 CELLS = 20_000  # characters of a row that are told; a row may have 50 times as many
 NAMES = 200  # characters of a column's name
-OWN = ("row", "field", "reason")  # the columns of the table before those of the file
 
 
 class LeadOfRow(Struct, frozen=True, kw_only=True):
@@ -139,7 +138,7 @@ def table_of_bad(rows: Iterable[BadRow], names: Sequence[str], *, begins: bool) 
     lines = csv.writer(text, lineterminator="\r\n")
     if begins:
         text.write(BOM)
-        lines.writerow(map(defused, (*OWN, *names)))
+        lines.writerow(map(defused, (*BAD_COLUMNS, *names)))
     for bad in rows:
         lines.writerow((bad.row, *map(defused, (bad.field, bad.reason, *bad.cells))))
     return text.getvalue().encode(errors="replace")

@@ -5,12 +5,14 @@ that is missing. Each number belongs to the lead in whose row it stands first.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from actors.dialing.rules import DialRules, of_a_lead
 from actors.leads.cells import NO, YES, is_blank
+from actors.leads.country import COUNTRY, Home, home_of
+from actors.leads.country import FIELDS as HOME_FIELDS
 from actors.leads.lead import (
     CUSTOM,
     KEY,
@@ -23,6 +25,7 @@ from actors.leads.lead import (
     Accepted,
     Duplicate,
     InvalidRow,
+    Unfit,
     id_of,
     tidy,
 )
@@ -44,12 +47,6 @@ _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[a-z0-9]{2,8})?\Z")
 _WHOLE = re.compile(r"[+-]?[0-9]{1,3}(?:[.,]0)?\Z")
 
 
-class _Unfit(Exception):
-    def __init__(self, field: str, code: str, reason: str) -> None:
-        super().__init__(reason)
-        self.field, self.code, self.reason = field, code, reason
-
-
 class Rows:
     """The rows of one list, each read once, in their order. `rules`: of the site at which numbers stand that do not say
     their country."""
@@ -66,43 +63,45 @@ class Rows:
         if any(map(str.strip, beyond)):
             why = f"{len(row.cells)} cells, and there are {len(columns.fields)} columns"
             return InvalidRow(row=row.number, field="", code="columns", reason=why)
-        return self.take(row.number, columns.of(row.cells))
+        said = [field for field in HOME_FIELDS if field in columns.fields]
+        return self.take(row.number, columns.of(row.cells), said)
 
-    def take(self, row: int, given: Mapping[str, str]) -> Outcome:
-        """What becomes of the fields of one lead, as texts, without those that are empty."""
+    def take(self, row: int, given: Mapping[str, str], said: Sequence[str] = ()) -> Outcome:
+        """What becomes of the fields of one lead, as texts, without those that are empty. `said`: by which of them the
+        list says where numbers stand, so that the site's region does not count."""
         try:
             _must_be_open(tidy(given.get(STATUS, "")))
-            numbers = self._numbers(given)
+            numbers = self._numbers(given, home_of(given, said))
             first = self._rows.get(numbers[0][1])
             if first is not None:
                 return Duplicate(row=row, first_row=first)
             left_out = {field: self._rows[number] for field, number in numbers if number in self._rows}
             own = tuple(number for _, number in numbers if number not in self._rows)
             lead = self._lead(own, {field: tidy(undefused(cell)) for field, cell in given.items()})
-        except _Unfit as unfit:
+        except Unfit as unfit:
             return InvalidRow(row=row, field=unfit.field, code=unfit.code, reason=unfit.reason)
         self._rows.update(dict.fromkeys((lead.id, *own), row))
         return Accepted(row=row, lead=lead, left_out=left_out)
 
-    def _numbers(self, given: Mapping[str, str]) -> list[tuple[str, str]]:
+    def _numbers(self, given: Mapping[str, str], home: Home | None) -> list[tuple[str, str]]:
         """The numbers of a row, each once, E.164, with their fields."""
         found: dict[str, str] = {}
         for field in NUMBER_FIELDS:
             cell = given.get(field, "")
             if not is_blank(cell):
-                found.setdefault(self._number(field, cell), field)
+                found.setdefault(self._number(field, cell, home), field)
         if not found:
-            raise _Unfit("number", "missing", "no number")
+            raise Unfit("number", "missing", "no number")
         return [(field, number) for number, field in found.items()]
 
-    def _number(self, field: str, cell: str) -> str:
+    def _number(self, field: str, cell: str, home: Home | None) -> str:
         try:
-            return of_a_lead(number_text(cell), self._rules, field).e164
+            return of_a_lead(number_text(cell), self._rules, field, home).e164
         except DigitsLost as lost:
-            raise _Unfit(field, "digits_lost", str(lost)) from None
+            raise Unfit(field, "digits_lost", str(lost)) from None
         except Refusal as refusal:
             said = refusal.details or {}
-            raise _Unfit(field, str(said.get("kind") or said["rule"]), refusal.message) from None
+            raise Unfit(field, str(said.get("kind") or said["rule"]), refusal.message) from None
 
     def _lead(self, numbers: tuple[str, ...], texts: Mapping[str, str]) -> Lead:
         """The lead. `texts`: tidied."""
@@ -118,16 +117,16 @@ class Rows:
             custom=_custom(texts),
         )
         if len(msgspec.json.encode(lead)) > LARGEST:
-            raise _Unfit("", "too_large", f"more than {LARGEST:,} bytes, with the names of its fields")
+            raise Unfit("", "too_large", f"more than {LARGEST:,} bytes, with the names of its fields")
         return lead
 
     def _id(self, given: str, number: str) -> str:
         if not given:
             return id_of(number)
         if not _ID.match(given):
-            raise _Unfit("lead_id", "shape", f"not {words_of(TOKEN)}")
+            raise Unfit("lead_id", "shape", f"not {words_of(TOKEN)}")
         if given in self._rows:
-            raise _Unfit("lead_id", "taken", f"it is the id of row {self._rows[given]} already")
+            raise Unfit("lead_id", "taken", f"it is the id of row {self._rows[given]} already")
         return given
 
     def _zone(self, name: str) -> str | None:
@@ -135,20 +134,20 @@ class Rows:
             return name or None
         self._hints -= 1
         hint = not_a_zone(name) if self._hints >= 0 and len(name) <= KEY else None
-        raise _Unfit("timezone", "unknown", hint or "there is no zone of this name")
+        raise Unfit("timezone", "unknown", hint or "there is no zone of this name")
 
 
 def _must_be_open(status: str) -> None:
     """Who was done, or must not be called, in the campaign that an export is of is not called anew without a word."""
     if status in (LeadStatus.DONE, LeadStatus.DO_NOT_CALL, LeadStatus.INVALID):
         why = f"it was `{status}` in the campaign of the export; to call it all the same, leave that column out"
-        raise _Unfit(STATUS, status, why)
+        raise Unfit(STATUS, status, why)
 
 
 def _short(texts: Mapping[str, str], field: str, most: int) -> str:
     text = texts.get(field, "")
     if len(text) > most:
-        raise _Unfit(field, "too_long", f"more than {most} characters")
+        raise Unfit(field, "too_long", f"more than {most} characters")
     return text
 
 
@@ -156,13 +155,13 @@ def _priority(text: str) -> int:
     if not text:
         return 0
     if not _WHOLE.match(text) or abs(value := int(re.split("[.,]", text)[0])) > PRIORITY:
-        raise _Unfit("priority", "shape", f"not a whole number from -{PRIORITY} to {PRIORITY}")
+        raise Unfit("priority", "shape", f"not a whole number from -{PRIORITY} to {PRIORITY}")
     return value
 
 
 def _language(text: str) -> str | None:
     if text and not _LANGUAGE.match(text):
-        raise _Unfit("language", "shape", "not a language like `uk` or `pt-br`")
+        raise Unfit("language", "shape", "not a language like `uk` or `pt-br`")
     return text or None
 
 
@@ -170,12 +169,14 @@ def _consent(text: str) -> bool | None:
     if not text:
         return None
     if text not in YES | NO:
-        raise _Unfit("consent", "shape", "neither yes nor no")
+        raise Unfit("consent", "shape", "neither yes nor no")
     return text in YES
 
 
 def _custom(texts: Mapping[str, str]) -> dict[str, str]:
+    if texts.get(COUNTRY):  # it says more than where numbers stand
+        texts = {CUSTOM_PREFIX + COUNTRY: texts[COUNTRY], **texts}
     own = [field for field in texts if field.startswith(CUSTOM_PREFIX) and texts[field]]
     if len(own) > CUSTOM:
-        raise _Unfit("", "too_many", f"more than {CUSTOM} fields of its own")
+        raise Unfit("", "too_many", f"more than {CUSTOM} fields of its own")
     return {field.removeprefix(CUSTOM_PREFIX): _short(texts, field, VALUE) for field in own}

@@ -176,6 +176,43 @@ def number_of(tidied: str, region: str) -> Number:
     return _number(parsed, _e164(parsed))
 
 
+def number_beside(tidied: str, code: str) -> Number:
+    """The number that a text from `tidy` is where its country's calling code stands beside it: what is written has that
+    code too, or goes on behind it, or says its country by itself. Raises NotANumber."""
+    region, digits = region_of(code), digits_of(tidied)
+    if digits.startswith("+") or _abroad(digits, region):
+        return number_of(tidied, region)
+    if "*" in digits or "#" in digits:
+        raise NotANumber("a service code (MMI, USSD)")
+    _must_be_one(tidied, region)
+    readings = [f"+{code} {tidied}", *([f"+{digits}"] if digits.startswith(code) else [])]
+    found = {number.e164: number for number in map(_known, readings) if number is not None}
+    if len(found) > 1:
+        raise NotANumber("two numbers could be meant, with the code beside it and without. Write it with `+`")
+    for number in found.values():
+        return number
+    raise NotANumber("no number of the country that is said beside it, and without `+` another country's is not known")
+
+
+def _known(tidied: str) -> Number | None:
+    """The number, if there are such."""
+    with contextlib.suppress(NotANumber):
+        found = number_of(tidied, NOWHERE)
+        return found if found.kind != _UNKNOWN else None
+    return None
+
+
+def region_of(code: str) -> str:
+    """The country, ISO 3166, that has a calling code, the first of those that share it; empty: none."""
+    region = phonenumbers.region_code_for_country_code(int(code)) if code in _CODES else ""
+    return region if region in COUNTRIES else ""
+
+
+def code_of_country(letters: str) -> str:
+    """The calling code of a country, ISO 3166; empty: there is no such country."""
+    return str(phonenumbers.country_code_for_region(letters)) if letters in COUNTRIES else ""
+
+
 def _number(parsed: PhoneNumber, e164: str) -> Number:
     part = phonenumbers.region_code_for_number(parsed) or ""
     kind = KINDS[phonenumbers.number_type(parsed)]

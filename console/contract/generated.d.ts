@@ -4297,7 +4297,8 @@ export interface components {
         /**
          * Columns
          * @description What is in each column: a field of a lead, `custom:` and a name, or empty for nothing that is read. `header`: the
-         *         first row says it. `doubt`: why nothing is imported until a person has said it.
+         *         first row says it. `doubt`: why nothing is imported until a person has said it. `calling_code` and `country` say
+         *         where the numbers of a row stand that do not say it themselves; without such a column the site's region does.
          */
         Columns: {
             fields: string[];

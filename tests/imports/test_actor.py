@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from actors.leads import parts
-from bus_schemas.campaign import CampaignStatus
+from bus_schemas.campaign import ARCHIVE_CAMPAIGN, ArchiveCampaign, CampaignStatus
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.imports import MAP_COLUMNS, ImportStatus, MapColumns
 from tests.campaign.world import Campaigns, play
@@ -117,6 +117,27 @@ def test_a_person_says_what_is_in_the_columns() -> None:
     play(story)
 
 
+def test_a_person_says_where_the_numbers_stand() -> None:
+    async def story(site: Campaigns) -> None:
+        imports = Imports(site)
+        await imports.campaign()
+        made = await imports.send(b"phone;origin;code\n501234567;PL;48\n501234568;;\n501234569;UA;48\n")
+        fields = ("number", "country", "calling_code")
+        await imports.until(made.import_id, S.READY)
+        await site.until_done(MAP_COLUMNS, MapColumns(import_id=made.import_id, fields=fields, header=True))
+        await imports.until(made.import_id, S.READY)
+        shown = await imports.preview(made.import_id)
+        assert shown.columns.fields == fields and shown.expected is not None and shown.expected.leads == 1
+        assert [(bad.row, bad.field, bad.code) for bad in shown.invalid] == [
+            (3, "calling_code", "missing"), (4, "country", "disagrees"),
+        ]  # fmt: skip
+        await imports.start(made.import_id)
+        await imports.until_over(made.import_id)
+        assert [lead.lead.numbers for lead in await imports.leads()] == [("+48501234567",)]
+
+    play(story)
+
+
 def test_a_cancelled_import_says_how_many_leads_are_in() -> None:
     async def story(site: Campaigns) -> None:
         imports = Imports(site)
@@ -192,5 +213,12 @@ def test_there_has_to_be_a_campaign_that_takes_leads() -> None:
         made = await imports.send(table(60), begin=True, run=True)
         assert (await imports.until_over(made.import_id)).new == 60
         await site.stop("c1")
+        await site.until_over("c1")
+        await site.until_done(ARCHIVE_CAMPAIGN, ArchiveCampaign(campaign_id="c1"))
+        await asyncio.sleep(10.0)
+        for run in (False, True):
+            with pytest.raises(Refusal, match="archived") as refused:
+                await imports.send(table(60), run=run)
+            assert refused.value.code is ErrorCode.CONFLICT
 
     play(story)
