@@ -183,6 +183,7 @@ class OnShard:
         self._looks = looks
         self._caps = caps
         self._explanations = Explanations(host.clock)
+        self._looking: dict[str, asyncio.Task[CampaignExplained]] = {}  # by campaign
 
     async def create(self, request: CreateOnShard, context: Context) -> CampaignChanged:
         id, now = request.campaign_id, moment(self._host.clock)
@@ -304,15 +305,24 @@ class OnShard:
     # --- why, and what would be
 
     async def explain(self, request: ExplainCampaign, context: Context) -> CampaignExplained:
-        """Beside others', and the same as a moment ago where it takes long."""
-        _, campaign = self._seen_by(context, request.campaign_id)
-        if (known := self._explanations.of(campaign)) is not None:
+        """Beside others', and the same as a moment ago where it takes long. A look goes on when nobody waits for it any
+        more, and is the answer of all who ask meanwhile."""
+        id = request.campaign_id
+        _, campaign = self._seen_by(context, id)
+        if id in self._looking and self._explanations.of(campaign) is None:
+            await self._look(campaign)
+        if (known := self._known(id, context)) is not None:
             return known
-        async with self._looks.turn(context.user):
-            _, campaign = self._seen_by(context, request.campaign_id)
-            if (known := self._explanations.of(campaign)) is not None:  # somebody has asked meanwhile
-                return known
-            return await self._explain(campaign)
+        async with self._looks.turn(context.user, size(campaign)):
+            known = self._known(id, context)  # somebody has asked meanwhile
+            return known if known is not None else await self._look(campaign)
+
+    def _known(self, id: str, context: Context) -> CampaignExplained | None:
+        _, campaign = self._seen_by(context, id)
+        return self._explanations.of(campaign)
+
+    async def _look(self, campaign: Campaign) -> CampaignExplained:
+        return await self._host.share(self._looking, campaign.campaign, lambda: self._explain(campaign))
 
     async def _explain(self, campaign: Campaign) -> CampaignExplained:
         actor, campaign = self._campaign(campaign.campaign)
