@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from actors.campaign import machine
 from actors.campaign.actor import NO_LEAD, CampaignActor
+from actors.campaign.callbacks import give_on
 from actors.campaign.caps import Caps
 from actors.campaign.claims import claims_of
 from actors.campaign.desks import Desks
@@ -105,7 +106,9 @@ async def start(
     said, dials = Dispositions(bus=parts.bus), (hours_of(gate.rules.window), zone(gate.rules.timezone))
     for follower in (ends, answers, elsewhere, said):
         stack.push_async_callback(await follower.start())
-    parts.background.extend((elsewhere.read_rest, partial(look_after, parts.host, parts.ids)))
+    parts.background.extend((
+        elsewhere.read_rest, partial(look_after, parts.host, parts.ids), partial(give_on, parts.host, parts.ids)
+    ))  # fmt: skip
     for one in (team, desks):
         parts.background.append(one.listen)
         stack.push_async_callback(one.stop)
