@@ -231,7 +231,10 @@ def archive(campaign: Campaign, by: str, now: Moment) -> CampaignDecision:
 
 
 def configure(campaign: Campaign, settings: CampaignSettings, by: str, now: Moment) -> CampaignDecision:
-    """Change the settings, of whatever campaign. Raises Refusal(INVALID_PARAMS), which names the field."""
+    """Change the settings, of whatever campaign that may run again. Raises Refusal: INVALID_PARAMS, which names the
+    field; CONFLICT for one that is archived."""
+    if campaign.status is S.ARCHIVED:
+        raise ARCHIVED()
     must_be_rules(settings, within="")
     must_be_carriers(settings, within="")
     if settings == campaign.settings:

@@ -14,7 +14,7 @@ from actors.leads.lead import Accepted
 from actors.leads.rows import Rows
 from bus_schemas.lead import Lead
 from cli.board import PATIENCE, Watched, explanation, watch
-from cli.campaign import Call, given_of, run
+from cli.campaign import Call, given_of, id_for, run
 from cli.gateway import NotDone, NotNow, NotThere
 
 RULES = DialRules(site_region="UA", countries=frozenset({"UA"}))
@@ -87,6 +87,13 @@ def test_a_list_without_leads_is_an_error(tmp_path: Path, text: str) -> None:
     file.write_text(text)
     with pytest.raises(NotDone, match=str(file)):
         ran(file, api([]))
+
+
+@pytest.mark.parametrize("name", ["my list (1).csv", "liste-é.csv", "a" * 65 + ".csv"])
+def test_a_file_name_that_names_no_campaign_is_told(tmp_path: Path, name: str) -> None:
+    with pytest.raises(NotDone, match="--id"):
+        id_for(tmp_path / name)
+    assert id_for(tmp_path / "spring_2026.csv") == "spring_2026"
 
 
 # --- the board
