@@ -115,8 +115,8 @@ LEAD_COLUMNS = (
 
 
 class ListLeads(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Leads of a campaign, in the order in which they came. `number`: one of theirs. `outcome`: of the last
-    attempt. As CSV they are an export."""
+    """Leads of a campaign, in the order in which they came. `number`: one of theirs, or a part of one.
+    `outcome`: of the last attempt. As CSV they are an export."""
 
     campaign_id: Id
     status: LeadStatus | None = None

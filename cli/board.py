@@ -11,12 +11,13 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from cli.gateway import NotThere
+from cli.gateway import NotDone, NotNow
 
 LOOK = 1.0  # seconds
 LINE_EVERY = 5.0  # seconds, where there is no terminal
 REASONS_EVERY = 5.0  # seconds, and at most a twentieth of the time: of 100,000 leads it takes some seconds to tell
 MINUTE = 60.0
+PATIENCE = 300.0  # seconds without any answer, after which the board gives up
 ARCHIVED = "archived"  # of such a one nobody says why it does not dial
 OVER = ("stopped", "finished", ARCHIVED)
 NOT_CALLED_AGAIN = ("done", "do_not_call", "invalid")
@@ -37,7 +38,10 @@ class Watched:
         self._due = 0.0
         self._shown: RenderableType = ""
         self._line_due = 0.0
-        self._said = ""  # the status, or that nobody answers
+        self._said = ""  # the status, or why there is no answer
+        self._heard: float | None = None
+        self._untold = ""  # why nobody says why it does not dial
+        self.wait = LOOK  # seconds until the next look
         self.found: Found = {}
 
     @property
@@ -45,29 +49,53 @@ class Watched:
         return self.found.get("status") in OVER
 
     def look(self, now: float) -> RenderableType:
-        """The board as it is now. `now`: seconds of a clock that only goes on. Raises NotDone."""
-        try:
-            self.found = self._find()
-            if (now >= self._due or self.over) and self.found["status"] != ARCHIVED:
-                began = time.monotonic()
-                self._why = self._explain()
-                self._due = now + max(REASONS_EVERY, 20 * (time.monotonic() - began))
-        except NotThere as error:
-            return Group(self._shown, Text(str(error), "red"))
-        self._shown = board(self.found, self._why, self._rate(self.found["attempts"], now))
+        """The board as it is now. `now`: seconds of a clock that only goes on. Raises NotDone, also where there was no
+        answer for long."""
+        if (away := self._find_it(now)) is not None:
+            return Group(self._shown, Text(away, "red"))
+        return self.drawn(now)
+
+    def drawn(self, now: float) -> RenderableType:
+        """The board, of what was seen last. Raises NotDone."""
+        self._explain_it(now)
+        shown = board(self.found, self._why, self._rate(self.found["attempts"], now))
+        self._shown = Group(shown, Text(f"why it does not dial: {self._untold}", "yellow")) if self._untold else shown
         return self._shown
 
     def line(self, now: float) -> str | None:
         """The same in a line; None: there was one lately, and the status is the same. Raises NotDone."""
-        try:
-            self.found = self._find()
-            said, line = self.found["status"], in_a_line(self.found)
-        except NotThere as error:
-            said = line = str(error)
+        away = self._find_it(now)
+        said, line = (away, away) if away is not None else (self.found["status"], in_a_line(self.found))
         if said == self._said and now < self._line_due:
             return None
         self._said, self._line_due = said, now + LINE_EVERY
         return line
+
+    def _find_it(self, now: float) -> str | None:
+        """Look how far it is. Gives what is in the way. Raises NotDone."""
+        try:
+            self.found = self._find()
+        except NotNow as error:
+            self._heard = now if self._heard is None else self._heard
+            if now - self._heard >= PATIENCE:
+                raise NotDone(f"no answer for {PATIENCE / MINUTE:.0f} minutes: {error}") from None
+            self.wait = max(LOOK, error.again)
+            return str(error)
+        self._heard, self.wait = now, LOOK
+        return None
+
+    def _explain_it(self, now: float) -> None:
+        """Ask why it does not dial, if that is due. Raises NotDone."""
+        if (now < self._due and not self.over) or self.found["status"] == ARCHIVED:
+            return
+        began, self._untold = time.monotonic(), ""
+        try:
+            self._why = self._explain()
+        except NotNow as error:
+            self._untold, self._due = str(error), now + max(REASONS_EVERY, error.again)
+            self._why = None if self.over else self._why  # what was true of it while it ran
+            return
+        self._due = now + max(REASONS_EVERY, 20 * (time.monotonic() - began))
 
     def _rate(self, attempts: int, now: float) -> float:
         """Attempts a minute, over the last one."""
@@ -82,7 +110,7 @@ def watch(
     console: Console, find: Callable[[], Found], explain: Callable[[], Found], sleep: Sleep = time.sleep
 ) -> Found:
     """Draw the board until the campaign is over; without a terminal say every few seconds how far it is, and draw it
-    then. Gives the campaign as it is then. Where nobody answers it waits. Raises NotDone."""
+    then. Gives the campaign as it is then. Where there is no answer it waits, for some minutes. Raises NotDone."""
     watched = Watched(find, explain)
     if not console.is_terminal:
         return _in_lines(console, watched, sleep)
@@ -91,7 +119,7 @@ def watch(
             live.update(watched.look(time.monotonic()), refresh=True)
             if watched.over:
                 return watched.found
-            sleep(LOOK)
+            sleep(watched.wait)
 
 
 def _in_lines(console: Console, watched: Watched, sleep: Sleep) -> Found:
@@ -99,9 +127,9 @@ def _in_lines(console: Console, watched: Watched, sleep: Sleep) -> Found:
         if (line := watched.line(time.monotonic())) is not None:
             console.print(line, markup=False, highlight=False, soft_wrap=True)
         if watched.over:
-            console.print(watched.look(time.monotonic()))
+            console.print(watched.drawn(time.monotonic()))
             return watched.found
-        sleep(LOOK)
+        sleep(watched.wait)
 
 
 def in_a_line(found: Found) -> str:

@@ -15,7 +15,7 @@ from actors.leads.lead import NUMBER_FIELDS, Accepted, Duplicate, InvalidRow, Li
 from actors.leads.mapping import Mapping
 from actors.leads.preview import mapping_of, outcomes
 from actors.leads.reading import layout_of
-from bus_schemas.campaign import CampaignStatus
+from bus_schemas.campaign import CampaignId, CampaignStatus
 from bus_schemas.lead import GivenLead, Lead
 from cli.gateway import NotDone
 
@@ -43,6 +43,16 @@ def run(
     told.sum_up()
     if not told.counts["sent"]:
         raise NotDone(f"{file}: no row of it is a lead")
+
+
+def id_for(file: Path) -> str:
+    """The campaign that a list is for, if nobody says another: its name without the ending. Raises NotDone."""
+    try:
+        return msgspec.convert(file.stem, CampaignId)
+    except msgspec.ValidationError:
+        raise NotDone(
+            f"`{file.stem}` is no id of a campaign (letters, digits, `_` and `-`, 64 at most). Name one: --id spring"
+        ) from None
 
 
 @contextmanager

@@ -14,6 +14,10 @@ from actors.adapters.tls import BadCertificate, trusting
 from actors.settings import Http
 
 SECONDS = 15.0
+AGAIN, LONGEST = 1.0, 60.0  # seconds until something is asked again: where nobody says it, and at most
+IN_THE_WAY = frozenset({
+    HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT,
+})  # fmt: skip
 
 
 class NotDone(Exception):
@@ -24,7 +28,15 @@ class LoggedOut(NotDone):
     """The token is not good any more."""
 
 
-class NotThere(NotDone):
+class NotNow(NotDone):
+    """It can be asked again: in `again` seconds."""
+
+    def __init__(self, message: str, again: float = AGAIN) -> None:
+        super().__init__(message)
+        self.again = again
+
+
+class NotThere(NotNow):
     """Nobody answers."""
 
 
@@ -64,9 +76,8 @@ class Gateway:
             with self._opener.open(request, timeout=SECONDS) as answer:  # an address of our own settings
                 return json.loads(answer.read())
         except urllib.error.HTTPError as error:
-            kind = LoggedOut if error.code == HTTPStatus.UNAUTHORIZED else NotDone
-            raise kind(json.loads(error.read())["message"]) from None
-        except OSError as error:
+            raise _refusal(error) from None
+        except (OSError, http.client.HTTPException) as error:
             raise NotThere(f"no gateway at {url}: {_why(error)}. Start it with `make run`.") from None
 
 
@@ -105,6 +116,23 @@ class _OwnHandler(urllib.request.HTTPHandler):
         return self.do_open(Connection, req)
 
 
-def _why(error: OSError) -> str:
+def _refusal(error: urllib.error.HTTPError) -> NotDone:
+    """What an answer means that is no success."""
+    said = _message(error)
+    if error.code in IN_THE_WAY:
+        again = error.headers.get("Retry-After", "")
+        return NotNow(said, min(float(again), LONGEST) if again.isdecimal() else AGAIN)
+    return (LoggedOut if error.code == HTTPStatus.UNAUTHORIZED else NotDone)(said)
+
+
+def _message(error: urllib.error.HTTPError) -> str:
+    """In the API's words, or, where something before it answers, by its status."""
+    try:
+        return str(json.loads(error.read())["message"])
+    except (OSError, http.client.HTTPException, ValueError, TypeError, LookupError):
+        return f"{error.code} {error.reason}"
+
+
+def _why(error: Exception) -> str:
     reason = getattr(error, "reason", error)
     return str(reason.strerror if isinstance(reason, PermissionError) else error)

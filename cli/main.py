@@ -286,8 +286,9 @@ def run(config: Path | None, user: str, file: Path, name: str | None, columns: s
     from actors.dialing.start import rules_of
     from cli import campaign
 
-    settings, id = _settings(config), name or file.stem
+    settings = _settings(config)
     with _logged_in(settings, user) as session:
+        id = name or campaign.id_for(file)
         fields = columns.split(",") if columns is not None else None
         campaign.run(session.call, id, file, rules_of(settings.dial), click.echo, fields)
         if watched:

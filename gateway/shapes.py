@@ -155,8 +155,9 @@ def what_came(value: Any, kind: inspect.Type) -> str:
         return _what_text(value, kind)
     if isinstance(value, int | float) and not isinstance(value, bool):
         return _what_number(value, kind)
-    if isinstance(value, list) and any(_is_counted(one) for one in _alternatives(kind)):
-        return f"a list of {len(value)}" if value else "an empty list"
+    if isinstance(value, list | dict) and any(_is_counted(one) for one in _alternatives(kind)):
+        what = "list" if isinstance(value, list) else "object"
+        return f"{_NAMES[type(value)]} of {len(value)}" if value else f"an empty {what}"
     return _NAMES.get(type(value), "something else")
 
 
@@ -191,12 +192,13 @@ def _words(kind: inspect.Type) -> list[str]:
         case inspect.LiteralType() | inspect.EnumType():
             return [f"`{choice}`" if isinstance(choice, str) else str(choice) for choice in _choices(kind)]
     bounds = _bounds(kind.min_length, kind.max_length).replace(" from ", " of ") if _is_counted(kind) else ""
+    bounds += " names" if bounds and isinstance(kind, inspect.DictType) else ""
     return [_NAMED.get(type(kind), "something else") + bounds]
 
 
-def _is_counted(kind: inspect.Type) -> TypeGuard[inspect.ListType | inspect.VarTupleType]:
-    """Whether it is a list of which the length is said."""
-    if not isinstance(kind, inspect.ListType | inspect.VarTupleType):
+def _is_counted(kind: inspect.Type) -> TypeGuard[inspect.ListType | inspect.VarTupleType | inspect.DictType]:
+    """Whether it is a list, or an object with names of the sender's, of which the length is said."""
+    if not isinstance(kind, inspect.ListType | inspect.VarTupleType | inspect.DictType):
         return False
     return (kind.min_length, kind.max_length) != (None, None)
 

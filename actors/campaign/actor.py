@@ -227,8 +227,8 @@ class CampaignActor(CampaignOnRecord):
             campaign, place, request.status, context.user, now, callback=callback,
             operator=request.operator, disposition=request.disposition,
         )  # fmt: skip
-        reply = LeadMarked(campaign_id=self.id, lead=request.lead, status=request.status)
-        return Outcome(decision=decision, reply=reply)
+        said = LeadMarked(campaign_id=self.id, lead=request.lead, status=request.status)
+        return Outcome(decision=decision, reply=said)
 
     orders = by_type(
         Run.by(run), Add.by(add), Create.by(create), Stop.by(stop_it), Pause.by(pause), Mark.by(mark)
@@ -540,14 +540,17 @@ class CampaignActor(CampaignOnRecord):
         rests = self._rest.left(self._now().mono) > 0
         return pace_without_team(self._campaign().settings.mode, len(self._lines), rests=rests)
 
+    def awaited(self) -> list[tuple[str, str]]:
+        """Take the operators for whom callbacks wait, with the leads, as far as they were found since."""
+        return self._selection.awaited(self._campaign()) if self._selection is not None else []
+
     def put_off(self, place: int) -> float | None:
         """When a lead is looked at again, in seconds since 1970. None: it waits for no time."""
         return self._selection.waits_until(place) if self._selection is not None else None
 
     def whose_lines(self) -> Whose:
         """Whose lines carry its calls."""
-        crew = self.team_crew()
-        return crew.whose(self._campaign()) if crew is not None else Whose()
+        return crew.whose(self._campaign()) if (crew := self.team_crew()) is not None else Whose()
 
     def carriage(self, there: There) -> Carriage:
         """How its numbers could be called. `there`: what lines there are, of those whose lines carry its calls."""
@@ -558,8 +561,7 @@ class CampaignActor(CampaignOnRecord):
 
     def ready(self) -> list[str] | None:
         """The operators who are ready; None: it has none."""
-        crew = self.team_crew()
-        return crew.ready(self._campaign()) if crew is not None else None
+        return crew.ready(self._campaign()) if (crew := self.team_crew()) is not None else None
 
     # --- its counts
 

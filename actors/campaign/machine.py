@@ -42,7 +42,7 @@ from actors.campaign.record import (
 from actors.campaign.rulebook import RuleBook, must_be_rules
 from actors.campaign.seats import Seats
 from actors.campaign.selection import Selection
-from actors.campaign.standing import Standing, standing
+from actors.campaign.standing import Stand, Standing, standing
 from actors.leads.rows import Outcome
 from actors.runtime.clock import Moment, parse_utc
 from actors.runtime.decision import NOTHING, Decision, SetTimer
@@ -231,7 +231,10 @@ def archive(campaign: Campaign, by: str, now: Moment) -> CampaignDecision:
 
 
 def configure(campaign: Campaign, settings: CampaignSettings, by: str, now: Moment) -> CampaignDecision:
-    """Change the settings, of whatever campaign. Raises Refusal(INVALID_PARAMS), which names the field."""
+    """Change the settings, of whatever campaign that may run again. Raises Refusal: INVALID_PARAMS, which names the
+    field; CONFLICT for one that is archived."""
+    if campaign.status is S.ARCHIVED:
+        raise ARCHIVED()
     must_be_rules(settings, within="")
     must_be_carriers(settings, within="")
     if settings == campaign.settings:
@@ -345,8 +348,15 @@ def _first(
         found = standing(campaign, place, book, now, ready)
         if found.number is not None:
             return place, found.number
-        selection.put(place, found.until.timestamp() if found.until is not None else None)
+        _put_away(selection, place, found)
     return None
+
+
+def _put_away(selection: Selection, place: int, found: Standing) -> None:
+    """The lead may not be called for now."""
+    selection.put(place, found.until.timestamp() if found.until is not None else None)
+    if found.reason == Stand.OPERATOR:
+        selection.await_operator(place)
 
 
 def begin(
@@ -441,7 +451,7 @@ def _line(
     """The line for a lead, which is put aside where it may not be called, or no line may call it; of a `team` that of
     the operator who is to call back, if calls do not wait for one of their `seats`."""
     if found.number is None:
-        selection.put(place, found.until.timestamp() if found.until is not None else None)
+        _put_away(selection, place, found)
         return None
     if lines is None:
         return None

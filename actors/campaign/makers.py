@@ -25,7 +25,7 @@ async def look_after(host: Host, ids: Ids) -> None:
         await host.pause(LOOK)
         makers = {maker for _, maker in _running(host)}
         for maker in sorted(maker for maker in makers if not is_a_part(maker)):
-            if await _is_gone(host.bus, maker, ids):
+            if await is_gone(host.bus, maker, ids):
                 for campaign in [campaign for campaign, its in _running(host) if its == maker]:
                     await _pause(host, campaign, ids)
 
@@ -36,7 +36,7 @@ def _running(host: Host) -> list[tuple[str, str]]:
     return [(actor.id, actor.state.by) for actor in actors if actor.runs and actor.state is not None]
 
 
-async def _is_gone(bus: Bus, user: str, ids: Ids) -> bool:
+async def is_gone(bus: Bus, user: str, ids: Ids) -> bool:
     """Whether a user is deleted or disabled. While nobody can say it, they are there."""
     try:
         found = await ask(bus, FIND_EXTENSION, FindExtension(user=user), Context(command_id=ids.new()), retry=False)

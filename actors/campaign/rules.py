@@ -178,7 +178,7 @@ def _for_good(candidate: Candidate, rules: Rules) -> Iterable[_Bar]:
         (Reason.NUMBER_ATTEMPTS, len(here), rules.attempts_per_number),
     ):
         if most is not None and made >= most:
-            yield _Bar(reason, f"{made} attempts made, {most} allowed", None, f"a higher `{reason}`")
+            yield _Bar(reason, f"{_counted(made)} made, {most} allowed", None, f"a higher `{reason}`")
 
 
 def _for_a_time(candidate: Candidate, rules: Rules) -> Iterable[_Bar]:
@@ -191,7 +191,8 @@ def _for_a_time(candidate: Candidate, rules: Rules) -> Iterable[_Bar]:
     ):
         if most is not None and len(attempts) >= most:
             until = sorted(attempt.at for attempt in attempts)[-most] + window
-            yield _Bar(reason, f"{most} attempts allowed in {window.days} days", until, f"a higher `{reason}`")
+            within = "a day" if window == DAY else f"{window.days} days"
+            yield _Bar(reason, f"{_counted(most)} allowed in {within}", until, f"a higher `{reason}`")
     pause = timedelta(minutes=rules.pause_minutes)
     for attempt in attempts:
         ended = attempt.ended or attempt.at
@@ -202,6 +203,10 @@ def _for_a_time(candidate: Candidate, rules: Rules) -> Iterable[_Bar]:
     for attempt in () if candidate.wished else here:
         until = (attempt.ended or attempt.at) + timedelta(minutes=rules.retry_minutes.get(attempt.outcome or "", 0))
         yield _Bar(Reason.RETRY, f"the wait after `{attempt.outcome}`", until, "a shorter `retry_minutes`")
+
+
+def _counted(attempts: int) -> str:
+    return f"{attempts} attempt{'s' if attempts != 1 else ''}"
 
 
 @lru_cache(maxsize=KNOWN)

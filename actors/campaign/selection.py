@@ -58,6 +58,7 @@ class Selection:
         self._waiting: dict[int, deque[int]] = {}  # by the second until which they wait; likewise
         self._times: list[int] = []  # a heap of those seconds
         self._taken: list[int] = []
+        self._awaiting = dict[int, None]()  # whose operator was not ready when they were looked at last
         self._parked: dict[tuple[str, str], dict[int, deque[int]]] = {}  # by home, then by rank; likewise
         self._homes = set[tuple[str, str]]()
         self._now = 0.0
@@ -114,6 +115,18 @@ class Selection:
             self._become(place, inf)
         else:
             self._wait(place, until)
+
+    def await_operator(self, place: int) -> None:
+        """The lead is to be called by an operator who is not ready."""
+        self._awaiting[place] = None
+
+    def awaited(self, campaign: Campaign) -> list[tuple[str, str]]:
+        """Take those that were found so since, PASS at most: their operators, and the leads. They are found again."""
+        places = [*islice(self._awaiting, PASS)]
+        for place in places:
+            del self._awaiting[place]
+        found = [at(campaign.leads, place) for place in places]
+        return [(one.operator, one.id) for one in found if one.operator and not under_way(one)]
 
     def park(self, campaign: Campaign, place: int, e164: str, again: float) -> None:
         """The lead may be called, and no line may call this number. `again`: when one of several numbers is looked at

@@ -3,6 +3,7 @@
 A claim asks here, and so does whoever asks why nothing is dialled: both get the same answer.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -105,7 +106,7 @@ def _failing(entry: Entry, now: datetime) -> Standing | None:
 def _by_the_rules(
     entry: Entry, book: RuleBook, settings: CampaignSettings, now: datetime, reach: Reach | None
 ) -> Standing:
-    numbers = entry.numbers.split(" ")
+    numbers = _in_turn(entry)
     attempts = [*attempts_of(entry), *(each for number in numbers for each in book.elsewhere(number))]
     held = {each: end for each in numbers if (end := book.held_until(each)) and end > now.timestamp()}
     verdicts = {
@@ -129,6 +130,16 @@ def _by_the_rules(
     until = now + AGAIN if found.reason is Reason.UNDER_WAY else found.until  # of another campaign, which tells nothing
     until = min(filter(None, (until, released)), default=None)
     return Standing(reason=found.reason or "", words=found.words, until=until, change=found.change)
+
+
+def _in_turn(entry: Entry) -> list[str]:
+    """A lead's numbers, those first on which it was tried less here: else the first would be called over and over where
+    nothing waits after its outcome. Who wants to be called back is, on the first that may be."""
+    numbers = entry.numbers.split(" ")
+    if len(numbers) == 1 or entry.callback:
+        return numbers
+    tried = Counter(attempt.number for attempt in attempts_of(entry))
+    return sorted(numbers, key=tried.__getitem__)
 
 
 def _first(seconds: Collection[float]) -> datetime | None:

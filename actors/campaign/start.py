@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from actors.campaign import machine
 from actors.campaign.actor import NO_LEAD, CampaignActor
+from actors.campaign.callbacks import give_on
 from actors.campaign.caps import Caps
 from actors.campaign.claims import claims_of
 from actors.campaign.desks import Desks
@@ -106,7 +107,9 @@ async def start(
     said, dials = Dispositions(bus=parts.bus), (hours_of(gate.rules.window), zone(gate.rules.timezone))
     for follower in (ends, answers, elsewhere, said):
         stack.push_async_callback(await follower.start())
-    parts.background.extend((elsewhere.read_rest, partial(look_after, parts.host, parts.ids)))
+    parts.background.extend((
+        elsewhere.read_rest, partial(look_after, parts.host, parts.ids), partial(give_on, parts.host, parts.ids)
+    ))  # fmt: skip
     for one in (team, desks):
         parts.background.append(one.listen)
         stack.push_async_callback(one.stop)
@@ -184,6 +187,7 @@ class OnShard:
         self._looks = looks
         self._caps = caps
         self._explanations = Explanations(host.clock)
+        self._looking: dict[str, asyncio.Task[CampaignExplained]] = {}  # by campaign
 
     async def create(self, request: CreateOnShard, context: Context) -> CampaignChanged:
         id, now = request.campaign_id, moment(self._host.clock)
@@ -305,15 +309,24 @@ class OnShard:
     # --- why, and what would be
 
     async def explain(self, request: ExplainCampaign, context: Context) -> CampaignExplained:
-        """Beside others', and the same as a moment ago where it takes long."""
-        _, campaign = self._seen_by(context, request.campaign_id)
-        if (known := self._explanations.of(campaign)) is not None:
+        """Beside others', and the same as a moment ago where it takes long. A look goes on when nobody waits for it any
+        more, and is the answer of all who ask meanwhile."""
+        id = request.campaign_id
+        _, campaign = self._seen_by(context, id)
+        if id in self._looking and self._explanations.of(campaign) is None:
+            await self._look(campaign)
+        if (known := self._known(id, context)) is not None:
             return known
-        async with self._looks.turn(context.user):
-            _, campaign = self._seen_by(context, request.campaign_id)
-            if (known := self._explanations.of(campaign)) is not None:  # somebody has asked meanwhile
-                return known
-            return await self._explain(campaign)
+        async with self._looks.turn(context.user, size(campaign)):
+            known = self._known(id, context)  # somebody has asked meanwhile
+            return known if known is not None else await self._look(campaign)
+
+    def _known(self, id: str, context: Context) -> CampaignExplained | None:
+        _, campaign = self._seen_by(context, id)
+        return self._explanations.of(campaign)
+
+    async def _look(self, campaign: Campaign) -> CampaignExplained:
+        return await self._host.share(self._looking, campaign.campaign, lambda: self._explain(campaign))
 
     async def _explain(self, campaign: Campaign) -> CampaignExplained:
         actor, campaign = self._campaign(campaign.campaign)

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from actors.ledger.answers import Answers, ReadModel
 from actors.ledger.campaign import CAMPAIGNS
-from actors.ledger.lead import LEADS, LeadRow, view_of
+from actors.ledger.lead import LEADS, LeadRow, must_be_an_outcome, view_of
 from actors.ledger.model import Query, given, made_of
 from actors.ledger.numbers import parts_in
 from actors.ledger.page import from_cursor_of_two, page, with_moments
@@ -119,6 +119,7 @@ class LeadAnswers(Answers):
         return (serve(LIST_ALL_LEADS, self.all_leads),)
 
     async def all_leads(self, request: ListAllLeads, context: Context) -> Page:
+        must_be_an_outcome(request.outcome)
         user = None if Action.LEAD_VIEW_ANY in context.actions else context.user
         wanted, after = with_moments(request, *TIMES), from_cursor_of_two(request.cursor)
         numbers = parts_in(request.number, self.region)

@@ -20,6 +20,7 @@ from actors.ledger.lead import (
     by_status_in,
     leads_of,
     line_of,
+    must_be_an_outcome,
     one_lead,
 )
 from actors.ledger.model import METADATA, Projection, Query, columns, given, made_of
@@ -293,11 +294,13 @@ class CampaignAnswers(Answers):
         return report_of(attempts, times, day=request.day)
 
     async def list_leads(self, request: ListLeads, context: Context) -> Page:
+        must_be_an_outcome(request.outcome)
         await self._found(request.campaign_id, context)
         query = leads_of(request, after=from_cursor(request.cursor), numbers=parts_in(request.number, self.region))
         return page(await self.read(context, query), limit=request.limit)
 
     async def export_leads(self, request: ExportLeads, context: Context) -> Page:
+        must_be_an_outcome(request.outcome)
         await self._found(request.campaign_id, context)
         wanted = ListLeads(
             campaign_id=request.campaign_id, status=request.status, source=request.source, outcome=request.outcome,

@@ -12,12 +12,14 @@ from msgspec.structs import replace
 
 from actors.ledger.model import METADATA, Projection, Query, columns, given, made_of
 from bus_schemas.campaign import (
+    OUTCOMES,
     CampaignAttemptClaimed,
     CampaignAttemptEnded,
     CampaignAttemptJoined,
     CampaignLeadMarked,
     CampaignLeadsAdded,
 )
+from bus_schemas.errors import misfit
 from bus_schemas.lead import NUMBERS, Lead, LeadAttempt, LeadLine, LeadStatus, LeadView, ListLeads
 
 LEAD = msgspec.json.Decoder(Lead)
@@ -182,11 +184,17 @@ PROJECTIONS = (
 # --- queries ------------------------------------------------------------------------------------------------------
 
 
+def must_be_an_outcome(outcome: str | None) -> None:
+    """Raise Refusal(INVALID_PARAMS) for a word as which no attempt ends. None: any."""
+    if outcome is not None and outcome not in OUTCOMES:
+        raise misfit("outcome", "no attempt ends so.", given=outcome, known=sorted(OUTCOMES))
+
+
 def leads_of(
     wanted: ListLeads, *, after: int | None, numbers: Iterable[str] | None = None
 ) -> Query[tuple[int, LeadView]]:
     """The leads that `wanted` asks for, in their order and one more than the page has, each with its place. `numbers`:
-    what its number may be, E.164; None: any."""
+    what is in one of its numbers, as on record; None: whatever."""
     conditions = given(
         (L.campaign, eq, wanted.campaign_id),
         (L.place, gt, after),
@@ -249,7 +257,7 @@ def by_hour(campaign: str, day: str) -> Query[OfHour]:
 
 
 def _has_any(numbers: sa.Column[Any], wanted: Iterable[str]) -> sa.ColumnElement[bool]:
-    return sa.or_(*(numbers.contains(f" {number} ", autoescape=True) for number in sorted(wanted)))
+    return sa.or_(*(numbers.contains(part, autoescape=True) for part in sorted(wanted)))
 
 
 def view_of(row: LeadRow) -> LeadView:

@@ -964,8 +964,8 @@ export interface paths {
         };
         /**
          * Leads of a campaign
-         * @description Leads of a campaign, in the order in which they came. `number`: one of theirs. `outcome`: of the last
-         *         attempt. As CSV they are an export.
+         * @description Leads of a campaign, in the order in which they came. `number`: one of theirs, or a part of one.
+         *         `outcome`: of the last attempt. As CSV they are an export.
          */
         get: operations["get_api_autodialer_campaigns_campaign_id_leads"];
         put?: never;
@@ -3570,8 +3570,8 @@ export interface components {
         };
         /**
          * ListLeads
-         * @description Leads of a campaign, in the order in which they came. `number`: one of theirs. `outcome`: of the last
-         *         attempt. As CSV they are an export.
+         * @description Leads of a campaign, in the order in which they came. `number`: one of theirs, or a part of one.
+         *         `outcome`: of the last attempt. As CSV they are an export.
          */
         ListLeads: {
             campaign_id: string;

@@ -12,7 +12,7 @@ from actors.adapters.system_clock import SystemClock
 from actors.campaign.carriage import NOBODY_KNOWS, Carriage
 from actors.campaign.explain import Explaining
 from actors.campaign.lines import HeldLines
-from actors.campaign.looks import ALL, EACH, KEPT, Explanations, Looks, in_turns
+from actors.campaign.looks import ALL, EACH, FEW, KEPT, Explanations, Looks, in_turns
 from actors.campaign.pacing import Limit, Pace
 from actors.campaign.record import Campaign, size
 from actors.campaign.standing import standing
@@ -66,6 +66,40 @@ async def test_a_user_waits_for_their_own() -> None:
     print(f"{EACH + 1} looks of one user: 1 refused, and another user's waits for its turn")
     end.set()
     await asyncio.gather(*own, other)
+
+
+async def told(looks: Looks, user: str, leads: int | None = None) -> str:
+    """With what a look is refused; empty: it is not."""
+    try:
+        async with looks.turn(user, leads):
+            return ""
+    except Refusal as refusal:
+        return refusal.message
+
+
+async def test_who_waits_in_vain_is_told_for_whom_somebody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("actors.campaign.looks.PATIENCE", 0.05)
+    looks, end = Looks(), asyncio.Event()
+    own = asyncio.create_task(looking(looks, "op12", lambda: None, end))
+    await asyncio.sleep(0)
+    said = await told(looks, "op12"), await told(looks, "op13")
+    end.set()
+    await own
+    during_the_rest = await told(looks, "op13")  # which is nobody's, and for as long as the look was
+    print(f"one's own look is under way: {said[0]} Somebody else's: {said[1]}")
+    assert "for you" in said[0] and "for others" in said[1] and "for others" in during_the_rest
+
+
+async def test_small_campaigns_do_not_wait_behind_large_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("actors.campaign.looks.PATIENCE", 0.05)
+    looks, end = Looks(), asyncio.Event()
+    large = [asyncio.create_task(looking(looks, user, lambda: None, end)) for user in ("op12", "op12", "op13")]
+    await asyncio.sleep(0)
+    assert await told(looks, "op12", FEW) == "" and await told(looks, "op14", FEW) == ""
+    assert await told(looks, "op14", FEW + 1) and await told(looks, "op14")
+    print(f"{len(large)} looks at many leads: those at {FEW:,} are made beside them, also of the same user")
+    end.set()
+    await asyncio.gather(*large, return_exceptions=True)
 
 
 def large() -> Played:
@@ -129,9 +163,10 @@ def kept_for(took: float, change: Callable[[Campaign], Campaign] = lambda campai
 
 
 def test_an_answer_that_took_long_is_given_again_for_a_while() -> None:
-    for took in (0.0, 0.01, 0.5, 2.0, 11.0):
+    for took in (0.0, 0.01, 0.5, 2.0, 9.0):
         assert kept_for(took) == pytest.approx(min(10 * took, KEPT), abs=0.02)
-    print("5 looks: what took no time is not kept, what took long for", KEPT, "s")
+    assert kept_for(31.0) == pytest.approx(31.0, abs=0.02)  # by then all who have asked were told to ask again
+    print("6 looks: what took no time is not kept, what took long for", KEPT, "s, or as long as it took")
 
 
 def other(**fields: Any) -> Callable[[Campaign], Campaign]:

@@ -287,6 +287,25 @@ def test_the_second_number_is_called_while_the_first_waits() -> None:
     assert played.claim()[0].number == number_at(2)
 
 
+def test_numbers_take_turns_where_nothing_waits_after_an_outcome() -> None:
+    played = Played()
+    played.create(retry_minutes={"busy": 0}, attempts_per_lead=3)
+    played.run(Lead(id="a", numbers=(number_at(1), number_at(2))))
+    called = []
+    for _ in range(3):
+        called += played.claim()
+        played.over(called[-1], EndReason.BUSY)
+    assert [claim.number for claim in called] == [number_at(place) for place in (1, 2, 1)]
+
+
+def test_an_archived_campaign_keeps_its_settings() -> None:
+    played = running(lead_at(1))
+    played.do(machine.stop, StopMode.DRAIN)
+    played.do(machine.archive)
+    with refused(ErrorCode.CONFLICT):
+        played.do(machine.configure, CampaignSettings(weight=3))
+
+
 def test_a_night_holds_everybody_until_the_morning() -> None:
     played = Played(now=NOON + timedelta(hours=12))
     played.run(*(lead_at(place) for place in range(3)))

@@ -203,3 +203,13 @@ def test_the_strictest_allow_what_all_of_them_allow(
     assert both == strictest(other, one) and strictest(one) == one == strictest(one, one, Rules())
     assert both.ring_seconds == max(one.ring_seconds, other.ring_seconds)
     assert both.abandoned_share in (one.abandoned_share, other.abandoned_share)
+
+
+def test_one_attempt_a_day_is_said_as_people_say_it() -> None:
+    for rules, words in (
+        (Rules(attempts_per_day=1), "1 attempt allowed in a day"),
+        (Rules(attempts_per_day=2), "2 attempts allowed in a day"),
+        (Rules(attempts_per_30_days=1), "1 attempt allowed in 30 days"),
+        (Rules(attempts_per_lead=1), "2 attempts made, 1 allowed"),
+    ):
+        assert asked(rules, ago(10), ago(20)).words == words

@@ -13,9 +13,9 @@ from actors.leads.given import texts_of
 from actors.leads.lead import Accepted
 from actors.leads.rows import Rows
 from bus_schemas.lead import Lead
-from cli.board import Watched, explanation, watch
-from cli.campaign import Call, given_of, run
-from cli.gateway import NotDone, NotThere
+from cli.board import PATIENCE, Watched, explanation, watch
+from cli.campaign import Call, given_of, id_for, run
+from cli.gateway import NotDone, NotNow, NotThere
 
 RULES = DialRules(site_region="UA", countries=frozenset({"UA"}))
 LIST = "Телефон;Имя;Город\n0991230001;Олена;Київ\n12;x;y\n+380991230001;again;\n0991230002;;\n"
@@ -87,6 +87,13 @@ def test_a_list_without_leads_is_an_error(tmp_path: Path, text: str) -> None:
     file.write_text(text)
     with pytest.raises(NotDone, match=str(file)):
         ran(file, api([]))
+
+
+@pytest.mark.parametrize("name", ["my list (1).csv", "liste-é.csv", "a" * 65 + ".csv"])
+def test_a_file_name_that_names_no_campaign_is_told(tmp_path: Path, name: str) -> None:
+    with pytest.raises(NotDone, match="--id"):
+        id_for(tmp_path / name)
+    assert id_for(tmp_path / "spring_2026.csv") == "spring_2026"
 
 
 # --- the board
@@ -162,7 +169,7 @@ def test_an_archived_campaign_is_over(terminal: bool) -> None:
 
 def test_without_a_terminal_lines_say_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     now, clock = 0.0, []  # of each answer
-    statuses = ["running"] * 7 + [None, "paused", "finished", "finished"]
+    statuses = ["running"] * 7 + [None, "paused", "finished"]
 
     def find() -> dict[str, Any]:
         if (status := statuses.pop(0)) is None:
@@ -182,3 +189,61 @@ def test_without_a_terminal_lines_say_how_far_it_is(monkeypatch: pytest.MonkeyPa
     running, over = f"spring running: {counts}", f"spring finished: {counts}"
     assert said[:5] == [running, running, "no gateway", f"spring paused: {counts}", over]  # at 0, 5, 7, 8 and 9 s
     assert "outside 08:00-21:00" in "".join(said[5:]) and clock[-1] == 9.0
+
+
+class Site:
+    """What the board asks, by a clock of its own. `refused`: what the next looks at the campaign meet, until it
+    is over; `why`: what whoever asks why it does not dial meets."""
+
+    def __init__(self, *refused: NotDone | None, why: NotDone | None = None) -> None:
+        self.now = 0.0
+        self.slept: list[float] = []
+        self._refused = list(refused)
+        self._why = why
+
+    def find(self) -> dict[str, Any]:
+        if self._refused and (error := self._refused.pop(0)) is not None:
+            raise error
+        return FOUND | ({} if self._refused else {"status": "finished"})
+
+    def explain(self) -> dict[str, Any]:
+        if self._why is not None:
+            raise self._why
+        return WHY
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.slept.append(seconds)
+
+    def watched(self, monkeypatch: pytest.MonkeyPatch, *, terminal: bool) -> str:
+        monkeypatch.setattr("cli.board.time.monotonic", lambda: self.now)
+        console = Console(width=100, file=io.StringIO(), force_terminal=terminal)
+        watch(console, self.find, self.explain, self.sleep)
+        return console.file.getvalue()  # type: ignore[attr-defined,no-any-return]
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_the_board_comes_back_when_it_is_told_to(monkeypatch: pytest.MonkeyPatch, terminal: bool) -> None:
+    site = Site(None, NotNow("Too much at once.", again=7.0), None)
+    said = site.watched(monkeypatch, terminal=terminal)
+    assert "Too much at once." in said and "finished" in said and site.slept[:2] == [1.0, 7.0]
+
+
+def test_the_board_goes_on_where_nobody_says_why_it_does_not_dial(monkeypatch: pytest.MonkeyPatch) -> None:
+    site = Site(None, None, why=NotNow("Campaigns are looked through for you. Wait.", again=5.0))
+    said = site.watched(monkeypatch, terminal=True)
+    assert "looked through for you" in said and "12 of 1,000" in said and "finished" in said
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+@pytest.mark.parametrize("error", [NotNow("It takes too long.", again=1.0), NotThere("no gateway")])
+def test_the_board_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch, terminal: bool, error: NotDone) -> None:
+    site = Site(*[error] * 10_000)
+    with pytest.raises(NotDone, match=f"no answer for 5 minutes: {error}"):
+        site.watched(monkeypatch, terminal=terminal)
+    assert PATIENCE <= site.now < PATIENCE + 10
+
+
+def test_an_answer_begins_the_wait_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    away = [NotNow("Not now.", again=50.0)] * 4
+    assert "finished" in Site(*away, None, *away, None).watched(monkeypatch, terminal=False)

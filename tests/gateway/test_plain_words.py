@@ -75,6 +75,9 @@ SETTINGS = [
      "`retry_minutes.busy`: expected a whole number from 0 to 525600, got a smaller one."),
     ({"retry_minutes": {"busy": "5"}},
      "`retry_minutes.busy`: expected a whole number from 0 to 525600, got a text of digits."),
+    ({"dispositions": {}}, "`dispositions`: expected an object of 1 to 100 names, got an empty object."),
+    ({"dispositions": {f"w{place}": "done" for place in range(101)}},
+     "`dispositions`: expected an object of 1 to 100 names, got an object of 101."),
     ({"dispositions": {"a": "done", "b": "sold"}}, "`dispositions.b`: expected `done`, "),
 ]  # fmt: skip
 

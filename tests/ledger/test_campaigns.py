@@ -31,7 +31,18 @@ from bus_schemas.campaign import (
 )
 from bus_schemas.campaign_telemetry import CampaignTelemetry
 from bus_schemas.errors import ErrorCode, Refusal
-from bus_schemas.lead import LIST_LEADS, PAST_LEAD, GetLead, Lead, LeadStatus, ListLeads
+from bus_schemas.lead import (
+    EXPORT_LEADS,
+    LIST_ALL_LEADS,
+    LIST_LEADS,
+    PAST_LEAD,
+    ExportLeads,
+    GetLead,
+    Lead,
+    LeadStatus,
+    ListAllLeads,
+    ListLeads,
+)
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from tests.campaign.played import ID, NOON, Played, lead_at, number_at
@@ -111,7 +122,8 @@ def test_leads_are_found_by_what_is_asked_for(place: Place) -> None:
             return [place for place, _ in store.read(query)]
 
         assert places(status=LeadStatus.DONE) == [1] and places(outcome="abandoned") == [2]
-        assert places(numbers={number_at(9)}) == [3] == places(source="spring") and places(numbers={"+3809"}) == []
+        assert places(numbers={number_at(9)}) == [3] == places(source="spring")
+        assert places(numbers={"+3809"}) == [0, 1, 2, 3] and places(numbers={"0009", "0001"}) == [0, 3]
         assert places(numbers={"%"}) == [] and places(limit=2) == [0, 1, 2] and places(1, limit=2) == [2, 3]
 
 
@@ -147,6 +159,7 @@ async def test_the_records_answer_for_campaigns_and_leads(bus: MemoryBus) -> Non
         assert [each.lead for each in await ask(bus, LIST_LEADS, asked, context)] == [OTHER], written
     with pytest.raises(Refusal, match="no phone number"):
         await ask(bus, LIST_LEADS, ListLeads(campaign_id=ID, number="Ann"), context)
+    assert len(await ask(bus, LIST_LEADS, ListLeads(campaign_id=ID, number="0000"), context)) == 4
     leads = await ask(bus, LIST_LEADS, ListLeads(campaign_id=ID, limit=2), context)
     assert [each.lead for each in leads] == [lead_at(1), lead_at(2)]
     history = await ask(bus, PAST_LEAD, GetLead(campaign_id=ID, lead=lead_at(2).id), context)
@@ -224,3 +237,17 @@ def test_the_attempts_of_a_day_are_counted_by_hour_and_end(place: Place) -> None
             OfHour(hour, "busy", 1, 0),
         ]  # fmt: skip
         assert store.read(by_hour(ID, "2026-11-24")) == [] == store.read(by_hour("c", day))
+
+
+async def test_an_outcome_that_there_is_not_is_refused(bus: MemoryBus) -> None:
+    context, asked = seen(await bus.last_seq()), dict[Any, Any]()
+    for outcome in ("not_dialed", "bogus"):
+        asked[LIST_LEADS] = ListLeads(campaign_id=ID, outcome=outcome)
+        asked[EXPORT_LEADS] = ExportLeads(campaign_id=ID, outcome=outcome)
+        asked[LIST_ALL_LEADS] = ListAllLeads(outcome=outcome)
+        for rpc, request in asked.items():
+            if outcome == "bogus":
+                with pytest.raises(Refusal, match="no attempt ends so"):
+                    await ask(bus, rpc, request, context)
+            else:
+                assert await ask(bus, rpc, request, context) == []
