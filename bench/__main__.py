@@ -20,6 +20,7 @@ from bench import (
     do_not_call,
     gateway,
     imports,
+    leads,
     ledger,
     live,
     logins,
@@ -33,7 +34,7 @@ from bench import (
 from bench.table import Row, print_table
 
 ALL = (
-    gateway, live, strangers, bus, bus_overload, adb, actors, ledger, logins, campaigns, dashboard, dialling,
+    gateway, live, strangers, bus, bus_overload, adb, actors, ledger, leads, logins, campaigns, dashboard, dialling,
     dialling_start, do_not_call, imports, pacing, pbx, readers, refusals, teams,
 )  # fmt: skip
 

@@ -4,16 +4,18 @@ import base64
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import pytest
 from msgspec.structs import replace
 
-from actors.ledger.all_leads import Position, Sought, how_many, leads_of_all
+from actors.ledger.all_leads import LeadAnswers, Position, Sought, how_many, leads_of_all
+from actors.ledger.model import Query
 from actors.ledger.page import from_cursor_of_two, page
 from actors.ledger.store import JournalEntry, Store
 from actors.ledger.words import texts_in
+from actors.runtime.context import Context
 from bus_schemas.campaign import (
     CampaignAttemptClaimed,
     CampaignAttemptEnded,
@@ -25,8 +27,10 @@ from bus_schemas.campaign import (
 from bus_schemas.errors import Refusal
 from bus_schemas.lead import CrmLead, Lead, LeadStatus, ListAllLeads
 from bus_schemas.operator import OperatorConnected, OperatorStatus
+from bus_schemas.permissions import Action
 from tests.ledger.places import Place
 
+Answer = TypeVar("Answer")
 AT = "2026-01-01T12:00:00.000Z"
 
 
@@ -202,14 +206,31 @@ def test_a_text_has_64_characters_without_the_blanks_around_it() -> None:
     assert texts_in(None) is None
 
 
-def test_of_many_leads_it_is_known_that_there_are_more(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_leads_are_counted_so_far_and_said_where_there_are_more(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("actors.ledger.all_leads.COUNTED", 2)
+    asker = Context(user="anna", command_id="x", actions=frozenset({Action.LEAD_VIEW_ANY}))
     with closing(place.store()) as store:
+
+        async def read(context: Context, query: Query[Answer], *, short: bool = False) -> list[Answer]:
+            return store.read(query)
+
+        async def counted(**wanted: Any) -> tuple[int | None, bool]:
+            found = await answers.all_leads(msgspec.convert(wanted, ListAllLeads), asker)
+            return found.total, found.exact
+
+        answers = LeadAnswers(read=read, folded=int, unread=nothing, examine=nothing, now=float, region="UA")
         told = Told(store)
-        told.add("spring", "l1", "l2")
-        assert store.read(how_many(Sought(ListAllLeads()))) == [2]
+        told.add("spring", "l1", "l2", name="Марія")
+        assert await counted() == await counted(text="марія") == (2, True)
         told.add("spring", "l3", "l4", first=3)
-        assert store.read(how_many(Sought(ListAllLeads()))) == [3]
+        assert await counted() == await counted(order="newest", limit=1) == (2, False)
+        assert await counted(text="марія") == (2, True) and await counted(text="марк") == (0, True)
+
+
+async def nothing(_: object) -> Any:
+    raise AssertionError("nobody asks for this")
 
 
 @pytest.mark.parametrize(("user", "seen"), [
