@@ -237,13 +237,10 @@ class PostgresLedger(SqlStore):
     def _index(self, db: sa.Connection, index: WordIndex) -> None:
         """What is sought is found without it, too: each row is looked at."""
         try:
+            of = self._quoted(self._trigrams(db))
+            if not db.exec_driver_sql(f"SELECT {of}.show_trgm('{LETTERS}') <> '{{}}'").scalar():
+                log.warning("letters other than a-z are sought slowly: the database's locale knows none")
             with self._transaction(db):
-                where = db.exec_driver_sql(EXTENSION, TRIGRAMS).scalar()
-                if where is None:
-                    db.exec_driver_sql("CREATE EXTENSION pg_trgm SCHEMA public")
-                of = self._quoted(where or "public")
-                if not db.exec_driver_sql(f"SELECT {of}.show_trgm('{LETTERS}') <> '{{}}'").scalar():
-                    log.warning("letters other than a-z are sought slowly: the database's locale knows none")
                 db.exec_driver_sql(f"SET LOCAL statement_timeout TO '{MAKING}'")
                 column, table = self._quoted(index.words.name), self._place(index.words.table.name)
                 name = self._quoted(index.name)
@@ -253,6 +250,17 @@ class PostgresLedger(SqlStore):
             if failure is not None and failure.kind in (LOST, INTERRUPTED):
                 raise
             log.warning("texts are sought slowly: there is no index of words", error=str(error.orig).strip())
+
+    def _trigrams(self, db: sa.Connection) -> str:
+        """In which schema what knows them is: wherever somebody has put it, else where we can. Raises DBAPIError."""
+        if (where := db.exec_driver_sql(EXTENSION, TRIGRAMS).scalar()) is None:
+            try:
+                db.exec_driver_sql("CREATE EXTENSION pg_trgm SCHEMA public")
+            except DBAPIError:  # also because another host does so at this moment
+                where = db.exec_driver_sql(EXTENSION, TRIGRAMS).scalar()
+                if where is None:
+                    raise
+        return where or "public"
 
     def _is_good(self, db: sa.Connection) -> bool:
         if self._missing(db, POSITION.name):
