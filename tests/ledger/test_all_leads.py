@@ -4,6 +4,7 @@ import base64
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -220,7 +221,9 @@ async def test_leads_are_counted_so_far_and_said_where_there_are_more(
             found = await answers.all_leads(msgspec.convert(wanted, ListAllLeads), asker)
             return found.total, found.exact
 
-        answers = LeadAnswers(read=read, folded=int, unread=nothing, examine=nothing, now=float, region="UA")
+        answers = LeadAnswers(
+            read=read, folded=int, unread=nothing, examine=nothing, now=float, region="UA", wall=datetime.now
+        )
         told = Told(store)
         told.add("spring", "l1", "l2", name="Марія")
         assert await counted() == await counted(text="марія") == (2, True)
