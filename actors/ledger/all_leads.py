@@ -15,7 +15,7 @@ from actors.ledger.model import Query, given, made_of
 from actors.ledger.numbers import parts_in
 from actors.ledger.page import from_cursor_of_two, page, with_moments
 from actors.ledger.talks import PROJECTION, leads_talked_to
-from actors.ledger.words import SHORTEST, texts_in
+from actors.ledger.words import ENOUGH, SHORTEST, texts_in
 from actors.runtime.context import Context
 from actors.runtime.service import Served, serve
 from actors.runtime.wire import Page
@@ -66,7 +66,7 @@ class Sought(NamedTuple):
         """What an index of words can say of them: of each of these, all of one group."""
         texts = tuple(text for text in self.texts or () if len(text) >= SHORTEST)
         groups: list[list[tuple[str, ...]]] = [[texts]] if texts else []
-        return [*groups, [(part,) for part in sorted(self.numbers or ())]] if self.numbers_indexed else groups
+        return [*groups, [(part[-ENOUGH:],) for part in sorted(self.numbers or ())]] if self.numbers_indexed else groups
 
     @property
     def numbers_indexed(self) -> bool:
@@ -143,7 +143,7 @@ def _asked(sought: Sought, *, ordered: bool) -> list[sa.ColumnElement[bool]]:
     if sought.numbers is not None:
         asked.append(sa.or_(*(L.numbers.contains(part, autoescape=True) for part in sorted(sought.numbers))))
         if sought.numbers_indexed:
-            asked.append(sa.or_(*(WORDS.has((part,)) for part in sorted(sought.numbers))))
+            asked.append(sa.or_(*(WORDS.has((part[-ENOUGH:],)) for part in sorted(sought.numbers))))
     return asked if user is None else [*asked, _own(user)]
 
 

@@ -13,7 +13,7 @@ from bus_schemas.errors import misfit
 
 SHORTEST = 3  # characters: shorter texts are in no trigram
 LONGEST = 64
-ENOUGH = 6  # trigrams of one text, the last ones: a number's first ones are in all numbers
+ENOUGH = 8  # characters of one text by which it is looked for, the last ones: a number's first ones are in all numbers
 
 
 def texts_in(text: str | None) -> tuple[str, ...] | None:
@@ -84,5 +84,6 @@ def _second(either: _either, compiler: Any, **more: Any) -> str:
 
 
 def _trigrams(texts: Iterable[str]) -> str:
-    found = {text[at : at + SHORTEST] for text in texts for at in range(len(text) - SHORTEST + 1)[-ENOUGH:]}
+    ends = [text[-ENOUGH:] for text in texts]
+    found = {end[at : at + SHORTEST] for end in ends for at in range(len(end) - SHORTEST + 1)}
     return "(" + " AND ".join('"' + one.replace('"', '""') + '"' for one in sorted(found)) + ")"
