@@ -87,7 +87,8 @@ def leads_of_all(sought: Sought, *, after: Position | None, many: bool) -> Query
     else by what is asked, and put in order afterwards."""
     by, field, falls = ORDERS[sought.wanted.order]
     ordered = sought.by_order(many=many)
-    place = WORDS.place if sought.groups and not ordered else L.came
+    found_by = WORDS.place if many and sought.user is None else WORDS.place_of_few
+    place = found_by if sought.groups and not ordered else L.came
     by = tuple(place if column is L.came else column for column in by)
     key = "came"
     if sought.wanted.campaign_id is not None and not field and not sought.groups:
@@ -99,7 +100,7 @@ def leads_of_all(sought: Sought, *, after: Position | None, many: bool) -> Query
         here, there = sa.tuple_(*by), sa.tuple_(*(sa.literal(value) for value in after[-len(by) :]))
         conditions.append(here < there if falls else here > there)
     # What is put in order are their places alone; the rest is read of those that the page has.
-    places = sa.select(place).select_from(_rows(sought, ordered=ordered)).where(*conditions)
+    places = sa.select(place.label("came")).select_from(_rows(sought, ordered=ordered)).where(*conditions)
     places = places.order_by(*(column.desc() if falls else column for column in by)).limit(sought.wanted.limit + 1)
     found = sa.select(LEADS).where(L.came.in_(places))
     found = found.order_by(*(column.desc() if falls else column for column in ORDERS[sought.wanted.order].by))

@@ -43,7 +43,9 @@ class WordIndex:
         self.name = f"{table.name}_words"
         self._found = sa.table(self.name, sa.column("rowid", sa.Integer()), sa.column(self.name, sa.Text()))
         self.rows = _Found(table, self._found, place == self._found.c.rowid)  # FROM this, they are found by the index
-        self.place = _either(self._found.c.rowid, place)  # of `rows`: they are in its order as they are found
+        # Of `rows`: those of SQLite are in its order as they are found. PostgreSQL would look through all in that order
+        # rather than sort those that are found, unless it is an expression.
+        self.place, self.place_of_few = _either(self._found.c.rowid, place), _either(self._found.c.rowid, place + 0)
 
     def has(self, texts: Iterable[str]) -> sa.ColumnElement[bool]:
         """Whether each of them is in it."""
