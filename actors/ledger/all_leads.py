@@ -1,7 +1,7 @@
 """The leads of all campaigns, in one list: who sees which, and how many there are. And who was on which call of which
 lead, by which operators see leads as their own (`talks.py`)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from operator import attrgetter, eq, ge, lt
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from actors.ledger.model import Query, given, made_of
 from actors.ledger.numbers import parts_in
 from actors.ledger.page import from_cursor_of_two, page, with_moments
 from actors.ledger.talks import PROJECTION, leads_talked_to
-from actors.ledger.words import ENOUGH, SHORTEST, texts_in
+from actors.ledger.words import ENOUGH, SHORTEST, beside_words, texts_in
 from actors.runtime.context import Context
 from actors.runtime.service import Served, serve
 from actors.runtime.wire import Page
@@ -128,9 +128,11 @@ def _asked(sought: Sought, *, ordered: bool) -> list[sa.ColumnElement[bool]]:
     """`ordered`: by the index of the order, and no other."""
     wanted, user, field = sought.wanted, sought.user, ORDERS[sought.wanted.order].field
     # Whose own leads are sought, by what is one's own, which is little, and not by an index of what a million have.
-    plain = ordered or user is not None or bool(sought.groups)
+    plain: Callable[[Any], Any] = beside_words if sought.groups else _same
+    if ordered or user is not None:
+        plain = _unindexed
     asked = given(
-        *((_unindexed(column) if plain else column, eq, value) for column, value in sought.alike.items()),
+        *((plain(column), eq, value) for column, value in sought.alike.items()),
         (L.last_attempt, ge, wanted.contacted_since),
         (L.last_attempt, lt, wanted.contacted_until),
         (L.callback, lt, wanted.callback_until),
@@ -151,6 +153,10 @@ def _asked(sought: Sought, *, ordered: bool) -> list[sa.ColumnElement[bool]]:
 def _unindexed(column: sa.ColumnElement[Any]) -> Any:  # any: an expression, where a column was
     """The same, for which no index is looked at: an expression has none."""
     return column + 0 if isinstance(column.type, sa.Integer) else column.concat("")
+
+
+def _same(column: Any) -> Any:
+    return column
 
 
 def _own(user: str) -> sa.ColumnElement[bool]:

@@ -58,6 +58,11 @@ class WordIndex:
         return _either(self._found.c[self.name].op("MATCH", is_comparison=True)(asked), sa.true())
 
 
+def beside_words(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """A column of texts that is asked for beside words: SQLite takes no other index than theirs, PostgreSQL both."""
+    return _either(column.concat(""), column)
+
+
 class _Found(Join):
     """A table's rows with what its index says of them; in PostgreSQL the table alone."""
 
