@@ -21,6 +21,7 @@ from bench import (
     gateway,
     imports,
     kills,
+    leads,
     ledger,
     live,
     logins,
@@ -34,7 +35,7 @@ from bench import (
 from bench.table import Row, print_table
 
 ALL = (
-    gateway, live, strangers, bus, bus_overload, adb, actors, ledger, logins, campaigns, dashboard, dialling,
+    gateway, live, strangers, bus, bus_overload, adb, actors, ledger, leads, logins, campaigns, dashboard, dialling,
     dialling_start, do_not_call, imports, kills, pacing, pbx, readers, refusals, teams,
 )  # fmt: skip
 

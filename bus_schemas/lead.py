@@ -139,13 +139,16 @@ class LeadOrder(StrEnum):
 
 class ListAllLeads(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Leads of all campaigns. `assigned_seller`: who is to call them. `number`: one of theirs, or a part of one.
-    `outcome`: of the last attempt, which began in `contacted_since` to `contacted_until`; `disposition`: the last word
-    of an operator. `callback_until`: who is to be called back by then."""
+    `text`: 3 to 64 characters, each word of which is a part of a number, the name or a field of their own; large and
+    small letters are the same, and one word has 3 characters. `outcome`: of the last attempt, which began in
+    `contacted_since` to `contacted_until`; `disposition`: the last word of an operator. `callback_until`: who is to be
+    called back by then."""
 
     status: LeadStatus | None = None
     assigned_seller: Username | None = None
     campaign_id: Id | None = None
     number: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    text: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
     outcome: Annotated[str, Meta(max_length=64)] | None = None
     disposition: Annotated[str, Meta(max_length=64)] | None = None
     contacted_since: GivenTime | None = None

@@ -21,7 +21,15 @@ from actors.runtime.clock import Clock, utc
 from actors.runtime.context import Context
 from actors.runtime.ids import Ids
 from actors.runtime.sparing import FAILED_LINES, SparingLog
-from actors.runtime.wire import CURSOR_HEADER, SEQ_HEADER, TOTAL_HEADER, UNCHANGED_HEADER, ask_raw, send_refusal
+from actors.runtime.wire import (
+    CURSOR_HEADER,
+    INEXACT_HEADER,
+    SEQ_HEADER,
+    TOTAL_HEADER,
+    UNCHANGED_HEADER,
+    ask_raw,
+    send_refusal,
+)
 from bus_schemas.audit import UNKNOWN, AuditEntry
 from bus_schemas.contract import UNDECODABLE, Rpc
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
@@ -280,7 +288,7 @@ def _data(answered: web.Response) -> bytes:
 
 def _kept(headers: Mapping[str, str]) -> dict[str, str]:
     """What an answer's headers say to other systems."""
-    kept = (CURSOR_HEADER, SEQ_HEADER, TOTAL_HEADER, UNCHANGED_HEADER)
+    kept = (CURSOR_HEADER, SEQ_HEADER, TOTAL_HEADER, INEXACT_HEADER, UNCHANGED_HEADER)
     return {name: headers[name] for name in kept if name in headers}
 
 

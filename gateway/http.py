@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, get_args, get_type_hints
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl
 
 import msgspec
 import structlog
@@ -20,7 +20,7 @@ from actors.runtime.bus import Bus, BusError, Message
 from actors.runtime.context import NO_ACTIONS, Context
 from actors.runtime.ids import Ids, derived
 from actors.runtime.sparing import FAILED_LINES, SparingLog
-from actors.runtime.wire import CURSOR_HEADER, SEQ_HEADER, TOTAL_HEADER, UNCHANGED_HEADER, ask, ask_raw
+from actors.runtime.wire import SEQ_HEADER, UNCHANGED_HEADER, ask, ask_raw
 from bus_schemas.errors import ErrorCode, Refusal, misfit
 from bus_schemas.link import PARAMETER
 from bus_schemas.names import Share
@@ -47,6 +47,7 @@ from gateway.idempotency import AWAY, Idempotency, digest_of
 from gateway.large_bodies import read_in_pieces
 from gateway.log_feed import LogFeed
 from gateway.metrics import Metrics
+from gateway.page_headers import page_headers
 from gateway.reads import Reads
 from gateway.recordings import Recordings
 from gateway.routes import BODY_LIMIT, FILE_KINDS, Part, Parts, Route, Upload
@@ -361,14 +362,7 @@ class HttpApi:
         request[CHANGED] = UNCHANGED_HEADER not in answered.headers
         response = await _presented(route, request, answered.data)
         self.raise_watermark(int(answered.headers.get(SEQ_HEADER, "0")))
-        if (total := answered.headers.get(TOTAL_HEADER)) is not None:
-            response.headers["X-Total-Count"] = total
-        cursor = answered.headers.get(CURSOR_HEADER)
-        if cursor is not None:
-            response.headers["X-Next-Cursor"] = cursor
-            if BY_LINK not in request:
-                following = request.rel_url.update_query(cursor=cursor)
-                response.headers["Link"] = f'<{quote(str(following), safe="/?=&%")}>; rel="next"'
+        response.headers.update(page_headers(answered.headers, request, by_link=BY_LINK in request))
         return response
 
     # --- around every handler

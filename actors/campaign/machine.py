@@ -234,7 +234,7 @@ def configure(campaign: Campaign, settings: CampaignSettings, by: str, now: Mome
     """Change the settings, of whatever campaign that may run again. Raises Refusal: INVALID_PARAMS, which names the
     field; CONFLICT for one that is archived."""
     if campaign.status is S.ARCHIVED:
-        raise ARCHIVED()
+        raise CAMPAIGN_IS_ARCHIVED()
     must_be_rules(settings, within="")
     must_be_carriers(settings, within="")
     if settings == campaign.settings:

@@ -1,8 +1,8 @@
 """The leads of all campaigns, in one list: who sees which, and how many there are. And who was on which call of which
 lead, by which operators see leads as their own (`talks.py`)."""
 
-from collections.abc import Iterable, Mapping
-from operator import eq, ge, lt
+from collections.abc import Callable, Mapping
+from operator import attrgetter, eq, ge, lt
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -10,11 +10,12 @@ from msgspec.structs import replace
 
 from actors.ledger.answers import Answers, ReadModel
 from actors.ledger.campaign import CAMPAIGNS
-from actors.ledger.lead import LEADS, LeadRow, must_be_an_outcome, view_of
+from actors.ledger.lead import LEADS, WORDS, LeadRow, must_be_an_outcome, view_of
 from actors.ledger.model import Query, given, made_of
 from actors.ledger.numbers import parts_in
 from actors.ledger.page import from_cursor_of_two, page, with_moments
 from actors.ledger.talks import PROJECTION, leads_talked_to
+from actors.ledger.words import ENOUGH, SHORTEST, beside_words, texts_in
 from actors.runtime.context import Context
 from actors.runtime.service import Served, serve
 from actors.runtime.wire import Page
@@ -22,9 +23,10 @@ from bus_schemas.lead import LIST_ALL_LEADS, CrmLead, LeadOrder, ListAllLeads
 from bus_schemas.permissions import Action
 
 L = LEADS.c
+COUNTED = 10_000  # leads of a list that are counted; where there are more, it is known that there are
 TIMES = ("contacted_since", "contacted_until", "callback_until")
 
-Position = tuple[str, int]  # of what a list is in order by, if not by that alone, and of all that came
+Position = tuple[str, int]  # of what a list is in order by, if not by that alone; of all that came, or a campaign's
 
 
 class Order(NamedTuple):
@@ -43,58 +45,118 @@ ORDERS: Mapping[LeadOrder, Order] = {
 }
 
 
-def leads_of_all(
-    wanted: ListAllLeads, *, after: Position | None, user: str | None, numbers: Iterable[str] | None = None
-) -> Query[tuple[Position, CrmLead]]:
-    """Those that `wanted` asks for and `user` sees (None: all of them), in its order and one more than the page has,
-    each with its place in that order. `numbers`: parts of which its number has one; None: whatever it is."""
-    by, field, falls = ORDERS[wanted.order]
-    if user is not None:
+class Sought(NamedTuple):
+    """Leads that somebody asks for. `user`: who sees his own alone; None: all of them. `numbers`: parts of which its
+    number has one; `texts`: which it has all of; None: whatever they are."""
+
+    wanted: ListAllLeads
+    user: str | None = None
+    numbers: frozenset[str] | None = None
+    texts: tuple[str, ...] | None = None
+
+    @property
+    def alike(self) -> dict[sa.Column[Any], str | None]:
+        """Columns, and what they must say; None: whatever they do."""
+        wanted = self.wanted
+        return {L.status: wanted.status, L.operator: wanted.assigned_seller, L.campaign: wanted.campaign_id,
+                L.last_outcome: wanted.outcome, L.disposition: wanted.disposition}  # fmt: skip
+
+    @property
+    def groups(self) -> list[list[tuple[str, ...]]]:
+        """What an index of words can say of them: of each of these, all of one group."""
+        texts = tuple(text for text in self.texts or () if len(text) >= SHORTEST)
+        groups: list[list[tuple[str, ...]]] = [[texts]] if texts else []
+        return [*groups, [(part[-ENOUGH:],) for part in sorted(self.numbers or ())]] if self.numbers_indexed else groups
+
+    @property
+    def numbers_indexed(self) -> bool:
+        """Whether an index of words can say which of the numbers is there."""
+        return bool(self.numbers) and all(len(part) >= SHORTEST for part in self.numbers or ())
+
+    def by_order(self, *, many: bool) -> bool:
+        """Whether they are looked for in the order, which has an index of those that are in it alone. Of a few it is
+        quicker to look for what is asked; but callbacks are few themselves."""
+        field = ORDERS[self.wanted.order].field
+        asked = field != "callback" and any(value is not None for value in self.alike.values())
+        return bool(field) and self.user is None and (many or not (asked or self.groups))
+
+
+def leads_of_all(sought: Sought, *, after: Position | None, many: bool) -> Query[tuple[Position, CrmLead]]:
+    """Those that are sought, in the order that is wanted and one more than the page has, each with its place in that
+    order. `many`: there are more than `COUNTED`. Where an order is of a few, they are looked for in it, then, and
+    else by what is asked, and put in order afterwards."""
+    by, field, falls = ORDERS[sought.wanted.order]
+    ordered = sought.by_order(many=many)
+    found_by = WORDS.place if many and sought.user is None else WORDS.place_of_few
+    place = found_by if sought.groups and not ordered else L.came
+    by = tuple(place if column is L.came else column for column in by)
+    key = "came"
+    if sought.wanted.campaign_id is not None and not field and not sought.groups:
+        by, key = (L.place,), "place"  # in which those of one campaign are in the same order, and which has an index
+    conditions = _asked(sought, ordered=ordered)
+    if not ordered and (field or sought.user is not None or _in_spans(sought.wanted)) and not sought.groups:
         by = tuple(map(_unindexed, by))
-    conditions = _asked(wanted, user, numbers)
     if after is not None:
         here, there = sa.tuple_(*by), sa.tuple_(*(sa.literal(value) for value in after[-len(by) :]))
         conditions.append(here < there if falls else here > there)
-    found = sa.select(LEADS).where(*conditions).limit(wanted.limit + 1)
-    found = found.order_by(*(column.desc() if falls else column for column in by))
-    return Query(found, made_of(LeadRow, lambda row: ((getattr(row, field) if field else "", row.came), _view(row))))
+    # What is put in order are their places alone; the rest is read of those that the page has.
+    places = sa.select(place.label("came")).select_from(_rows(sought, ordered=ordered)).where(*conditions)
+    places = places.order_by(*(column.desc() if falls else column for column in by)).limit(sought.wanted.limit + 1)
+    found = sa.select(LEADS).where(L.came.in_(places))
+    found = found.order_by(*(column.desc() if falls else column for column in ORDERS[sought.wanted.order].by))
+    at = attrgetter(key)
+    return Query(found, made_of(LeadRow, lambda row: ((getattr(row, field) if field else "", at(row)), _view(row))))
 
 
-def how_many(wanted: ListAllLeads, *, user: str | None, numbers: Iterable[str] | None = None) -> Query[int]:
-    """How many they are, on all pages."""
-    conditions = _asked(wanted, user, numbers)
-    found = sa.select(sa.func.count().label("leads")).select_from(LEADS).where(*conditions)
+def how_many(sought: Sought) -> Query[int]:
+    """How many they are, on all pages; `COUNTED` and one where there are more than that."""
+    ordered = sought.by_order(many=False)
+    some = sa.select(sa.literal(1)).select_from(_rows(sought, ordered=ordered)).where(*_asked(sought, ordered=ordered))
+    found = sa.select(sa.func.count().label("leads")).select_from(some.limit(COUNTED + 1).subquery())
     return Query(found, lambda row: int(row.leads))
 
 
-def _asked(wanted: ListAllLeads, user: str | None, numbers: Iterable[str] | None) -> list[sa.ColumnElement[bool]]:
-    status, seller, campaign, field = L.status, L.operator, L.campaign, ORDERS[wanted.order].field
-    # By what is one's own, which is little, and not by the index of a status that a million may have; nor by that where
-    # the order has an index, of the few that are in it.
-    if user is not None or field:
-        status = _unindexed(status)
-    if user is not None:
-        seller, campaign = _unindexed(seller), _unindexed(campaign)
+def _in_spans(wanted: ListAllLeads) -> bool:
+    return any(getattr(wanted, field) is not None for field in TIMES)
+
+
+def _rows(sought: Sought, *, ordered: bool) -> sa.FromClause:
+    return WORDS.rows if sought.groups and not ordered else LEADS
+
+
+def _asked(sought: Sought, *, ordered: bool) -> list[sa.ColumnElement[bool]]:
+    """`ordered`: by the index of the order, and no other."""
+    wanted, user, field = sought.wanted, sought.user, ORDERS[sought.wanted.order].field
+    # Whose own leads are sought, by what is one's own, which is little, and not by an index of what a million have.
+    plain: Callable[[Any], Any] = beside_words if sought.groups else _same
+    if ordered or user is not None:
+        plain = _unindexed
     asked = given(
-        (status, eq, wanted.status),
-        (seller, eq, wanted.assigned_seller),
-        (campaign, eq, wanted.campaign_id),
-        (L.last_outcome, eq, wanted.outcome),
-        (L.disposition, eq, wanted.disposition),
+        *((plain(column), eq, value) for column, value in sought.alike.items()),
         (L.last_attempt, ge, wanted.contacted_since),
         (L.last_attempt, lt, wanted.contacted_until),
         (L.callback, lt, wanted.callback_until),
     )
     if field:
         asked.append(L[field].is_not(None))
-    if numbers is not None:
-        asked.append(sa.or_(*(L.numbers.contains(part, autoescape=True) for part in sorted(numbers))))
+    if sought.groups and not ordered:
+        asked.append(WORDS.hints(*sought.groups))
+    if sought.texts is not None:
+        asked.append(WORDS.has(sought.texts))
+    if sought.numbers is not None:
+        asked.append(sa.or_(*(L.numbers.contains(part, autoescape=True) for part in sorted(sought.numbers))))
+        if sought.numbers_indexed:
+            asked.append(sa.or_(*(WORDS.has((part[-ENOUGH:],)) for part in sorted(sought.numbers))))
     return asked if user is None else [*asked, _own(user)]
 
 
 def _unindexed(column: sa.ColumnElement[Any]) -> Any:  # any: an expression, where a column was
     """The same, for which no index is looked at: an expression has none."""
     return column + 0 if isinstance(column.type, sa.Integer) else column.concat("")
+
+
+def _same(column: Any) -> Any:
+    return column
 
 
 def _own(user: str) -> sa.ColumnElement[bool]:
@@ -122,10 +184,10 @@ class LeadAnswers(Answers):
         must_be_an_outcome(request.outcome)
         user = None if Action.LEAD_VIEW_ANY in context.actions else context.user
         wanted, after = with_moments(request, *TIMES), from_cursor_of_two(request.cursor)
-        numbers = parts_in(request.number, self.region)
-        rows = await self.read(context, leads_of_all(wanted, after=after, user=user, numbers=numbers))
-        [total] = await self.read(context, how_many(wanted, user=user, numbers=numbers))
-        return replace(page(rows, limit=request.limit), total=total)
+        sought = Sought(wanted, user, parts_in(request.number, self.region), texts_in(request.text))
+        [total] = await self.read(context, how_many(sought))
+        rows = await self.read(context, leads_of_all(sought, after=after, many=total > COUNTED))
+        return replace(page(rows, limit=request.limit), total=min(total, COUNTED), exact=total <= COUNTED)
 
 
 READ_MODEL = ReadModel(topics=(), projections=(PROJECTION,), answers=LeadAnswers)

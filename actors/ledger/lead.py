@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.ledger.model import METADATA, Projection, Query, columns, given, made_of
+from actors.ledger.words import WordIndex
 from bus_schemas.campaign import (
     OUTCOMES,
     CampaignAttemptClaimed,
@@ -31,7 +32,7 @@ AttemptEvent = CampaignAttemptClaimed | CampaignAttemptJoined | CampaignAttemptE
 
 class LeadRow(Struct, frozen=True, gc=False):
     """`key`: campaign and lead. `place`: in the campaign, by which lists go on. `numbers`: with a blank around each;
-    `data`: the Lead as JSON. `came`: its place among those of all campaigns."""
+    `data`: the Lead as JSON. `words`: in which texts are sought. `came`: its place among those of all campaigns."""
 
     key: str
     campaign: str
@@ -39,6 +40,7 @@ class LeadRow(Struct, frozen=True, gc=False):
     numbers: str
     source: str
     data: str
+    words: str
     status: str = str(LeadStatus.NEW)
     attempts: int = 0
     last_attempt: str | None = None
@@ -83,12 +85,13 @@ LEADS = sa.Table(
     sa.Index("leads_came", "came"),
     sa.Index("leads_status_came", "status", "came"),
     sa.Index("leads_operator", "operator", "came"),
-    *_ordered("callback", "last_attempt"),
+    *_ordered("callback", "last_attempt", "last_outcome", "disposition"),
 )
 ATTEMPTS = sa.Table(
     "lead_attempts", METADATA, *columns(AttemptRow, primary="key"), sa.Index("lead_attempts_lead", "lead", "attempt")
 )
 L = LEADS.c
+WORDS = WordIndex(L.words, L.came)
 
 
 class Part(Struct, frozen=True):
@@ -110,8 +113,14 @@ def of_leads(event: LeadEvent) -> Iterator[Part]:
         return
     for place, lead in enumerate(event.leads, event.first):
         key, data = key_of(event.campaign, lead.id), msgspec.json.encode(lead).decode()
-        row = LeadRow(key, event.campaign, place, f" {' '.join(lead.numbers)} ", lead.source, data)
+        row = LeadRow(key, event.campaign, place, f" {' '.join(lead.numbers)} ", lead.source, data, words_of(lead))
         yield Part(key, replace(row, came=place - event.first))
+
+
+def words_of(lead: Lead) -> str:
+    """What a text is sought in, large and small letters alike: its numbers, its name and the fields of its own. Blanks
+    are around each, and none in what is sought."""
+    return " ".join((*lead.numbers, lead.name, *lead.custom.values())).casefold()
 
 
 def of_attempts(event: AttemptEvent) -> Iterator[Part]:
@@ -165,8 +174,9 @@ PROJECTIONS = (
         events=(CampaignLeadsAdded, CampaignAttemptClaimed, CampaignAttemptEnded, CampaignLeadMarked),
         parts=of_leads,
         fold=fold_lead,
-        once=frozenset({"key", "campaign", "place", "numbers", "source", "data", "came"}),
-        version=2,
+        once=frozenset({"key", "campaign", "place", "numbers", "source", "data", "words", "came"}),
+        sought=WORDS,
+        version=3,
     ),
     Projection(
         table=ATTEMPTS,

@@ -1,8 +1,8 @@
 """The platform's log in the ledger: one row an event, written once, and no more of them than the stream keeps.
 
 It is a ledger of its own beside the one of the journal, with a store of its own, since it follows another stream. A
-text is sought in one column, whole row by row: `MOST_EVENTS` bounds that, and an index of parts of words (FTS5,
-pg_trgm) would be a table that only one of the two databases knows.
+text is sought in one column, whole row by row: `MOST_EVENTS` bounds that, and rows that come and go in such numbers
+would pay for an index of trigrams (`words.py`) each time.
 """
 
 from datetime import timedelta

@@ -13,6 +13,8 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.dialects import postgresql
 
+from actors.ledger.words import WordIndex
+
 METADATA = sa.MetaData()
 # Texts sort and compare by their bytes everywhere: times are ISO 8601 in UTC, so they sort as text.
 TEXT = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
@@ -29,7 +31,8 @@ class Projection(Generic[Row]):
     is about. `parts`: what an event that is about several rows is taken apart into. `fold` is pure and gives the row
     after, None for no row. `once`: columns that never change once the row is there; with all of them, rows are not
     read before they are written. `outdated`: which rows are no longer kept once a part is in, of an entry with that
-    number; only for rows of `once` columns. `version` goes up when `fold` says something else than before."""
+    number; only for rows of `once` columns. `sought`: in which `once` columns texts are sought. `version` goes up when
+    `fold` says something else than before."""
 
     table: sa.Table
     row: type[Row]
@@ -39,6 +42,7 @@ class Projection(Generic[Row]):
     parts: Callable[[Any], Iterable[Any]] | None = None
     once: frozenset[str] = frozenset()
     outdated: Callable[[Any, int], sa.ColumnElement[bool]] | None = None
+    sought: WordIndex | None = None
     version: int = 1
 
 

@@ -22,6 +22,7 @@ ERROR_HEADER = "Ottb-Error"
 CURSOR_HEADER = "Ottb-Next-Cursor"
 SEQ_HEADER = "Ottb-Seq"  # the journal's sequence that the answer includes; see Context.after
 TOTAL_HEADER = "Ottb-Total"  # how many a list has, on all pages
+INEXACT_HEADER = "Ottb-Total-Inexact"  # it has more than these
 UNCHANGED_HEADER = "Ottb-Unchanged"  # it is as was asked, and was before: nothing was written for it
 
 TOO_LARGE = RefusalTemplate(ErrorCode.INTERNAL, "The answer is larger than the bus takes in one message. Ask for less.")
@@ -37,13 +38,14 @@ _decode_refused = msgspec.json.Decoder(Refused).decode
 
 class Page(Struct, frozen=True, kw_only=True):
     """A reply that says more than its body: where the next page begins, what it includes of the journal, whether
-    anything was changed for it, and how many there are on all pages, where that is counted."""
+    anything was changed for it, and how many there are on all pages, where that is counted; not `exact`: at least."""
 
     body: object
     next_cursor: str | None = None
     seq: int = 0
     changed: bool = True
     total: int | None = None
+    exact: bool = True
 
 
 async def ask_raw(
@@ -87,7 +89,7 @@ async def forward(
     seq, changed = int(answered.headers.get(SEQ_HEADER, "0")), UNCHANGED_HEADER not in answered.headers
     return Page(
         body=msgspec.Raw(answered.data), next_cursor=cursor, seq=seq, changed=changed,
-        total=int(total) if total is not None else None,
+        total=int(total) if total is not None else None, exact=INEXACT_HEADER not in answered.headers,
     )  # fmt: skip
 
 
@@ -130,6 +132,8 @@ async def send_reply(message: Message, reply: object) -> None:
             headers[CURSOR_HEADER] = reply.next_cursor
         if reply.total is not None:
             headers[TOTAL_HEADER] = str(reply.total)
+        if not reply.exact:
+            headers[INEXACT_HEADER] = "1"
         if not reply.changed:
             headers[UNCHANGED_HEADER] = "1"
         reply = reply.body

@@ -1070,8 +1070,10 @@ export interface paths {
         /**
          * Leads of all campaigns
          * @description Leads of all campaigns. `assigned_seller`: who is to call them. `number`: one of theirs, or a part of one.
-         *         `outcome`: of the last attempt, which began in `contacted_since` to `contacted_until`; `disposition`: the last word
-         *         of an operator. `callback_until`: who is to be called back by then.
+         *         `text`: 3 to 64 characters, each word of which is a part of a number, the name or a field of their own; large and
+         *         small letters are the same, and one word has 3 characters. `outcome`: of the last attempt, which began in
+         *         `contacted_since` to `contacted_until`; `disposition`: the last word of an operator. `callback_until`: who is to be
+         *         called back by then.
          */
         get: operations["get_api_crm_leads"];
         put?: never;
@@ -3761,8 +3763,10 @@ export interface components {
         /**
          * ListAllLeads
          * @description Leads of all campaigns. `assigned_seller`: who is to call them. `number`: one of theirs, or a part of one.
-         *         `outcome`: of the last attempt, which began in `contacted_since` to `contacted_until`; `disposition`: the last word
-         *         of an operator. `callback_until`: who is to be called back by then.
+         *         `text`: 3 to 64 characters, each word of which is a part of a number, the name or a field of their own; large and
+         *         small letters are the same, and one word has 3 characters. `outcome`: of the last attempt, which began in
+         *         `contacted_since` to `contacted_until`; `disposition`: the last word of an operator. `callback_until`: who is to be
+         *         called back by then.
          */
         ListAllLeads: {
             /** @default null */
@@ -3773,6 +3777,8 @@ export interface components {
             campaign_id: string | null;
             /** @default null */
             number: string | null;
+            /** @default null */
+            text: string | null;
             /** @default null */
             outcome: string | null;
             /** @default null */
@@ -13300,6 +13306,7 @@ export interface operations {
                 assigned_seller?: string | null;
                 campaign_id?: string | null;
                 number?: string | null;
+                text?: string | null;
                 outcome?: string | null;
                 disposition?: string | null;
                 contacted_since?: string | null;

@@ -4,15 +4,19 @@ import base64
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, TypeVar
 
 import msgspec
 import pytest
 from msgspec.structs import replace
 
-from actors.ledger.all_leads import Position, how_many, leads_of_all
+from actors.ledger.all_leads import LeadAnswers, Position, Sought, how_many, leads_of_all
+from actors.ledger.model import Query
 from actors.ledger.page import from_cursor_of_two, page
 from actors.ledger.store import JournalEntry, Store
+from actors.ledger.words import texts_in
+from actors.runtime.context import Context
 from bus_schemas.campaign import (
     CampaignAttemptClaimed,
     CampaignAttemptEnded,
@@ -24,8 +28,10 @@ from bus_schemas.campaign import (
 from bus_schemas.errors import Refusal
 from bus_schemas.lead import CrmLead, Lead, LeadStatus, ListAllLeads
 from bus_schemas.operator import OperatorConnected, OperatorStatus
+from bus_schemas.permissions import Action
 from tests.ledger.places import Place
 
+Answer = TypeVar("Answer")
 AT = "2026-01-01T12:00:00.000Z"
 
 
@@ -43,8 +49,8 @@ class Told:
     def create(self, campaign: str, by: str) -> None:
         self.fold(CampaignCreated(campaign=campaign, at=AT, by=by, settings=CampaignSettings()))
 
-    def add(self, campaign: str, *ids: str, first: int = 1, number: str = "+380991230006") -> None:
-        leads = tuple(Lead(id=id, numbers=(number,)) for id in ids)
+    def add(self, campaign: str, *ids: str, first: int = 1, number: str = "+380991230006", **more: Any) -> None:
+        leads = tuple(Lead(id=id, numbers=(number,), **more) for id in ids)
         self.fold(CampaignLeadsAdded(campaign=campaign, at=AT, by="x", first=first, leads=leads))
 
     def mark(self, campaign: str, lead: str, status: LeadStatus, operator: str | None = None, **more: Any) -> None:
@@ -65,22 +71,22 @@ class Told:
     ) -> list[str]:  # fmt: skip
         """Those that are found, one more than the limit; they are the same page by page, and as many as are counted."""
         request = msgspec.convert(wanted, ListAllLeads)
-        found = self.store.read(leads_of_all(request, after=after, user=user, numbers=numbers))
+        sought = Sought(request, user, None if numbers is None else frozenset(numbers), texts_in(request.text))
+        found = self.store.read(leads_of_all(sought, after=after, many=False))
+        assert self.store.read(leads_of_all(sought, after=after, many=True)) == found
         if after is None and len(found) <= request.limit:
-            assert self.store.read(how_many(request, user=user, numbers=numbers)) == [len(found)]
-            assert self.paged(replace(request, limit=1), user, numbers) == found
+            assert self.store.read(how_many(sought)) == [len(found)]
+            assert self.paged(sought._replace(wanted=replace(request, limit=1))) == found
         return [f"{view.campaign_id}/{view.lead.id}" for _, view in found]
 
-    def paged(
-        self, request: ListAllLeads, user: str | None, numbers: Iterable[str] | None
-    ) -> list[tuple[Position, CrmLead]]:
+    def paged(self, sought: Sought) -> list[tuple[Position, CrmLead]]:
         """All pages, each of which begins where the cursor of the one before says."""
         found, cursor = list[tuple[Position, CrmLead]](), None
         while True:
             after = from_cursor_of_two(cursor)
-            rows = self.store.read(leads_of_all(request, after=after, user=user, numbers=numbers))
-            found += rows[: request.limit]
-            if (cursor := page(rows, limit=request.limit).next_cursor) is None:
+            rows = self.store.read(leads_of_all(sought, after=after, many=False))
+            found += rows[: sought.wanted.limit]
+            if (cursor := page(rows, limit=sought.wanted.limit).next_cursor) is None:
                 return found
 
     def call(self, campaign: str, lead: str, at: str, outcome: str) -> None:
@@ -97,12 +103,12 @@ def test_leads_are_listed_as_they_came_whatever_their_campaign(place: Place) -> 
         told.add("autumn", "l1")
         told.add("spring", "l3", "l1", first=3)  # of whom one is there already
         assert told.seen() == ["spring/l1", "spring/l2", "autumn/l1", "spring/l3"]
-        request = ListAllLeads(limit=2)
-        places = [at for at, _ in store.read(leads_of_all(request, after=None, user=None))]
+        sought = Sought(ListAllLeads(limit=2))
+        places = [at for at, _ in store.read(leads_of_all(sought, after=None, many=False))]
         assert places == sorted(set(places))
         assert told.seen(limit=2) == ["spring/l1", "spring/l2", "autumn/l1"]  # one more than the page
         assert told.seen(limit=2, after=places[1]) == ["autumn/l1", "spring/l3"]
-        assert store.read(how_many(request, user=None)) == [4]  # on all pages
+        assert store.read(how_many(sought)) == [4]  # on all pages
 
 
 def test_leads_are_narrowed_by_status_and_seller(place: Place) -> None:
@@ -115,7 +121,7 @@ def test_leads_are_narrowed_by_status_and_seller(place: Place) -> None:
         assert told.seen(status="new") == ["spring/l1"] and told.seen(status="done") == ["spring/l3"]
         assert told.seen(assigned_seller="op12") == ["spring/l2"] and told.seen(assigned_seller="op13") == []
         assert told.seen(assigned_seller="op12", status="done") == []
-        [(_, found)] = store.read(leads_of_all(ListAllLeads(assigned_seller="op12"), after=None, user=None))
+        [(_, found)] = store.read(leads_of_all(Sought(ListAllLeads(assigned_seller="op12")), after=None, many=False))
         assert (found.assigned_seller, found.status) == ("op12", "callback")
 
 
@@ -143,6 +149,91 @@ def test_leads_are_narrowed_by_what_became_of_them(place: Place) -> None:
             assert told.seen(user, order="contacted") == ["spring/l2", "spring/l1", *mine]
             assert told.seen(user, order="newest") == [*mine, "spring/l4", "spring/l3", "spring/l2", "spring/l1"]
             assert told.seen(user, order="contacted", outcome="busy") == ["spring/l1", *mine]
+
+
+PEOPLE = {
+    "l1": ("Марія Шевченко", {"місто": "Київ", "договір": "АБ-10045"}),
+    "l2": ("Марко Шевчук", {"місто": "Львів"}),
+    "l3": ('O"Neill 100% _x', {"note": "a'b AND c"}),
+    "l4": ("", {}),
+}
+
+
+@pytest.mark.parametrize(("text", "found"), [
+    ("шевч", ["l1", "l2"]),
+    ("ШЕВЧЕНКО", ["l1"]),
+    (" марія  шевч ", ["l1"]),
+    ("шевч марія", ["l1"]),
+    ("вчук мар", ["l2"]),
+    ("аБ-1004", ["l1"]),
+    ("київ шевчук", []),
+    ("шевченко ія", ["l1"]),
+    ("0% o\"ne", ["l3"]),
+    ("100_", []),
+    ("a'b and", ["l3"]),
+    ("\"neill", ["l3"]),
+    ("or*", []),
+    ("99123", ["l1", "l2", "l3", "l4"]),
+    ("місто", []),
+    ("шевченкокиїв", []),
+])  # fmt: skip
+def test_leads_are_found_by_parts_of_what_is_known_of_them(place: Place, text: str, found: list[str]) -> None:
+    with closing(place.store()) as store:
+        told = Told(store)
+        told.create("spring", "anna"), told.create("autumn", "boris")
+        for at, (lead, (name, custom)) in enumerate(PEOPLE.items(), 1):
+            told.add("spring", lead, first=at, name=name, custom=custom)
+            told.add("autumn", lead, first=at, name=name, custom=custom)
+        told.call("spring", "l1", "2026-01-01T10:00:00.000Z", "busy")
+        assert told.seen("anna", text=text) == [f"spring/{lead}" for lead in found]
+        assert told.seen(text=text, campaign_id="autumn") == [f"autumn/{lead}" for lead in found]
+        both = [f"{campaign}/{lead}" for lead in found for campaign in ("spring", "autumn")]
+        assert told.seen(text=text) == both and told.seen(text=text, order="newest") == both[::-1]
+        assert told.seen(text=text, numbers=["99123"]) == both and told.seen(text=text, numbers=["5", "999"]) == []
+        assert told.seen(text=text, order="contacted") == [lead for lead in both if lead == "spring/l1"]
+
+
+@pytest.mark.parametrize(("text", "why"), [
+    ("ab", "3 to 64"), ("  ab  ", "3 to 64"), ("   ", "3 to 64"), ("x" * 65, "3 to 64"),
+    ("ab cd", "one of its words"), ("abc\0", "NUL"),
+])  # fmt: skip
+def test_a_text_that_cannot_be_sought_is_refused(text: str, why: str) -> None:
+    with pytest.raises(Refusal, match=f"`text`.*{why}"):
+        texts_in(text)
+
+
+def test_a_text_has_64_characters_without_the_blanks_around_it() -> None:
+    assert texts_in(f"  {'Ж' * 64} ") == ("ж" * 64,)
+    assert texts_in(None) is None
+
+
+async def test_leads_are_counted_so_far_and_said_where_there_are_more(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.ledger.all_leads.COUNTED", 2)
+    asker = Context(user="anna", command_id="x", actions=frozenset({Action.LEAD_VIEW_ANY}))
+    with closing(place.store()) as store:
+
+        async def read(context: Context, query: Query[Answer], *, short: bool = False) -> list[Answer]:
+            return store.read(query)
+
+        async def counted(**wanted: Any) -> tuple[int | None, bool]:
+            found = await answers.all_leads(msgspec.convert(wanted, ListAllLeads), asker)
+            return found.total, found.exact
+
+        answers = LeadAnswers(
+            read=read, folded=int, unread=nothing, examine=nothing, now=float, region="UA", wall=datetime.now
+        )
+        told = Told(store)
+        told.add("spring", "l1", "l2", name="Марія")
+        assert await counted() == await counted(text="марія") == (2, True)
+        told.add("spring", "l3", "l4", first=3)
+        assert await counted() == await counted(order="newest", limit=1) == (2, False)
+        assert await counted(text="марія") == (2, True) and await counted(text="марк") == (0, True)
+
+
+async def nothing(_: object) -> Any:
+    raise AssertionError("nobody asks for this")
 
 
 @pytest.mark.parametrize(("user", "seen"), [

@@ -216,7 +216,10 @@ async def test_a_note_is_changed_after_its_owner_died(site: Site, operator: Clie
 async def test_the_leads_of_all_campaigns_are_one_list(admin: Client, operator: Client) -> None:
     campaigns = sorted(f"crm-{uuid4().hex[:8]}" for _ in range(2))
     for place, campaign in enumerate(campaigns):
-        wanted = [{"number": mobile(8810 + 2 * place + one, "0001"), "lead_id": f"l{one}"} for one in range(2)]
+        known = {"name": "Ольга Приклад", "custom": {"contract": "AB-8810"}}
+        wanted = [
+            {"number": mobile(8810 + 2 * place + one, "0001"), "lead_id": f"l{one}", **known} for one in range(2)
+        ]
         run = {"campaign_id": campaign, "settings": {"mode": "preview", "operators": "team"}}  # calls nobody by itself
         assert (await admin.post("/api/autodialer/campaigns", run))[0] == 201
         run = {"campaign_id": campaign, "leads": wanted}
@@ -255,13 +258,14 @@ async def test_the_leads_of_all_campaigns_are_one_list(admin: Client, operator: 
     number = mobile(8811, "0001")
     due = quote((datetime.now(UTC) + timedelta(days=2)).isoformat())
     for query in (
-        f"number={quote(number)}", f"number={number[-8:-1]}", f"order=callback&callback_until={due}", "order=newest"
+        f"text={quote('b-881 ПРИКЛ')}", f"text={number[-8:-1]}", f"number={quote(number)}", f"number={number[-8:-1]}",
+        f"order=callback&callback_until={due}", "order=newest",
     ):  # fmt: skip
         found = (await admin.get(f"/api/crm/leads?limit=1000&campaign_id={campaigns[0]}&{query}", part="workspace"))[1]
         assert "l1" in {lead["lead"]["id"] for lead in found}, query
         assert {lead["campaign_id"] for lead in found} == {campaigns[0]}
     for wrong in ("status=sold", "seller=x", "assigned_seller=a%20b", "limit=0", "cursor=x", "cursor=MQ", "order=up",
-                  "number=x", "contacted_since=soon"):  # fmt: skip
+                  "number=x", "text=ab", "text=ab%20cd", f"text={'x' * 65}", "contacted_since=soon"):  # fmt: skip
         status, refused = await admin.get(f"/api/crm/leads?{wrong}", part="workspace")
         assert (status, refused["code"]) == (400, "INVALID_PARAMS"), wrong
     assert "assigned_seller" in (await admin.get("/api/crm/leads?seller=x", part="workspace"))[1]["message"]

@@ -21,6 +21,7 @@ from actors.adapters.ledger.store import POSITION, SqlStore, Values
 from actors.ledger.kinds import PROJECTIONS
 from actors.ledger.model import Projection, Query
 from actors.ledger.store import FOREIGN_TABLES, INTERRUPTED, LONGEST_READ, Soundness, StoreDamaged, StoreFailed
+from actors.ledger.words import WordIndex
 
 log = structlog.get_logger()
 
@@ -43,8 +44,10 @@ CONNECT = {
     "application_name": "ottb-ledger",
 }
 
-# Where the extension is that compares an index with its table.
-AMCHECK = "SELECT nspname FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace WHERE extname = 'amcheck'"
+# Where an extension is: what compares an index with its table, and what knows trigrams.
+EXTENSION = "SELECT nspname FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace WHERE extname = %s"
+AMCHECK, TRIGRAMS = ("amcheck",), ("pg_trgm",)
+LETTERS = "\u0436\u0456\u043d\u043a\u0430"  # which a database with the locale C takes for none
 CORRUPT = ("XX001", "XX002")
 NOT_CHECKED = ("42501", "0A000")  # not permitted; an index that it cannot look at
 INDEXES = "pg_index JOIN pg_class i ON i.oid = indexrelid JOIN pg_am a ON a.oid = relam"
@@ -201,7 +204,7 @@ class PostgresLedger(SqlStore):
         return sorted({name for name, _ in ours ^ there})
 
     def _check_indexes(self, db: sa.Connection, table: str) -> Soundness:
-        where = db.exec_driver_sql(AMCHECK).scalar()
+        where = db.exec_driver_sql(EXTENSION, AMCHECK).scalar()
         if where is None:
             return Soundness(unseen="the database has no extension amcheck")
         check = f"SELECT {self._quoted(where)}.bt_index_check(indexrelid, true) FROM {INDEXES}"
@@ -226,7 +229,38 @@ class PostgresLedger(SqlStore):
         db = self._connection()
         if not self._is_good(db):
             self._make_anew(db, aside=False)
+        for index in (one.sought for one in self._projections if one.sought is not None):
+            if self._missing(db, index.name):
+                self._index(db, index)
         self._ready = True
+
+    def _index(self, db: sa.Connection, index: WordIndex) -> None:
+        """What is sought is found without it, too: each row is looked at."""
+        try:
+            of = self._quoted(self._trigrams(db))
+            if not db.exec_driver_sql(f"SELECT {of}.show_trgm('{LETTERS}') <> '{{}}'").scalar():
+                log.warning("letters other than a-z are sought slowly: the database's locale knows none")
+            with self._transaction(db):
+                db.exec_driver_sql(f"SET LOCAL statement_timeout TO '{MAKING}'")
+                column, table = self._quoted(index.words.name), self._place(index.words.table.name)
+                name = self._quoted(index.name)
+                db.exec_driver_sql(f"CREATE INDEX {name} ON {table} USING gin ({column} {of}.gin_trgm_ops)")
+        except DBAPIError as error:
+            failure = self._failure_of(error)
+            if failure is not None and failure.kind in (LOST, INTERRUPTED):
+                raise
+            log.warning("texts are sought slowly: there is no index of words", error=str(error.orig).strip())
+
+    def _trigrams(self, db: sa.Connection) -> str:
+        """In which schema what knows them is: wherever somebody has put it, else where we can. Raises DBAPIError."""
+        if (where := db.exec_driver_sql(EXTENSION, TRIGRAMS).scalar()) is None:
+            try:
+                db.exec_driver_sql("CREATE EXTENSION pg_trgm SCHEMA public")
+            except DBAPIError:  # also because another host does so at this moment
+                where = db.exec_driver_sql(EXTENSION, TRIGRAMS).scalar()
+                if where is None:
+                    raise
+        return where or "public"
 
     def _is_good(self, db: sa.Connection) -> bool:
         if self._missing(db, POSITION.name):

@@ -13,13 +13,16 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from actors.ledger.model import Projection
+from actors.ledger.words import WordIndex
 
 AT_ONCE = 50  # rows that one statement of SQLite adds: between two statements another thread takes the interpreter
+HASHED = 8_000_000  # bytes of an index of words that are in memory before they are written
 
 
 class Statements:
     """In plain SQL: `make` is for the table and its indexes; `probe` finds nothing, if it can be asked; `select` takes
-    many keys as one value; the others take the values of many rows."""
+    many keys as one value; the others take the values of many rows. In SQLite an index of words is a table, which is
+    written with the rows."""
 
     def __init__(self, projection: Projection[Any], dialect: sa.Dialect, schema: str | None) -> None:
         text = partial(text_of, dialect=dialect, schema=schema)
@@ -45,26 +48,58 @@ class Statements:
         self.update = ""
         if changing:
             self.update = text(sa.update(table).where(known).values(_bound(changing)))
+        self._words = None
+        if projection.sought is not None and dialect.name == "sqlite":
+            assert set(projection.sought.columns) <= projection.once and not self.adds_only
+            self._words = Words(projection.sought, names)
+            self.make += self._words.make
         self._primary = names.index(primary.name)
         self._changed = itemgetter(*(names.index(name) for name in (*changing, primary.name)))
 
     def inserts(self, rows: list[tuple[Any, ...]]) -> list[tuple[str, list[tuple[Any, ...]]]]:
-        """What adds these rows, which `to_insert` has made: statements, each with the values of its runs."""
+        """What adds these rows, which `values_of` has made: statements, each with the values of its runs."""
+        if self._words is not None:
+            return [*self._inserts(rows), (self._words.insert, list(map(self._words.of, rows)))]
+        return self._inserts(rows)
+
+    def _inserts(self, rows: list[tuple[Any, ...]]) -> list[tuple[str, list[tuple[Any, ...]]]]:
         if self._insert_many is None or len(rows) < AT_ONCE:
             return [(self.insert, rows)]
         together = len(rows) - len(rows) % AT_ONCE
         groups = [tuple(chain.from_iterable(rows[first : first + AT_ONCE])) for first in range(0, together, AT_ONCE)]
         return [(self._insert_many, groups), (self.insert, rows[together:])]
 
-    def to_insert(self, row: Any) -> tuple[Any, ...]:
+    def deletes(self, rows: list[tuple[Any, ...]]) -> list[tuple[str, list[tuple[Any, ...]]]]:
+        """What takes these rows away, as they are there."""
+        found = [(self.delete, [(row[self._primary],) for row in rows])]
+        if self._words is not None:
+            found.append((self._words.delete, list(map(self._words.of, rows))))
+        return found
+
+    def values_of(self, row: Any) -> tuple[Any, ...]:
         return astuple(row)
 
     def to_update(self, row: Any) -> tuple[Any, ...]:
         changed: tuple[Any, ...] = self._changed(astuple(row))
         return changed
 
-    def to_delete(self, row: Any) -> tuple[Any, ...]:
-        return (astuple(row)[self._primary],)
+
+class Words:
+    """The statements for an index of words in SQLite. It has no copy of the texts, so what is taken out is said again.
+    No trigger writes it: each row would be a segment of the index of its own, which takes four times as long."""
+
+    def __init__(self, index: WordIndex, names: list[str]) -> None:
+        words, place = index.columns
+        name = index.name
+        options = "tokenize = 'trigram case_sensitive 1', content = '', detail = none, columnsize = 0"
+        self.make = [
+            f"CREATE VIRTUAL TABLE {name} USING fts5({words}, {options})",
+            f"INSERT INTO {name} ({name}, rank) VALUES ('automerge', 8)",
+            f"INSERT INTO {name} ({name}, rank) VALUES ('hashsize', {HASHED})",
+        ]
+        self.insert = f"INSERT INTO {name} (rowid, {words}) VALUES (?, ?)"
+        self.delete = f"INSERT INTO {name} ({name}, rowid, {words}) VALUES ('delete', ?, ?)"
+        self.of = itemgetter(names.index(place), names.index(words))
 
 
 MADE: dict[tuple[Projection[Any], str, str | None], Statements] = {}  # making them takes some milliseconds

@@ -228,7 +228,7 @@ class SqlStore(ABC):
         """Fold the parts into the rows of one projection: what has to be written for it."""
         statements, fold = self._statements[place], self._projections[place].fold
         if statements.adds_only:
-            return statements.inserts([statements.to_insert(fold(None, part, seq)) for _, part, seq in parts])
+            return statements.inserts([statements.values_of(fold(None, part, seq)) for _, part, seq in parts])
         rows = self._rows(db, place, {key for key, _, _ in parts})
         before: dict[Any, Any] = {}  # of the rows that change
         remade = set()  # that were gone in between: another row by then, also in what never changes of one
@@ -245,14 +245,14 @@ class SqlStore(ABC):
             row = rows[key]
             if was is None:
                 if row is not None:
-                    inserts.append(statements.to_insert(row))
+                    inserts.append(statements.values_of(row))
             elif row is None or key in remade:
-                deletes.append(statements.to_delete(was))
+                deletes.append(statements.values_of(was))
                 if row is not None:
-                    inserts.append(statements.to_insert(row))
+                    inserts.append(statements.values_of(row))
             elif row is not was:
                 updates.append(statements.to_update(row))
-        return [(statements.delete, deletes), *statements.inserts(inserts), (statements.update, updates)]
+        return [*statements.deletes(deletes), *statements.inserts(inserts), (statements.update, updates)]
 
     def _rows(self, db: sa.Connection, place: int, keys: set[Any]) -> dict[Any, Any]:
         """The rows of these keys, and perhaps others; None where there is none."""
@@ -436,6 +436,7 @@ class SqlStore(ABC):
                 one.version,
                 [(c.name, type(c.type).__name__, c.nullable, c.unique) for c in one.table.columns],
                 sorted(str(index.name) for index in one.table.indexes),
+                one.sought and one.sought.columns,
             )
             for one in self._projections
         ]
