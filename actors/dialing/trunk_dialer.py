@@ -183,7 +183,7 @@ class TrunkDialer:
             try:
                 countries = rules.countries_of_trunk(frozenset(trunk.config.countries), self._rules)
                 self._gate.check(number, countries, context.campaign)
-                order = TakeChannel(call_id=call_id, slot=wanted.slot, user=context.user)
+                order = TakeChannel(call_id=call_id, slot=wanted.slot, user=context.user, number=number.e164)
                 taken = await self._host.order(TrunkActor, trunk.id, order, context)
                 self._count(trunk, call_id, context)
             except Refusal as why:
