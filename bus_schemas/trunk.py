@@ -86,13 +86,14 @@ class PbxCallStarted(Struct, frozen=True, kw_only=True):
 
 class HoldExtension(Struct, frozen=True, kw_only=True):
     """Keep the extension of a slot for a call through a trunk, which the process `by` starts; `release`: no longer.
-    `instead`: of another one, for which it was kept until now."""
+    `instead`: of another one, for which it was kept until now. `limited`: by the user's share of the pool."""
 
     slot: SlotId
     call_id: CallId
     by: str
     release: bool = False
     instead: CallId | None = None
+    limited: bool = False
 
 
 class ExtensionHeld(Struct, frozen=True, kw_only=True):

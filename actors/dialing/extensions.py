@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from actors.dialing.pool_share import PoolShare
 from actors.runtime.actor import QUARANTINED
 from actors.runtime.bus import BusError
 from actors.runtime.context import Context
@@ -28,23 +29,28 @@ from bus_schemas.trunk import ExtensionHeld, HoldExtension
 NO_SLOT = RefusalTemplate(ErrorCode.NOT_FOUND, "No such slot.")
 log = structlog.get_logger()
 
+LOOK_PAUSE = 1.0  # seconds from one look of a user's at what is over to the next
 PROMISED_FOR = 30.0  # seconds in which an attempt gets on record, or never does
 
 
 @dataclass
 class Promise:
     """An extension is held for a call: `since` when (seconds, monotonic), and the processes that start it now. The same
-    command may be under way on several."""
+    command may be under way on several. `user`: whose call; None: it is one that is offered."""
 
     since: float
     starters: set[str] = field(default_factory=set)
+    user: str | None = None
 
 
 class Extensions:
     """Who holds the extensions of the slots of one host."""
 
-    def __init__(self, *, host: Host, calls_at_once: int) -> None:
+    def __init__(self, *, host: Host, calls_at_once: int, share: PoolShare) -> None:
         self._host = host
+        self._share = share
+        self._known: dict[int, tuple[str, int]] = {}  # slots of the pool: the fence under which their users were read
+        self._looked: dict[str, float] = {}  # by user: when it was last asked which of their calls are over
         self.calls_at_once = calls_at_once
         self._held: dict[int, dict[str, Promise]] = {}  # slot: call
         self._read: dict[int, tuple[str, int]] = {}  # slot: the fence under which its calls were read
@@ -122,7 +128,10 @@ class Extensions:
             await self._let_go_of_what_is_over(held)
         if len(held.keys() - {request.call_id}) >= self.calls_at_once:
             raise Refusal(ErrorCode.SLOT_BUSY, "The slot's extension is in a call.", slot=request.slot)
+        if request.limited and request.call_id not in held and self._share.is_pooled(request.slot):
+            await self._within_share(request.slot, context)  # from its last look to the promise nobody else comes in
         promise = held.setdefault(request.call_id, Promise(0.0))
+        promise.user = context.user if request.limited or request.instead is not None else promise.user
         promise.since = self._host.clock.monotonic()
         promise.starters.add(request.by)
 
@@ -133,10 +142,42 @@ class Extensions:
         held, now = self._held.setdefault(slot, {}), self._host.clock.monotonic()
         for call in found:  # beside those promised it before: their attempts may be on their way
             if call.trunk is not None:
-                held.setdefault(call.call_id, Promise(now))
+                held.setdefault(call.call_id, Promise(now, user=call.user))
+
+    # --- the share of the pool
+
+    def held_by(self, user: str) -> set[int]:
+        """The slots whose extensions are held for a user's calls."""
+        return {slot for slot, held in self._held.items() if any(one.user == user for one in held.values())}
+
+    async def _within_share(self, slot: int, context: Context) -> None:
+        """Raise Refusal where the extension is beyond the user's share of the pool."""
+        await self._read_users(context)
+        user, now = context.user, self._host.clock.monotonic()
+        if self._share.extension_left(user, slot):
+            return
+        self._looked = {one: since for one, since in self._looked.items() if since > now - LOOK_PAUSE}
+        if user not in self._looked:  # of calls through trunks of other hosts nobody tells that they are over
+            self._looked[user] = now
+            for one in self.held_by(user):
+                await self._let_go_of_what_is_over(self._held.get(one, {}))
+        if not self._share.extension_left(user, slot):
+            raise self._share.extensions_held()
+
+    async def _read_users(self, context: Context) -> None:
+        """Whose calls are on record for the extensions of the pool, unless that is known of this owner's."""
+        fences = {int(slot.id): slot.fence for slot in self._share.pooled()}
+        if fences.items() <= self._known.items():
+            return
+        seen, now = Context(command_id=context.command_id, after=await self._host.bus.last_seq()), self._host.clock
+        for call in await ask(self._host.bus, OPEN_CALLS, OpenCalls(), seen):
+            if call.trunk is not None and call.slot in fences:
+                held = self._held.setdefault(call.slot, {})
+                held.setdefault(call.call_id, Promise(now.monotonic(), user=call.user))
+        self._known = fences
 
     async def _let_go_of_what_is_over(self, held: dict[str, Promise]) -> None:
-        """Asked of the journal itself, and only when an extension seems to be in use."""
+        """Asked of the journal itself, and only when an extension seems to be in use, or a share used up."""
         for call_id, promise in list(held.items()):
             if await self._is_over(call_id, self._host.clock.monotonic() - promise.since):
                 held.pop(call_id, None)

@@ -26,9 +26,12 @@ class HeldExtensions:
         """Whether this host has the slot."""
         return self._host.get(SlotActor, str(slot)) is not None
 
-    async def hold(self, slot: int, name: str, context: Context, instead: str | None = None) -> ExtensionHeld:
-        """Have one kept for a call, or for what will be one, in the place of what it was kept for. Raises Refusal."""
-        request = HoldExtension(slot=slot, call_id=name, by=self._name, instead=instead)
+    async def hold(
+        self, slot: int, name: str, context: Context, *, instead: str | None = None, limited: bool = False
+    ) -> ExtensionHeld:
+        """Have one kept for a call, or for what will be one, in the place of what it was kept for. `limited`: by the
+        user's share of the pool. Raises Refusal."""
+        request = HoldExtension(slot=slot, call_id=name, by=self._name, instead=instead, limited=limited)
         if self.is_here(slot):
             return await self._extensions.hold(request, context)
         try:

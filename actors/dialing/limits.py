@@ -40,7 +40,7 @@ class CallLimits:
         self._by_line: Counted = {}
         self._pool_share = pool_share
         self._open: dict[str, set[str]] = {}  # by user
-        self._pooled: dict[str, set[str]] = {}  # those on slots of the pool
+        self._pooled: dict[str, dict[str, int]] = {}  # those on phones of the pool, and the slot of each
         self._in_pool = 0
 
     # --- letting in
@@ -60,22 +60,33 @@ class CallLimits:
 
     def share(self, idle: int) -> int:
         """How many slots of the pool one user may hold, when so many more are idle."""
-        return max(ceil(self._pool_share * (idle + self._in_pool)), 1)
+        return self.share_of(idle + self._in_pool)
 
-    def has_share(self, user: str, idle: int) -> bool:
-        """Whether a user may hold one more."""
-        return len(self._pooled.get(user, ())) < self.share(idle)
+    def share_of(self, slots: int) -> int:
+        """How many of so many slots one user may hold."""
+        return max(ceil(self._pool_share * slots), 1)
 
-    def hold_in_pool(self, call_id: str, user: str) -> None:
-        """A call holds a slot of the pool."""
-        mine = self._pooled.setdefault(user, set())
+    @property
+    def all_are_shared(self) -> bool:
+        """Whether one user may hold the whole pool."""
+        return self._pool_share >= 1.0
+
+    def pooled(self, user: str) -> frozenset[int]:
+        """The slots of the pool on whose phones a user's calls are."""
+        return frozenset(self._pooled.get(user, {}).values())
+
+    def hold_in_pool(self, call_id: str, user: str, slot: int) -> None:
+        """A call holds the phone of a slot of the pool."""
+        mine = self._pooled.setdefault(user, {})
         self._in_pool += call_id not in mine
-        mine.add(call_id)
+        mine[call_id] = slot
 
     def let_go_in_pool(self, call_id: str, user: str) -> None:
         """It does not any more, or never did."""
-        self._in_pool -= call_id in self._pooled.get(user, ())
-        _take_out(self._pooled, call_id, user)
+        mine = self._pooled.get(user, {})
+        self._in_pool -= mine.pop(call_id, None) is not None
+        if not mine:
+            self._pooled.pop(user, None)
 
     def starts(self, line: str, window: float, now: Moment) -> int:
         """How many calls began on a line in the last `window` seconds."""
@@ -124,11 +135,11 @@ class CallLimits:
         if age < MINUTE:
             _insert(self._by_user.setdefault(user, deque()), start)
 
-    def is_open(self, call_id: str, user: str, *, pooled: bool) -> None:
-        """A call on record is not over. `pooled`: it holds a slot of the pool."""
+    def is_open(self, call_id: str, user: str, *, pooled: int | None) -> None:
+        """A call on record is not over. `pooled`: the slot of the pool whose phone it holds."""
         self._open.setdefault(user, set()).add(call_id)
-        if pooled:
-            self.hold_in_pool(call_id, user)
+        if pooled is not None:
+            self.hold_in_pool(call_id, user, pooled)
 
     def of(self, line: str) -> Iterator[tuple[str, str, Moment]]:
         """The starts of a line in the last hour: call, user, moment."""

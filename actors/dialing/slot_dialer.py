@@ -7,6 +7,7 @@ from actors.dialing.attempts import COME_BACK, Attempts, StartedCall, Unowned, o
 from actors.dialing.gate import UNKNOWN, Gate
 from actors.dialing.limits import HOUR
 from actors.dialing.offers import IdleSlots, Offers, is_of
+from actors.dialing.pool_share import SHARE, PoolShare
 from actors.runtime.clock import moment, parse_utc
 from actors.runtime.context import Context
 from actors.runtime.host import Host
@@ -26,16 +27,12 @@ from bus_schemas.host import START_ON_HOST, SlotsThere, StartOffered, StartOnHos
 from bus_schemas.permissions import Action
 from bus_schemas.slot import SlotStatus
 
-SHARE = "user_pool_share"
 NO_IDLE_SLOT = RefusalTemplate(ErrorCode.SLOT_BUSY, "No idle slot: all of yours and of the shared pool are in use.")
 NOT_FROM_HERE = RefusalTemplate(
     ErrorCode.CALL_FAILED, "Calls to this country are not allowed from any SIM here.", rule="country"
 )
 TOO_MANY_ON_SLOT = RefusalTemplate(
     ErrorCode.RATE_LIMITED, "The slot has made its calls for this hour.", rule="slot_calls_per_hour"
-)
-SHARE_HELD = RefusalTemplate(
-    ErrorCode.RATE_LIMITED, "You hold your share of the pool's slots. Others may need the rest.", rule=SHARE
 )
 TOO_LATE = RefusalTemplate(ErrorCode.CALL_FAILED, "Nothing was done: it was asked for too late.", rule="too_late")
 PASSING = frozenset({ErrorCode.SLOT_BUSY, ErrorCode.SLOT_OFFLINE, ErrorCode.UNAVAILABLE, ErrorCode.NOT_FOUND})
@@ -51,9 +48,11 @@ class SlotDialer:
         slots: SlotRegistry,
         gate: Gate,
         attempts: Attempts,
+        share: PoolShare,
         calls_per_hour: int,
         peers: Peers,
     ) -> None:
+        self._share = share
         self._peers = peers
         idle = IdleSlots(host=host, pool=slots.idle, rules=gate.rules, has_had_its_calls=self._has_had_its_calls)
         self.offers = Offers(host=host, source=idle)
@@ -155,8 +154,8 @@ class SlotDialer:
     async def _take(self, request: StartCall, number: Number, call_id: str, context: Context) -> Taken:
         if request.slot != "AUTO":
             self._check(number, self._region_of(request.slot), context)
-            if self._is_pooled(request.slot) and not self._has_share(context.user):
-                raise self._share_held()
+            if self._share.is_pooled(request.slot) and not self._share.phone_left(context.user, request.slot):
+                raise self._share.phones_held()
             return await self._take_slot(request.slot, call_id, context)
         self._check(number, number.country, context)  # a SIM of that country is looked for below
         regions = rules.sim_regions_for(number, self._rules)
@@ -179,17 +178,17 @@ class SlotDialer:
                 last_refusal = refusal if refusal.code is ErrorCode.RATE_LIMITED else last_refusal
         if regions is not None and not (regions & self._slots.regions):
             raise NOT_FROM_HERE()
-        raise last_refusal if self._has_share(context.user) else self._share_held()
+        raise last_refusal if self._share.phone_left(context.user) else self._share.phones_held()
 
     def _idle_for(self, user: str, regions: frozenset[str] | None, fits: Fits) -> IdleSlot | None:
-        return self._slots.idle.take(user, regions, shared=self._has_share(user), fits=fits)
+        return self._slots.idle.take(user, regions, shared=self._share.phone_left(user), fits=fits)
 
     async def _take_slot(self, slot: int, call_id: str, context: Context) -> Taken:
         now, line = moment(self._host.clock), f"slot-{slot}"
         limits = self._attempts.limits
         order = Take(call_id=call_id, user=context.user, any_slot=context.may(Action.SLOT_USE_ANY))
-        if self._is_pooled(slot):  # before anybody else asks
-            limits.hold_in_pool(call_id, context.user)
+        if self._share.is_pooled(slot):  # before anybody else asks
+            limits.hold_in_pool(call_id, context.user, slot)
             self._slots.idle.drop(slot)
         try:
             taken = await self._host.order(SlotActor, str(slot), order, context)
@@ -237,20 +236,6 @@ class SlotDialer:
             spent=len(spent),
             user=user,
         )
-
-    # --- the pool
-
-    def _is_pooled(self, slot: int) -> bool:
-        actor = self._host.get(SlotActor, str(slot))
-        return actor is not None and actor.pooled
-
-    def _has_share(self, user: str) -> bool:
-        """Whether a user may hold one more; where none is idle there is nothing to share."""
-        idle = self._slots.idle.shared
-        return not idle or self._attempts.limits.has_share(user, idle)
-
-    def _share_held(self) -> Refusal:
-        return SHARE_HELD(slots=self._attempts.limits.share(self._slots.idle.shared))
 
     # --- rules
 

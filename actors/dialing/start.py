@@ -9,6 +9,7 @@ from actors.dialing.extensions import Extensions
 from actors.dialing.gate import Gate
 from actors.dialing.limits import CallLimits
 from actors.dialing.lines import HostLines
+from actors.dialing.pool_share import PoolShare
 from actors.dialing.rules import DialRules, may_be_listed, parse_window
 from actors.dialing.settings import Dial
 from actors.dialing.slot_dialer import SlotDialer
@@ -50,10 +51,13 @@ async def start(
     host, peers = parts.host, parts.peers
     gate = Gate(rules=rules, lists=lists, clock=host.clock)
     attempts = Attempts(host=host, gate=gate, limits=limits, calls=calls)
+    share = PoolShare(host=host, idle=slots.idle, limits=limits)
     on_slots = SlotDialer(
-        host=host, slots=slots, gate=gate, attempts=attempts, calls_per_hour=settings.slot_calls_per_hour, peers=peers
-    )
-    extensions = Extensions(host=host, calls_at_once=settings.extension_calls)
+        host=host, slots=slots, gate=gate, attempts=attempts, share=share, calls_per_hour=settings.slot_calls_per_hour,
+        peers=peers,
+    )  # fmt: skip
+    extensions = Extensions(host=host, calls_at_once=settings.extension_calls, share=share)
+    share.extensions_of = extensions.held_by
     stack.callback(trunks.on_call_over(lambda slot, over: extensions.release(slot, over.call_id)))
     through_trunks = TrunkDialer(
         host=host, trunks=trunks, gate=gate, attempts=attempts, extensions=extensions, peers=peers

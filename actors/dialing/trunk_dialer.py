@@ -12,6 +12,7 @@ from actors.dialing.gate import RULE as DO_NOT_CALL
 from actors.dialing.gate import Gate
 from actors.dialing.held_extensions import HeldExtensions
 from actors.dialing.offers import Offers
+from actors.dialing.pool_share import SHARE
 from actors.dialing.slot_dialer import TOO_LATE
 from actors.dialing.trunk_lines import BY_HEALTH, TrunkLines
 from actors.runtime.clock import moment, parse_utc
@@ -34,7 +35,7 @@ log = structlog.get_logger()
 AUTO = "AUTO"
 NO_TRUNKS = RefusalTemplate(ErrorCode.NOT_FOUND, "There are no trunks here.")
 NEXT = frozenset({ErrorCode.CALL_FAILED, ErrorCode.RATE_LIMITED, ErrorCode.UNAVAILABLE, ErrorCode.NOT_FOUND})
-ABOUT_NUMBERS = (DO_NOT_CALL, "premium")  # rules that say the same of every trunk
+OF_EVERY_TRUNK = (DO_NOT_CALL, "premium", SHARE)  # rules that say the same of all: of the number, or the slot
 
 
 class Wanted(NamedTuple):
@@ -171,7 +172,7 @@ class TrunkDialer:
         if wanted.slot is None:
             return None
         instead = self.lines.name_of(offered.line) if offered is not None else None
-        return await self._held.hold(wanted.slot, call_id, context, instead)
+        return await self._held.hold(wanted.slot, call_id, context, instead=instead, limited=offered is None)
 
     # --- a trunk
 
@@ -183,7 +184,7 @@ class TrunkDialer:
             try:
                 countries = rules.countries_of_trunk(frozenset(trunk.config.countries), self._rules)
                 self._gate.check(number, countries, context.campaign)
-                order = TakeChannel(call_id=call_id, slot=wanted.slot, user=context.user)
+                order = TakeChannel(call_id=call_id, slot=wanted.slot, user=context.user, number=number.e164)
                 taken = await self._host.order(TrunkActor, trunk.id, order, context)
                 self._count(trunk, call_id, context)
             except Refusal as why:
@@ -226,7 +227,7 @@ class TrunkDialer:
 
 def _about_trunks(refusal: Refusal) -> bool:
     """Whether it was the trunks here that could not carry the call, so that those of another host may."""
-    return (refusal.details or {}).get("rule") not in ABOUT_NUMBERS and refusal.code is not ErrorCode.SLOT_BUSY
+    return (refusal.details or {}).get("rule") not in OF_EVERY_TRUNK and refusal.code is not ErrorCode.SLOT_BUSY
 
 
 def _answer(started: StartedCall) -> PbxCallStarted:

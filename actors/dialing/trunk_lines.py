@@ -185,12 +185,15 @@ class TrunkLines:
     def _room(self, trunk: TrunkActor) -> int:
         """How many more calls could begin on it now."""
         view, rate = trunk.view, trunk.config.calls_per_second
-        if view.state is TrunkState.DOWN or trunk.stands_in:
+        if trunk.stands_in:
             return 0
         window = max(1.0, 1.0 / rate)
         begun = self._attempts.limits.starts(trunk.line, window, moment(self._host.clock))
         kept = sum(name == trunk.id for name, *_ in self._kept)
-        return min(view.channels - view.calls, max(1, int(rate * window)) - begun) - kept
+        free = view.channels - view.calls
+        if view.state is TrunkState.DOWN:  # one call may try whether it is well again
+            free = min(free, 1)
+        return min(free, max(1, int(rate * window)) - begun) - kept
 
     # --- who takes the answered call
 
@@ -284,6 +287,7 @@ class FreeChannels:
             trunk
             for trunk in self._trunks
             if trunk.room > 0
+            and trunk.actor.takes(request.user)
             and (not carrier.trunks or trunk.actor.id in carrier.trunks)
             and (countries is None or not trunk.countries.isdisjoint(countries))
             and (not request.joins or self._lines.joins(trunk.actor))

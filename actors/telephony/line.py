@@ -134,8 +134,8 @@ class CallCounts(Protocol):
     def began(self, line: str, call_id: str, user: str, at: Moment, now: Moment) -> None:
         """A call began at `at`. It counts once, however often it is told."""
 
-    def is_open(self, call_id: str, user: str, *, pooled: bool) -> None:
-        """A call is not over. `pooled`: on a slot of the pool."""
+    def is_open(self, call_id: str, user: str, *, pooled: int | None) -> None:
+        """A call is not over. `pooled`: the slot of the pool that it is on, if it is."""
 
     def over(self, call_id: str, user: str) -> None:
         """A call is over."""

@@ -120,8 +120,9 @@ class LineActor(
         assert self.state is not None
         async for recorded in self._host.bus.replay(f"{ROOT}.evt.call.{self.line}.>", after=self.state.calls.seq):
             self._read(recorded)
+        pooled = int(self.id) if self.pooled else None
         for began in self.state.calls.open.values():
-            self._counts.is_open(began.holder.id, began.holder.user, pooled=self.pooled)
+            self._counts.is_open(began.holder.id, began.holder.user, pooled=pooled)
 
     async def stand_in_for(self, former: AnyActor) -> bool:
         """The open calls are seen to their end: looked at and hung up, while no new one begins."""

@@ -89,6 +89,12 @@ class TrunkActor(LineActor[Trunk, TrunkEvent, TrunkMemory, TrunkReport]):
             raise NO_TRUNK()
         return machine.view(self.state, self.live, self._host.clock.monotonic())
 
+    def takes(self, user: str) -> bool:
+        """Whether it could place a call of somebody's now, as long as it has a channel."""
+        if self.state is None or self.state.removed:
+            return False
+        return machine.takes(self.state, self.live, user, self._host.clock.monotonic())
+
     @property
     def slots_in_use(self) -> list[int]:
         """Of each call that it carries, the slot whose extension it is joined with."""

@@ -1,9 +1,10 @@
 """A trunk as values: which calls it carries, and whether it is well.
 
 A trunk is DOWN when its PBX is not connected, its registration is refused or lost, no address of the provider's
-answers, or it could not carry, or its provider refused, five calls in a row in the last five minutes. It is WARN when
-that was so of one, when the provider takes longer than half a second to answer, or when all its channels are in use.
-Else it is OK. A DOWN trunk places no call. An end that is the called side's or the slot's says nothing about the trunk.
+answers, or it could not carry, or its provider refused, calls to five numbers in a row in the last five minutes, which
+were not one user's alone if others call too (failing.py). It is WARN when that was so of one, when the provider takes
+longer than half a second to answer, or when all its channels are in use. Else it is OK. A DOWN trunk places no call,
+except for trials where failing calls stopped it. An end that is the called side's or the slot's says nothing about it.
 
 Which calls it carries follows from the calls on record for it; everything else is asked of the PBX. A call of ours that
 is up there and not on record as live is ended, or adopted where it is (`Strays`).
@@ -29,9 +30,10 @@ from actors.telephony.reports import (
     LinkChanged,
     OfLine,
 )
+from actors.trunk.failing import Failing, Placed
 from actors.trunk.pbx import Contact, ContactSeen, PbxLink, PbxReport, RegistrationSeen
 from bus_schemas.call import EndReason
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import ErrorCode, Refusal, retry_after
 from bus_schemas.trunk import (
     TrunkActivated,
     TrunkChanged,
@@ -43,7 +45,6 @@ from bus_schemas.trunk import (
     TrunkView,
 )
 
-FAILED_FOR, FAILED_DOWN = 300.0, 5  # seconds that a failure counts; failures that stop a trunk
 SLOW_MS = 500.0
 REGISTERED = "Registered"
 OUT_OF_REACH = {
@@ -66,9 +67,8 @@ class Trunk(LineState, frozen=True, kw_only=True):
 
 
 class TrunkMemory(Struct, frozen=True, kw_only=True):
-    """What is known now and on no record. `held`: starts under way. `failures`: seconds of the monotonic clock, oldest
-    first. `refusal`: the last of them was the provider's, in its words. `over`: calls that are over on record, while
-    the PBX may still be in them and could not be asked."""
+    """What is known now and on no record. `held`: starts under way. `over`: calls that are over on record, while the
+    PBX may still be in them and could not be asked."""
 
     up: bool = False
     detail: str = "the PBX was not asked yet"
@@ -76,8 +76,7 @@ class TrunkMemory(Struct, frozen=True, kw_only=True):
     registration: str | None = None
     last_check: str | None = None
     held: Held = {}
-    failures: tuple[float, ...] = ()
-    refusal: str | None = None
+    failing: Failing = Failing()
     hung_up: frozenset[str] = frozenset()  # calls that we asked the PBX to end
     over: frozenset[str] = frozenset()
 
@@ -97,6 +96,7 @@ class TakeChannel(Order[ChannelTaken], frozen=True, kw_only=True):
     call_id: str
     slot: int | None
     user: str
+    number: str
 
 
 class ConfigureTrunk(Order[None], frozen=True, kw_only=True):
@@ -149,10 +149,6 @@ TrunkReport = PbxReport | TimerFired | NotPlaced | EndedOnPbx | Began | Over | L
 # --- health -----------------------------------------------------------------------------------------------------
 
 
-def failures_now(live: TrunkMemory, now: float) -> tuple[float, ...]:
-    return tuple(failure for failure in live.failures if failure > now - FAILED_FOR)
-
-
 def carried(trunk: Trunk, live: TrunkMemory) -> Mapping[str, Holder]:
     """The calls that hold a channel, those included that only the PBX may still be in."""
     return holders(trunk.calls, live.held)
@@ -164,26 +160,43 @@ def _channels(trunk: Trunk, live: TrunkMemory) -> int:
 
 def judge(trunk: Trunk, live: TrunkMemory, now: float) -> tuple[TrunkState, str | None]:
     """The state by the rules above, and which rule."""
-    config, failed = trunk.config, len(failures_now(live, now))
-    if not live.up:
-        return TrunkState.DOWN, live.detail
-    if config.registration is not None and live.registration not in (None, REGISTERED):
-        return TrunkState.DOWN, f"registration: {live.registration}"
-    if live.contact is not None and live.contact.status in OUT_OF_REACH:
-        return TrunkState.DOWN, OUT_OF_REACH[live.contact.status]
+    if (broken := _broken(trunk, live)) is not None:
+        return TrunkState.DOWN, broken
+    failed = len(live.failing.now(now))
     if failed:
-        return TrunkState.DOWN if failed >= FAILED_DOWN else TrunkState.WARN, _failing(failed, live.refusal)
+        state = TrunkState.DOWN if live.failing.stops(now) else TrunkState.WARN
+        return state, _failing(failed, live.failing.refusal)
     if live.contact is not None and (live.contact.rtt_ms or 0.0) > SLOW_MS:
         return TrunkState.WARN, "the provider answers slowly"
-    if _channels(trunk, live) >= config.channels:
+    if _channels(trunk, live) >= trunk.config.channels:
         return TrunkState.WARN, "all channels are in use"
     return TrunkState.OK, None
+
+
+def _broken(trunk: Trunk, live: TrunkMemory) -> str | None:
+    """Why it is DOWN by what the PBX says, whoever calls."""
+    if not live.up:
+        return live.detail
+    if trunk.config.registration is not None and live.registration not in (None, REGISTERED):
+        return f"registration: {live.registration}"
+    return OUT_OF_REACH.get(live.contact.status) if live.contact is not None else None
+
+
+def wait(trunk: Trunk, live: TrunkMemory, user: str, number: str | None, now: float) -> float:
+    """Seconds until failing calls no longer keep somebody's next one back; 0: they do not. `number` None: any."""
+    holding = any(holder.user == user for holder in live.held.values())
+    return live.failing.wait(user, number, now, holding=holding)
+
+
+def takes(trunk: Trunk, live: TrunkMemory, user: str, now: float) -> bool:
+    """Whether somebody's next call would not be refused as that of a trunk that is down."""
+    return _broken(trunk, live) is None and wait(trunk, live, user, None, now) == 0
 
 
 def _failing(failed: int, refusal: str | None) -> str:
     if refusal is not None:
         return f"the provider refuses us: {refusal}"
-    return "the last call failed" if failed == 1 else f"{failed} calls in a row failed"
+    return "the last call failed" if failed == 1 else f"calls to {failed} numbers in a row failed"
 
 
 def view(trunk: Trunk, live: TrunkMemory, now: float) -> TrunkView:
@@ -192,7 +205,7 @@ def view(trunk: Trunk, live: TrunkMemory, now: float) -> TrunkView:
     return TrunkView(
         name=trunk.config.name,
         state=state,
-        failed=len(failures_now(live, now)),
+        failed=len(live.failing.now(now)),
         last_check=live.last_check,
         reason=reason,
         calls=_channels(trunk, live),
@@ -208,7 +221,7 @@ def view(trunk: Trunk, live: TrunkMemory, now: float) -> TrunkView:
 def _judged(trunk: Trunk, live: TrunkMemory, now: Moment) -> tuple[TrunkChanged, ...]:
     """The event that says how the trunk is now, if that is news."""
     state, reason = judge(trunk, live, now.mono)
-    failed = len(failures_now(live, now.mono))
+    failed = len(live.failing.now(now.mono))
     if (state, reason, failed) == (trunk.state, trunk.reason, trunk.failed):
         return ()
     return (TrunkChanged(trunk=trunk.config.name, at=now.at, state=state, reason=reason, failed=failed),)
@@ -243,17 +256,22 @@ def _must_be_free(trunk: Trunk, live: TrunkMemory) -> None:
 def take(trunk: Trunk, live: TrunkMemory, order: TakeChannel, now: Moment) -> TrunkDecision:
     """Hold a channel. Refuses where the trunk is down or full. Nothing is written: the attempt is the record of it."""
     config = trunk.config
-    state, reason = judge(trunk, live, now.mono)
-    if state is TrunkState.DOWN:
-        raise Refusal(
-            ErrorCode.CALL_FAILED, f"The trunk is down: {reason}.", rule="trunk_down", trunk=config.name, reason=reason
-        )
+    if (broken := _broken(trunk, live)) is not None:
+        raise _is_down(config, broken)
+    if (seconds := wait(trunk, live, order.user, order.number, now.mono)) > 0:
+        reason = _failing(len(live.failing.now(now.mono)), live.failing.refusal)
+        raise _is_down(config, reason, retry_after=retry_after(seconds))
     if _channels(trunk, live) >= config.channels:
         raise Refusal(
             ErrorCode.RATE_LIMITED, "All channels of the trunk are in use.", rule="trunk_channels", trunk=config.name
         )
     held = hold(live.held, Holder(id=order.call_id, user=order.user, slot=order.slot))
     return Decision(memory=replace(live, held=held))
+
+
+def _is_down(config: TrunkConfig, reason: str, **details: object) -> Refusal:
+    message = f"The trunk is down: {reason}."
+    return Refusal(ErrorCode.CALL_FAILED, message, rule="trunk_down", trunk=config.name, reason=reason, **details)
 
 
 def resume(trunk: Trunk | None) -> TrunkDecision:
@@ -294,18 +312,19 @@ def _observed(trunk: Trunk, live: TrunkMemory, report: TrunkReport, now: Moment)
         case CdrSeen():
             return live, (), (_to_call(report.call_id, report),)
         case NotPlaced():
-            return _failed(live, now), (), ()
+            return _failed(trunk, live, report.call_id, now), (), ()
         case Began():
             return replace(live, held=release_hold(live.held, report.holder.id)), (), ()
         case Over():
             id = report.call_id
-            return replace(live, held=release_hold(live.held, id), hung_up=live.hung_up - {id}), (), ()
+            held, failing = release_hold(live.held, id), live.failing.settled(id)
+            return replace(live, held=held, hung_up=live.hung_up - {id}, failing=failing), (), ()
         case EndedOnPbx():
             return replace(live, over=live.over - {report.call_id}), (), ()
         case TimerFired():
             again = SetTimer(name=JUDGE, seconds=JUDGE_PAUSE)
             ends = tuple(EndOnPbx(call_id=call_id) for call_id in live.over) if live.up else ()
-            return replace(live, failures=failures_now(live, now.mono)), (), (again, *ends)
+            return replace(live, failing=live.failing.at(now.mono)), (), (again, *ends)
         case _:
             return _ordered(trunk, live, report, now)
 
@@ -332,7 +351,7 @@ def _call_seen(trunk: Trunk, live: TrunkMemory, seen: CallSeen, now: Moment) -> 
         return live, (), (_to_call(seen.ref, seen),)
     if seen.phase is CallPhase.DISCONNECTED and seen.ref in live.hung_up and _is_our_doing(seen):
         seen = replace(seen, reason=EndReason.HANGUP_LOCAL, line=OfLine.NONE)
-    return _judging(live, seen, now), (), (_to_call(seen.ref, seen),)
+    return _judging(trunk, live, seen, now), (), (_to_call(seen.ref, seen),)
 
 
 def _is_our_doing(seen: CallSeen) -> bool:
@@ -340,18 +359,19 @@ def _is_our_doing(seen: CallSeen) -> bool:
     return seen.reason in OUR_DOING or (seen.reason is EndReason.NETWORK and seen.line is OfLine.NONE)
 
 
-def _judging(live: TrunkMemory, seen: CallSeen, now: Moment) -> TrunkMemory:
+def _judging(trunk: Trunk, live: TrunkMemory, seen: CallSeen, now: Moment) -> TrunkMemory:
     """What is held against the trunk after this. One call that goes through clears it."""
     if seen.line is OfLine.CARRIED or seen.phase in (CallPhase.ALERTING, CallPhase.ACTIVE):
-        return replace(live, failures=())
+        return replace(live, failing=live.failing.went_through(seen.ref))
     if seen.line is OfLine.NONE:
         return live
-    return _failed(live, now, refusal=seen.cause if seen.line is OfLine.REFUSED else None)
+    return _failed(trunk, live, seen.ref, now, refusal=seen.cause if seen.line is OfLine.REFUSED else None)
 
 
-def _failed(live: TrunkMemory, now: Moment, *, refusal: str | None = None) -> TrunkMemory:
-    failures = (*failures_now(live, now.mono), now.mono)[-2 * FAILED_DOWN :]
-    return replace(live, failures=failures, refusal=refusal)
+def _failed(trunk: Trunk, live: TrunkMemory, call_id: str, now: Moment, *, refusal: str | None = None) -> TrunkMemory:
+    holder = carried(trunk, live).get(call_id)
+    user = holder.user if holder is not None else ""
+    return replace(live, failing=live.failing.failed(call_id, user, now.mono, refusal))
 
 
 def _ordered(trunk: Trunk, live: TrunkMemory, order: LineOrder, now: Moment) -> Observed:
@@ -360,7 +380,8 @@ def _ordered(trunk: Trunk, live: TrunkMemory, order: LineOrder, now: Moment) -> 
     holding = call_id in carried(trunk, live)
     match order:
         case Dial() if holding:
-            return live, (), (order,)
+            call = Placed(user=order.attempt.user, number=order.attempt.number)
+            return replace(live, failing=live.failing.placed(call_id, call, now.mono)), (), (order,)
         case Dial():
             lost = DialFailed(cause="the line was begun afresh", reason=EndReason.NOT_DIALED)
             return live, (), (_to_call(call_id, lost),)
@@ -379,7 +400,8 @@ def _ordered(trunk: Trunk, live: TrunkMemory, order: LineOrder, now: Moment) -> 
         case Settle():
             return live, (), (AdoptCall(call_id=call_id),)
         case Drop():
-            return replace(live, held=release_hold(live.held, call_id)), (), ()
+            held, failing = release_hold(live.held, call_id), live.failing.settled(call_id)
+            return replace(live, held=held, failing=failing), (), ()
     return live, (), ()
 
 

@@ -153,13 +153,13 @@ def test_one_user_holds_no_more_than_a_share_of_the_pool(attack: object) -> None
 
 def test_one_slot_at_least_is_within_a_share() -> None:
     limits = CallLimits(per_minute=100, at_once=100, pool_share=0.01)
-    assert limits.has_share("a", 1) and limits.has_share("a", 0)
-    limits.hold_in_pool("c_1", "a")
-    limits.hold_in_pool("c_1", "a")  # told twice, counted once
-    assert not limits.has_share("a", 1) and limits.has_share("b", 1)
+    assert limits.share(0) == limits.share(1) == limits.share_of(0) == 1 and not limits.all_are_shared
+    limits.hold_in_pool("c_1", "a", 7)
+    limits.hold_in_pool("c_1", "a", 7)  # told twice, counted once
+    assert limits.pooled("a") == {7} and not limits.pooled("b") and limits.share(100) == 2
     limits.over("c_1", "a")
     limits.let_go_in_pool("c_1", "a")
-    assert limits.share(100) == 1 and limits.has_share("a", 1)
+    assert limits.share(100) == 1 and not limits.pooled("a")
 
 
 def test_the_pool_knows_how_many_of_its_slots_are_idle() -> None:

@@ -48,7 +48,7 @@ def test_what_a_former_process_began_counts_on() -> None:
     limits = CallLimits(per_minute=2, at_once=2)
     for number, began in ((1, 0.0), (2, 50.0), (2, 50.0)):  # told twice, counted once
         limits.began("slot-1", f"c_{number}", "a", at(began, "earlier boot"), at(70))
-    limits.is_open("c_2", "a", pooled=False)
+    limits.is_open("c_2", "a", pooled=None)
     assert limits.starts("slot-1", 3600, at(70)) == 2
     limits.let_in("c_3", "a", at(70))
     with pytest.raises(Refusal) as refused:

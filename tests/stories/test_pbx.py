@@ -157,9 +157,9 @@ async def test_auto_takes_the_least_loaded_healthy_trunk_that_may_call_there(ope
 
 async def test_a_trunk_carries_no_more_than_its_channels(operator: Client) -> None:
     await healthy(operator)
-    started = [await dial(operator, "+48601123456", slot, "ottb-sip-1") for slot in (11, 12)]
+    started = [await dial(operator, "+48601123456", slot, "ottb-sip-1") for slot in (11, 12)]  # their share of the pool
     status, refused = await operator.post(
-        "/api/pbx/dial", {"from": "slot_13", "to": "+48601123456", "trunk": "ottb-sip-1"}
+        "/api/pbx/dial", {"from": "slot_44", "to": "+48601123456", "trunk": "ottb-sip-1"}
     )
     assert (status, refused["details"]["rule"]) == (429, "trunk_channels")
     for one in started:

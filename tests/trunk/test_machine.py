@@ -9,6 +9,7 @@ from actors.telephony.line import Began, Holder, Over
 from actors.telephony.orders import Dial, Drop, HangUp, LookAt, Release
 from actors.telephony.reports import CallPhase, CallSeen, DialFailed, LinkChanged, LiveCall, OfLine
 from actors.trunk import machine
+from actors.trunk.failing import FAILED_DOWN
 from actors.trunk.machine import EndedOnPbx, EndOnPbx, LookOnPbx, Strays, TakeChannel, Trunk, TrunkMemory, carried
 from actors.trunk.pbx import Contact, ContactSeen, PbxLink, RegistrationSeen
 from bus_schemas.call import CallDialing, EndReason
@@ -34,11 +35,27 @@ class World:
     def tell(self, report: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         return self._take(machine.observe(self.trunk, self.live, report, at(self.now)))
 
-    def book(self, call_id: str) -> None:
+    def book(self, call_id: str, user: str = "op", number: str | None = None) -> None:
+        """Begin a call, each to a number of its own unless one is said."""
         assert self.trunk is not None
-        self._take(machine.take(self.trunk, self.live, TakeChannel(call_id=call_id, slot=12, user="op"), at(self.now)))
-        holder = Holder(id=call_id, user="op", slot=12)
+        dialled = attempt(call_id, user, number)
+        order = TakeChannel(call_id=call_id, slot=12, user=user, number=dialled.number)
+        self._take(machine.take(self.trunk, self.live, order, at(self.now)))
+        holder = Holder(id=call_id, user=user, slot=12)
         self.record(Began(holder=holder, at=at(self.now), seq=int(self.now * 10)))
+        self.tell(Dial(attempt=dialled))
+
+    def fail(self, call_id: str, user: str = "op", number: str | None = None) -> None:
+        """A call that the trunk does not carry."""
+        self.book(call_id, user, number)
+        self.tell(over(call_id, EndReason.NETWORK, OfLine.FAILED))
+        self.ended(call_id)
+
+    def refused(self, user: str, number: str | None = None) -> dict[str, Any]:
+        """The details of the refusal that somebody's next call meets."""
+        with pytest.raises(Refusal) as told:
+            self.book("c_refused", user, number)
+        return told.value.details or {}
 
     def record(self, event: Began | Over) -> None:
         """A call's event gets on record, and the trunk hears of it."""
@@ -98,9 +115,9 @@ def test_failures_count_in_a_row_and_for_five_minutes() -> None:
     assert world.state == (TrunkState.OK, None)
 
 
-def attempt(call_id: str) -> CallDialing:
+def attempt(call_id: str, user: str = "op", number: str | None = None) -> CallDialing:
     return CallDialing(
-        line="trunk-trunk-1", call_id=call_id, slot=12, user="op", number="+380991234567", mono=0.0, boot="b",
+        line="trunk-trunk-1", call_id=call_id, slot=12, user=user, number=number or f"to {call_id}", mono=0.0, boot="b",
         at="2026-01-01T00:00:00.000Z", command_id="k", ring_timeout=60, max_duration=60, trunk="trunk-1",
     )  # fmt: skip
 
@@ -123,7 +140,7 @@ def test_what_the_called_side_does_is_not_the_trunks_fault() -> None:
 @pytest.mark.parametrize("reason", [EndReason.UNREACHABLE, EndReason.NETWORK, EndReason.EXTENSION_FAILED])
 def test_an_end_that_says_nothing_of_the_trunk_changes_nothing(reason: EndReason) -> None:
     world = World(replace(CONFIG, channels=100))
-    for number in range(machine.FAILED_DOWN + 1):
+    for number in range(FAILED_DOWN + 1):
         world.book(f"c_{number}")
         world.tell(over(f"c_{number}", reason))
     assert world.state == (TrunkState.OK, None)
@@ -137,10 +154,10 @@ def test_an_end_that_says_nothing_of_the_trunk_changes_nothing(reason: EndReason
 def test_a_provider_that_refuses_us_is_told_in_its_words_and_stops_the_trunk() -> None:
     world = World(replace(CONFIG, channels=100))
     words = "SIP 403, Q.850 21 Call Rejected"
-    for number in range(1, machine.FAILED_DOWN + 1):
+    for number in range(1, FAILED_DOWN + 1):
         world.book(f"c_{number}")
         world.tell(over(f"c_{number}", EndReason.TRUNK_REFUSED, OfLine.REFUSED, words))
-        state = TrunkState.DOWN if number == machine.FAILED_DOWN else TrunkState.WARN
+        state = TrunkState.DOWN if number == FAILED_DOWN else TrunkState.WARN
         assert world.state == (state, f"the provider refuses us: {words}")
     world.now += 301
     world.tell(machine.TimerFired(name=machine.JUDGE))
@@ -163,7 +180,7 @@ def test_channels_are_kept() -> None:
 def test_a_start_that_came_to_nothing_gives_its_channel_back() -> None:
     world = World(replace(CONFIG, channels=1))
     assert world.trunk is not None
-    order = TakeChannel(call_id="c_1", slot=12, user="op")
+    order = TakeChannel(call_id="c_1", slot=12, user="op", number="+380991234567")
     world._take(machine.take(world.trunk, world.live, order, at(world.now)))
     with pytest.raises(Refusal):
         world.book("c_2")

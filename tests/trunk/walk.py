@@ -8,6 +8,7 @@ from actors.runtime.clock import Moment
 from actors.runtime.decision import Decision, TimerFired
 from actors.telephony.line import Began, Holder
 from actors.trunk import machine as trunks
+from actors.trunk.failing import FAILED_DOWN, Failing, Failure
 from actors.trunk.machine import TrunkMemory
 from actors.trunk.pbx import Contact, ContactSeen, PbxLink, RegistrationSeen
 from bus_schemas.trunk import TrunkConfig
@@ -29,8 +30,13 @@ def _trunk_hears(report: Any) -> Input:
 
 def _trunk_failed(times: int, refusal: str | None = None) -> Input:
     return lambda stand, now: trunks.observe(
-        stand[0], replace(stand[1], failures=(now.mono,) * times, refusal=refusal), TimerFired(name=trunks.JUDGE), now
+        stand[0], replace(stand[1], failing=_failing(times, refusal, now)), TimerFired(name=trunks.JUDGE), now
     )
+
+
+def _failing(times: int, refusal: str | None, now: Moment) -> Failing:
+    failures = tuple(Failure(mono=now.mono, user="op", number=f"+{number}") for number in range(times))
+    return Failing(failures=failures, refusal=refusal)
 
 
 def _trunk_carries(stand: Stand, now: Moment) -> Decision[Any, Any]:
@@ -40,8 +46,8 @@ def _trunk_carries(stand: Stand, now: Moment) -> Decision[Any, Any]:
 
 TRUNK_INPUTS: tuple[Input, ...] = (
     *(_trunk_hears(report) for report in TRUNK_REPORTS),
-    *(_trunk_failed(times) for times in (0, 1, trunks.FAILED_DOWN)),
-    *(_trunk_failed(times, "SIP 403") for times in (1, trunks.FAILED_DOWN)),
+    *(_trunk_failed(times) for times in (0, 1, FAILED_DOWN)),
+    *(_trunk_failed(times, "SIP 403") for times in (1, FAILED_DOWN)),
     _trunk_carries,
 )
 
@@ -65,7 +71,8 @@ WALK = Walk(
     after=_after_trunk,
     name=lambda stand: str(stand[0].state),
     key=lambda stand: (
-        stand[0].state, stand[0].reason, stand[1].up, stand[1].contact, stand[1].registration, len(stand[1].failures)
+        stand[0].state, stand[0].reason, stand[1].up, stand[1].contact, stand[1].registration,
+        len(stand[1].failing.failures),
     ),
     why=_reason,
 )
