@@ -232,7 +232,10 @@ def series(of: str, value: str, starts: Sequence[int]) -> Query[Counts]:
         long = 1 if first % HOUR or length % HOUR else HOUR
         bucket = (place + (C.quarter - first) // length).label("bucket")
         within = sa.and_(C.key >= key_of(of, value, long, first), C.key < key_of(of, value, long, last))
-        runs.append(sa.select(bucket, *SUMS).where(within).group_by(sa.text("bucket")))
+        if long == length:  # each row is a bucket
+            runs.append(sa.select(bucket, *(C[name] for name in COUNTS)).where(within))
+        else:
+            runs.append(sa.select(bucket, *SUMS).where(within).group_by(sa.text("bucket")))
         place += len(pairs)
     return Query(sa.select(sa.union_all(*runs).subquery()), _counted)
 
