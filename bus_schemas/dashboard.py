@@ -47,7 +47,7 @@ class GetSeries(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 class GetBreakdown(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What calls came to by operator, campaign, trunk or slot, those with most calls first. `since` and `until`: as of
-    a series, at most 92 days."""
+    a series, at most 31 days."""
 
     by: By
     since: GivenTime | None = None

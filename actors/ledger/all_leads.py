@@ -12,7 +12,7 @@ from actors.ledger.answers import Answers, ReadModel
 from actors.ledger.campaign import CAMPAIGNS
 from actors.ledger.lead import LEADS, WORDS, LeadRow, must_be_an_outcome, view_of
 from actors.ledger.model import Query, given, made_of
-from actors.ledger.numbers import parts_in
+from actors.ledger.numbers import has_one_of, parts_in
 from actors.ledger.page import from_cursor_of_two, page, with_moments
 from actors.ledger.talks import PROJECTION, leads_talked_to
 from actors.ledger.words import ENOUGH, SHORTEST, beside_words, texts_in
@@ -144,7 +144,7 @@ def _asked(sought: Sought, *, ordered: bool) -> list[sa.ColumnElement[bool]]:
     if sought.texts is not None:
         asked.append(WORDS.has(sought.texts))
     if sought.numbers is not None:
-        asked.append(sa.or_(*(L.numbers.contains(part, autoescape=True) for part in sorted(sought.numbers))))
+        asked.append(has_one_of(L.numbers, sought.numbers))
         if sought.numbers_indexed:
             asked.append(sa.or_(*(WORDS.has((part[-ENOUGH:],)) for part in sorted(sought.numbers))))
     return asked if user is None else [*asked, _own(user)]

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from actors.ledger.answers import OWNER_AWAY, Answers, ReadModel, sees
 from actors.ledger.model import METADATA, Projection, Query, columns, given, made_of
-from actors.ledger.numbers import parts_in
+from actors.ledger.numbers import has_one_of, parts_in
 from actors.ledger.page import fitting, from_cursor, page, with_moments, with_span
 from actors.runtime.context import Context
 from actors.runtime.service import Served, serve
@@ -226,7 +226,7 @@ def records(
             *given(
                 (C.seq, lt, before),
                 (C.user, eq, wanted.user),
-                (C.number, _has_one_of, parts),
+                (C.number, has_one_of, parts),
                 (C.slot, eq, wanted.slot),
                 (C.trunk, eq, wanted.trunk),
                 (C.campaign, eq, wanted.campaign),
@@ -261,10 +261,6 @@ def _newest(found: sa.Select[Any], limit: int, user: str | None) -> sa.Select[An
 
 def _is_of(started_by: sa.Column[Any], user: str) -> sa.ColumnElement[bool]:
     return sa.or_(started_by.concat("") == user, C.operator.concat("") == user)
-
-
-def _has_one_of(number: sa.Column[Any], parts: frozenset[str]) -> sa.ColumnElement[bool]:
-    return sa.or_(*(number.contains(part, autoescape=True) for part in sorted(parts)))
 
 
 def _came_out(answer_time: sa.Column[Any], outcome: CallState) -> sa.ColumnElement[bool]:
@@ -369,7 +365,7 @@ class CallAnswers(Answers):
         return Page(body=found, changed=False)
 
     async def calls_feed(self, request: CallsFeed, context: Context) -> Page:
-        query = feed(request, before=from_cursor(request.cursor), user=_whose(context))
+        query = feed(request, before=from_cursor(request.cursor), user=whose(context))
         return page(await self.read(context, query, short=not request.all), limit=request.limit)
 
     async def get_cdr(self, request: GetCdr, context: Context) -> Cdr:
@@ -381,7 +377,7 @@ class CallAnswers(Answers):
     async def list_cdrs(self, request: ListCdrs, context: Context) -> Page:
         wanted = with_span(request)
         parts = parts_in(wanted.number, self.region)
-        query = records(wanted, before=from_cursor(request.cursor), user=_whose(context), parts=parts)
+        query = records(wanted, before=from_cursor(request.cursor), user=whose(context), parts=parts)
         return page(await self.read(context, query), limit=request.limit)
 
     async def open_calls(self, request: OpenCalls, context: Context) -> list[OpenCall]:
@@ -397,7 +393,7 @@ class CallAnswers(Answers):
         return Recording(call_id=request.call_id, pbx=pbx, file=file)
 
 
-def _whose(context: Context) -> str | None:
+def whose(context: Context) -> str | None:
     """Whose calls the asker sees. None: everybody's."""
     return None if Action.CALL_VIEW_ANY in context.actions else context.user
 

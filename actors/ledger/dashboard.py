@@ -6,8 +6,8 @@ and for its operator, campaign, trunk and slot. Zones differ from UTC by whole q
 clock is made of them, and of hours where those are its own.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, time, timedelta, tzinfo
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import groupby, pairwise
 from typing import Any, NamedTuple
 
@@ -15,16 +15,15 @@ import sqlalchemy as sa
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors.ledger.answers import Answers, ReadModel, sees
-from actors.ledger.call import CALLS, IS_LIVE
+from actors.ledger.answers import ReadModel, sees
+from actors.ledger.call import CALLS, IS_LIVE, whose
 from actors.ledger.model import METADATA, Projection, Query, columns
-from actors.ledger.slot import RecordedSlot, all_slots
+from actors.ledger.slot import HearsSlots, RecordedSlot, all_slots
 from actors.runtime.clock import parse_utc, utc
 from actors.runtime.context import Context
-from actors.runtime.moments import moment
+from actors.runtime.moments import midnight, moment
 from actors.runtime.service import Served, serve
 from bus_schemas.call import CallEnded, EndReason, owners_of
-from bus_schemas.contract import Topic
 from bus_schemas.dashboard import (
     ANSWERED,
     DAYS,
@@ -42,8 +41,7 @@ from bus_schemas.dashboard import (
     Step,
 )
 from bus_schemas.errors import ErrorCode, RefusalTemplate, misfit
-from bus_schemas.permissions import Action
-from bus_schemas.slot import SLOT, SLOT_TELEMETRY, SlotStatus, SlotTelemetry
+from bus_schemas.slot import SLOT, SlotStatus
 
 QUARTER = 900  # seconds
 HOUR, DAY = 4, 96  # quarters
@@ -169,7 +167,7 @@ class Span(NamedTuple):
 
 def day_of(now: datetime, zone: tzinfo) -> datetime:
     """The moment at which a day began there."""
-    return datetime.combine(now.astimezone(zone).date(), time.min, tzinfo=zone).astimezone(UTC)
+    return midnight(now.astimezone(zone).date(), zone)
 
 
 def edges(span: Span, step: Step, zone: tzinfo) -> list[int]:
@@ -186,8 +184,8 @@ def _next(quarter: int, step: Step, zone: tzinfo) -> int:
         return quarter + 1
     there = _moment(quarter).astimezone(zone)
     if step == "hour":
-        return quarter + 4 - there.minute * 60 // QUARTER
-    tomorrow = datetime.combine(there.date() + timedelta(days=1), time.min, tzinfo=zone)
+        return quarter + HOUR - there.minute * 60 // QUARTER
+    tomorrow = midnight(there.date() + timedelta(days=1), zone)
     return int(tomorrow.timestamp()) // QUARTER
 
 
@@ -299,12 +297,8 @@ def total(all_counts: Sequence[Mapping[str, int]]) -> dict[str, int]:
     return {name: sum(counts[name] for counts in all_counts) for name in COUNTS}
 
 
-class DashboardAnswers(Answers):
+class DashboardAnswers(HearsSlots):
     """What is asked of the dashboard."""
-
-    def __init__(self, **given: Any) -> None:
-        super().__init__(**given)
-        self._telemetry: dict[int, SlotTelemetry] = {}
 
     def handlers(self) -> tuple[Served, ...]:
         return (
@@ -313,18 +307,12 @@ class DashboardAnswers(Answers):
             serve(GET_BREAKDOWN, self.breakdown),
         )
 
-    def hears(self) -> Mapping[Topic[Any], Callable[[Any], Awaitable[None]]]:
-        return {SLOT_TELEMETRY: self.hear_telemetry}
-
-    async def hear_telemetry(self, telemetry: SlotTelemetry) -> None:
-        self._telemetry[telemetry.slot] = telemetry
-
     async def dashboard(self, request: GetDashboard, context: Context) -> Dashboard:
         now = self.wall()
         day = day_of(now, self.zone)
-        user = None if Action.CALL_VIEW_ANY in context.actions else context.user
+        user = whose(context)
         of, value = _scope(user)
-        [found] = await self.read(context, today(of, value, Span(*_span(day, now)), user), short=True)
+        [found] = await self.read(context, today(of, value, _span(day, now), user), short=True)
         slots = await self.read(context, all_slots(), short=True)
         return Dashboard(
             active_calls=found.live,
@@ -346,10 +334,10 @@ class DashboardAnswers(Answers):
         if (request.by is None) is not (request.value is None):
             raise misfit("value", "of one thing: `by` says what it is, `value` which one.")
         of, value = request.by or ALL, request.value or ""
-        if Action.CALL_VIEW_ANY not in context.actions:
+        if (user := whose(context)) is not None:
             if request.by is not None:
                 raise NOT_ANYBODYS()
-            of, value = _scope(context.user)
+            of, value = _scope(user)
         found = {at.of: at.counts for at in await self.read(context, series(of, value, starts))}
         buckets = [
             Bucket(at=utc(_moment(start)), **said(found.get(place, NOTHING))) for place, start in enumerate(starts[:-1])
@@ -361,7 +349,7 @@ class DashboardAnswers(Answers):
         )  # fmt: skip
 
     async def breakdown(self, request: GetBreakdown, context: Context) -> list[Share]:
-        if Action.CALL_VIEW_ANY not in context.actions:
+        if whose(context) is not None:
             raise NOT_ANYBODYS()
         span = self._asked(request.since, request.until, BREAKDOWN_DAYS)
         found = await self.read(context, breakdown(request.by, span, request.limit))
@@ -377,13 +365,13 @@ class DashboardAnswers(Answers):
             raise misfit("until", "not after `since`." if since is not None else "before today: say `since`, too.")
         if end - begin > timedelta(days=days):
             raise misfit("since", f"more than {days} days before `until`.")
-        return Span(*_span(begin, end))
+        return _span(begin, end)
 
 
-def _span(begin: datetime, end: datetime) -> tuple[int, int]:
+def _span(begin: datetime, end: datetime) -> Span:
     """Wider by what is missing of a quarter of an hour."""
     first = int(begin.timestamp()) // QUARTER
-    return first, max(-int(-end.timestamp() // QUARTER), first + 1)
+    return Span(first, max(-int(-end.timestamp() // QUARTER), first + 1))
 
 
 def _scope(user: str | None) -> tuple[str, str]:

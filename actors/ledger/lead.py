@@ -3,7 +3,7 @@ hundreds."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from operator import eq, gt
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.ledger.model import METADATA, Projection, Query, columns, given, made_of
+from actors.ledger.numbers import has_one_of
 from actors.ledger.words import WordIndex
 from bus_schemas.campaign import (
     OUTCOMES,
@@ -211,7 +212,7 @@ def leads_of(
         (L.status, eq, wanted.status),
         (L.source, eq, wanted.source),
         (L.last_outcome, eq, wanted.outcome),
-        (L.numbers, _has_any, numbers),
+        (L.numbers, has_one_of, numbers),
     )
     found = sa.select(LEADS).where(*conditions).order_by(L.place).limit(wanted.limit + 1)
     return Query(found, made_of(LeadRow, lambda row: (row.place, view_of(row))))
@@ -264,10 +265,6 @@ def by_hour(campaign: str, day: str) -> Query[OfHour]:
     found = sa.select(each.hour, each.outcome, *counts).group_by(each.hour, each.outcome)
     found = found.order_by(each.hour, each.outcome)
     return Query(found, lambda row: OfHour(row.hour, row.outcome, row.attempts, int(row.talked)))
-
-
-def _has_any(numbers: sa.Column[Any], wanted: Iterable[str]) -> sa.ColumnElement[bool]:
-    return sa.or_(*(numbers.contains(part, autoescape=True) for part in sorted(wanted)))
 
 
 def view_of(row: LeadRow) -> LeadView:

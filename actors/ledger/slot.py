@@ -197,12 +197,22 @@ def _result(row: CommandRow) -> AdbCommandResult:
 # --- answers ------------------------------------------------------------------------------------------------------
 
 
-class SlotAnswers(Answers):
-    """What is asked of all slots, of those that nobody owns now, and of commands."""
+class HearsSlots(Answers):
+    """Who answers with what slots have told of their phones last (`_telemetry`), which is not kept."""
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
         self._telemetry: dict[int, SlotTelemetry] = {}
+
+    def hears(self) -> Mapping[Topic[Any], Callable[[Any], Awaitable[None]]]:
+        return {SLOT_TELEMETRY: self.hear_telemetry}
+
+    async def hear_telemetry(self, telemetry: SlotTelemetry) -> None:
+        self._telemetry[telemetry.slot] = telemetry
+
+
+class SlotAnswers(HearsSlots):
+    """What is asked of all slots, of those that nobody owns now, and of commands."""
 
     def handlers(self) -> tuple[Served, ...]:
         return (
@@ -211,12 +221,6 @@ class SlotAnswers(Answers):
             serve(LIST_SLOTS, self.list_slots),
             serve(GET_ADB_COMMAND, self.get_adb_command),
         )
-
-    def hears(self) -> Mapping[Topic[Any], Callable[[Any], Awaitable[None]]]:
-        return {SLOT_TELEMETRY: self.hear_telemetry}
-
-    async def hear_telemetry(self, telemetry: SlotTelemetry) -> None:
-        self._telemetry[telemetry.slot] = telemetry
 
     async def start_absent(self, request: StartCall, context: Context) -> CallStarted:
         raise await self._why_absent(request.slot, context)

@@ -1,9 +1,10 @@
 """Time spent, by the days of a zone. Pure."""
 
 from collections.abc import Iterable
-from datetime import datetime, time, timedelta, tzinfo
+from datetime import timedelta, tzinfo
 
 from actors.runtime.clock import parse_utc
+from actors.runtime.moments import midnight
 from bus_schemas.operator import Down, Spent
 
 
@@ -33,7 +34,6 @@ def _by_day(since: str, until: str, zone: tzinfo) -> Iterable[tuple[str, int]]:
     begin, end = parse_utc(since), parse_utc(until)
     while begin < end:
         day = begin.astimezone(zone).date()
-        midnight = datetime.combine(day + timedelta(days=1), time(), zone)
-        stop = min(end, midnight.astimezone(begin.tzinfo))
+        stop = min(end, midnight(day + timedelta(days=1), zone))
         yield day.isoformat(), round((stop - begin).total_seconds() * 1000)
         begin = stop

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from actors.runtime.clock import parse_utc, utc
 from bus_schemas.errors import Refusal, misfit
@@ -28,6 +28,11 @@ def moment(text: str | None, field: str, zones: Iterable[tzinfo] = (UTC,)) -> st
         why = "it needs an offset, like +02:00: nobody knows which clock it is meant on."
         raise misfit(field, why, given=text, could_be=sorted(found))
     return found.pop()
+
+
+def midnight(day: date, zone: tzinfo) -> datetime:
+    """The moment at which a day begins on the clock of a zone, in UTC."""
+    return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
 def must_come(at: str, field: str, now: str) -> None:

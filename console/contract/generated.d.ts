@@ -1782,7 +1782,7 @@ export interface paths {
         /**
          * What calls came to by whose they are
          * @description What calls came to by operator, campaign, trunk or slot, those with most calls first. `since` and `until`: as of
-         *         a series, at most 92 days.
+         *         a series, at most 31 days.
          */
         get: operations["get_api_dashboard_breakdown"];
         put?: never;
@@ -4757,7 +4757,7 @@ export interface components {
         /**
          * GetBreakdown
          * @description What calls came to by operator, campaign, trunk or slot, those with most calls first. `since` and `until`: as of
-         *         a series, at most 92 days.
+         *         a series, at most 31 days.
          */
         GetBreakdown: {
             /** @enum {unknown} */

@@ -100,4 +100,4 @@ class DashboardRoom:
 def sight_of(caller: Caller) -> Sight:
     """Who sees everything sees the same, whoever they are."""
     may = caller.actions & SEES
-    return ("" if may == SEES else caller.user, frozenset(map(str, may)))
+    return ("" if may == SEES else caller.user, may)

@@ -122,6 +122,13 @@ IMPORTS = "/api/autodialer/imports"
 PEOPLE = b"phone\n+380991230078\n"
 
 
+async def with_verbs(site: Whole, name: str, verbs: list[str]) -> None:
+    """A user of that name, and of a role of that name which has these."""
+    assert (await site.ask("POST", f"/api/roles/{name}", {"permissions": {"OTTB": verbs}}))[0] in (200, 201)
+    user = {"username": name, "password": PASSWORD, "role": name, "must_change_password": False}
+    assert (await site.ask("POST", "/api/users", user))[0] == 201
+
+
 async def test_nobody_starts_an_import_into_a_campaign_that_is_not_theirs_to_run(whole: Whole) -> None:
     """Imports are shared by who may import; that the campaign dials is another right."""
     roles = {
@@ -129,9 +136,7 @@ async def test_nobody_starts_an_import_into_a_campaign_that_is_not_theirs_to_run
         "runner": ["read", "read_all", "campaign"],
     }  # fmt: skip
     for role, verbs in roles.items():
-        assert (await whole.ask("POST", f"/api/roles/{role}", {"permissions": {"OTTB": verbs}}))[0] in (200, 201)
-        user = {"username": role, "password": PASSWORD, "role": role, "must_change_password": False}
-        assert (await whole.ask("POST", "/api/users", user))[0] == 201
+        await with_verbs(whole, role, verbs)
     await whole.login("ann")
     made = {"campaign_id": "c2", "settings": {"carriers": {"slots": {"of": "own"}}}}
     assert (await whole.ask("POST", CAMPAIGNS, made))[0] == 201
@@ -153,10 +158,7 @@ async def test_nobody_starts_an_import_into_a_campaign_that_is_not_theirs_to_run
 
 async def test_no_import_is_started_unchecked_as_it_becomes_ready(whole: Whole) -> None:
     """Who says anew what is in the columns has the file looked at, and asks for the start all the while."""
-    permissions = {"OTTB": ["read", "read_all", "campaign.import"]}
-    assert (await whole.ask("POST", "/api/roles/importer", {"permissions": permissions}))[0] in (200, 201)
-    user = {"username": "imp", "password": PASSWORD, "role": "importer", "must_change_password": False}
-    assert (await whole.ask("POST", "/api/users", user))[0] == 201
+    await with_verbs(whole, "imp", ["read", "read_all", "campaign.import"])
     await whole.login("ann")
     assert (await whole.ask("POST", CAMPAIGNS, {"campaign_id": "c2"}))[0] == 201
     many = PEOPLE + b"".join(b"+38099124%04d\n" % number for number in range(2_000))  # that is looked at for a while
@@ -183,10 +185,7 @@ async def _later(seconds: float, site: Whole, path: str) -> tuple[int, Any]:
 
 async def test_who_does_not_see_a_campaign_says_not_what_is_in_a_list_for_it(whole: Whole) -> None:
     """Else they decide which numbers it calls."""
-    permissions = {"OTTB": ["read", "campaign.import"]}
-    assert (await whole.ask("POST", "/api/roles/importer", {"permissions": permissions}))[0] in (200, 201)
-    user = {"username": "imp", "password": PASSWORD, "role": "importer", "must_change_password": False}
-    assert (await whole.ask("POST", "/api/users", user))[0] == 201
+    await with_verbs(whole, "imp", ["read", "campaign.import"])
     await whole.login("ann")
     assert (await whole.ask("POST", CAMPAIGNS, {"campaign_id": "c2"}))[0] == 201
     two = b"phone,fax\n+380991230078,+380991230079\n"
@@ -202,10 +201,7 @@ async def test_who_does_not_see_a_campaign_says_not_what_is_in_a_list_for_it(who
 
 
 async def test_who_may_import_alone_has_no_campaign_run(whole: Whole) -> None:
-    permissions = {"OTTB": ["read", "campaign.import", "campaign.edit"]}
-    assert (await whole.ask("POST", "/api/roles/importer", {"permissions": permissions}))[0] in (200, 201)
-    user = {"username": "imp", "password": PASSWORD, "role": "importer", "must_change_password": False}
-    assert (await whole.ask("POST", "/api/users", user))[0] == 201
+    await with_verbs(whole, "imp", ["read", "campaign.import", "campaign.edit"])
     await whole.login("imp")
     assert (await whole.ask("POST", CAMPAIGNS, {"campaign_id": "c2"}))[0] == 201
     path, csv = f"{IMPORTS}?campaign_id=c2&name=a.csv", {"Content-Type": "text/csv"}
