@@ -60,7 +60,8 @@ async def test_entries_whose_time_is_over_leave_numbers_that_are_nowhere(
 
 
 async def test_a_rebuild_of_many_groups_is_whole(bus: NatsBus, place: Place) -> None:
-    await asyncio.gather(*(call(bus, number) for number in range(700)))
+    for first in range(0, 700, 50):  # all at once, a slow disk leaves some unanswered
+        await asyncio.gather(*(call(bus, number) for number in range(first, first + 50)))
     ledger = Ledger(bus=bus, store=place.store())
     await ledger.start()
     assert ledger.health.ready and ledger.folded == 2800
