@@ -100,6 +100,7 @@ PROJECTION = Projection(
     parts=parts,
     fold=fold,
     once=frozenset({"key", "list", "entry"}),
+    listed=True,
 )
 
 
