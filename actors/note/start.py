@@ -123,5 +123,5 @@ def _seq(host: Host, note: str) -> int:
 async def start(parts: HostParts, stack: AsyncExitStack) -> None:
     """Notes can be added and changed here."""
     doors = NoteDoors(bus=parts.bus)
-    parts.shards.add(Sharded(actor=NoteActor, prepare=prepare, over=NOTE_ADDED))
+    parts.shards.add(Sharded(actor=NoteActor, prepare=prepare, over=(NOTE_ADDED,)))
     parts.any_host.append((serve(ADD_NOTE, doors.add), serve(EDIT_NOTE, doors.edit), serve(DELETE_NOTE, doors.delete)))

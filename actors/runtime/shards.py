@@ -47,12 +47,19 @@ OnRecord = Mapping[int, Iterable[tuple["Sharded", str]]]  # the ids on record of
 
 class Sharded(Struct, frozen=True, kw_only=True):
     """A kind whose actors live on shards. `prepare`: tells the host of a shard how they are made, and what it answers
-    beside (`ottb.v1.cmd.shard.<shard>.<verb>`, `Host.serve_beside`). `over`: the event after which an actor need not be
-    there until it is asked for."""
+    beside (`ottb.v1.cmd.shard.<shard>.<verb>`, `Host.serve_beside`). `over`: the events after any of which an actor
+    need not be there until it is asked for, also where others follow. What is on record of an actor is found by its
+    subject, `ottb.v1.evt.<kind>.<id>.<verb>`; TypeError for a kind with another one, as calls have with their line."""
 
     actor: type[AnyActor]
     prepare: Callable[[Host], None]
-    over: AnyTopic | None = None
+    over: tuple[AnyTopic, ...] = ()
+
+    def __post_init__(self) -> None:
+        kind = self.actor.kind
+        for topic in (*self.actor.topics, *self.over):
+            if topic.kept and topic.pattern != f"{ROOT}.evt.{kind}.*.{topic.verb}":
+                raise TypeError(f"{kind}: {topic.subject} would not be found by {ROOT}.evt.{kind}.*.*")
 
 
 async def bring_here(host: Host, kind: type[AnyActor], id: str) -> None:
@@ -238,8 +245,8 @@ class Shards:
         found: defaultdict[int, list[tuple[Sharded, str]]] = defaultdict(list)
         for kind in self._kinds:
             ids = {id_of(subject) for subject in await self._host.bus.ids(f"{ROOT}.evt.{kind.actor.kind}.*.*")}
-            if kind.over is not None:
-                ids -= {id_of(subject) for subject in await self._host.bus.ids(kind.over.pattern)}
+            for topic in kind.over:
+                ids -= {id_of(subject) for subject in await self._host.bus.ids(topic.pattern)}
             for id in sorted(ids):
                 found[shard_of(id)].append((kind, id))
         return found
