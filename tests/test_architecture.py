@@ -158,6 +158,15 @@ def test_no_file_is_longer_than_a_newcomer_reads() -> None:
     assert max(lines.values()) <= LONGEST
 
 
+def test_what_mypy_is_to_overlook_says_why() -> None:
+    ours = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
+    for path in ours:
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            where = f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+            assert "type: ignore" not in line or re.search(r"# type: ignore\[[a-z, -]+\]  # \w.{9,}", line), where
+            assert "mypy:" not in line, where  # a whole file
+
+
 def test_names_of_tests_fit_into_a_list() -> None:
     for path in (ROOT / "tests").rglob("test_*.py"):
         for name in re.findall(r"def (test_\w+)", path.read_text()):
