@@ -144,7 +144,6 @@ WHY_LONG = {
     "bus_schemas/campaign.py": "the contract of a kind is one file",
     "bus_schemas/operator.py": "the contract of a kind is one file",
     "bus_schemas/user.py": "the contract of a kind is one file",
-    "gateway/http.py": "the one way of a request, from its bytes to its answer",
 }
 
 
