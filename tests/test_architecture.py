@@ -138,7 +138,6 @@ WHY_LONG = {
     "actors/call/machine.py": "the whole life of a call, read against its diagram",
     "actors/campaign/actor.py": "what comes in, what is decided by it and what follows, of one campaign",
     "actors/campaign/machine.py": "the whole life of a campaign, read against its diagram",
-    "actors/runtime/host.py": "what a host does for its actors, each of which is a few lines",
     "actors/slot/machine.py": "the whole life of a slot, read against its diagram",
     "bus_schemas/call.py": "the contract of a kind is one file",
     "bus_schemas/campaign.py": "the contract of a kind is one file",

@@ -229,7 +229,7 @@ class SlotActor(LineActor[Slot, SlotEvent, SlotMemory, SlotReport]):
     async def _publish_telemetry(self) -> None:
         if self.state is not None:
             event = views.telemetry(self.state, self.live, self._now())
-            await self._host.publish(SLOT_TELEMETRY, event, self.owners(self.state))
+            await self._host.feeds.publish(SLOT_TELEMETRY, event, self.owners(self.state))
 
     async def _dial(self, order: Dial) -> DialAccepted | DialFailed | DialUncertain:
         before = self.live.ref
