@@ -35,7 +35,7 @@ from bus_schemas.note import (
 )
 
 
-class NoteDoors:
+class NoteService:
     """What users ask, handed on to whoever has the note's shard."""
 
     def __init__(self, *, bus: Bus) -> None:
@@ -122,6 +122,8 @@ def _seq(host: Host, note: str) -> int:
 
 async def start(parts: HostParts, stack: AsyncExitStack) -> None:
     """Notes can be added and changed here."""
-    doors = NoteDoors(bus=parts.bus)
+    service = NoteService(bus=parts.bus)
     parts.shards.add(Sharded(actor=NoteActor, prepare=prepare, over=(NOTE_ADDED,)))
-    parts.any_host.append((serve(ADD_NOTE, doors.add), serve(EDIT_NOTE, doors.edit), serve(DELETE_NOTE, doors.delete)))
+    parts.any_host.append(
+        (serve(ADD_NOTE, service.add), serve(EDIT_NOTE, service.edit), serve(DELETE_NOTE, service.delete))
+    )

@@ -124,7 +124,7 @@ class Shards:
         await asyncio.gather(*tasks, return_exceptions=True)
         with contextlib.suppress(BusError):
             await self._joined.release()
-        await asyncio.gather(*(self._let_go(shard) for shard in list(self._held.values())))
+        await asyncio.gather(*(self._release(shard) for shard in list(self._held.values())))
         await self._peers.say()
 
     async def _run(self) -> None:
@@ -157,7 +157,7 @@ class Shards:
             if not shard.claim.held:
                 self._move((shard.number,), self._confirm(shard, entries.get(_key(shard.number))))
             elif shard.number not in mine:
-                self._move((shard.number,), self._let_go(shard))
+                self._move((shard.number,), self._release(shard))
         if wanted:
             self._move(wanted, self._take(wanted))
 
@@ -206,7 +206,7 @@ class Shards:
             on_record = await self._on_record() if taken else {}
         except BusError as error:
             log.warning("shards not taken", shards=[shard.number for shard in taken], error=repr(error))
-            await asyncio.gather(*(self._let_go(shard) for shard in taken))
+            await asyncio.gather(*(self._release(shard) for shard in taken))
             return
         await asyncio.gather(*(self._restore(shard, on_record) for shard in taken))
 
@@ -226,7 +226,7 @@ class Shards:
                     return shard
         except BusError as error:
             log.warning("shard not taken", shard=number, error=repr(error))
-        await self._let_go(shard)
+        await self._release(shard)
         return None
 
     async def _shut_out(self, shard: Shard) -> tuple[str, int]:
@@ -264,7 +264,7 @@ class Shards:
                     await host.activate_all(kind.actor, ids)
         except BusError as error:
             log.warning("shard not restored", shard=number, error=repr(error))
-            await self._let_go(shard)
+            await self._release(shard)
             return
         host.serving = True
         self._host.shards[number] = host
@@ -281,9 +281,9 @@ class Shards:
             return
         if not ours:
             log.warning("another host has taken a shard", shard=shard.number)
-            await self._let_go(shard)
+            await self._release(shard)
 
-    async def _let_go(self, shard: Shard) -> None:
+    async def _release(self, shard: Shard) -> None:
         """Finish what has begun, and let the next one have it at once."""
         await shard.host.drain()
         with contextlib.suppress(BusError):
