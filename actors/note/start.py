@@ -96,13 +96,13 @@ def prepare(host: Host) -> None:
 
     async def put(request: PutNote, context: Context) -> Page:
         await bring_here(host, NoteActor, request.note)
-        said = await host.order(NoteActor, request.note, Put(wanted=request), context)
+        said = await host.order(NoteActor, request.note, Put(request=request), context)
         return _page(host, request.note, said)
 
     async def change(request: ChangeNote, context: Context) -> Page:
         await bring_here(host, NoteActor, request.note)
         before = _seq(host, request.note)
-        said = await host.order(NoteActor, request.note, Change(wanted=request), context)
+        said = await host.order(NoteActor, request.note, Change(request=request), context)
         return _page(host, request.note, said, changed=_seq(host, request.note) != before)
 
     host.add_maker(NoteActor.made_by(lambda id, host: NoteActor(id=id, host=host)))
