@@ -10,7 +10,7 @@ ELSEWHERE := attacks live
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --durations 10
 
 .DEFAULT_GOAL := help
-.PHONY: asterisk attacks help run test test-sites test-postgresql check test-all mutants soak states types bench fix clean setup setup-test
+.PHONY: asterisk attacks help run test test-sites test-postgresql check test-all mutants soak states feeds types bench fix clean setup setup-test
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -53,6 +53,9 @@ types: setup-test ## Write the TypeScript types of the contract (console/contrac
 
 states: setup-test ## Write the state diagrams (docs/states.md) from the machines
 	@$(BIN)/python -m tests.support.states > docs/states.md
+
+feeds: setup-test ## Write the table of who hears what on the bus (docs/bus.md) from the contract
+	@$(BIN)/python -m tests.support.feeds
 
 bench: setup-test ## Measure against floors and peers, in one table
 	@$(BIN)/python -m bench

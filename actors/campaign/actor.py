@@ -568,7 +568,7 @@ class CampaignActor(CampaignOnRecord):
     async def _tell(self) -> None:
         if self.state is not None and self._figures is not None:
             said = self._figures.said(self.state, self._now().at, self.team_crew(), self.book)
-            await self._host.publish(CAMPAIGN_TELEMETRY, said, self.owners(self.state))
+            await self._host.feeds.publish(CAMPAIGN_TELEMETRY, said, self.owners(self.state))
 
     async def terminate(self) -> None:
         await super().terminate()

@@ -150,7 +150,7 @@ async def start(
         host.serve_beside(EXPLAIN_LEAD, on_shard.explain_lead)
         host.serve_beside(DRY_RUN, on_shard.dry_run)
 
-    parts.shards.add(Sharded(actor=CampaignActor, prepare=prepare, over=CAMPAIGN_ARCHIVED))
+    parts.shards.add(Sharded(actor=CampaignActor, prepare=prepare, over=(CAMPAIGN_ARCHIVED,)))
 
     async def run(request: RunCampaign, context: Context) -> Page:
         id = request.campaign_id

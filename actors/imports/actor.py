@@ -345,7 +345,7 @@ class ImportActor(Actor[Import, ImportEvent, Never, Report]):
     async def _tell(self) -> None:
         state = self._import()
         if state.status not in OVER:  # its end says the same, and is on record
-            await self._host.publish(
+            await self._host.feeds.publish(
                 IMPORT_TELEMETRY,
                 ImportTelemetry(
                     import_id=self.id, at=self._now().at, status=state.status, rows=state.rows, done=state.done,
