@@ -1488,7 +1488,8 @@ export interface paths {
         put?: never;
         /**
          * Say what is in the columns of a file
-         * @description Say what is in each column, in place of what was guessed. The file is looked at again.
+         * @description Say what is in each column, in place of what was guessed. The file is looked at again. `skip`: rows at the top
+         *         that are titles; null: as many as now.
          */
         post: operations["post_api_autodialer_imports_import_id_columns"];
         delete?: never;
@@ -4303,14 +4304,21 @@ export interface components {
         /**
          * Columns
          * @description What is in each column: a field of a lead, `custom:` and a name, or empty for nothing that is read. `header`: the
-         *         first row says it. `doubt`: why nothing is imported until a person has said it. `calling_code` and `country` say
-         *         where the numbers of a row stand that do not say it themselves; without such a column the site's region does.
+         *         first row says it, behind the rows that are skipped. `skip`: so many rows at the top, as a spreadsheet counts, are
+         *         titles, and nothing is read of them. `doubt`: why nothing is imported until a person has said it. `calling_code` and
+         *         `country` say where the numbers of a row stand that do not say it themselves; without such a column the site's
+         *         region does. `unsure`: columns, from 1, that may say it, and so far change nothing: a row whose number would be
+         *         another one by them is invalid until a person has said what they hold.
          */
         Columns: {
             fields: string[];
             header: boolean;
             /** @default  */
             doubt: string;
+            /** @default 0 */
+            skip: number;
+            /** @default [] */
+            unsure: number[];
         };
         /**
          * ImportCounts
@@ -4391,13 +4399,16 @@ export interface components {
         };
         /**
          * MapColumns
-         * @description Say what is in each column, in place of what was guessed. The file is looked at again.
+         * @description Say what is in each column, in place of what was guessed. The file is looked at again. `skip`: rows at the top
+         *         that are titles; null: as many as now.
          */
         MapColumns: {
             /** @example imp_5k2a */
             import_id: string;
             fields: string[];
             header: boolean;
+            /** @default null */
+            skip: number | null;
         };
         /**
          * StartImport
@@ -15654,6 +15665,8 @@ export interface operations {
                 "application/json": {
                     fields: string[];
                     header: boolean;
+                    /** @default null */
+                    skip?: number | null;
                 };
             };
         };
