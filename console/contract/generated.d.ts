@@ -904,7 +904,7 @@ export interface paths {
         put?: never;
         /**
          * Dial the lead that I look at
-         * @description Dial the lead that you look at, on your slot.
+         * @description Dial the lead that you look at, on your slot. Refused, with the reason, where none of your lines can call it.
          */
         post: operations["post_api_autodialer_campaigns_campaign_id_preview_begin"];
         delete?: never;
@@ -3513,7 +3513,8 @@ export interface components {
         };
         /**
          * LeadPreview
-         * @description A lead that is yours alone `until` then. `number`: which would be dialled. `begun`: it is dialled now.
+         * @description A lead that is yours alone `until` then. `number`: which would be dialled. `begun`: it is dialled now, or as soon
+         *         as a line of yours takes the call; `waits`: why none does yet.
          */
         LeadPreview: {
             /** @example campaign_001 */
@@ -3527,10 +3528,12 @@ export interface components {
             until: string;
             /** @default false */
             begun: boolean;
+            /** @default null */
+            waits: string | null;
         };
         /**
          * BeginPreviewed
-         * @description Dial the lead that you look at, on your slot.
+         * @description Dial the lead that you look at, on your slot. Refused, with the reason, where none of your lines can call it.
          */
         BeginPreviewed: {
             /** @example campaign_001 */
