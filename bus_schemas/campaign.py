@@ -39,7 +39,11 @@ CAMPAIGN_IS_ARCHIVED = RefusalTemplate(ErrorCode.CONFLICT, "The campaign is arch
 
 MOST_LEADS = 100_000  # of one request
 CampaignId = Annotated[Id, Meta(examples=["campaign_001"])]
+# A contact: whoever was called talked to somebody of ours. Abandoned: they answered, and nobody was there for them: an
+# answer, of which the share of abandoned calls is taken, and no contact.
 ANSWERED, ABANDONED = "answered", "abandoned"
+CONTACT = ANSWERED
+BY_SOMEBODY = (CONTACT, ABANDONED)  # outcomes of attempts that somebody answered
 OUTCOMES = (ANSWERED, ABANDONED, *map(str, EndReason))  # of an attempt: that somebody answered, or how its call ended
 RETRY_MINUTES: Mapping[str, int] = {
     **dict.fromkeys(OUTCOMES, 60),
@@ -290,9 +294,10 @@ class AskedCampaign(Struct, frozen=True, kw_only=True):
 
 
 class ReportCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What became of the attempts that were begun on one day, UTC, by hour: how many, `contacts` (somebody answered),
-    `talk_seconds`, and how many ended in each way. `operators_talk_seconds`, `operators_wrap_up_seconds`: in calls of
-    the campaign and after them; `operators_idle_seconds`: ready for it while it runs with a team."""
+    """What became of the attempts that were begun on one day, UTC, by hour: how many, `contacts` (whoever
+    answered talked to somebody of ours), `abandoned` (they answered, and nobody was there), `talk_seconds`, and how
+    many ended in each way. `operators_talk_seconds`, `operators_wrap_up_seconds`: in calls of the campaign and after
+    them; `operators_idle_seconds`: ready for it while it runs with a team."""
 
     campaign_id: CampaignId
     day: Annotated[str, shaped(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$(?!\n)", "a day like `2026-11-26`")]

@@ -942,9 +942,10 @@ export interface paths {
         };
         /**
          * One day of a campaign, by hour
-         * @description What became of the attempts that were begun on one day, UTC, by hour: how many, `contacts` (somebody answered),
-         *         `talk_seconds`, and how many ended in each way. `operators_talk_seconds`, `operators_wrap_up_seconds`: in calls of
-         *         the campaign and after them; `operators_idle_seconds`: ready for it while it runs with a team.
+         * @description What became of the attempts that were begun on one day, UTC, by hour: how many, `contacts` (whoever
+         *         answered talked to somebody of ours), `abandoned` (they answered, and nobody was there), `talk_seconds`, and how
+         *         many ended in each way. `operators_talk_seconds`, `operators_wrap_up_seconds`: in calls of the campaign and after
+         *         them; `operators_idle_seconds`: ready for it while it runs with a team.
          */
         get: operations["get_api_autodialer_campaigns_campaign_id_report"];
         put?: never;
@@ -3560,9 +3561,10 @@ export interface components {
         };
         /**
          * ReportCampaign
-         * @description What became of the attempts that were begun on one day, UTC, by hour: how many, `contacts` (somebody answered),
-         *         `talk_seconds`, and how many ended in each way. `operators_talk_seconds`, `operators_wrap_up_seconds`: in calls of
-         *         the campaign and after them; `operators_idle_seconds`: ready for it while it runs with a team.
+         * @description What became of the attempts that were begun on one day, UTC, by hour: how many, `contacts` (whoever
+         *         answered talked to somebody of ours), `abandoned` (they answered, and nobody was there), `talk_seconds`, and how
+         *         many ended in each way. `operators_talk_seconds`, `operators_wrap_up_seconds`: in calls of the campaign and after
+         *         them; `operators_idle_seconds`: ready for it while it runs with a team.
          */
         ReportCampaign: {
             /** @example campaign_001 */
