@@ -37,6 +37,7 @@ CAMPAIGN = Kind("campaign", "campaigns", view=A.CAMPAIGN_VIEW, view_others=A.CAM
 NO_CAMPAIGN = RefusalTemplate(ErrorCode.NOT_FOUND, "No such campaign.")  # or who asks does not see it
 CAMPAIGN_IS_ARCHIVED = RefusalTemplate(ErrorCode.CONFLICT, "The campaign is archived. Make another one like it.")
 
+HALT_AGAIN = 1.0  # seconds: most are answered by then, and a second one of the same command changes nothing
 MOST_LEADS = 100_000  # of one request
 CampaignId = Annotated[Id, Meta(examples=["campaign_001"])]
 # A contact: whoever was called talked to somebody of ours. Abandoned: they answered, and nobody was there for them: an
@@ -360,10 +361,10 @@ RUN_CAMPAIGN     = Rpc("ottb.v1.cmd.campaign.run",                     RunCampai
                        summary="Run a campaign, with these leads", timeout=25.0,
                        permission=A.CAMPAIGN_RUN, asks=DIALS, audit_fields=NAMED)
 STOP_CAMPAIGN    = Rpc("ottb.v1.cmd.campaign.{campaign_id}.stop",      StopCampaign,    CampaignStopping,   STATE,
-                       summary="Stop a campaign", timeout=15.0, fallback=ABSENT_CAMPAIGN,
+                       summary="Stop a campaign", timeout=15.0, again=HALT_AGAIN, fallback=ABSENT_CAMPAIGN,
                        permission=A.CAMPAIGN_RUN, asks=SEES, audit_fields=("campaign_id", "mode"), when_full=True)
 PAUSE_CAMPAIGN   = Rpc("ottb.v1.cmd.campaign.{campaign_id}.pause",     PauseCampaign,   CampaignChanged,    STATE,
-                       summary="Pause a campaign", timeout=15.0, fallback=ABSENT_CAMPAIGN,
+                       summary="Pause a campaign", timeout=15.0, again=HALT_AGAIN, fallback=ABSENT_CAMPAIGN,
                        permission=A.CAMPAIGN_RUN, asks=SEES, audit_fields=NAMED, when_full=True)
 RESUME_CAMPAIGN  = Rpc("ottb.v1.cmd.campaign.{campaign_id}.resume",    ResumeCampaign,  CampaignChanged,    STATE,
                        summary="Go on, or begin with the leads that there are", fallback=ABSENT_CAMPAIGN,

@@ -18,6 +18,7 @@ from actors.campaign.crew import Crew
 from actors.campaign.desks import Desks
 from actors.campaign.dispositions import Settled
 from actors.campaign.figures import Figures
+from actors.campaign.halts import Halts
 from actors.campaign.hope import Hope
 from actors.campaign.lines import Ask, Held, HeldLines
 from actors.campaign.list_news import ListNews, ListsChanged, Watch
@@ -114,6 +115,7 @@ class CampaignActor(CampaignOnRecord):
         self._claimed: dict[int, int] = {}  # the entry of each claim whose call was not asked for yet, by place
         self._surveying = False
         self._hope = Hope()
+        self._halts = Halts()
         self._telling = Telling(
             actor=self, host=host, every=TOLD_EVERY, tell=self._tell, again=TOLD_AGAIN, goes_on=lambda: self.runs
         )
@@ -197,12 +199,13 @@ class CampaignActor(CampaignOnRecord):
         return self._changed(machine.create(self.id, self.state, order.settings, context.user, now))
 
     def stop_it(self, order: Stop, context: Context, now: Moment) -> Outcome[bool]:
-        decision = machine.stop(self._campaign(), order.mode, context.user, now)
-        return Outcome(decision=decision, reply=bool(decision.events))
+        return self._halt(context, lambda: machine.stop(self._campaign(), order.mode, context.user, now))
 
     def pause(self, order: Pause, context: Context, now: Moment) -> Outcome[bool]:
-        decision = machine.pause(self._campaign(), context.user, now)
-        return Outcome(decision=decision, reply=bool(decision.events))
+        return self._halt(context, lambda: machine.pause(self._campaign(), context.user, now))
+
+    def _halt(self, context: Context, decide: Callable[[], CampaignDecision]) -> Outcome[bool]:
+        return self._halts.make(context.command_id, self._answer_to(context.command_id), decide)
 
     def mark(self, order: Mark, context: Context, now: Moment) -> Outcome[LeadMarked]:
         request, campaign = order.request, self.seen_by(context)
