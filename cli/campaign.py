@@ -81,6 +81,9 @@ class RunReport:
         if self.counts["invalid"] <= TOLD:
             self._say(f"row {row}: {field + ': ' if field else ''}{reason}")
 
+    def skipped(self, rows: int) -> None:
+        self._say(f"skipped above the list: {'row 1' if rows == 1 else f'rows 1 to {rows}'}")
+
     def sum_up(self) -> None:
         named = ("new", "duplicate", "invalid")
         self._say(", ".join(f"{self.counts[name]:,} {name}" for name in named))
@@ -93,9 +96,11 @@ def _accepted(
     layout = layout_of(table)
     mapping = mapping_of(table, layout, rules.site_region)
     if columns is not None:
-        mapping = Mapping(fields=tuple(columns), header=mapping.header)
+        mapping = Mapping(fields=tuple(columns), header=mapping.header, skip=mapping.skip)
     if mapping.doubt:
         raise ListError(f"{mapping.doubt}. Say what is in the columns: --columns number,name,,custom:city")
+    if mapping.skip:
+        told.skipped(mapping.skip)
     for outcome in outcomes(table, layout, mapping, rules):
         match outcome:
             case Accepted():
