@@ -100,7 +100,7 @@ def _accepted(
     if mapping.doubt:
         raise ListError(f"{mapping.doubt}. Say what is in the columns: --columns number,name,,custom:city")
     if mapping.skip:
-        told.skipped(mapping.skip)
+        report.skipped(mapping.skip)
     for outcome in outcomes(table, layout, mapping, rules):
         match outcome:
             case Accepted():
