@@ -15,6 +15,7 @@ from actors.campaign.actor import NO_LEAD, CampaignActor
 from actors.campaign.callbacks import give_on
 from actors.campaign.caps import Caps
 from actors.campaign.claims import claims_of
+from actors.campaign.crm import LeadsOnShard, added_by
 from actors.campaign.desks import Desks
 from actors.campaign.dispositions import Dispositions, Settled
 from actors.campaign.elsewhere import Elsewhere
@@ -44,7 +45,6 @@ from actors.runtime.bus import BusError
 from actors.runtime.clock import moment, parse_utc
 from actors.runtime.context import Context
 from actors.runtime.host import Host
-from actors.runtime.journalled import COMMAND_HEADER
 from actors.runtime.parts import HostParts
 from actors.runtime.rendezvous import shard_of
 from actors.runtime.service import serve
@@ -57,7 +57,6 @@ from bus_schemas.campaign import (
     CAMPAIGN,
     CAMPAIGN_ARCHIVED,
     CAMPAIGN_IS_ARCHIVED,
-    CAMPAIGN_LEADS_ADDED,
     CREATE_CAMPAIGN,
     CREATE_ON_SHARD,
     EXPLAIN_LEAD,
@@ -70,7 +69,6 @@ from bus_schemas.campaign import (
     STOP_CAMPAIGN,
     AddOnShard,
     CampaignChanged,
-    CampaignLeadsAdded,
     CampaignRun,
     CreateCampaign,
     CreateOnShard,
@@ -81,14 +79,11 @@ from bus_schemas.campaign import (
     StopCampaign,
 )
 from bus_schemas.campaign_outlook import DRY_RUN, EXPLAIN_CAMPAIGN, CampaignExplained, DryRun, ExplainCampaign
-from bus_schemas.contract import ROOT
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
 from bus_schemas.lead import GET_LEAD, PAST_LEAD, ExplainLead, GetLead, GivenLead, LeadStanding, MarkLead
 from bus_schemas.operator import OPERATOR, PAST_OPERATOR, GetOperator
 
 PIECE = 50  # leads that are looked at before others have their turn: some milliseconds
-
-LEADS_ADDED = msgspec.json.Decoder(CampaignLeadsAdded).decode
 
 
 def _operators(parts: HostParts) -> tuple[Team, Desks]:
@@ -138,17 +133,8 @@ async def start(
 
     def prepare(host: Host) -> None:
         host.add_maker(CampaignActor.made_by(make))
-        on_shard = OnShard(host=host, rules=gate.rules, outside=outside, looks=looks, caps=caps)
-        host.serve_beside(CREATE_ON_SHARD, on_shard.create)
-        host.serve_beside(RUN_ON_SHARD, on_shard.run)
-        host.serve_beside(ADD_ON_SHARD, on_shard.add)
-        host.serve_beside(STOP_CAMPAIGN, on_shard.stop)
-        host.serve_beside(PAUSE_CAMPAIGN, on_shard.pause)
-        host.serve_beside(MARK_LEAD, on_shard.mark)
-        host.serve_beside(GET_LEAD, on_shard.lead)
-        host.serve_beside(EXPLAIN_CAMPAIGN, on_shard.explain)
-        host.serve_beside(EXPLAIN_LEAD, on_shard.explain_lead)
-        host.serve_beside(DRY_RUN, on_shard.dry_run)
+        OnShard(host=host, rules=gate.rules, outside=outside, looks=looks, caps=caps).serve()
+        LeadsOnShard(host=host, rules=gate.rules).serve()
 
     parts.shards.add(Sharded(actor=CampaignActor, prepare=prepare, over=CAMPAIGN_ARCHIVED))
 
@@ -188,6 +174,19 @@ class OnShard:
         self._caps = caps
         self._explanations = Explanations(host.clock)
         self._looking: dict[str, asyncio.Task[CampaignExplained]] = {}  # by campaign
+
+    def serve(self) -> None:
+        """Answer for the campaigns that are here, and those that come to be."""
+        self._host.serve_beside(CREATE_ON_SHARD, self.create)
+        self._host.serve_beside(RUN_ON_SHARD, self.run)
+        self._host.serve_beside(ADD_ON_SHARD, self.add)
+        self._host.serve_beside(STOP_CAMPAIGN, self.stop)
+        self._host.serve_beside(PAUSE_CAMPAIGN, self.pause)
+        self._host.serve_beside(MARK_LEAD, self.mark)
+        self._host.serve_beside(GET_LEAD, self.lead)
+        self._host.serve_beside(EXPLAIN_CAMPAIGN, self.explain)
+        self._host.serve_beside(EXPLAIN_LEAD, self.explain_lead)
+        self._host.serve_beside(DRY_RUN, self.dry_run)
 
     async def create(self, request: CreateOnShard, context: Context) -> CampaignChanged:
         id, now = request.campaign_id, moment(self._host.clock)
@@ -247,14 +246,7 @@ class OnShard:
 
     async def _added_by(self, command: str, request: AddOnShard) -> int:
         """How many leads are in by a command. Raises Refusal(UNAVAILABLE)."""
-        found, scope = 0, f"{ROOT}.evt.campaign.{request.campaign_id}.{CAMPAIGN_LEADS_ADDED.verb}"
-        try:
-            async for entry in self._host.bus.replay(scope, after=request.after):
-                if entry.headers.get(COMMAND_HEADER) == command:
-                    found += len(LEADS_ADDED(entry.data).leads)
-        except BusError:
-            raise NOT_NOW() from None
-        return found
+        return len([lead async for lead in added_by(self._host, command, request.campaign_id, after=request.after)])
 
     async def stop(self, request: StopCampaign, context: Context) -> Page:
         """Nothing is dialled any more, once this is answered: from the record of the stop on no order to dial leaves,

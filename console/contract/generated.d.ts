@@ -1077,7 +1077,12 @@ export interface paths {
          */
         get: operations["get_api_crm_leads"];
         put?: never;
-        post?: never;
+        /**
+         * Add one lead to a campaign
+         * @description Add one lead to a campaign that is not over, by the rules by which lists are: numbers as people write them, each
+         *         one lead's in a campaign. Without `lead_id` it gets one of its first number.
+         */
+        post: operations["post_api_crm_leads"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2114,7 +2119,7 @@ export interface components {
          * @description What somebody may be allowed to do. Every route names one, or says that it needs none.
          * @enum {unknown}
          */
-        Action: "audit.view" | "call.disposition" | "call.end" | "call.end_any" | "call.recording" | "call.start" | "call.view" | "call.view_any" | "campaign.edit" | "campaign.export" | "campaign.import" | "campaign.run" | "campaign.view" | "campaign.view_any" | "dashboard.view" | "do_not_call.edit" | "do_not_call.view" | "lead.view" | "lead.view_any" | "log.view" | "log.view_any" | "log.write" | "metrics.view" | "monitor.view" | "note.view" | "note.view_any" | "note.write" | "operator.set" | "operator.supervise" | "operator.view" | "operator.view_any" | "pipeline.run" | "pipeline.view" | "role.edit" | "role.view" | "slot.configure" | "slot.reboot" | "slot.restart" | "slot.shell" | "slot.use_any" | "slot.view" | "slot.view_any" | "token.create" | "token.introspect" | "trunk.view" | "user.edit" | "user.view";
+        Action: "audit.view" | "call.disposition" | "call.end" | "call.end_any" | "call.recording" | "call.start" | "call.view" | "call.view_any" | "campaign.edit" | "campaign.export" | "campaign.import" | "campaign.run" | "campaign.view" | "campaign.view_any" | "dashboard.view" | "do_not_call.edit" | "do_not_call.view" | "lead.edit" | "lead.view" | "lead.view_any" | "log.view" | "log.view_any" | "log.write" | "metrics.view" | "monitor.view" | "note.view" | "note.view_any" | "note.write" | "operator.set" | "operator.supervise" | "operator.view" | "operator.view_any" | "pipeline.run" | "pipeline.view" | "role.edit" | "role.view" | "slot.configure" | "slot.reboot" | "slot.restart" | "slot.shell" | "slot.use_any" | "slot.view" | "slot.view_any" | "token.create" | "token.introspect" | "trunk.view" | "user.edit" | "user.view";
         /**
          * ListUsers
          * @description Users by name. `cursor` continues where the last page ended.
@@ -3823,6 +3828,41 @@ export interface components {
             callback: string | null;
             /** @default null */
             disposition: string | null;
+        };
+        /**
+         * CreateLead
+         * @description Add one lead to a campaign that is not over, by the rules by which lists are: numbers as people write them, each
+         *         one lead's in a campaign. Without `lead_id` it gets one of its first number.
+         */
+        CreateLead: {
+            number: string;
+            /** @default null */
+            number_2: string | null;
+            /** @default null */
+            number_3: string | null;
+            /** @default null */
+            number_4: string | null;
+            /** @default null */
+            number_5: string | null;
+            /** @default null */
+            lead_id: string | null;
+            /** @default null */
+            name: string | null;
+            /** @default null */
+            timezone: string | null;
+            /** @default null */
+            priority: number | null;
+            /** @default null */
+            language: string | null;
+            /** @default null */
+            source: string | null;
+            /** @default null */
+            consent: boolean | null;
+            /** @default {} */
+            custom: {
+                [key: string]: string;
+            };
+            campaign_id: string;
         };
         /**
          * ListDoNotCall
@@ -13361,6 +13401,170 @@ export interface operations {
             415: components["responses"]["NotAsItIs"];
             417: components["responses"]["NoExpectation"];
             429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    post_api_crm_leads: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    number: string;
+                    /** @default null */
+                    number_2?: string | null;
+                    /** @default null */
+                    number_3?: string | null;
+                    /** @default null */
+                    number_4?: string | null;
+                    /** @default null */
+                    number_5?: string | null;
+                    /** @default null */
+                    lead_id?: string | null;
+                    /** @default null */
+                    name?: string | null;
+                    /** @default null */
+                    timezone?: string | null;
+                    /** @default null */
+                    priority?: number | null;
+                    /** @default null */
+                    language?: string | null;
+                    /** @default null */
+                    source?: string | null;
+                    /** @default null */
+                    consent?: boolean | null;
+                    /** @default {} */
+                    custom?: {
+                        [key: string]: string;
+                    };
+                    campaign_id: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmLead"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description IDEMPOTENCY_MISMATCH */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
             /** @description INTERNAL */
             500: {
                 headers: {

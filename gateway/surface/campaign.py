@@ -53,6 +53,7 @@ from bus_schemas.campaign import (
 )
 from bus_schemas.campaign_outlook import DRY_RUN, EXPLAIN_CAMPAIGN
 from bus_schemas.campaign_telemetry import CAMPAIGN_TELEMETRY, CampaignTelemetry
+from bus_schemas.crm import CREATE_LEAD
 from bus_schemas.errors import misfit
 from bus_schemas.fields import Utc
 from bus_schemas.lead import EXPORT_LEADS, GET_LEAD, LEAD_COLUMNS, LIST_ALL_LEADS, LIST_LEADS, GivenLead, LeadStatus
@@ -138,6 +139,7 @@ ROUTES = (
     Route("GET",   ONE + "/leads/{lead}/explain",      EXPLAIN_LEAD,       200, P.OTTB, costly=True),
     Route("POST",  ONE + "/leads/{lead}/mark",         MARK_LEAD,          200, P.OTTB, True),
     Route("GET",   "/api/crm/leads",                   LIST_ALL_LEADS,     200, P.WORKSPACE),
+    Route("POST",  "/api/crm/leads",                   CREATE_LEAD,        201, P.WORKSPACE, True),
 )
 # fmt: on
 
