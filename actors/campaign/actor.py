@@ -6,10 +6,11 @@ some, and waits. So a slot that becomes idle is dialled on as soon as its host s
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from msgspec.structs import replace
 
-from actors.campaign import machine, previewing, words
+from actors.campaign import editing, machine, previewing, words
 from actors.campaign.answered import Answered, GiveUp, TakeCall
 from actors.campaign.caps import Caps
 from actors.campaign.carriage import Carriage, There, Whose
@@ -23,7 +24,7 @@ from actors.campaign.lines import Ask, Held, HeldLines
 from actors.campaign.list_news import ListNews, ListsChanged, Watch
 from actors.campaign.machine import NEXT, CampaignDecision, Ran
 from actors.campaign.on_record import CampaignOnRecord
-from actors.campaign.orders import Add, Create, Mark, Pause, Run, Stop, named
+from actors.campaign.orders import Add, Create, Edit, Mark, Pause, Run, Stop, named
 from actors.campaign.outside import Dialled, Outside
 from actors.campaign.pacing import Pace, pace_without_team
 from actors.campaign.places import at
@@ -230,8 +231,18 @@ class CampaignActor(CampaignOnRecord):
         said = LeadMarked(campaign_id=self.id, lead=request.lead, status=request.status)
         return Outcome(decision=decision, reply=said)
 
+    def edit(self, order: Edit, context: Context, now: Moment) -> Outcome[bool | None]:
+        campaign, selection, request = self._campaign(), self._selection, order.request
+        if selection is None or (place := self.place_of(request.lead)) is None:
+            raise NO_LEAD()
+        if order.known_at < self.edited:
+            return Outcome(decision=NOTHING, reply=None)
+        whose = partial(selection.whose, campaign)
+        decision = editing.edit(campaign, place, order.known, order.wanted, request, context.user, now, whose)
+        return Outcome(decision=decision, reply=bool(decision.events))
+
     orders = by_type(
-        Run.by(run), Add.by(add), Create.by(create), Stop.by(stop_it), Pause.by(pause), Mark.by(mark)
+        Run.by(run), Add.by(add), Create.by(create), Stop.by(stop_it), Pause.by(pause), Mark.by(mark), Edit.by(edit)
     )
 
     def _changed(self, decision: CampaignDecision) -> Outcome[CampaignChanged]:

@@ -3,27 +3,32 @@
 from collections.abc import AsyncIterator
 
 import msgspec
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from actors.campaign.actor import CampaignActor
-from actors.campaign.orders import Add
+from actors.campaign.orders import Add, Edit
 from actors.campaign.places import at
-from actors.campaign.record import Campaign
+from actors.campaign.record import Campaign, text_of
 from actors.dialing.rules import DialRules
-from actors.leads.given import texts_of
-from actors.leads.lead import Accepted, InvalidRow
+from actors.leads.given import changes_of, texts_of
+from actors.leads.lead import Accepted, InvalidRow, Unfit
 from actors.leads.rows import Outcome, Rows
-from actors.runtime.bus import BusError
+from actors.runtime.bus import Bus, BusError
 from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.journalled import COMMAND_HEADER
 from actors.runtime.shards import NOT_NOW
-from actors.runtime.wire import Page
+from actors.runtime.wire import Page, ask
 from bus_schemas.campaign import CAMPAIGN_LEADS_ADDED, NO_CAMPAIGN, CampaignLeadsAdded, CampaignRun
 from bus_schemas.contract import ROOT
-from bus_schemas.crm import CREATE_LEAD, CreateLead
-from bus_schemas.errors import ErrorCode, RefusalTemplate, misfit
-from bus_schemas.lead import CrmLead, Lead, LeadStatus
+from bus_schemas.crm import CREATE_LEAD, EDIT_LEAD, GET_CRM_LEAD, CreateLead, EditLead
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
+from bus_schemas.lead import CrmLead, GetLead, Lead, LeadStatus
+from bus_schemas.permissions import Action
+from bus_schemas.user import FIND_EXTENSION, FindExtension
+
+LOOKS = 5  # at what is known of a lead while others change it
 
 IS_THERE = RefusalTemplate(ErrorCode.CONFLICT, "A lead of this campaign has this number already.")
 
@@ -53,6 +58,7 @@ class LeadsOnShard:
     def serve(self) -> None:
         """Answer for the campaigns that are here."""
         self._host.serve_beside(CREATE_LEAD, self.create)
+        self._host.serve_beside(EDIT_LEAD, self.edit)
 
     async def create(self, request: CreateLead, context: Context) -> Page:
         """As a list of one row would bring it in. A repeat finds its own in the journal."""
@@ -82,6 +88,39 @@ class LeadsOnShard:
         place = actor.place_with(wanted.numbers[0])
         raise IS_THERE(**{} if place is None else {"lead": at(campaign.leads, place).id})
 
+    async def edit(self, request: EditLead, context: Context) -> Page:
+        """Change a lead that the asker sees. What is known of it the records say, up to all that the owner has written;
+        where another change comes between, they are asked again."""
+        if isinstance(request.assigned_seller, str):
+            await must_be_a_user(self._host.bus, request.assigned_seller, context)
+        id = request.campaign_id
+        for _ in range(LOOKS):
+            actor, _ = self._campaign(id)
+            known_at = actor.seq
+            seen = await self._seen(request, context, known_at)
+            wanted = self._wanted(seen.lead, request)
+            order = Edit(request=request, known=seen.lead, wanted=wanted, known_at=known_at)
+            changed = await self._host.order(CampaignActor, id, order, context)
+            if changed is not None:
+                actor, campaign = self._campaign(id)
+                return Page(body=_as_it_is(seen, wanted, actor, campaign), seq=actor.seq, changed=changed)
+        raise NOT_NOW()
+
+    async def _seen(self, request: EditLead, context: Context, seq: int) -> CrmLead:
+        """Raises Refusal(NOT_FOUND) where there is none, or the asker does not see it."""
+        asking = replace(context, after=max(context.after, seq), actions=context.actions | {Action.LEAD_VIEW})
+        wanted = GetLead(campaign_id=request.campaign_id, lead=request.lead)
+        return await ask(self._host.bus, GET_CRM_LEAD, wanted, asking)
+
+    def _wanted(self, lead: Lead, request: EditLead) -> Lead:
+        """Raises Refusal(INVALID_PARAMS), which names the field."""
+        custom = {} if request.custom is UNSET else request.custom
+        numbers = None if request.numbers is UNSET else request.numbers
+        try:
+            return Rows(self._rules).renewed(lead, changes_of(request), custom, numbers)
+        except Unfit as unfit:
+            raise misfit(unfit.field or "custom", f"{unfit}.", rule=unfit.code) from None
+
     def _campaign(self, id: str) -> tuple[CampaignActor, Campaign]:
         actor = self._host.get(CampaignActor, id)
         if actor is None or actor.state is None:
@@ -95,6 +134,27 @@ def _read(outcome: Outcome) -> Lead:
         raise misfit(outcome.field or "number", f"{outcome.reason.removesuffix('.')}.", rule=outcome.code)
     assert isinstance(outcome, Accepted)
     return outcome.lead
+
+
+def _as_it_is(seen: CrmLead, wanted: Lead, actor: CampaignActor, campaign: Campaign) -> CrmLead:
+    place = actor.place_of(wanted.id)
+    if place is None:
+        return seen
+    entry = at(campaign.leads, place)
+    callback = text_of(entry.callback) if entry.callback else None
+    return replace(
+        seen, lead=wanted, status=entry.status, assigned_seller=entry.operator or entry.seller, callback=callback
+    )
+
+
+async def must_be_a_user(bus: Bus, user: str, context: Context) -> None:
+    """Raise Refusal(INVALID_PARAMS) where there is none of this name."""
+    try:
+        await ask(bus, FIND_EXTENSION, FindExtension(user=user), Context(command_id=context.command_id))
+    except Refusal as refusal:
+        if refusal.code is not ErrorCode.NOT_FOUND:
+            raise
+        raise misfit("assigned_seller", "there is no user of this name.") from None
 
 
 def _new(campaign: str, lead: Lead) -> CrmLead:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from actors.ledger.answers import Answers, ReadModel
 from actors.ledger.campaign import CAMPAIGNS
-from actors.ledger.lead import LEADS, WORDS, LeadRow, must_be_an_outcome, view_of
+from actors.ledger.lead import LEADS, NO_LEAD, WORDS, LeadRow, key_of, must_be_an_outcome, view_of
 from actors.ledger.model import Query, given, made_of
 from actors.ledger.numbers import has_one_of, parts_in
 from actors.ledger.page import from_cursor_of_two, page, with_moments
@@ -19,7 +19,8 @@ from actors.ledger.words import ENOUGH, SHORTEST, beside_words, texts_in
 from actors.runtime.context import Context
 from actors.runtime.service import Served, serve
 from actors.runtime.wire import Page
-from bus_schemas.lead import LIST_ALL_LEADS, CrmLead, LeadOrder, ListAllLeads
+from bus_schemas.crm import GET_CRM_LEAD
+from bus_schemas.lead import LIST_ALL_LEADS, CrmLead, GetLead, LeadOrder, ListAllLeads
 from bus_schemas.permissions import Action
 
 L = LEADS.c
@@ -58,7 +59,7 @@ class Sought(NamedTuple):
     def alike(self) -> dict[sa.Column[Any], str | None]:
         """Columns, and what they must say; None: whatever they do."""
         wanted = self.wanted
-        return {L.status: wanted.status, L.operator: wanted.assigned_seller, L.campaign: wanted.campaign_id,
+        return {L.status: wanted.status, L.seller: wanted.assigned_seller, L.campaign: wanted.campaign_id,
                 L.last_outcome: wanted.outcome, L.disposition: wanted.disposition}  # fmt: skip
 
     @property
@@ -160,31 +161,49 @@ def _same(column: Any) -> Any:
 
 
 def _own(user: str) -> sa.ColumnElement[bool]:
-    """Those of campaigns that one made, that one is to call back, and on whose calls one was."""
+    """Those of campaigns that one made, that one is to call back or were assigned to one, and on whose calls one was.
+    """
     made = sa.select(CAMPAIGNS.c.campaign).where(CAMPAIGNS.c.by == user)
-    return sa.or_(L.campaign.in_(made), L.operator == user, L.key.in_(leads_talked_to(user)))
+    mine = sa.or_(L.seller == user, L.assigned == user)
+    return sa.or_(L.campaign.in_(made), mine, L.key.in_(leads_talked_to(user)))
 
 
 def _view(row: LeadRow) -> CrmLead:
     seen = view_of(row)
     return CrmLead(
-        campaign_id=row.campaign, lead=seen.lead, status=seen.status, assigned_seller=seen.operator,
+        campaign_id=row.campaign, lead=seen.lead, status=seen.status, assigned_seller=row.seller,
         attempts=seen.attempts, last_attempt=seen.last_attempt, last_outcome=seen.last_outcome, callback=seen.callback,
         disposition=seen.disposition,
     )  # fmt: skip
+
+
+def one_of_all(campaign: str, lead: str, user: str | None) -> Query[CrmLead]:
+    """It, for who sees it. `user`: as one's own alone."""
+    found = sa.select(LEADS).where(L.key == key_of(campaign, lead))
+    return Query(found if user is None else found.where(_own(user)), made_of(LeadRow, _view))
+
+
+def _whose(context: Context) -> str | None:
+    """Whose leads somebody sees; None: all."""
+    return None if Action.LEAD_VIEW_ANY in context.actions else context.user
 
 
 class LeadAnswers(Answers):
     """What is asked of the leads of all campaigns."""
 
     def handlers(self) -> tuple[Served, ...]:
-        return (serve(LIST_ALL_LEADS, self.all_leads),)
+        return serve(LIST_ALL_LEADS, self.all_leads), serve(GET_CRM_LEAD, self.one_lead)
+
+    async def one_lead(self, request: GetLead, context: Context) -> CrmLead:
+        found = await self.one(context, one_of_all(request.campaign_id, request.lead, _whose(context)))
+        if found is None:
+            raise NO_LEAD()
+        return found
 
     async def all_leads(self, request: ListAllLeads, context: Context) -> Page:
         must_be_an_outcome(request.outcome)
-        user = None if Action.LEAD_VIEW_ANY in context.actions else context.user
         wanted, after = with_moments(request, *TIMES), from_cursor_of_two(request.cursor)
-        sought = Sought(wanted, user, parts_in(request.number, self.region), texts_in(request.text))
+        sought = Sought(wanted, _whose(context), parts_in(request.number, self.region), texts_in(request.text))
         [total] = await self.read(context, how_many(sought))
         rows = await self.read(context, leads_of_all(sought, after=after, many=total > COUNTED))
         return replace(page(rows, limit=request.limit), total=min(total, COUNTED), exact=total <= COUNTED)

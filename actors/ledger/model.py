@@ -31,7 +31,8 @@ class Projection(Generic[Row]):
     is about. `parts`: what an event that is about several rows is taken apart into. `fold` is pure and gives the row
     after, None for no row. `once`: columns that never change once the row is there; with all of them, rows are not
     read before they are written. `outdated`: which rows are no longer kept once a part is in, of an entry with that
-    number; only for rows of `once` columns. `sought`: in which `once` columns texts are sought. `version` goes up when
+    number; only for rows of `once` columns. `rewritten`: now and then what is in `once` changes all the same, and then
+    the row is written anew. `sought`: in which `once` columns texts are sought. `version` goes up when
     `fold` says something else than before."""
 
     table: sa.Table
@@ -42,6 +43,7 @@ class Projection(Generic[Row]):
     parts: Callable[[Any], Iterable[Any]] | None = None
     once: frozenset[str] = frozenset()
     outdated: Callable[[Any, int], sa.ColumnElement[bool]] | None = None
+    rewritten: bool = False
     sought: WordIndex | None = None
     version: int = 1
 

@@ -262,14 +262,15 @@ class NoteAnswers(Answers):
     async def _of_lead(
         self, campaign_id: str, of: str, context: Context, unseen: RefusalTemplate = NO_LEAD
     ) -> tuple[str, ...]:
-        """Whose a lead is: who has made its campaign, who is to call it back, and who is or was on a call of it."""
+        """Whose a lead is: who has made its campaign, who is to call it back, to whom
+        it was assigned, and who is or was on a call of it."""
         made = await self.one(context, campaign.one(campaign_id))
         if made is None:
             raise unseen()
         found = await self.one(context, lead.one_lead(campaign_id, of))
         if found is None:
             raise unseen()
-        first = [made.by, *([found.operator] if found.operator else [])]
+        first = [made.by, *filter(None, (found.operator, found.assigned_seller))]
         return await self._seen(first, context, unseen, about=lead.key_of(campaign_id, of))
 
     async def _seen(

@@ -1089,6 +1089,33 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/crm/leads/{campaign_id}/{lead}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One lead
+         * @description One lead of a campaign, with all its attempts: for who sees the campaign, for operators for whom it was dialled
+         *         or who have talked with it, and for the one who looks at it in preview.
+         */
+        get: operations["get_api_crm_leads_campaign_id_lead"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change a lead
+         * @description Change what is named of a lead, and nothing else. `numbers`: all that it then has, as people write them, while no
+         *         call to it is under way. `custom`: of the fields of its own those that are named; null: it has it no more.
+         *         `status`: not `callback`, which needs a time (`mark`). `assigned_seller`: a user; null: nobody.
+         */
+        patch: operations["patch_api_crm_leads_campaign_id_lead"];
+        trace?: never;
+    };
     "/api/do-not-call": {
         parameters: {
             query?: never;
@@ -3603,7 +3630,8 @@ export interface components {
         /**
          * LeadView
          * @description One lead. `attempts`: how many; `last_outcome`: of the last one, null while it is under way. `callback`: when it
-         *         wants to be called, by `operator`; null: by any. `disposition`: the last word of an operator.
+         *         wants to be called, by `operator`; null: by any. `disposition`: the last word of an operator. `assigned_seller`: to
+         *         whom it was assigned.
          */
         LeadView: {
             lead: components["schemas"]["Lead"];
@@ -3620,6 +3648,8 @@ export interface components {
             operator: string | null;
             /** @default null */
             disposition: string | null;
+            /** @default null */
+            assigned_seller: string | null;
         };
         /**
          * Lead
@@ -3809,8 +3839,8 @@ export interface components {
         LeadOrder: "callback" | "contacted" | "newest" | "oldest";
         /**
          * CrmLead
-         * @description One lead of a campaign. `assigned_seller`: the operator who is to call it back; null: any. The rest is as in the
-         *         list of its campaign.
+         * @description One lead of a campaign. `assigned_seller`: the operator who is to call it back, else to whom it was assigned;
+         *         null: nobody. The rest is as in the list of its campaign.
          */
         CrmLead: {
             campaign_id: string;
@@ -3863,6 +3893,28 @@ export interface components {
                 [key: string]: string;
             };
             campaign_id: string;
+        };
+        /**
+         * EditLead
+         * @description Change what is named of a lead, and nothing else. `numbers`: all that it then has, as people write them, while no
+         *         call to it is under way. `custom`: of the fields of its own those that are named; null: it has it no more.
+         *         `status`: not `callback`, which needs a time (`mark`). `assigned_seller`: a user; null: nobody.
+         */
+        EditLead: {
+            campaign_id: string;
+            lead: string;
+            numbers?: string[];
+            name?: string;
+            timezone?: string | null;
+            priority?: number;
+            language?: string | null;
+            source?: string;
+            consent?: boolean | null;
+            custom?: {
+                [key: string]: string | null;
+            };
+            status?: components["schemas"]["LeadStatus"];
+            assigned_seller?: string | null;
         };
         /**
          * ListDoNotCall
@@ -5405,6 +5457,35 @@ export interface components {
             heard: number;
         };
         /**
+         * CampaignLeadChanged
+         * @description Somebody has changed a lead: the fields that are there. `custom`: of the fields of its own those that are new;
+         *         null: it is gone. With a `status` it wants to be called back at no time any more.
+         */
+        CampaignLeadChanged: {
+            campaign: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example op12 */
+            by: string;
+            lead: string;
+            place: number;
+            numbers?: string[];
+            name?: string;
+            timezone?: string | null;
+            priority?: number;
+            language?: string | null;
+            source?: string;
+            consent?: boolean | null;
+            custom?: {
+                [key: string]: string | null;
+            };
+            status?: components["schemas"]["LeadStatus"];
+            assigned_seller?: string | null;
+        };
+        /**
          * CampaignTelemetry
          * @description Its counts: said at most twice a second while they change, and every ten seconds while it runs. As in
          *         `CampaignView`; `by_status`: leads; `abandoned_share`: of answered calls of the last 30 days, of which
@@ -6580,7 +6661,8 @@ export interface components {
         /**
          * CampaignUpdate
          * @description A campaign has changed. `change` says how, and with it which other fields are there; `status` is that after it.
-         *         `counts`: at most twice a second, all fields from `leads` on.
+         *         `counts`: at most twice a second, all fields from `leads` to `operators`. `lead_changed`: which `lead`, and which
+         *         `fields` of it, without what they are now.
          */
         CampaignUpdate: {
             /** @example campaign_001 */
@@ -6591,7 +6673,7 @@ export interface components {
              */
             at: string;
             /** @enum {unknown} */
-            change: "archived" | "configured" | "counts" | "created" | "draining" | "finished" | "paused" | "resumed" | "started" | "stopped";
+            change: "archived" | "configured" | "counts" | "created" | "draining" | "finished" | "lead_changed" | "paused" | "resumed" | "started" | "stopped";
             status?: components["schemas"]["CampaignStatus"];
             by?: string | null;
             settings?: components["schemas"]["CampaignSettings"];
@@ -6612,6 +6694,8 @@ export interface components {
             operators?: {
                 [key: string]: number;
             };
+            lead?: string;
+            fields?: string[];
         };
         /**
          * DoNotCallUpdate
@@ -13556,6 +13640,235 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    get_api_crm_leads_campaign_id_lead: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+                lead: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmLead"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    patch_api_crm_leads_campaign_id_lead: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+                lead: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    numbers?: string[];
+                    name?: string;
+                    timezone?: string | null;
+                    priority?: number;
+                    language?: string | null;
+                    source?: string;
+                    consent?: boolean | null;
+                    custom?: {
+                        [key: string]: string | null;
+                    };
+                    status?: components["schemas"]["LeadStatus"];
+                    assigned_seller?: string | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmLead"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
             /** @description RATE_LIMITED */
             429: {
                 headers: {

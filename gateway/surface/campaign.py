@@ -16,6 +16,7 @@ from bus_schemas.campaign import (
     CAMPAIGN_CREATED,
     CAMPAIGN_DRAINING,
     CAMPAIGN_FINISHED,
+    CAMPAIGN_LEAD_CHANGED,
     CAMPAIGN_PAUSED,
     CAMPAIGN_RESUMED,
     CAMPAIGN_STARTED,
@@ -53,10 +54,20 @@ from bus_schemas.campaign import (
 )
 from bus_schemas.campaign_outlook import DRY_RUN, EXPLAIN_CAMPAIGN
 from bus_schemas.campaign_telemetry import CAMPAIGN_TELEMETRY, CampaignTelemetry
-from bus_schemas.crm import CREATE_LEAD
+from bus_schemas.crm import CREATE_LEAD, EDIT_LEAD, GET_CRM_LEAD
 from bus_schemas.errors import misfit
-from bus_schemas.fields import Utc
-from bus_schemas.lead import EXPORT_LEADS, GET_LEAD, LEAD_COLUMNS, LIST_ALL_LEADS, LIST_LEADS, GivenLead, LeadStatus
+from bus_schemas.fields import Id, Utc
+from bus_schemas.lead import (
+    EXPORT_LEADS,
+    GET_LEAD,
+    LEAD_COLUMNS,
+    LIST_ALL_LEADS,
+    LIST_LEADS,
+    CampaignLeadChanged,
+    GivenLead,
+    LeadStatus,
+    changes_in,
+)
 from bus_schemas.preview import BEGIN_PREVIEWED, PREVIEW_LEAD, SKIP_PREVIEWED
 from gateway.routes import Listed, Part, Parts, Room, Route, shared_fields
 
@@ -140,17 +151,21 @@ ROUTES = (
     Route("POST",  ONE + "/leads/{lead}/mark",         MARK_LEAD,          200, P.OTTB, True),
     Route("GET",   "/api/crm/leads",                   LIST_ALL_LEADS,     200, P.WORKSPACE),
     Route("POST",  "/api/crm/leads",                   CREATE_LEAD,        201, P.WORKSPACE, True),
+    Route("GET",   "/api/crm/leads/{campaign_id}/{lead}", GET_CRM_LEAD,    200, P.WORKSPACE),
+    Route("PATCH", "/api/crm/leads/{campaign_id}/{lead}", EDIT_LEAD,       200, P.WORKSPACE),
 )
 # fmt: on
 
 Change = Literal[
-    "created", "configured", "started", "paused", "resumed", "draining", "stopped", "finished", "archived", "counts"
+    "created", "configured", "started", "paused", "resumed", "draining", "stopped", "finished", "archived", "counts",
+    "lead_changed",
 ]  # fmt: skip
 
 
 class CampaignUpdate(Struct, frozen=True, kw_only=True):
     """A campaign has changed. `change` says how, and with it which other fields are there; `status` is that after it.
-    `counts`: at most twice a second, all fields from `leads` on."""
+    `counts`: at most twice a second, all fields from `leads` to `operators`. `lead_changed`: which `lead`, and which
+    `fields` of it, without what they are now."""
 
     campaign: CampaignId
     at: Utc
@@ -171,6 +186,8 @@ class CampaignUpdate(Struct, frozen=True, kw_only=True):
     dials: Mode | UnsetType = UNSET
     fallback: str | UnsetType | None = UNSET
     operators: Mapping[str, int] | UnsetType = UNSET
+    lead: Id | UnsetType = UNSET
+    fields: tuple[str, ...] | UnsetType = UNSET
 
 
 S = CampaignStatus
@@ -194,6 +211,11 @@ def present(event: Struct) -> CampaignUpdate:
             return CampaignUpdate(**fields, change="counts")
         case CampaignConfigured():
             return CampaignUpdate(**fields, change="configured")
+        case CampaignLeadChanged():
+            names = tuple(changes_in(event))
+            return CampaignUpdate(
+                campaign=event.campaign, at=event.at, by=event.by, change="lead_changed", lead=event.lead, fields=names
+            )
     change, status = BECAME[type(event)]
     return CampaignUpdate(**fields, change=change, status=status)
 
@@ -203,7 +225,7 @@ ROOM = Room(
     CampaignUpdate,
     (
         CAMPAIGN_CREATED, CAMPAIGN_CONFIGURED, CAMPAIGN_STARTED, CAMPAIGN_PAUSED, CAMPAIGN_RESUMED, CAMPAIGN_DRAINING,
-        CAMPAIGN_STOPPED, CAMPAIGN_FINISHED, CAMPAIGN_ARCHIVED, CAMPAIGN_TELEMETRY,
+        CAMPAIGN_STOPPED, CAMPAIGN_FINISHED, CAMPAIGN_ARCHIVED, CAMPAIGN_TELEMETRY, CAMPAIGN_LEAD_CHANGED,
     ),
     present,
     narrows=(("campaign", CampaignId),),

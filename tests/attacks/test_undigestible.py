@@ -26,7 +26,7 @@ from bus_schemas.campaign import (
 )
 from bus_schemas.campaign_outlook import DryRun
 from bus_schemas.catalogue import RPCS, TOPICS
-from bus_schemas.crm import CreateLead
+from bus_schemas.crm import CreateLead, EditLead
 from bus_schemas.do_not_call import AddDoNotCall, RemoveDoNotCall
 from bus_schemas.imports import CancelImport, CreateImport, ImportFromPath, MapColumns, StartImport
 from bus_schemas.introspection import Introspect
@@ -117,6 +117,9 @@ BASE: dict[type, dict[str, Any]] = {
     CreateLead: {"campaign_id": "c1", "number": "+380501230011", "number_2": "+380501230012", "number_3": "x",
                  "number_4": "x", "number_5": "x", "lead_id": "l9", "name": "Olena", "timezone": "Europe/Kyiv",
                  "priority": 1, "language": "uk", "source": "spring", "consent": True, "custom": {"city": "Lviv"}},
+    EditLead: {"campaign_id": "c1", "lead": "l1", "numbers": ["+380501230021"], "name": "Olena", "timezone": None,
+               "priority": 1, "language": "uk", "source": "spring", "consent": True, "custom": {"city": None},
+               "status": "done", "assigned_seller": "op12"},
     MarkLead: {"campaign_id": "c1", "lead": "l1", "status": "callback", "callback": "2026-11-26T14:30:00+02:00",
                "operator": "op12", "disposition": "later"},
     AddDoNotCall: {"list": "global", "entries": ["+380957770001", "+44843*"], "reason": "asked", "source": "crm",

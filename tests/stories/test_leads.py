@@ -7,7 +7,8 @@ import pytest
 
 from simulators.carrier.rules import mobile
 from tests.stories.test_point import made
-from tests.support.site import Client
+from tests.support.js_client import JsClient
+from tests.support.site import Client, Site
 
 ALL, LEADS = "/api/autodialer/campaigns", "/api/crm/leads"
 BUSY = "0001"
@@ -25,6 +26,12 @@ class Crm:
         body = {"campaign_id": campaign, "number": number, **more}
         return await self.client.call("POST", LEADS, body, part="workspace", headers=headers)
 
+    async def edit(self, campaign: str, lead: str, **wanted: Any) -> tuple[int, Any]:
+        return await self.client.call("PATCH", f"{LEADS}/{campaign}/{lead}", wanted, part="workspace")
+
+    async def one(self, campaign: str, lead: str) -> tuple[int, Any]:
+        return await self.client.get(f"{LEADS}/{campaign}/{lead}", part="workspace")
+
     async def listed(self, query: str) -> list[Any]:
         status, found = await self.client.get(f"{LEADS}?{query}", part="workspace")
         assert status == 200, found
@@ -40,8 +47,14 @@ async def campaign(admin: Client) -> str:
 
 
 @pytest.fixture
-async def stranger(admin: Client) -> Client:
-    return await made(admin, f"u{uuid4().hex[:10]}", "operator")
+def name() -> str:
+    return f"u{uuid4().hex[:10]}"
+
+
+@pytest.fixture
+async def stranger(admin: Client, name: str) -> Client:
+    """An operator of this name."""
+    return await made(admin, name, "operator")
 
 
 async def test_a_lead_is_created_once_and_is_in_all_lists(admin: Client, stranger: Client, campaign: str) -> None:
@@ -57,3 +70,56 @@ async def test_a_lead_is_created_once_and_is_in_all_lists(admin: Client, strange
     assert (await Crm(stranger).create(campaign, mobile(FIRST + 1, BUSY)))[0] == 404
     entries = await admin.audit(f"action=POST%20{LEADS}&result=OK")
     assert {"campaign_id": campaign, "lead": lead["lead"]["id"]} in [entry["subject"] for entry in entries]
+
+
+async def test_a_lead_is_changed_by_its_seller_and_heard_live(
+    site: Site, admin: Client, stranger: Client, name: str, campaign: str
+) -> None:
+    boss, seller = Crm(admin), Crm(stranger)
+    _, lead = await boss.create(campaign, mobile(FIRST + 10, BUSY), name="Olena", custom={"city": "Lviv"})
+    id = lead["lead"]["id"]
+    assert (await seller.edit(campaign, id, name="Mine"))[0] == (await seller.one(campaign, id))[0] == 404
+    async with JsClient(site.url("workspace", ""), admin.token) as socket:
+        await socket.expect(lambda heard: heard.get("connected"))
+        assert (await socket.ask("subscribe:campaigns", {"campaign": campaign}))["error"] is False
+        status, given = await boss.edit(campaign, id, assigned_seller=name)
+        assert (status, given["assigned_seller"]) == (200, name)
+        wanted = {"name": "Olena Koval", "numbers": [mobile(FIRST + 11, BUSY)], "custom": {"city": None, "age": "30"}}
+        status, found = await seller.edit(campaign, id, **wanted, status="done")
+        assert (status, found["status"], found["lead"]["custom"]) == (200, "done", {"age": "30"})
+        await socket.expect(lambda heard: "status" in heard.get("payload", {}).get("data", {}).get("fields", []))
+        heard = [update["data"] for update in socket.events("campaign.update") if "lead" in update["data"]]
+    assert [(one["change"], one["lead"], one["by"]) for one in heard] == [
+        ("lead_changed", id, "admin"), ("lead_changed", id, name)
+    ]  # fmt: skip
+    assert [sorted(one["fields"]) for one in heard] == [["assigned_seller"], ["custom", "name", "numbers", "status"]]
+    assert "Koval" not in str(heard)
+    assert await seller.one(campaign, id) == (200, found)
+    assert await seller.listed(f"text=koval&campaign_id={campaign}") == [found]
+    assert await seller.listed(f"text={mobile(FIRST + 10, BUSY)}&campaign_id={campaign}") == []
+    entries = await admin.audit(f"action=PATCH%20{LEADS}/&user={name}&result=OK")
+    assert entries[0]["subject"] == {
+        "campaign_id": campaign, "lead": id, "changed": "numbers name custom status"
+    }  # fmt: skip
+
+
+async def test_what_a_lead_cannot_become_is_refused(admin: Client, campaign: str) -> None:
+    crm = Crm(admin)
+    _, one = await crm.create(campaign, mobile(FIRST + 20, BUSY))
+    _, two = await crm.create(campaign, mobile(FIRST + 21, BUSY))
+    id = one["lead"]["id"]
+    for wanted, code, field in (
+        ({"assigned_seller": "nobody-of-that-name"}, "INVALID_PARAMS", "assigned_seller"),
+        ({"numbers": ["12"]}, "INVALID_PARAMS", "numbers[0]"),
+        ({"numbers": []}, "INVALID_PARAMS", "numbers"),
+        ({"colour": "red"}, "INVALID_PARAMS", "colour"),
+        ({"status": "callback"}, "INVALID_PARAMS", "status"),
+        ({"status": "in_progress"}, "CONFLICT", None),
+        ({"numbers": two["lead"]["numbers"]}, "CONFLICT", None),
+    ):
+        _, refused = await crm.edit(campaign, id, **wanted)
+        assert refused["code"] == code and (field is None or refused["details"]["field"] == field), refused
+    assert (await crm.edit(campaign, id, status="do_not_call"))[0] == 200
+    _, refused = await crm.edit(campaign, id, status="new")
+    assert refused["details"] == {"status": "do_not_call", "may_become": []}
+    assert await crm.one(campaign, id) == (200, one | {"status": "do_not_call"})

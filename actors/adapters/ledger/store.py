@@ -246,7 +246,7 @@ class SqlStore(ABC):
             if was is None:
                 if row is not None:
                     inserts.append(statements.values_of(row))
-            elif row is None or key in remade:
+            elif row is None or key in remade or (row is not was and statements.is_another(was, row)):
                 deletes.append(statements.values_of(was))
                 if row is not None:
                     inserts.append(statements.values_of(row))
