@@ -8,12 +8,15 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from bus_schemas.campaign import ABSENT_CAMPAIGN
 from bus_schemas.contract import Rpc
 from bus_schemas.errors import ErrorCode
-from bus_schemas.fields import Id, Username
+from bus_schemas.fields import GivenTime, Id, Username
 from bus_schemas.lead import DIALS, NUMBERS, CrmLead, GetLead, GivenLead, LeadStatus
 from bus_schemas.permissions import Action
 
 A = Action
 E = ErrorCode
+
+MOST_ASSIGNED = 10_000  # leads of one request
+COUNTED = 10_000  # leads of a list that are counted; where there are more, it is known that there are
 
 
 class CreateLead(GivenLead, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
@@ -42,6 +45,73 @@ class EditLead(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     assigned_seller: Username | UnsetType | None = UNSET
 
 
+class LeadFilter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Leads as the list of all has them (`ListAllLeads`); without any field all of them."""
+
+    status: LeadStatus | None = None
+    assigned_seller: Username | None = None
+    campaign_id: Id | None = None
+    number: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    text: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
+    outcome: Annotated[str, Meta(max_length=64)] | None = None
+    disposition: Annotated[str, Meta(max_length=64)] | None = None
+    contacted_since: GivenTime | None = None
+    contacted_until: GivenTime | None = None
+    callback_until: GivenTime | None = None
+
+
+class AssignLeads(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Assign the leads that a filter finds to a user; null: to nobody. `limit`: of those that change now, those first
+    that came first."""
+
+    filter: LeadFilter
+    assigned_seller: Username | None
+    limit: Annotated[int, Meta(ge=1, le=MOST_ASSIGNED)] = 1000
+
+
+class LeadsAssigned(Struct, frozen=True, kw_only=True):
+    """`matched`: how many leads the filter finds, as far as 10,000; `changed`: how many were somebody else's, or
+    nobody's. `more`: there are others yet; the same again takes them."""
+
+    matched: int
+    changed: int
+    more: bool
+
+
+class FindAssignable(Struct, frozen=True, kw_only=True):
+    """Leads that a filter finds and that are not assigned to this user, in the order in which they came. `matched`: as
+    the page before this one has said it."""
+
+    filter: LeadFilter
+    assigned_seller: str | None
+    limit: int
+    cursor: str | None = None
+    matched: int | None = None
+
+
+class Assignable(Struct, frozen=True, kw_only=True):
+    """`leads`: campaign and lead. `matched`: how many the filter finds, as the list counts them and one more
+    where there are more. `cursor`: null: there are no others."""
+
+    matched: int
+    leads: list[tuple[str, str]]
+    cursor: str | None = None
+
+
+class AssignInCampaign(Struct, frozen=True, kw_only=True):
+    """Some leads of one campaign, for whoever owns it."""
+
+    campaign_id: Id
+    leads: tuple[str, ...]
+    assigned_seller: str | None
+
+
+class AssignedInCampaign(Struct, frozen=True, kw_only=True):
+    """How many were assigned to somebody else, or to nobody."""
+
+    changed: int
+
+
 SEES = frozenset({A.LEAD_VIEW_ANY})  # whose leads
 
 # fmt: off
@@ -54,6 +124,16 @@ EDIT_LEAD      = Rpc("ottb.v1.cmd.campaign.{campaign_id}.edit_lead", EditLead,  
                      frozenset({E.NOT_FOUND, E.CONFLICT}),
                      summary="Change a lead", timeout=10.0, fallback=ABSENT_CAMPAIGN,
                      permission=A.LEAD_EDIT, asks=SEES, audit_fields=("campaign_id", "lead.id"), audit_changes=True)
+ASSIGN_LEADS   = Rpc("ottb.v1.cmd.leads.assign",                    AssignLeads, LeadsAssigned, frozenset(),
+                     summary="Assign the leads that a filter finds", timeout=25.0, permission=A.LEAD_EDIT, asks=SEES,
+                     audit_fields=("assigned_seller", "matched", "changed"))
 GET_CRM_LEAD   = Rpc("ottb.v1.qry.lead.one",                        GetLead,    CrmLead, frozenset({E.NOT_FOUND}),
                      summary="One lead", permission=A.LEAD_VIEW, asks=SEES)
+
+# Between parts of the platform.
+FIND_ASSIGNABLE = Rpc("ottb.v1.qry.lead.assignable",                FindAssignable, Assignable, frozenset(),
+                      summary="Which leads are to be assigned")
+ASSIGN_IN_CAMPAIGN = Rpc("ottb.v1.cmd.campaign.{campaign_id}.assign_leads", AssignInCampaign, AssignedInCampaign,
+                         frozenset({E.NOT_FOUND, E.CONFLICT}), summary="Assign leads of a campaign", timeout=10.0,
+                         fallback=ABSENT_CAMPAIGN)
 # fmt: on

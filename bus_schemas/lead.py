@@ -276,6 +276,17 @@ def changes_in(event: CampaignLeadChanged) -> dict[str, Any]:
     return {field: value for field in CHANGEABLE if (value := getattr(event, field)) is not UNSET}
 
 
+class CampaignLeadsAssigned(Struct, frozen=True, kw_only=True):
+    """Several leads were assigned to a user at once; null: they are nobody's. `places`: of each of the leads."""
+
+    campaign: Id
+    at: Utc
+    by: Username
+    assigned_seller: Username | None
+    leads: tuple[Id, ...]
+    places: tuple[int, ...]
+
+
 LeadLine = dict[str, str | int]  # a row of a table
 NOT_FOUND = frozenset({ErrorCode.NOT_FOUND})
 SEES = frozenset({A.CAMPAIGN_VIEW_ANY})  # whose campaigns

@@ -24,7 +24,7 @@ from actors.campaign.lines import Ask, Held, HeldLines
 from actors.campaign.list_news import ListNews, ListsChanged, Watch
 from actors.campaign.machine import NEXT, CampaignDecision, Ran
 from actors.campaign.on_record import CampaignOnRecord
-from actors.campaign.orders import Add, Create, Edit, Mark, Pause, Run, Stop, named
+from actors.campaign.orders import Add, Assign, Create, Edit, Mark, Pause, Run, Stop, named
 from actors.campaign.outside import Dialled, Outside
 from actors.campaign.pacing import Pace, pace_without_team
 from actors.campaign.places import at
@@ -241,9 +241,15 @@ class CampaignActor(CampaignOnRecord):
         decision = editing.edit(campaign, place, order.known, order.wanted, request, context.user, now, whose)
         return Outcome(decision=decision, reply=bool(decision.events))
 
+    def assign(self, order: Assign, context: Context, now: Moment) -> Outcome[int]:
+        places = [place for lead in order.leads if (place := self.place_of(lead)) is not None]
+        decision = editing.assign(self._campaign(), places, order.seller, context.user, now)
+        return Outcome(decision=decision, reply=editing.assigned(decision))
+
     orders = by_type(
-        Run.by(run), Add.by(add), Create.by(create), Stop.by(stop_it), Pause.by(pause), Mark.by(mark), Edit.by(edit)
-    )
+        Run.by(run), Add.by(add), Create.by(create), Stop.by(stop_it), Pause.by(pause), Mark.by(mark), Edit.by(edit),
+        Assign.by(assign),
+    )  # fmt: skip
 
     def _changed(self, decision: CampaignDecision) -> Outcome[CampaignChanged]:
         def reply() -> CampaignChanged:

@@ -7,7 +7,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from actors.campaign.actor import CampaignActor
-from actors.campaign.orders import Add, Edit
+from actors.campaign.orders import Add, Assign, Edit
 from actors.campaign.places import at
 from actors.campaign.record import Campaign, text_of
 from actors.dialing.rules import DialRules
@@ -22,7 +22,16 @@ from actors.runtime.shards import NOT_NOW
 from actors.runtime.wire import Page, ask
 from bus_schemas.campaign import CAMPAIGN_LEADS_ADDED, NO_CAMPAIGN, CampaignLeadsAdded, CampaignRun
 from bus_schemas.contract import ROOT
-from bus_schemas.crm import CREATE_LEAD, EDIT_LEAD, GET_CRM_LEAD, CreateLead, EditLead
+from bus_schemas.crm import (
+    ASSIGN_IN_CAMPAIGN,
+    CREATE_LEAD,
+    EDIT_LEAD,
+    GET_CRM_LEAD,
+    AssignedInCampaign,
+    AssignInCampaign,
+    CreateLead,
+    EditLead,
+)
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
 from bus_schemas.lead import CrmLead, GetLead, Lead, LeadStatus
 from bus_schemas.permissions import Action
@@ -59,6 +68,7 @@ class LeadsOnShard:
         """Answer for the campaigns that are here."""
         self._host.serve_beside(CREATE_LEAD, self.create)
         self._host.serve_beside(EDIT_LEAD, self.edit)
+        self._host.serve_beside(ASSIGN_IN_CAMPAIGN, self.assign)
 
     async def create(self, request: CreateLead, context: Context) -> Page:
         """As a list of one row would bring it in. A repeat finds its own in the journal."""
@@ -105,6 +115,14 @@ class LeadsOnShard:
                 actor, campaign = self._campaign(id)
                 return Page(body=_as_it_is(seen, wanted, actor, campaign), seq=actor.seq, changed=changed)
         raise NOT_NOW()
+
+    async def assign(self, request: AssignInCampaign, context: Context) -> Page:
+        """Leads that the asker sees: whoever asks has looked."""
+        id = request.campaign_id
+        self._campaign(id)
+        order = Assign(leads=request.leads, seller=request.assigned_seller)
+        changed = await self._host.order(CampaignActor, id, order, context)
+        return Page(body=AssignedInCampaign(changed=changed), seq=self._campaign(id)[0].seq, changed=changed > 0)
 
     async def _seen(self, request: EditLead, context: Context, seq: int) -> CrmLead:
         """Raises Refusal(NOT_FOUND) where there is none, or the asker does not see it."""

@@ -1,6 +1,6 @@
 """What may be changed of a lead by hand, and what goes on record of it. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from msgspec import UNSET
@@ -12,7 +12,7 @@ from actors.runtime.clock import Moment
 from actors.runtime.decision import NOTHING, Decision, SetTimer
 from bus_schemas.crm import EditLead
 from bus_schemas.errors import ErrorCode, RefusalTemplate, misfit
-from bus_schemas.lead import CampaignLeadChanged, Lead, LeadStatus
+from bus_schemas.lead import CampaignLeadChanged, CampaignLeadsAssigned, Lead, LeadStatus
 
 S = LeadStatus
 # What somebody may make of a lead beside the words of operators. It is `new` if it was never called, else `in_progress`
@@ -60,6 +60,25 @@ def edit(
         campaign=campaign.campaign, at=now.at, by=by, lead=entry.id, place=place, **changes
     )
     return Decision(events=(event,), effects=(SetTimer(name=NEXT, seconds=0.0),))
+
+
+def assign(
+    campaign: Campaign, places: Iterable[int], seller: str | None, by: str, now: Moment
+) -> CampaignDecision:
+    """Assign leads to a user; None: to nobody. Those that are already go on no record."""
+    found = {place: entry.id for place in places if (entry := at(campaign.leads, place)).seller != seller}
+    if not found:
+        return NOTHING
+    event = CampaignLeadsAssigned(
+        campaign=campaign.campaign, at=now.at, by=by, assigned_seller=seller, leads=tuple(found.values()),
+        places=tuple(found),
+    )  # fmt: skip
+    return Decision(events=(event,))
+
+
+def assigned(decision: CampaignDecision) -> int:
+    """How many leads that is."""
+    return sum(len(event.leads) for event in decision.events if isinstance(event, CampaignLeadsAssigned))
 
 
 def _differences(known: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str | None]:

@@ -60,6 +60,13 @@ class Edit(Order[bool | None], frozen=True, kw_only=True):
     known_at: int
 
 
+class Assign(Order[int], frozen=True, kw_only=True):
+    """Assign these leads to a user; None: to nobody. Says for how many that is another one."""
+
+    leads: tuple[str, ...]
+    seller: str | None
+
+
 def named(request: ConfigureCampaign, known: CampaignSettings) -> dict[str, Any]:
     """The settings that a request names; of the waits that are `known` it changes those that it names."""
     given = {name: getattr(request, name) for name in CampaignSettings.__struct_fields__}

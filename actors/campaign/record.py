@@ -45,7 +45,7 @@ from bus_schemas.campaign import (
     CampaignStopped,
     StopMode,
 )
-from bus_schemas.lead import CampaignLeadChanged, Lead, LeadStatus, changes_in
+from bus_schemas.lead import CampaignLeadChanged, CampaignLeadsAssigned, Lead, LeadStatus, changes_in
 
 OVER = frozenset({CampaignStatus.STOPPED, CampaignStatus.FINISHED, CampaignStatus.ARCHIVED})
 CALLABLE = frozenset({LeadStatus.NEW, LeadStatus.IN_PROGRESS, LeadStatus.CALLBACK})
@@ -364,6 +364,15 @@ def _lead_changed(campaign: Campaign, event: CampaignLeadChanged) -> Campaign:
     return replace(campaign, leads=changed(campaign.leads, event.place, entry))
 
 
+def _leads_assigned(campaign: Campaign, event: CampaignLeadsAssigned) -> Campaign:
+    leads = Changes(campaign.leads)
+    seller = None if event.assigned_seller is None else intern(event.assigned_seller)
+    for place in event.places:
+        part, inside = leads.part(place)
+        part[inside] = replace(part[inside], seller=seller)
+    return replace(campaign, leads=leads.done())
+
+
 def _renumbered(entry: Entry, numbers: Sequence[str]) -> Entry:
     """With other numbers, and what was tried on those before."""
     before, tries = all_numbers(entry), tries_of(entry)
@@ -395,4 +404,5 @@ _AFTER: Final = folds(
     fold(CampaignAttemptEnded, _attempt),
     fold(CampaignLeadMarked, _marked),
     fold(CampaignLeadChanged, _lead_changed),
+    fold(CampaignLeadsAssigned, _leads_assigned),
 )

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from actors.campaign import machine
 from actors.campaign.actor import NO_LEAD, CampaignActor
+from actors.campaign.assigning import Assigning
 from actors.campaign.callbacks import give_on
 from actors.campaign.caps import Caps
 from actors.campaign.claims import claims_of
@@ -79,6 +80,7 @@ from bus_schemas.campaign import (
     StopCampaign,
 )
 from bus_schemas.campaign_outlook import DRY_RUN, EXPLAIN_CAMPAIGN, CampaignExplained, DryRun, ExplainCampaign
+from bus_schemas.crm import ASSIGN_LEADS
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
 from bus_schemas.lead import GET_LEAD, PAST_LEAD, ExplainLead, GetLead, GivenLead, LeadStanding, MarkLead
 from bus_schemas.operator import OPERATOR, PAST_OPERATOR, GetOperator
@@ -160,7 +162,8 @@ async def start(
         )
         return await forward(parts.bus, CREATE_ON_SHARD, wanted, context)
 
-    parts.any_host.append((serve(RUN_CAMPAIGN, run), serve(CREATE_CAMPAIGN, create)))
+    assign = Assigning(bus=parts.bus).assign
+    parts.any_host.append((serve(RUN_CAMPAIGN, run), serve(CREATE_CAMPAIGN, create), serve(ASSIGN_LEADS, assign)))
 
 
 class OnShard:

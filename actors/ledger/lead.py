@@ -25,6 +25,7 @@ from bus_schemas.errors import ErrorCode, RefusalTemplate, misfit
 from bus_schemas.lead import (
     NUMBERS,
     CampaignLeadChanged,
+    CampaignLeadsAssigned,
     Lead,
     LeadAttempt,
     LeadLine,
@@ -41,6 +42,7 @@ AT_ONCE = 2**15  # leads of one event: of 1 MB, and each has more than 30 bytes
 
 LeadEvent = (
     CampaignLeadsAdded | CampaignAttemptClaimed | CampaignAttemptEnded | CampaignLeadMarked | CampaignLeadChanged
+    | CampaignLeadsAssigned
 )
 AttemptEvent = CampaignAttemptClaimed | CampaignAttemptJoined | CampaignAttemptEnded
 
@@ -116,7 +118,7 @@ class Part(Struct, frozen=True):
     """What an event says of one row."""
 
     key: str
-    said: AttemptEvent | CampaignLeadMarked | CampaignLeadChanged | LeadRow
+    said: AttemptEvent | CampaignLeadMarked | CampaignLeadChanged | CampaignLeadsAssigned | LeadRow
 
 
 def key_of(campaign: str, *parts: object) -> str:
@@ -126,6 +128,9 @@ def key_of(campaign: str, *parts: object) -> str:
 
 def of_leads(event: LeadEvent) -> Iterator[Part]:
     """What an event says of each lead."""
+    if isinstance(event, CampaignLeadsAssigned):
+        yield from (Part(key_of(event.campaign, lead), event) for lead in event.leads)
+        return
     if not isinstance(event, CampaignLeadsAdded):
         yield Part(key_of(event.campaign, event.lead), event)
         return
@@ -167,6 +172,8 @@ def fold_lead(row: LeadRow | None, part: Part, seq: int) -> LeadRow | None:
             ))  # fmt: skip
         case CampaignLeadChanged() as changed:
             return _changed(row, changed)
+        case CampaignLeadsAssigned(assigned_seller=seller):
+            return _with_seller(replace(row, assigned=seller))
     return row
 
 
@@ -217,7 +224,8 @@ PROJECTIONS = (
         row=LeadRow,
         key="key",
         events=(
-            CampaignLeadsAdded, CampaignAttemptClaimed, CampaignAttemptEnded, CampaignLeadMarked, CampaignLeadChanged
+            CampaignLeadsAdded, CampaignAttemptClaimed, CampaignAttemptEnded, CampaignLeadMarked, CampaignLeadChanged,
+            CampaignLeadsAssigned,
         ),
         parts=of_leads,
         fold=fold_lead,

@@ -1089,6 +1089,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/crm/leads/assign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Assign the leads that a filter finds
+         * @description Assign the leads that a filter finds to a user; null: to nobody. `limit`: of those that change now, those first
+         *         that came first.
+         */
+        post: operations["post_api_crm_leads_assign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/crm/leads/{campaign_id}/{lead}": {
         parameters: {
             query?: never;
@@ -3895,6 +3916,53 @@ export interface components {
             campaign_id: string;
         };
         /**
+         * AssignLeads
+         * @description Assign the leads that a filter finds to a user; null: to nobody. `limit`: of those that change now, those first
+         *         that came first.
+         */
+        AssignLeads: {
+            filter: components["schemas"]["LeadFilter"];
+            assigned_seller: string | null;
+            /** @default 1000 */
+            limit: number;
+        };
+        /**
+         * LeadFilter
+         * @description Leads as the list of all has them (`ListAllLeads`); without any field all of them.
+         */
+        LeadFilter: {
+            /** @default null */
+            status: components["schemas"]["LeadStatus"] | null;
+            /** @default null */
+            assigned_seller: string | null;
+            /** @default null */
+            campaign_id: string | null;
+            /** @default null */
+            number: string | null;
+            /** @default null */
+            text: string | null;
+            /** @default null */
+            outcome: string | null;
+            /** @default null */
+            disposition: string | null;
+            /** @default null */
+            contacted_since: string | null;
+            /** @default null */
+            contacted_until: string | null;
+            /** @default null */
+            callback_until: string | null;
+        };
+        /**
+         * LeadsAssigned
+         * @description `matched`: how many leads the filter finds, as far as 10,000; `changed`: how many were somebody else's, or
+         *         nobody's. `more`: there are others yet; the same again takes them.
+         */
+        LeadsAssigned: {
+            matched: number;
+            changed: number;
+            more: boolean;
+        };
+        /**
          * EditLead
          * @description Change what is named of a lead, and nothing else. `numbers`: all that it then has, as people write them, while no
          *         call to it is under way. `custom`: of the fields of its own those that are named; null: it has it no more.
@@ -5486,6 +5554,23 @@ export interface components {
             assigned_seller?: string | null;
         };
         /**
+         * CampaignLeadsAssigned
+         * @description Several leads were assigned to a user at once; null: they are nobody's. `places`: of each of the leads.
+         */
+        CampaignLeadsAssigned: {
+            campaign: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example op12 */
+            by: string;
+            assigned_seller: string | null;
+            leads: string[];
+            places: number[];
+        };
+        /**
          * CampaignTelemetry
          * @description Its counts: said at most twice a second while they change, and every ten seconds while it runs. As in
          *         `CampaignView`; `by_status`: leads; `abandoned_share`: of answered calls of the last 30 days, of which
@@ -6662,7 +6747,7 @@ export interface components {
          * CampaignUpdate
          * @description A campaign has changed. `change` says how, and with it which other fields are there; `status` is that after it.
          *         `counts`: at most twice a second, all fields from `leads` to `operators`. `lead_changed`: which `lead`, and which
-         *         `fields` of it, without what they are now.
+         *         `fields` of it, without what they are now; `leads_assigned`: some, which `fields` says alone.
          */
         CampaignUpdate: {
             /** @example campaign_001 */
@@ -6673,7 +6758,7 @@ export interface components {
              */
             at: string;
             /** @enum {unknown} */
-            change: "archived" | "configured" | "counts" | "created" | "draining" | "finished" | "lead_changed" | "paused" | "resumed" | "started" | "stopped";
+            change: "archived" | "configured" | "counts" | "created" | "draining" | "finished" | "lead_changed" | "leads_assigned" | "paused" | "resumed" | "started" | "stopped";
             status?: components["schemas"]["CampaignStatus"];
             by?: string | null;
             settings?: components["schemas"]["CampaignSettings"];
@@ -13596,6 +13681,137 @@ export interface operations {
             };
             /** @description NOT_FOUND */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description IDEMPOTENCY_MISMATCH */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    post_api_crm_leads_assign: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    filter: components["schemas"]["LeadFilter"];
+                    assigned_seller: string | null;
+                    /** @default 1000 */
+                    limit?: number;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LeadsAssigned"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

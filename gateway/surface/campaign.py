@@ -17,6 +17,7 @@ from bus_schemas.campaign import (
     CAMPAIGN_DRAINING,
     CAMPAIGN_FINISHED,
     CAMPAIGN_LEAD_CHANGED,
+    CAMPAIGN_LEADS_ASSIGNED,
     CAMPAIGN_PAUSED,
     CAMPAIGN_RESUMED,
     CAMPAIGN_STARTED,
@@ -54,7 +55,7 @@ from bus_schemas.campaign import (
 )
 from bus_schemas.campaign_outlook import DRY_RUN, EXPLAIN_CAMPAIGN
 from bus_schemas.campaign_telemetry import CAMPAIGN_TELEMETRY, CampaignTelemetry
-from bus_schemas.crm import CREATE_LEAD, EDIT_LEAD, GET_CRM_LEAD
+from bus_schemas.crm import ASSIGN_LEADS, CREATE_LEAD, EDIT_LEAD, GET_CRM_LEAD
 from bus_schemas.errors import misfit
 from bus_schemas.fields import Id, Utc
 from bus_schemas.lead import (
@@ -64,6 +65,7 @@ from bus_schemas.lead import (
     LIST_ALL_LEADS,
     LIST_LEADS,
     CampaignLeadChanged,
+    CampaignLeadsAssigned,
     GivenLead,
     LeadStatus,
     changes_in,
@@ -151,6 +153,7 @@ ROUTES = (
     Route("POST",  ONE + "/leads/{lead}/mark",         MARK_LEAD,          200, P.OTTB, True),
     Route("GET",   "/api/crm/leads",                   LIST_ALL_LEADS,     200, P.WORKSPACE),
     Route("POST",  "/api/crm/leads",                   CREATE_LEAD,        201, P.WORKSPACE, True),
+    Route("POST",  "/api/crm/leads/assign",            ASSIGN_LEADS,       200, P.WORKSPACE, True),
     Route("GET",   "/api/crm/leads/{campaign_id}/{lead}", GET_CRM_LEAD,    200, P.WORKSPACE),
     Route("PATCH", "/api/crm/leads/{campaign_id}/{lead}", EDIT_LEAD,       200, P.WORKSPACE),
 )
@@ -158,14 +161,14 @@ ROUTES = (
 
 Change = Literal[
     "created", "configured", "started", "paused", "resumed", "draining", "stopped", "finished", "archived", "counts",
-    "lead_changed",
+    "lead_changed", "leads_assigned",
 ]  # fmt: skip
 
 
 class CampaignUpdate(Struct, frozen=True, kw_only=True):
     """A campaign has changed. `change` says how, and with it which other fields are there; `status` is that after it.
     `counts`: at most twice a second, all fields from `leads` to `operators`. `lead_changed`: which `lead`, and which
-    `fields` of it, without what they are now."""
+    `fields` of it, without what they are now; `leads_assigned`: some, which `fields` says alone."""
 
     campaign: CampaignId
     at: Utc
@@ -216,6 +219,8 @@ def present(event: Struct) -> CampaignUpdate:
             return CampaignUpdate(
                 campaign=event.campaign, at=event.at, by=event.by, change="lead_changed", lead=event.lead, fields=names
             )
+        case CampaignLeadsAssigned(campaign=id, at=at, by=by):
+            return CampaignUpdate(campaign=id, at=at, by=by, change="leads_assigned", fields=("assigned_seller",))
     change, status = BECAME[type(event)]
     return CampaignUpdate(**fields, change=change, status=status)
 
@@ -226,6 +231,7 @@ ROOM = Room(
     (
         CAMPAIGN_CREATED, CAMPAIGN_CONFIGURED, CAMPAIGN_STARTED, CAMPAIGN_PAUSED, CAMPAIGN_RESUMED, CAMPAIGN_DRAINING,
         CAMPAIGN_STOPPED, CAMPAIGN_FINISHED, CAMPAIGN_ARCHIVED, CAMPAIGN_TELEMETRY, CAMPAIGN_LEAD_CHANGED,
+        CAMPAIGN_LEADS_ASSIGNED,
     ),
     present,
     narrows=(("campaign", CampaignId),),

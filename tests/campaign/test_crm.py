@@ -1,6 +1,8 @@
 """Single leads of a campaign, one by one, as somebody at a gateway sees them."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from itertools import pairwise
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 
 from actors.leads.lead import id_of
 from actors.runtime.context import Context
+from actors.runtime.service import Service, serve
 from actors.runtime.wire import ask
 from bus_schemas.campaign import (
     ARCHIVE_CAMPAIGN,
@@ -16,10 +19,12 @@ from bus_schemas.campaign import (
     ArchiveCampaign,
     CampaignStatus,
     CreateCampaign,
+    StopMode,
 )
-from bus_schemas.crm import CREATE_LEAD, EDIT_LEAD, CreateLead, EditLead
+from bus_schemas.crm import ASSIGN_LEADS, CREATE_LEAD, EDIT_LEAD, AssignLeads, CreateLead, EditLead, LeadFilter
 from bus_schemas.errors import ErrorCode, Refusal
-from bus_schemas.lead import CrmLead, LeadStatus
+from bus_schemas.lead import CampaignLeadsAssigned, CrmLead, LeadStatus
+from bus_schemas.user import FIND_EXTENSION, ExtensionFound, FindExtension
 from simulators.carrier.rules import mobile
 from tests.campaign.world import ALL, Campaigns, play
 
@@ -52,6 +57,39 @@ async def edit(site: Campaigns, lead: str, *, command: str = "", actions: Any = 
     )
     request = EditLead(campaign_id="c1", lead=lead, **wanted)
     return await ask(site.world.gateways[0], EDIT_LEAD, request, context)
+
+
+async def assign(site: Campaigns, to: str | None, limit: int = 1000, **wanted: Any) -> tuple[int, int, bool]:
+    """How many leads were found, how many changed, and whether there are more."""
+    site.commands += 1
+    user, actions = wanted.pop("user", "op"), wanted.pop("actions", ALL)
+    context = Context(
+        command_id=f"a{site.commands}", user=user, actions=actions & ASSIGN_LEADS.needed, after=last(site)
+    )
+    request = AssignLeads(filter=LeadFilter(**wanted), assigned_seller=to, limit=limit)
+    said = await ask(site.world.gateways[0], ASSIGN_LEADS, request, context)
+    return said.matched, said.changed, said.more
+
+
+def last(site: Campaigns) -> int:
+    return len(site.world.broker.journal)
+
+
+@asynccontextmanager
+async def users(site: Campaigns, *names: str) -> AsyncIterator[None]:
+    """These have an account."""
+
+    async def find(request: FindExtension, context: Context) -> ExtensionFound:
+        if request.user not in names:
+            raise Refusal(ErrorCode.NOT_FOUND, "No such user.")
+        return ExtensionFound(user=request.user, extension=None)
+
+    point = Service(bus=site.world.gateways[0], queue="point", handlers=[serve(FIND_EXTENSION, find)])
+    await point.start()
+    try:
+        yield
+    finally:
+        await point.stop()
 
 
 def changes(site: Campaigns) -> int:
@@ -247,5 +285,57 @@ def test_a_lead_is_changed_by_whose_it_is_or_who_sees_all() -> None:
         with pytest.raises(Refusal):
             await edit(site, "l_none", name="E")
         assert changes(site) == 2
+
+    play(story)
+
+
+def assigned(site: Campaigns) -> list[tuple[str, int]]:
+    """What is on record: which campaign, and how many leads."""
+    recorded = (entry for entry in site.world.broker.journal if entry.subject.endswith(".leads_assigned"))
+    said = [msgspec.json.decode(entry.data, type=CampaignLeadsAssigned) for entry in recorded]
+    return [(one.campaign, len(one.leads)) for one in said]
+
+
+def test_leads_of_several_campaigns_are_assigned_each_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("actors.campaign.assigning.BATCH", 4)
+    monkeypatch.setattr("actors.campaign.assigning.FOUND", 7)
+
+    async def story(site: Campaigns) -> None:
+        async with users(site, "ann", "ben"):
+            for at, campaign in enumerate(("c1", "c2")):
+                await site.run(campaign, [mobile(place, BUSY) for place in range(50 * at, 50 * at + 10)])
+                await site.stop(campaign, StopMode.HANGUP)
+                await site.until_over(campaign)
+            assert await assign(site, "ann", limit=8) == (20, 8, True)
+            assert assigned(site) == [("c1", 4), ("c1", 3), ("c1", 1)]
+            assert await assign(site, "ann") == (20, 12, False)
+            assert await assign(site, "ann") == (20, 0, False)
+            assert sum(count for _, count in assigned(site)) == 20 and max(count for _, count in assigned(site)) == 4
+            monkeypatch.setattr("actors.campaign.assigning.MOST_BATCHES", 1)
+            assert await assign(site, None, campaign_id="c1") == (10, 4, True)
+            monkeypatch.setattr("actors.campaign.assigning.MOST_BATCHES", 9)
+            assert await assign(site, "ann", campaign_id="c1") == (10, 4, False)
+            assert await assign(site, "ben", assigned_seller="ann", campaign_id="c2") == (10, 10, False)
+            assert await assign(site, "ben", assigned_seller="nobody") == (0, 0, False)
+            assert await assign(site, None, status=LeadStatus.DONE) == (0, 0, False)
+            assert await assign(site, None, assigned_seller="ben") == (10, 10, False)
+            await site.until_done(ARCHIVE_CAMPAIGN, ArchiveCampaign(campaign_id="c1"))
+            assert await assign(site, "ben") == (20, 10, False)  # those of c1 stay as they are
+
+    play(story)
+
+
+def test_leads_are_assigned_by_whose_they_are_to_somebody_there_is() -> None:
+    async def story(site: Campaigns) -> None:
+        async with users(site, "ann"):
+            await draft(site)
+            ids = [(await create(site, mobile(at, BUSY), command=f"k{at}")).lead.id for at in range(3)]
+            own = frozenset({"lead.edit"})
+            assert await assign(site, "ann", user="ann", actions=own) == (0, 0, False)
+            await edit(site, ids[0], assigned_seller="ann")
+            assert await assign(site, None, user="ann", actions=own) == (1, 1, False)
+            with pytest.raises(Refusal) as refusal:
+                await assign(site, "eve")
+            assert (refusal.value.details or {})["field"] == "assigned_seller"
 
     play(story)

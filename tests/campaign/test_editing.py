@@ -20,7 +20,7 @@ from bus_schemas.call import EndReason
 from bus_schemas.campaign import CampaignAttemptClaimed, CampaignStatus, StopMode
 from bus_schemas.crm import EditLead
 from bus_schemas.errors import ErrorCode, Refusal
-from bus_schemas.lead import CampaignLeadChanged, LeadStatus, changes_in
+from bus_schemas.lead import CampaignLeadChanged, CampaignLeadsAssigned, LeadStatus, changes_in
 from tests.campaign.played import BY, ID, Played, lead_at, number_at
 
 S = LeadStatus
@@ -234,3 +234,17 @@ def _as_kept(state: Campaign) -> Campaign:
     for piece in pieces:
         rest = with_piece(rest, piece)
     return rest
+
+
+def test_leads_are_assigned_together_and_each_once() -> None:
+    played = Edited(leads=4)
+    played.edit(1, assigned_seller="op12")
+    decision = editing.assign(played.state, [0, 1, 3], "op12", BY, played.moment())
+    [event] = played.record(decision)
+    assert isinstance(event, CampaignLeadsAssigned) and event.places == (0, 3) and editing.assigned(decision) == 2
+    assert event.leads == tuple(at(played.state.leads, place).id for place in event.places)
+    assert [entry.seller for entry in each(played.state.leads)] == ["op12", "op12", None, "op12"]
+    assert editing.assign(played.state, [0, 1, 3], "op12", BY, played.moment()).events == ()
+    played.record(editing.assign(played.state, [0], None, BY, played.moment()))
+    assert at(played.state.leads, 0).seller is None
+    assert len(played.claim(5)) == 4  # it says nothing of who calls whom

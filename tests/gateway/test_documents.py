@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from bus_schemas.campaign import CAMPAIGN_LEAD_CHANGED
+from bus_schemas.campaign import CAMPAIGN_LEAD_CHANGED, CAMPAIGN_LEADS_ASSIGNED
 from bus_schemas.catalogue import RPCS, TOPICS
 from bus_schemas.errors import ErrorCode
 from bus_schemas.lead import CHANGEABLE
@@ -109,7 +109,9 @@ def test_live_updates_are_documented_as_they_are_said() -> None:
 
 
 INTERNAL = {"mono", "boot", "ref", "after_ref", "host", "heard"}  # what events tell owners alone
-NAMED = {CAMPAIGN_LEAD_CHANGED: {*CHANGEABLE, "place"}}  # what is known of people: boards hear which field it is
+NAMED = {
+    CAMPAIGN_LEAD_CHANGED: {*CHANGEABLE, "place"}, CAMPAIGN_LEADS_ASSIGNED: {"assigned_seller", "leads", "places"}
+}  # what is known of people: boards hear which field it is
 
 
 def test_an_update_says_every_field_of_its_kinds_events() -> None:

@@ -3,12 +3,14 @@
 from contextlib import closing
 from typing import Any
 
+import msgspec
 import pytest
 
-from actors.ledger.all_leads import one_of_all
+from actors.ledger.all_leads import Sought, leads_of_all, one_of_all
 from actors.ledger.store import JournalEntry
-from bus_schemas.campaign import CampaignAttemptEnded
-from bus_schemas.lead import CampaignLeadChanged, CrmLead, LeadStatus
+from actors.ledger.words import texts_in
+from bus_schemas.campaign import CampaignArchived, CampaignAttemptEnded
+from bus_schemas.lead import CampaignLeadChanged, CampaignLeadsAssigned, CrmLead, LeadStatus, ListAllLeads
 from tests.ledger.places import Files, Place
 from tests.ledger.test_all_leads import AT, Told
 
@@ -99,3 +101,34 @@ def test_one_lead_is_seen_by_whose_it_is(place: Place) -> None:
         spring.change(assigned_seller="op13")
         seen = {user: spring.one(user=user) is not None for user in ("anna", "op13", "op14")}
         assert seen == {"anna": True, "op13": True, "op14": False} and spring.one("l9") is None
+
+
+def assignable(store: Any, to: str | None, user: str | None = None, limit: int = 100, **wanted: Any) -> list[str]:
+    """Those that can be assigned to somebody, page by page."""
+    request, after, found = msgspec.convert({**wanted, "limit": limit}, ListAllLeads), None, list[str]()
+    sought = Sought(request, user, None, texts_in(request.text), to)
+    while True:
+        rows = store.read(leads_of_all(sought, after=after, many=False))
+        assert rows == store.read(leads_of_all(sought, after=after, many=True))
+        found += [f"{one.campaign_id}/{one.lead.id}" for _, one in rows[:limit]]
+        if len(rows) <= limit:
+            return found
+        after = rows[limit - 1][0]
+
+
+def test_those_are_to_be_assigned_that_are_not_yet(place: Place) -> None:
+    with closing(place.store()) as store:
+        spring = told(store)
+        spring.create("autumn", "boris"), spring.add("autumn", "l1", "l2", name="Петро")
+        spring.create("old", "anna"), spring.add("old", "l1")
+        spring.fold(CampaignArchived(campaign="old", at=AT, by="anna"))  # for the records alone
+        every = ["spring/l1", "spring/l2", "autumn/l1", "autumn/l2"]
+        assert assignable(store, "op12") == assignable(store, "op12", limit=1) == every
+        assert assignable(store, None) == []
+        about = {"campaign": "spring", "at": AT, "by": "anna", "assigned_seller": "op12"}
+        spring.fold(CampaignLeadsAssigned(**about, leads=("l1", "l2"), places=(1, 2)))
+        assert assignable(store, "op12") == every[2:] and assignable(store, None, limit=1) == every[:2]
+        assert assignable(store, "op13") == every and assignable(store, "op13", "boris") == every[2:]
+        assert assignable(store, "op13", text="марія") == every[:2] == spring.seen("op12", assigned_seller="op12")
+        assert assignable(store, "op13", campaign_id="spring", limit=1) == every[:2]
+        assert assignable(store, "op13", status="done") == []

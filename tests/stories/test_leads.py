@@ -123,3 +123,33 @@ async def test_what_a_lead_cannot_become_is_refused(admin: Client, campaign: str
     _, refused = await crm.edit(campaign, id, status="new")
     assert refused["details"] == {"status": "do_not_call", "may_become": []}
     assert await crm.one(campaign, id) == (200, one | {"status": "do_not_call"})
+
+
+async def test_leads_are_assigned_by_a_filter(admin: Client, stranger: Client, name: str, campaign: str) -> None:
+    crm, seller = Crm(admin), Crm(stranger)
+    for at in range(5):
+        await crm.create(campaign, mobile(FIRST + 30 + at, BUSY), name="Olena" if at else "Petro")
+
+    async def assign(client: Client, **body: Any) -> tuple[int, Any]:
+        return await client.post(f"{LEADS}/assign", body, part="workspace")
+
+    mine = {"campaign_id": campaign, "text": "olena"}
+    assert await assign(admin, filter=mine, assigned_seller=name, limit=3) == (
+        200, {"matched": 4, "changed": 3, "more": True}
+    )  # fmt: skip
+    assert (await assign(admin, filter=mine, assigned_seller=name))[1] == {"matched": 4, "changed": 1, "more": False}
+    assert (await assign(admin, filter=mine, assigned_seller=name))[1] == {"matched": 4, "changed": 0, "more": False}
+    assert len(await seller.listed(f"campaign_id={campaign}&assigned_seller={name}")) == 4
+    assert (await assign(stranger, filter={"campaign_id": campaign}, assigned_seller=None))[1]["changed"] == 4
+    assert await seller.listed(f"campaign_id={campaign}") == []
+    for body, field in (
+        ({"filter": {"colour": "red"}, "assigned_seller": name}, "filter.colour"),
+        ({"filter": {"text": "ab"}, "assigned_seller": name}, "text"),
+        ({"filter": {}, "assigned_seller": "nobody-of-that-name"}, "assigned_seller"),
+        ({"filter": {}}, "assigned_seller"),
+        ({"filter": {}, "assigned_seller": name, "limit": 10_001}, "limit"),
+    ):
+        status, refused = await assign(admin, **body)
+        assert (status, refused["code"], refused["details"]["field"]) == (400, "INVALID_PARAMS", field)
+    subjects = [entry["subject"] for entry in await admin.audit(f"action=POST%20{LEADS}/assign&result=OK")]
+    assert {"assigned_seller": name, "matched": 4, "changed": 3} in subjects
