@@ -8,9 +8,10 @@ import msgspec
 from msgspec.structs import replace
 
 from actors.campaign.crm import must_be_a_user
-from actors.runtime.bus import Bus
+from actors.runtime.bus import Bus, BusError
 from actors.runtime.context import Context
 from actors.runtime.ids import derived
+from actors.runtime.shards import NOT_NOW
 from actors.runtime.wire import Page, ask, forward
 from bus_schemas.crm import (
     ASSIGN_IN_CAMPAIGN,
@@ -41,6 +42,10 @@ class Assigning:
     async def assign(self, request: AssignLeads, context: Context) -> Page:
         if request.assigned_seller is not None:
             await must_be_a_user(self._bus, request.assigned_seller, context)
+        try:  # what is on record by now counts, whichever gateway has written it
+            context = replace(context, after=max(context.after, await self._bus.last_seq()))
+        except BusError:
+            raise NOT_NOW() from None
         found = await self._find(request, context)
         changed = seq = taken = batches = 0
         now = asyncio.get_running_loop().time

@@ -63,16 +63,10 @@ async def assign(site: Campaigns, to: str | None, limit: int = 1000, **wanted: A
     """How many leads were found, how many changed, and whether there are more."""
     site.commands += 1
     user, actions = wanted.pop("user", "op"), wanted.pop("actions", ALL)
-    context = Context(
-        command_id=f"a{site.commands}", user=user, actions=actions & ASSIGN_LEADS.needed, after=last(site)
-    )
+    context = Context(command_id=f"a{site.commands}", user=user, actions=actions & ASSIGN_LEADS.needed)
     request = AssignLeads(filter=LeadFilter(**wanted), assigned_seller=to, limit=limit)
     said = await ask(site.world.gateways[0], ASSIGN_LEADS, request, context)
     return said.matched, said.changed, said.more
-
-
-def last(site: Campaigns) -> int:
-    return len(site.world.broker.journal)
 
 
 @asynccontextmanager
