@@ -1,15 +1,17 @@
 """Leads one by one, as the workspace has them: what may be asked of a lead, wherever its campaign lives."""
 
 from collections.abc import Mapping
-from typing import Annotated
+from enum import StrEnum
+from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bus_schemas.campaign import ABSENT_CAMPAIGN
 from bus_schemas.contract import Rpc
 from bus_schemas.errors import ErrorCode
-from bus_schemas.fields import GivenTime, Id, Username
-from bus_schemas.lead import DIALS, NUMBERS, CrmLead, GetLead, GivenLead, LeadStatus
+from bus_schemas.fields import CallId, GivenTime, Id, Username, Utc
+from bus_schemas.lead import DIALS, NUMBERS, CrmLead, GetLead, GivenLead, LeadAttempt, LeadStatus
+from bus_schemas.note import NoteView
 from bus_schemas.permissions import Action
 
 A = Action
@@ -112,6 +114,54 @@ class AssignedInCampaign(Struct, frozen=True, kw_only=True):
     changed: int
 
 
+class GetTimeline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What has happened to a lead, the newest first. Calls and recordings are for who may see calls (`call.view`),
+    notes for who may see notes (`note.view`)."""
+
+    campaign_id: Id
+    lead: Id
+    limit: Annotated[int, Meta(ge=1, le=200)] = 50
+    cursor: Annotated[str, Meta(max_length=128)] | None = None
+
+
+class TimelineKind(StrEnum):
+    """What an entry is."""
+
+    ATTEMPT = "attempt"  # of the campaign to call it
+    CALL = "call"  # that came of one, or that an operator of the campaign was on
+    RECORDING = "recording"
+    NOTE = "note"  # to the lead, or to one of its calls
+    CHANGE = "change"  # by hand, or by an operator's word
+
+
+class TimelineCall(Struct, frozen=True, kw_only=True):
+    """A call to the lead. `disposition`: the word of its operator; `reason`: how it ended, null while it goes on."""
+
+    call_id: CallId
+    number: str
+    phase: str
+    answer_time: Utc | None = None
+    end_time: Utc | None = None
+    talk_seconds: int = 0
+    reason: str | None = None
+    disposition: str | None = None
+
+
+class TimelineEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing that has happened to a lead. `at`: when it began, or was done; `by`: who made the change, wrote the
+    note, or talked. The field that `kind` names says more: of a change `changes`, by field, what each then was; of a
+    recording where it is fetched."""
+
+    kind: TimelineKind
+    at: Utc
+    by: Username | None = None
+    attempt: LeadAttempt | None = None
+    call: TimelineCall | None = None
+    recording: str | None = None
+    note: NoteView | None = None
+    changes: dict[str, Any] | None = None  # any: of the type of the field of a lead
+
+
 SEES = frozenset({A.LEAD_VIEW_ANY})  # whose leads
 
 # fmt: off
@@ -129,6 +179,9 @@ ASSIGN_LEADS   = Rpc("ottb.v1.cmd.leads.assign",                    AssignLeads,
                      audit_fields=("assigned_seller", "matched", "changed"))
 GET_CRM_LEAD   = Rpc("ottb.v1.qry.lead.one",                        GetLead,    CrmLead, frozenset({E.NOT_FOUND}),
                      summary="One lead", permission=A.LEAD_VIEW, asks=SEES)
+LEAD_TIMELINE  = Rpc("ottb.v1.qry.lead.timeline", GetTimeline, list[TimelineEntry], frozenset({E.NOT_FOUND}),
+                     summary="What has happened to a lead", permission=A.LEAD_VIEW,
+                     asks=SEES | {A.CALL_VIEW, A.NOTE_VIEW})
 
 # Between parts of the platform.
 FIND_ASSIGNABLE = Rpc("ottb.v1.qry.lead.assignable",                FindAssignable, Assignable, frozenset(),

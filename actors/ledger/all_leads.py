@@ -189,7 +189,7 @@ def one_of_all(campaign: str, lead: str, user: str | None) -> Query[CrmLead]:
     return Query(found if user is None else found.where(_own(user)), made_of(LeadRow, _view))
 
 
-def _whose(context: Context) -> str | None:
+def whose(context: Context) -> str | None:
     """Whose leads somebody sees; None: all."""
     return None if Action.LEAD_VIEW_ANY in context.actions else context.user
 
@@ -205,7 +205,7 @@ class LeadAnswers(Answers):
         )
 
     async def one_lead(self, request: GetLead, context: Context) -> CrmLead:
-        found = await self.one(context, one_of_all(request.campaign_id, request.lead, _whose(context)))
+        found = await self.one(context, one_of_all(request.campaign_id, request.lead, whose(context)))
         if found is None:
             raise NO_LEAD()
         return found
@@ -228,7 +228,7 @@ class LeadAnswers(Answers):
     def _sought(self, wanted: ListAllLeads, context: Context) -> Sought:
         must_be_an_outcome(wanted.outcome)
         numbers, texts = parts_in(wanted.number, self.region), texts_in(wanted.text)
-        return Sought(with_moments(wanted, *TIMES), _whose(context), numbers, texts)
+        return Sought(with_moments(wanted, *TIMES), whose(context), numbers, texts)
 
     async def all_leads(self, request: ListAllLeads, context: Context) -> Page:
         sought, after = self._sought(request, context), from_cursor_of_two(request.cursor)

@@ -281,7 +281,7 @@ def one_lead(campaign: str, lead: str) -> Query[LeadView]:
 def attempts_on(campaign: str, lead: str) -> Query[LeadAttempt]:
     """All of them, oldest first."""
     found = sa.select(ATTEMPTS).where(ATTEMPTS.c.lead == key_of(campaign, lead)).order_by(ATTEMPTS.c.attempt)
-    return Query(found, made_of(AttemptRow, _attempt))
+    return Query(found, made_of(AttemptRow, attempt_of))
 
 
 def by_status(campaign: str) -> Query[tuple[LeadStatus, int]]:
@@ -353,7 +353,8 @@ def line_of(view: LeadView) -> LeadLine:
     }  # fmt: skip
 
 
-def _attempt(row: AttemptRow) -> LeadAttempt:
+def attempt_of(row: AttemptRow) -> LeadAttempt:
+    """As it is shown."""
     return LeadAttempt(
         attempt=row.attempt, number=row.number, at=row.at, ended=row.ended, outcome=row.outcome, call_id=row.call_id,
         talk_seconds=row.talk_seconds, why=row.why, operator=row.operator,

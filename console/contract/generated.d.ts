@@ -1137,6 +1137,27 @@ export interface paths {
         patch: operations["patch_api_crm_leads_campaign_id_lead"];
         trace?: never;
     };
+    "/api/crm/leads/{campaign_id}/{lead}/timeline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What has happened to a lead
+         * @description What has happened to a lead, the newest first. Calls and recordings are for who may see calls (`call.view`),
+         *         notes for who may see notes (`note.view`).
+         */
+        get: operations["get_api_crm_leads_campaign_id_lead_timeline"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/do-not-call": {
         parameters: {
             query?: never;
@@ -3985,6 +4006,102 @@ export interface components {
             assigned_seller?: string | null;
         };
         /**
+         * GetTimeline
+         * @description What has happened to a lead, the newest first. Calls and recordings are for who may see calls (`call.view`),
+         *         notes for who may see notes (`note.view`).
+         */
+        GetTimeline: {
+            campaign_id: string;
+            lead: string;
+            /** @default 50 */
+            limit: number;
+            /** @default null */
+            cursor: string | null;
+        };
+        /**
+         * TimelineEntry
+         * @description One thing that has happened to a lead. `at`: when it began, or was done; `by`: who made the change, wrote the
+         *         note, or talked. The field that `kind` names says more: of a change `changes`, by field, what each then was; of a
+         *         recording where it is fetched.
+         */
+        TimelineEntry: {
+            kind: components["schemas"]["TimelineKind"];
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @default null */
+            by: string | null;
+            /** @default null */
+            attempt: components["schemas"]["LeadAttempt"] | null;
+            /** @default null */
+            call: components["schemas"]["TimelineCall"] | null;
+            /** @default null */
+            recording: string | null;
+            /** @default null */
+            note: components["schemas"]["NoteView"] | null;
+            /** @default null */
+            changes: Record<string, never> | null;
+        };
+        /**
+         * TimelineKind
+         * @description What an entry is.
+         * @enum {unknown}
+         */
+        TimelineKind: "attempt" | "call" | "change" | "note" | "recording";
+        /**
+         * TimelineCall
+         * @description A call to the lead. `disposition`: the word of its operator; `reason`: how it ended, null while it goes on.
+         */
+        TimelineCall: {
+            /** @example c_882 */
+            call_id: string;
+            number: string;
+            phase: string;
+            /** @default null */
+            answer_time: string | null;
+            /** @default null */
+            end_time: string | null;
+            /** @default 0 */
+            talk_seconds: number;
+            /** @default null */
+            reason: string | null;
+            /** @default null */
+            disposition: string | null;
+        };
+        /**
+         * NoteView
+         * @description One note. `timestamp`: when it was added. `version`: 1, and one more with each edit; `edited`: when it was the
+         *         last time. `mentions`: the users in its text that there were when it was written.
+         */
+        NoteView: {
+            /** @example n_5k2a */
+            note: string;
+            text: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            timestamp: string;
+            /** @example op12 */
+            author: string;
+            /** @default null */
+            call_id: string | null;
+            /** @default null */
+            campaign_id: string | null;
+            /** @default null */
+            lead: string | null;
+            /** @default [] */
+            mentions: string[];
+            /** @default 1 */
+            version: number;
+            /** @default null */
+            edited: string | null;
+            /** @default null */
+            deleted: string | null;
+        };
+        /**
          * ListDoNotCall
          * @description Entries in the order in which they came. `number`: whole, or as it begins. `source`, `by`: from where and by whom
          *         they came. `removed`: those that were taken off, instead. `format=csv` gives a table, which can be imported.
@@ -4681,37 +4798,6 @@ export interface components {
             campaign_id: string | null;
             /** @default null */
             lead: string | null;
-        };
-        /**
-         * NoteView
-         * @description One note. `timestamp`: when it was added. `version`: 1, and one more with each edit; `edited`: when it was the
-         *         last time. `mentions`: the users in its text that there were when it was written.
-         */
-        NoteView: {
-            /** @example n_5k2a */
-            note: string;
-            text: string;
-            /**
-             * @description UTC, ISO 8601.
-             * @example 2025-11-15T10:30:00Z
-             */
-            timestamp: string;
-            /** @example op12 */
-            author: string;
-            /** @default null */
-            call_id: string | null;
-            /** @default null */
-            campaign_id: string | null;
-            /** @default null */
-            lead: string | null;
-            /** @default [] */
-            mentions: string[];
-            /** @default 1 */
-            version: number;
-            /** @default null */
-            edited: string | null;
-            /** @default null */
-            deleted: string | null;
         };
         /**
          * ListCallNotes
@@ -14094,6 +14180,98 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    get_api_crm_leads_campaign_id_lead_timeline: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                campaign_id: string;
+                lead: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TimelineEntry"][];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
             /** @description INTERNAL */
             500: {
                 headers: {

@@ -55,7 +55,7 @@ from bus_schemas.campaign import (
 )
 from bus_schemas.campaign_outlook import DRY_RUN, EXPLAIN_CAMPAIGN
 from bus_schemas.campaign_telemetry import CAMPAIGN_TELEMETRY, CampaignTelemetry
-from bus_schemas.crm import ASSIGN_LEADS, CREATE_LEAD, EDIT_LEAD, GET_CRM_LEAD
+from bus_schemas.crm import ASSIGN_LEADS, CREATE_LEAD, EDIT_LEAD, GET_CRM_LEAD, LEAD_TIMELINE
 from bus_schemas.errors import misfit
 from bus_schemas.fields import Id, Utc
 from bus_schemas.lead import (
@@ -156,6 +156,7 @@ ROUTES = (
     Route("POST",  "/api/crm/leads/assign",            ASSIGN_LEADS,       200, P.WORKSPACE, True),
     Route("GET",   "/api/crm/leads/{campaign_id}/{lead}", GET_CRM_LEAD,    200, P.WORKSPACE),
     Route("PATCH", "/api/crm/leads/{campaign_id}/{lead}", EDIT_LEAD,       200, P.WORKSPACE),
+    Route("GET",   "/api/crm/leads/{campaign_id}/{lead}/timeline", LEAD_TIMELINE, 200, P.WORKSPACE),
 )
 # fmt: on
 

@@ -8,7 +8,7 @@ import pytest
 from simulators.carrier.rules import mobile
 from tests.stories.test_point import made
 from tests.support.js_client import JsClient
-from tests.support.site import Client, Site
+from tests.support.site import Client, Site, until
 
 ALL, LEADS = "/api/autodialer/campaigns", "/api/crm/leads"
 BUSY = "0001"
@@ -153,3 +153,37 @@ async def test_leads_are_assigned_by_a_filter(admin: Client, stranger: Client, n
         assert (status, refused["code"], refused["details"]["field"]) == (400, "INVALID_PARAMS", field)
     subjects = [entry["subject"] for entry in await admin.audit(f"action=POST%20{LEADS}/assign&result=OK")]
     assert {"assigned_seller": name, "matched": 4, "changed": 3} in subjects
+
+
+async def test_what_has_happened_to_a_lead_is_shown_to_whose_it_is(
+    admin: Client, stranger: Client, name: str, campaign: str
+) -> None:
+    boss, seller = Crm(admin), Crm(stranger)
+    _, lead = await boss.create(campaign, mobile(FIRST + 50, "2001"))
+    path = f"{LEADS}/{campaign}/{lead['lead']['id']}/timeline"
+
+    async def timeline(client: Client, query: str = "") -> tuple[int, Any]:
+        return await client.get(path + query, part="workspace")
+
+    assert await timeline(admin) == (200, [])
+    assert (await timeline(stranger))[0] == 404
+    await boss.edit(campaign, lead["lead"]["id"], assigned_seller=name)
+    assert (await seller.edit(campaign, lead["lead"]["id"], name="Olena"))[0] == 200
+    note = {"campaign_id": campaign, "lead": lead["lead"]["id"], "text": "Prefers mornings"}
+    assert (await stranger.post("/api/crm/note", note, part="workspace"))[0] == 201
+    assert (await admin.post(f"{ALL}/{campaign}/resume"))[0] == 200
+    calls = await until(lambda: timeline(stranger), lambda seen: {"call"} <= {one["kind"] for one in seen[1]}, 60)
+    _, found = await until(lambda: timeline(stranger), lambda seen: seen[1][0]["kind"] != "note", 30)
+    assert calls[0] == 200 and [one["kind"] for one in found][-3:] == ["note", "change", "change"]
+    assert {"attempt", "call"} <= {one["kind"] for one in found}
+    assert [(one["by"], one["changes"]) for one in found if one["kind"] == "change"] == [
+        (name, {"name": "Olena"}), ("admin", {"assigned_seller": name})
+    ]  # fmt: skip
+    [call] = [one["call"] for one in found if one["kind"] == "call"]
+    [attempt] = [one["attempt"] for one in found if one["kind"] == "attempt"]
+    assert (attempt["call_id"], attempt["outcome"]) == (call["call_id"], "answered")
+    pages, query = list[Any](), "?limit=1"
+    for _ in found:
+        pages += (await timeline(stranger, query))[1]
+        query = f"?limit=1&cursor={stranger.last_headers.get('X-Next-Cursor')}"
+    assert pages == found
