@@ -10,6 +10,7 @@ from actors.campaign.places import at
 from actors.campaign.record import CALLABLE, OVER, Campaign, Entry, tried, under_way
 from actors.runtime.clock import Moment
 from actors.runtime.decision import NOTHING, Decision, SetTimer
+from bus_schemas.campaign import CAMPAIGN_IS_ARCHIVED, CampaignStatus
 from bus_schemas.crm import EditLead
 from bus_schemas.errors import ErrorCode, RefusalTemplate, misfit
 from bus_schemas.lead import CampaignLeadChanged, CampaignLeadsAssigned, Lead, LeadStatus
@@ -41,6 +42,7 @@ def edit(
 ) -> CampaignDecision:
     """Change a lead. `known`: as it is on record; `wanted`: as what is known of it is to be. `whose`: the place of the
     lead that has a number, or had it first. What stays the same goes on no record. Raises Refusal(CONFLICT)."""
+    _must_not_be_archived(campaign)
     entry = at(campaign.leads, place)
     changes: dict[str, Any] = {
         field: getattr(wanted, field) for field in PLAIN if getattr(wanted, field) != getattr(known, field)
@@ -65,7 +67,8 @@ def edit(
 def assign(
     campaign: Campaign, places: Iterable[int], seller: str | None, by: str, now: Moment
 ) -> CampaignDecision:
-    """Assign leads to a user; None: to nobody. Those that are already go on no record."""
+    """Assign leads to a user; None: to nobody. Those that are already go on no record. Raises Refusal(CONFLICT)."""
+    _must_not_be_archived(campaign)
     found = {place: entry.id for place in places if (entry := at(campaign.leads, place)).seller != seller}
     if not found:
         return NOTHING
@@ -74,6 +77,12 @@ def assign(
         places=tuple(found),
     )  # fmt: skip
     return Decision(events=(event,))
+
+
+def _must_not_be_archived(campaign: Campaign) -> None:
+    """One that is has an owner for some seconds more."""
+    if campaign.status is CampaignStatus.ARCHIVED:
+        raise CAMPAIGN_IS_ARCHIVED()
 
 
 def assigned(decision: CampaignDecision) -> int:

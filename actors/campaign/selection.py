@@ -19,7 +19,7 @@ from math import ceil, inf
 from msgspec import UNSET
 
 from actors.campaign.places import at, each
-from actors.campaign.record import CALLABLE, Campaign, Entry, under_way
+from actors.campaign.record import CALLABLE, Campaign, Entry, all_numbers, under_way
 from actors.leads.lead import id_of
 from actors.telephony.numbers import home_of
 from bus_schemas.campaign import (
@@ -72,13 +72,14 @@ class Selection:
     # --- whom there is
 
     def knows(self, campaign: Campaign, id: str) -> bool:
-        """Whether it is the id of a lead, or of a number of one (`id_of`). A number that gave a lead its id stays that
-        one's, so that a list with it brings the lead in no second time."""
+        """Whether it is the id of a lead, or of a number of one (`id_of`). A number that gave a lead its id, or that it
+        was called on, stays that one's: so a list with it brings the lead in no second time, and no cap is got round
+        by giving a number to another lead."""
         place = self._places.get(id)
         if place is None:
             return False
         entry = at(campaign.leads, place)  # which may have had it, and has it no more
-        return id == entry.id or any(id == id_of(number) for number in entry.numbers.split(" "))
+        return id == entry.id or any(id == id_of(number) for number in all_numbers(entry))
 
     def place_of(self, campaign: Campaign, lead: str) -> int | None:
         """The place of a lead, by its id."""
@@ -91,9 +92,9 @@ class Selection:
         return self._places[key] if self.knows(campaign, key) else None
 
     def place_with(self, campaign: Campaign, number: str) -> int | None:
-        """The place of the lead that has a number, E.164."""
+        """The place of the lead that has a number, E.164, or was called on it."""
         place = self._places.get(id_of(number))
-        return place if place is not None and number in at(campaign.leads, place).numbers.split(" ") else None
+        return place if place is not None and number in all_numbers(at(campaign.leads, place)) else None
 
     @property
     def left(self) -> int:
@@ -236,7 +237,7 @@ class Selection:
             self._settle(campaign, event.place, entry)
 
     def _know(self, place: int, entry: Entry) -> None:
-        for number in entry.numbers.split(" "):
+        for number in all_numbers(entry):
             key = id_of(number)
             if key != entry.id:
                 self._places[key] = place

@@ -163,8 +163,8 @@ def _small(lead: Lead) -> Lead:
 def _renewed(own: Mapping[str, str], changes: Mapping[str, str | None]) -> Mapping[str, str]:
     if not changes:
         return own
-    for key in changes:
-        if not 0 < len(key) <= KEY or tidy(key) != key:
+    for key, text in changes.items():
+        if text and not (0 < len(key) <= KEY and tidy(key) == key):  # another that is there may go
             raise Unfit("custom", "shape", f"names of fields are 1 to {KEY} characters, without blanks around them")
     found = {**own, **{key: tidy(undefused(text or "")) for key, text in changes.items()}}
     return _custom({CUSTOM_PREFIX + key: text for key, text in found.items()})

@@ -132,6 +132,15 @@ def test_who_is_of_a_run_that_is_over_is_not_to_be_called_again() -> None:
     assert played.edit(status=S.INVALID) == {"status": S.INVALID}
 
 
+def test_a_lead_of_an_archived_campaign_stays_as_it_is() -> None:
+    played = Edited()
+    played.record(machine.stop(played.state, StopMode.DRAIN, BY, played.moment()))
+    played.record(machine.archive(played.state, BY, played.moment()))
+    assert played.refused(name="Olena") == {}
+    with pytest.raises(Refusal, match="archived"):
+        editing.assign(played.state, [0], "op12", BY, played.moment())
+
+
 def test_numbers_stay_while_the_lead_is_called_and_all_else_changes() -> None:
     played = Edited()
     [claim] = played.claim()
@@ -169,6 +178,18 @@ def test_another_leads_number_is_no_leads_and_one_that_is_gone_is() -> None:
     assert played.edit(numbers=(number_at(9),)) == {"numbers": (number_at(9),)}
     found = played.run(lead_at(0), lead_at(1), lead_at(8), lead_at(9), lead_at(7))
     assert (found.accepted, found.duplicates) == (1, 4)
+
+
+def test_a_number_that_a_lead_was_called_on_stays_its_own() -> None:
+    played = Edited(leads=2)
+    played.edit(numbers=(number_at(8),))
+    [claim] = played.claim()
+    played.over(claim, EndReason.BUSY)
+    played.edit(numbers=(number_at(9),))
+    assert played.refused(1, numbers=(number_at(8),)) == {"lead": id_of(number_at(0))}
+    assert (played.run(lead_at(8)).duplicates, played.state.open) == (1, 0)
+    assert played.edit(numbers=(number_at(8),)) == {"numbers": (number_at(8),)}
+    assert played.called() == [(number_at(8), "busy")]
 
 
 def test_a_lead_whose_numbers_were_none_is_called_on_another() -> None:
@@ -218,8 +239,8 @@ def _must_be_sound(played: Edited) -> None:
         assert entry.numbers == " ".join(played.known[place].numbers)
         if under_way(entry):
             assert mine[-1].number in entry.numbers.split(" ")
-    numbers = [number for entry in each(state.leads) for number in entry.numbers.split(" ")]
-    assert len(numbers) == len(set(numbers))
+    numbers = [number for entry in each(state.leads) for number in all_numbers(entry)]
+    assert len(numbers) == len(set(numbers))  # so caps of a number are of one lead
     anew = Selection(state)
     assert played.selection is not None
     for number in map(number_at, range(12)):

@@ -141,6 +141,7 @@ def test_a_lead_is_renewed_as_a_row_is_read() -> None:
     assert Rows(RULES).renewed(lead, {}, {}, None) == lead
     other = Rows(RULES).renewed(lead, {"name": " Ann\n Smith ", "priority": ""}, {"plan": None, "city": ""}, None)
     assert other == replace(lead, name="Ann Smith", priority=0, custom={})
+    assert Rows(RULES).renewed(replace(lead, custom={" x\n": "1"}), {}, {" x\n": None}, None).custom == {}
     other = Rows(RULES).renewed(lead, {}, {"age": " 30 "}, ["067 123 00 06", "+380671230006", "0991230006"])
     assert other.custom == {"city": "Kyiv", "plan": "a", "age": "30"}
     assert other.numbers == ("+380671230006", "+380991230006") and other.id == lead.id
