@@ -171,9 +171,10 @@ CREATE_LEAD    = Rpc("ottb.v1.cmd.campaign.{campaign_id}.create_lead", CreateLea
                      summary="Add one lead to a campaign", timeout=10.0, fallback=ABSENT_CAMPAIGN,
                      permission=A.LEAD_EDIT, asks=DIALS, audit_fields=("campaign_id", "lead.id"))
 EDIT_LEAD      = Rpc("ottb.v1.cmd.campaign.{campaign_id}.edit_lead", EditLead,  CrmLead,
-                     frozenset({E.NOT_FOUND, E.CONFLICT}),
+                     frozenset({E.NOT_FOUND, E.CONFLICT, E.PERMISSION_DENIED}),
                      summary="Change a lead", timeout=10.0, fallback=ABSENT_CAMPAIGN,
-                     permission=A.LEAD_EDIT, asks=SEES, audit_fields=("campaign_id", "lead.id"), audit_changes=True)
+                     permission=A.LEAD_EDIT, asks=SEES | {A.SLOT_USE_ANY}, audit_fields=("campaign_id", "lead.id"),
+                     audit_changes=True)
 ASSIGN_LEADS   = Rpc("ottb.v1.cmd.leads.assign",                    AssignLeads, LeadsAssigned, frozenset(),
                      summary="Assign the leads that a filter finds", timeout=25.0, permission=A.LEAD_EDIT, asks=SEES,
                      audit_fields=("assigned_seller", "matched", "changed"))

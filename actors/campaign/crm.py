@@ -10,6 +10,7 @@ from actors.campaign.actor import CampaignActor
 from actors.campaign.orders import Add, Assign, Edit
 from actors.campaign.places import at
 from actors.campaign.record import Campaign, text_of
+from actors.dialing.in_whose_name import must_dial_for
 from actors.dialing.rules import DialRules
 from actors.leads.given import changes_of, texts_of
 from actors.leads.lead import Accepted, InvalidRow, Unfit
@@ -105,10 +106,12 @@ class LeadsOnShard:
             await must_be_a_user(self._host.bus, request.assigned_seller, context)
         id = request.campaign_id
         for _ in range(LOOKS):
-            actor, _ = self._campaign(id)
+            actor, campaign = self._campaign(id)
             known_at = actor.seq
             seen = await self._seen(request, context, known_at)
             wanted = self._wanted(seen.lead, request)
+            if wanted.numbers != seen.lead.numbers:  # which the campaign calls
+                must_dial_for(campaign.by, campaign.settings, context)
             order = Edit(request=request, known=seen.lead, wanted=wanted, known_at=known_at)
             changed = await self._host.order(CampaignActor, id, order, context)
             if changed is not None:

@@ -275,10 +275,14 @@ def test_a_lead_is_changed_by_whose_it_is_or_who_sees_all() -> None:
                 await edit(site, id, user=who, actions=own, name="Eve")
             assert refusal.value.code is ErrorCode.NOT_FOUND
         await edit(site, id, user="eve", name="E")  # who sees all
+        with pytest.raises(Refusal) as refusal:  # it would have the maker's slots call it
+            await edit(site, id, user="eve", actions=own | {"lead.view_any"}, numbers=(mobile(3, BUSY),))
+        assert refusal.value.code is ErrorCode.PERMISSION_DENIED
+        await edit(site, id, user="eve", actions=own | {"lead.view_any"}, numbers=(NUMBER,), name="F")  # the same one
         await edit(site, id, user="op", actions=own, name="O")  # who made the campaign
         with pytest.raises(Refusal):
             await edit(site, "l_none", name="E")
-        assert changes(site) == 2
+        assert changes(site) == 3
 
     play(story)
 

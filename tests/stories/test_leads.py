@@ -84,7 +84,10 @@ async def test_a_lead_is_changed_by_its_seller_and_heard_live(
         assert (await socket.ask("subscribe:campaigns", {"campaign": campaign}))["error"] is False
         status, given = await boss.edit(campaign, id, assigned_seller=name)
         assert (status, given["assigned_seller"]) == (200, name)
-        wanted = {"name": "Olena Koval", "numbers": [mobile(FIRST + 11, BUSY)], "custom": {"city": None, "age": "30"}}
+        numbers = {"numbers": [mobile(FIRST + 11, BUSY)]}
+        assert (await seller.edit(campaign, id, **numbers))[0] == 403  # the admin's slots would call it
+        assert (await admin.call("PATCH", f"{ALL}/{campaign}", {"operators": "team"}))[0] == 200
+        wanted = {"name": "Olena Koval", **numbers, "custom": {"city": None, "age": "30"}}
         status, found = await seller.edit(campaign, id, **wanted, status="done")
         assert (status, found["status"], found["lead"]["custom"]) == (200, "done", {"age": "30"})
         await socket.expect(lambda heard: "status" in heard.get("payload", {}).get("data", {}).get("fields", []))
