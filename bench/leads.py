@@ -20,7 +20,7 @@ import msgspec
 from actors.adapters.ledger.postgresql import PostgresLedger
 from actors.adapters.ledger.sqlite import SqliteLedger
 from actors.adapters.ledger.store import SqlStore
-from actors.ledger.all_leads import COUNTED, Sought, how_many, leads_of_all
+from actors.ledger.all_leads import Sought, how_many, leads_of_all
 from actors.ledger.numbers import parts_in
 from actors.ledger.store import JournalEntry
 from actors.ledger.words import texts_in
@@ -34,6 +34,7 @@ from bus_schemas.campaign import (
     CampaignLeadsAdded,
     CampaignSettings,
 )
+from bus_schemas.crm import COUNTED
 from bus_schemas.lead import Lead, LeadStatus, ListAllLeads
 
 LEADS, TOGETHER, GROUP = 1_000_000, 500, 10  # TOGETHER: of one event; GROUP: events of one transaction

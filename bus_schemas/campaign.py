@@ -19,6 +19,8 @@ from bus_schemas.kinds import Kind
 from bus_schemas.lead import (
     DIALS,
     SEES,
+    CampaignLeadChanged,
+    CampaignLeadsAssigned,
     ExplainLead,
     GivenLead,
     Lead,
@@ -559,7 +561,7 @@ CampaignEvent = (
     CampaignCreated | CampaignActivated | CampaignConfigured | CampaignLeadsAdded | CampaignStarted | CampaignPaused
     | CampaignResumed | CampaignDraining | CampaignStopped | CampaignFinished | CampaignArchived
     | CampaignAttemptClaimed | CampaignAttemptOffered | CampaignAttemptJoined | CampaignAttemptEnded
-    | CampaignLeadMarked
+    | CampaignLeadMarked | CampaignLeadChanged | CampaignLeadsAssigned
 )  # fmt: skip
 
 # fmt: off
@@ -580,4 +582,6 @@ CAMPAIGN_ATTEMPT_OFFERED = Topic(EVENTS + "attempt_offered", CampaignAttemptOffe
 CAMPAIGN_ATTEMPT_JOINED  = Topic(EVENTS + "attempt_joined",  CampaignAttemptJoined,  "An operator has taken the call")
 CAMPAIGN_ATTEMPT_ENDED   = Topic(EVENTS + "attempt_ended",   CampaignAttemptEnded,   "What became of an attempt")
 CAMPAIGN_LEAD_MARKED     = Topic(EVENTS + "lead_marked",     CampaignLeadMarked,     "What becomes of a lead")
+CAMPAIGN_LEAD_CHANGED    = Topic(EVENTS + "lead_changed",    CampaignLeadChanged,    "A lead was changed")
+CAMPAIGN_LEADS_ASSIGNED  = Topic(EVENTS + "leads_assigned",  CampaignLeadsAssigned,  "Leads were assigned to a user")
 # fmt: on

@@ -11,6 +11,7 @@ from bus_schemas import (
     campaign,
     campaign_outlook,
     campaign_telemetry,
+    crm,
     dashboard,
     do_not_call,
     gateway,
@@ -33,7 +34,7 @@ from bus_schemas.permissions import Action
 from bus_schemas.rights import rights
 
 FILES: tuple[ModuleType, ...] = (
-    audit, call, campaign, campaign_outlook, campaign_telemetry, dashboard, do_not_call, gateway, host, imports,
+    audit, call, campaign, campaign_outlook, campaign_telemetry, crm, dashboard, do_not_call, gateway, host, imports,
     introspection, lead, link, log, note, operator, preview, slot, trunk, user,
 )  # fmt: skip
 

@@ -68,8 +68,9 @@ class Rpc(Generic[Request, Reply]):
 
     `permission`: what the asker needs; the doors ask for it and whoever answers asks again. None: a line between
     parts of the platform, which no door offers. `asks`: further actions that the answerer looks at. `audit_fields`: the
-    fields that name the thing concerned, in the request or in the reply, for the audit; `audit_changes`: also the names
-    of those that the request gives beside them, without what they are to be.
+    fields that name the thing concerned, in the request or in the reply, for the audit (`a.b`: what names an `a` that
+    the reply shows whole); `audit_changes`: also the names of those that the request gives beside them, without
+    what they are to be.
     `when_full`: it is done also when the journal is nearly full: it ends something, or whoever answers knows best.
     `fallback`: who is asked, with the same body, when nobody owns the thing: the records know whether it never was, is
     over, or has lost its owner for a moment. A line without a field in its subject is for any host.

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bus_schemas.contract import READ_AGAIN, Rpc
 from bus_schemas.errors import ErrorCode
@@ -169,7 +169,8 @@ class GetLead(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 class LeadView(Struct, frozen=True, kw_only=True):
     """One lead. `attempts`: how many; `last_outcome`: of the last one, null while it is under way. `callback`: when it
-    wants to be called, by `operator`; null: by any. `disposition`: the last word of an operator."""
+    wants to be called, by `operator`; null: by any. `disposition`: the last word of an operator. `assigned_seller`: to
+    whom it was assigned."""
 
     lead: Lead
     status: LeadStatus
@@ -179,11 +180,12 @@ class LeadView(Struct, frozen=True, kw_only=True):
     callback: Utc | None = None
     operator: Username | None = None
     disposition: str | None = None
+    assigned_seller: Username | None = None
 
 
 class CrmLead(Struct, frozen=True, kw_only=True):
-    """One lead of a campaign. `assigned_seller`: the operator who is to call it back; null: any. The rest is as in the
-    list of its campaign."""
+    """One lead of a campaign. `assigned_seller`: the operator who is to call it back, else to whom it was assigned;
+    null: nobody. The rest is as in the list of its campaign."""
 
     campaign_id: Id
     lead: Lead
@@ -243,6 +245,46 @@ class LeadHistory(Struct, frozen=True, kw_only=True):
 
     lead: LeadView
     attempts: list[LeadAttempt]
+
+
+class CampaignLeadChanged(Struct, frozen=True, kw_only=True):
+    """Somebody has changed a lead: the fields that are there. `custom`: of the fields of its own those that are new;
+    null: it is gone. With a `status` it wants to be called back at no time any more."""
+
+    campaign: Id
+    at: Utc
+    by: Username
+    lead: Id
+    place: int
+    numbers: tuple[str, ...] | UnsetType = UNSET
+    name: str | UnsetType = UNSET
+    timezone: str | UnsetType | None = UNSET
+    priority: int | UnsetType = UNSET
+    language: str | UnsetType | None = UNSET
+    source: str | UnsetType = UNSET
+    consent: bool | UnsetType | None = UNSET
+    custom: Mapping[str, str | None] | UnsetType = UNSET
+    status: LeadStatus | UnsetType = UNSET
+    assigned_seller: Username | UnsetType | None = UNSET
+
+
+CHANGEABLE = CampaignLeadChanged.__struct_fields__[5:]  # what can be changed of a lead
+
+
+def changes_in(event: CampaignLeadChanged) -> dict[str, Any]:
+    """The fields that were changed, with what they are now."""
+    return {field: value for field in CHANGEABLE if (value := getattr(event, field)) is not UNSET}
+
+
+class CampaignLeadsAssigned(Struct, frozen=True, kw_only=True):
+    """Several leads were assigned to a user at once; null: they are nobody's. `places`: of each of the leads."""
+
+    campaign: Id
+    at: Utc
+    by: Username
+    assigned_seller: Username | None
+    leads: tuple[Id, ...]
+    places: tuple[int, ...]
 
 
 LeadLine = dict[str, str | int]  # a row of a table

@@ -54,6 +54,7 @@ class Action(StrEnum):
     PIPELINE_RUN = "pipeline.run"
     LEAD_VIEW = "lead.view"  # the leads of all campaigns in one list
     LEAD_VIEW_ANY = "lead.view_any"  # also those of others' campaigns
+    LEAD_EDIT = "lead.edit"  # add leads one by one, and change those that one sees
     LOG_VIEW = "log.view"  # events of the platform's log that one has sent
     LOG_VIEW_ANY = "log.view_any"  # also those of others, and of the platform itself
     LOG_WRITE = "log.write"
@@ -98,6 +99,7 @@ MODULES: Mapping[str, Mapping[str, frozenset[Action]]] = {
         "view": frozenset({A.CALL_VIEW, A.SLOT_VIEW, A.NOTE_VIEW, A.LEAD_VIEW, A.DASHBOARD_VIEW, A.OPERATOR_VIEW}),
         "call": frozenset({A.CALL_START, A.CALL_END, A.OPERATOR_SET, A.CALL_DISPOSITION}),
         "note": frozenset({A.NOTE_WRITE}),
+        "lead": frozenset({A.LEAD_EDIT}),
     },
     "POINT": {
         "read": frozenset({A.USER_VIEW, A.ROLE_VIEW}),
@@ -115,10 +117,10 @@ BUILT_IN_ROLES: Mapping[str, Permissions] = {
     "supervisor": {
         "OTTB": ("read", "read_all", "write", "supervise", "listen", "campaign"),
         "DCI": ("read", "read_all", "write"),
-        "WORKSPACE": ("view", "call", "note"),
+        "WORKSPACE": ("view", "call", "note", "lead"),
         "POINT": ("read", "token"),
     },
-    "operator": {"OTTB": ("read",), "DCI": ("read", "write", "run"), "WORKSPACE": ("view", "call", "note")},
+    "operator": {"OTTB": ("read",), "DCI": ("read", "write", "run"), "WORKSPACE": ("view", "call", "note", "lead")},
     "devops": {
         "OTTB": ("read", "slot.view_any", "write", "maintain", "shell", "metrics"),
         "DCI": ("read", "read_all", "write", "run"),

@@ -252,8 +252,11 @@ def subject_of(rpc: Rpc[Any, Any], request: Any, reply: bytes) -> dict[str, str 
         decoded = msgspec.json.decode(reply)
         answered = decoded if isinstance(decoded, dict) else {}
     found: dict[str, str | int] = {}
-    for name in rpc.audit_fields:
+    for field in rpc.audit_fields:
+        name, _, inner = field.partition(".")
         value = answered.get(name, getattr(request, name, None))
+        if inner and isinstance(value, dict):
+            value = value.get(inner)
         if isinstance(value, list | dict):
             found[name] = _escaped(_listed(value))[:LONGEST_LIST]
         elif isinstance(value, int | str) and not isinstance(value, bool):  # which is an int, but not on record

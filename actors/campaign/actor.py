@@ -6,10 +6,11 @@ some, and waits. So a slot that becomes idle is dialled on as soon as its host s
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from msgspec.structs import replace
 
-from actors.campaign import machine, previewing, words
+from actors.campaign import editing, machine, previewing, words
 from actors.campaign.answered import Answered, GiveUp, TakeCall
 from actors.campaign.caps import Caps
 from actors.campaign.carriage import Carriage, There, Whose
@@ -24,7 +25,7 @@ from actors.campaign.lines import Ask, Held, HeldLines
 from actors.campaign.list_news import ListNews, ListsChanged, Watch
 from actors.campaign.machine import NEXT, CampaignDecision, Ran
 from actors.campaign.on_record import CampaignOnRecord
-from actors.campaign.orders import Add, Begin, Create, Mark, Pause, Run, Show, Stop, named
+from actors.campaign.orders import Add, Assign, Begin, Create, Edit, Mark, Pause, Run, Show, Stop, named
 from actors.campaign.outside import Dialled, Outside
 from actors.campaign.pacing import Pace, pace_without_team
 from actors.campaign.places import at
@@ -33,7 +34,6 @@ from actors.campaign.record import Campaign, tried, under_way
 from actors.campaign.reports import CallAnswered, Ended, Offered, OperatorRefused, Report, Surveyed, TeamChanged
 from actors.campaign.rest import Rest
 from actors.campaign.rulebook import Elsewhere, RuleBook
-from actors.campaign.rules import Candidate, zones_for
 from actors.campaign.selection import Selection
 from actors.campaign.standing import may_still_be_called
 from actors.campaign.taking_over import taken_in
@@ -47,7 +47,6 @@ from actors.runtime.commands import Outcome, by_type, by_verb, command
 from actors.runtime.context import Context
 from actors.runtime.decision import NOTHING, Decision, Effect, SetTimer, TimerFired
 from actors.runtime.host import Host
-from actors.runtime.moments import moment as given_moment
 from actors.runtime.telling import Telling
 from actors.runtime.wire import Page
 from bus_schemas.call import CallConnected
@@ -209,23 +208,31 @@ class CampaignActor(CampaignOnRecord):
 
     def mark(self, order: Mark, context: Context, now: Moment) -> Outcome[LeadMarked]:
         request, campaign = order.request, self.seen_by(context)
-        place = self.place_of(request.lead)
-        if place is None:
+        if (place := self.place_of(request.lead)) is None:
             raise NO_LEAD()
-        entry = at(campaign.leads, place)
-        there = Candidate(number=entry.numbers.split(" ")[0], timezone=entry.timezone)
-        callback = given_moment(request.callback, "callback", zones_for(there))
-        decision = machine.mark(
-            campaign, place, request.status, context.user, now, callback=callback,
-            operator=request.operator, disposition=request.disposition,
-        )  # fmt: skip
+        decision = editing.mark(campaign, place, request, context.user, now)
         said = LeadMarked(campaign_id=self.id, lead=request.lead, status=request.status)
         return Outcome(decision=decision, reply=said)
 
+    def edit(self, order: Edit, context: Context, now: Moment) -> Outcome[bool | None]:
+        campaign, selection, request = self._campaign(), self._selection, order.request
+        if selection is None or (place := self.place_of(request.lead)) is None:
+            raise NO_LEAD()
+        if order.known_at < self.edited:
+            return Outcome(decision=NOTHING, reply=None)
+        whose = partial(selection.whose, campaign)
+        decision = editing.edit(campaign, place, order.known, order.wanted, request, context.user, now, whose)
+        return Outcome(decision=decision, reply=bool(decision.events))
+
+    def assign(self, order: Assign, context: Context, now: Moment) -> Outcome[int]:
+        places = [place for lead in order.leads if (place := self.place_of(lead)) is not None]
+        decision = editing.assign(self._campaign(), places, order.seller, context.user, now)
+        return Outcome(decision=decision, reply=editing.assigned(decision))
+
     orders = by_type(
-        Run.by(run), Add.by(add), Create.by(create), Stop.by(stop_it), Pause.by(pause), Mark.by(mark),
-        Show.by(preview), Begin.by(begin_previewed),
-    )
+        Run.by(run), Add.by(add), Create.by(create), Stop.by(stop_it), Pause.by(pause), Mark.by(mark), Edit.by(edit),
+        Assign.by(assign), Show.by(preview), Begin.by(begin_previewed),
+    )  # fmt: skip
 
     def _changed(self, decision: CampaignDecision) -> Outcome[CampaignChanged]:
         def reply() -> CampaignChanged:

@@ -21,7 +21,7 @@ from bus_schemas.campaign import (
     CampaignLeadsAdded,
 )
 from bus_schemas.campaign_telemetry import CampaignTelemetry
-from bus_schemas.lead import LeadStatus
+from bus_schemas.lead import CampaignLeadChanged, LeadStatus
 
 PIECE = 2000  # leads of one step: a millisecond
 STATUSES = tuple(LeadStatus)
@@ -51,7 +51,7 @@ class Figures:
                 self.answered += event.outcome in BY_SOMEBODY
                 self.abandoned += event.outcome == ABANDONED
                 self._settle(campaign, event.place)
-            case CampaignLeadMarked():
+            case CampaignLeadMarked() | CampaignLeadChanged():
                 self._settle(campaign, event.place)
 
     def said(self, campaign: Campaign, at: str, crew: Crew | None, book: RuleBook) -> CampaignTelemetry:

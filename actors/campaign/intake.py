@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from actors.campaign.record import Campaign
 from actors.campaign.selection import Selection
 from actors.leads.lead import Accepted, Duplicate, InvalidRow, id_of
 from actors.leads.rows import Outcome
@@ -24,12 +25,13 @@ class NewLeads(Struct):
     duplicates: int = 0
 
 
-def new_leads(selection: Selection | None, given: Iterable[Outcome]) -> NewLeads:
+def new_leads(campaign: Campaign | None, selection: Selection | None, given: Iterable[Outcome]) -> NewLeads:
     """Which rows are new leads. A number is one lead's in a campaign: the one that had it first."""
     found, seen = NewLeads([], []), set[str]()
 
     def known(key: str) -> bool:
-        return key in seen or (selection is not None and selection.knows(key))
+        there = campaign is not None and selection is not None and selection.knows(campaign, key)
+        return there or key in seen
 
     for row in given:
         match row:

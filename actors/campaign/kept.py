@@ -29,6 +29,7 @@ class Alike(Struct, frozen=True, array_like=True):
     operator: str | None
     said: bool
     why: str
+    seller: str | None
 
 
 class Own(Struct, frozen=True, array_like=True, gc=False):
@@ -39,6 +40,7 @@ class Own(Struct, frozen=True, array_like=True, gc=False):
     tries: bytes
     callback: int
     alike: int
+    former: str
 
 
 class Part(Struct, frozen=True, array_like=True):
@@ -84,9 +86,10 @@ def _part(entries: tuple[Entry, ...]) -> Part:
     leads = []
     for one in entries:
         same = Alike(
-            one.timezone, one.priority, one.source, one.consent, one.status, one.operator, one.said, one.why
+            one.timezone, one.priority, one.source, one.consent, one.status, one.operator, one.said, one.why, one.seller
         )
-        leads.append(Own(one.id, one.numbers, one.tries, one.callback, alike.setdefault(same, len(alike))))
+        which = alike.setdefault(same, len(alike))
+        leads.append(Own(one.id, one.numbers, one.tries, one.callback, which, one.former))
     return Part(tuple(alike), tuple(leads))
 
 
@@ -96,11 +99,14 @@ def _entries(part: Part) -> Iterator[Entry]:
         same = alike[own.alike]
         yield Entry(
             own.id, own.numbers, same.timezone, same.priority, same.source, same.consent, same.status, own.tries,
-            own.callback, same.operator, same.said, same.why,
+            own.callback, same.operator, same.said, same.why, same.seller, own.former,
         )  # fmt: skip
 
 
 def _once(alike: Alike) -> Alike:
     """With texts that are kept once, however many parts have them (`record.entry_of`)."""
-    zone, operator = (None if text is None else intern(text) for text in (alike.timezone, alike.operator))
-    return replace(alike, timezone=zone, source=intern(alike.source), operator=operator, why=intern(alike.why))
+    zone, operator, seller = (
+        None if text is None else intern(text) for text in (alike.timezone, alike.operator, alike.seller)
+    )
+    source, why = intern(alike.source), intern(alike.why)
+    return replace(alike, timezone=zone, source=source, operator=operator, why=why, seller=seller)

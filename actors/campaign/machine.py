@@ -144,7 +144,7 @@ def run(
         raise CAMPAIGN_IS_ARCHIVED()
     if campaign is not None and campaign.status is S.STOPPED and goes_on:
         raise STOPPED_MEANWHILE()
-    found = new_leads(selection, given)
+    found = new_leads(campaign, selection, given)
     made = () if campaign is not None else create(id, None, None, by, now).events
     first = size(campaign) if campaign is not None else 0
     status = campaign.status if campaign is not None else S.DRAFT
@@ -164,7 +164,7 @@ def add(campaign: Campaign, selection: Selection | None, given: Sequence[Outcome
     """Add these rows to a campaign that is not over, and leave it as it is otherwise. Raises Refusal(CONFLICT)."""
     if campaign.status is S.DRAINING or campaign.status in OVER:
         raise NOT_ADDED(status=campaign.status)
-    found = new_leads(selection, given)
+    found = new_leads(campaign, selection, given)
     answer = CampaignRun(
         campaign_id=campaign.campaign, status=campaign.status, accepted=len(found.leads),
         duplicates=found.duplicates, invalid=tuple(found.invalid),

@@ -17,12 +17,14 @@ from bus_schemas.campaign import (
     CampaignStopped,
 )
 from bus_schemas.catalogue import topics_of
+from bus_schemas.lead import CampaignLeadChanged
 
 HALTS = (f".{CAMPAIGN_PAUSED.verb}", f".{CAMPAIGN_STOPPED.verb}")  # how their subjects end
 
 
 class CampaignOnRecord(Actor[Campaign, CampaignEvent, Never, Report]):
-    """The half of its actor that has a record. `halted`: where the journal says that it was last paused, or stopped."""
+    """The half of its actor that has a record. `halted`: where the journal says that it was last paused, or stopped.
+    `edited`: where this owner has last changed a lead; all before it has read."""
 
     kind: ClassVar[str] = "campaign"
     state_type = Campaign
@@ -34,7 +36,7 @@ class CampaignOnRecord(Actor[Campaign, CampaignEvent, Never, Report]):
     form = FORM
     taken_apart, with_piece = staticmethod(in_pieces), staticmethod(with_piece)
 
-    halted = 0
+    halted = edited = 0
 
     @property
     def taken_over(self) -> bool:
@@ -62,5 +64,7 @@ class CampaignOnRecord(Actor[Campaign, CampaignEvent, Never, Report]):
     def recorded(self, event: CampaignEvent) -> None:
         if isinstance(event, CampaignPaused | CampaignStopped):
             self.halted = self.seq
+        elif isinstance(event, CampaignLeadChanged):
+            self.edited = self.seq
         elif isinstance(event, CampaignArchived):
             self.spawn(self._forget_snapshot())

@@ -8,7 +8,8 @@ from actors.leads.rows import Outcome as Row
 from actors.runtime.commands import Order
 from actors.runtime.wire import Page
 from bus_schemas.campaign import CampaignChanged, CampaignSettings, ConfigureCampaign, StopMode
-from bus_schemas.lead import LeadMarked, MarkLead
+from bus_schemas.crm import EditLead
+from bus_schemas.lead import Lead, LeadMarked, MarkLead
 from bus_schemas.preview import LeadPreview
 
 
@@ -59,6 +60,23 @@ class Mark(Order[LeadMarked], frozen=True, kw_only=True):
     """Mark a lead; the operator of the callback, if any, is known to be one."""
 
     request: MarkLead
+
+
+class Edit(Order[bool | None], frozen=True, kw_only=True):
+    """Change a lead. `known`: as the records have it up to `known_at` in the journal; `wanted`: with what is to be of
+    it. Says whether anything was changed for it; None: a lead was since, and the records are to be asked again."""
+
+    request: EditLead
+    known: Lead
+    wanted: Lead
+    known_at: int
+
+
+class Assign(Order[int], frozen=True, kw_only=True):
+    """Assign these leads to a user; None: to nobody. Says for how many that is another one."""
+
+    leads: tuple[str, ...]
+    seller: str | None
 
 
 def named(request: ConfigureCampaign, known: CampaignSettings) -> dict[str, Any]:

@@ -4,14 +4,14 @@ A campaign may have 100,000 leads, so of each is kept what decides whether and w
 and its own fields are in the journal and the ledger. A lead is known by its place: a campaign counts its leads from 0.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 from struct import Struct as Packing
 from sys import intern
 from typing import Any, Final, NamedTuple
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from actors.campaign.places import Changes, Places, at, changed, count, each, extended
@@ -45,7 +45,7 @@ from bus_schemas.campaign import (
     CampaignStopped,
     StopMode,
 )
-from bus_schemas.lead import Lead, LeadStatus
+from bus_schemas.lead import CampaignLeadChanged, CampaignLeadsAssigned, Lead, LeadStatus, changes_in
 
 OVER = frozenset({CampaignStatus.STOPPED, CampaignStatus.FINISHED, CampaignStatus.ARCHIVED})
 CALLABLE = frozenset({LeadStatus.NEW, LeadStatus.IN_PROGRESS, LeadStatus.CALLBACK})
@@ -57,8 +57,8 @@ UNKNOWN = _OUTCOME[EndReason.UNKNOWN]  # also what only a later version knows
 
 
 class Try(NamedTuple):
-    """An attempt, as it is kept. `number`: which of the lead's, from 0. `began`, `ended`: milliseconds; 0: it is not
-    over. `outcome`: which of OUTCOMES, from 1."""
+    """An attempt, as it is kept. `number`: which of the lead's, from 0 (`all_numbers`). `began`, `ended`: milliseconds;
+    0: it is not over. `outcome`: which of OUTCOMES, from 1."""
 
     number: int
     began: int
@@ -70,7 +70,8 @@ class Entry(Struct, frozen=True, gc=False):
     """A lead, as far as it decides about calls. `numbers`: E.164, with blanks between them. `tries`: the attempts,
     packed. `callback`: when it wants to be called, in milliseconds, by `operator`, else by anybody; 0: no such wish.
     `said`: somebody has said what becomes of it since the last attempt began, so the end of that changes nothing.
-    `why`: why nothing was dialled, where nothing was."""
+    `why`: why nothing was dialled, where nothing was. `seller`: to whom it was assigned. `former`: numbers that it has
+    no more and was tried on, which `tries` count behind those that it has."""
 
     id: str
     numbers: str
@@ -84,6 +85,8 @@ class Entry(Struct, frozen=True, gc=False):
     operator: str | None = None
     said: bool = False
     why: str = ""
+    seller: str | None = None
+    former: str = ""
 
 
 class Seat(Struct, frozen=True):
@@ -126,6 +129,7 @@ Begin = CampaignAttemptClaimed | Claimed
 End = CampaignAttemptEnded | Over
 _OF_ATTEMPTS = frozenset({*READ_BACK, *READ_BACK.values()})
 _BEGIN = (Claimed, CampaignAttemptClaimed)
+_DECISIVE = frozenset({"timezone", "priority", "source", "consent"})  # as the entry has them
 
 
 class Campaign(Struct, frozen=True, kw_only=True):
@@ -188,9 +192,14 @@ def open_places(campaign: Campaign) -> list[int]:
     return sorted(campaign.in_progress)
 
 
+def all_numbers(entry: Entry) -> list[str]:
+    """Its numbers, and behind them those that it was tried on and has no more."""
+    return f"{entry.numbers} {entry.former}".split()
+
+
 def attempts_of(entry: Entry) -> list[Attempt]:
     """Those of them that count: what has reached no phone and no PBX is no call."""
-    numbers = entry.numbers.split(" ")
+    numbers = all_numbers(entry)
     return [
         Attempt(
             number=numbers[made.number],
@@ -341,6 +350,38 @@ def _marked(campaign: Campaign, event: CampaignLeadMarked) -> Campaign:
     return replace(campaign, leads=leads, heard=max(campaign.heard, event.heard))
 
 
+def _lead_changed(campaign: Campaign, event: CampaignLeadChanged) -> Campaign:
+    changes = {field: value for field, value in changes_in(event).items() if field in _DECISIVE}
+    named = {field: intern(value) if isinstance(value, str) else value for field, value in changes.items()}
+    entry = replace(at(campaign.leads, event.place), **named)
+    if event.numbers is not UNSET:
+        entry = _renumbered(entry, event.numbers)
+    if event.status is not UNSET:
+        entry = replace(entry, status=event.status, callback=0, operator=None, said=True)
+    if event.assigned_seller is not UNSET:
+        seller = event.assigned_seller
+        entry = replace(entry, seller=None if seller is None else intern(seller))
+    return replace(campaign, leads=changed(campaign.leads, event.place, entry))
+
+
+def _leads_assigned(campaign: Campaign, event: CampaignLeadsAssigned) -> Campaign:
+    leads = Changes(campaign.leads)
+    seller = None if event.assigned_seller is None else intern(event.assigned_seller)
+    for place in event.places:
+        part, inside = leads.part(place)
+        part[inside] = replace(part[inside], seller=seller)
+    return replace(campaign, leads=leads.done())
+
+
+def _renumbered(entry: Entry, numbers: Sequence[str]) -> Entry:
+    """With other numbers, and what was tried on those before."""
+    before, tries = all_numbers(entry), tries_of(entry)
+    former = dict.fromkeys(before[made.number] for made in tries if before[made.number] not in numbers)
+    after = [*numbers, *former]
+    packed = (_TRY.pack(after.index(before[made.number]), *made[1:]) for made in tries)
+    return replace(entry, numbers=" ".join(numbers), former=" ".join(former), tries=b"".join(packed))
+
+
 def _became(status: CampaignStatus) -> Callable[[Campaign, Any], Campaign]:  # any: of the events that say just that
     return lambda campaign, event: replace(campaign, status=status)
 
@@ -362,4 +403,6 @@ _AFTER: Final = folds(
     fold(CampaignAttemptJoined, _joined),
     fold(CampaignAttemptEnded, _attempt),
     fold(CampaignLeadMarked, _marked),
+    fold(CampaignLeadChanged, _lead_changed),
+    fold(CampaignLeadsAssigned, _leads_assigned),
 )

@@ -16,8 +16,10 @@ from heapq import heappop, heappush
 from itertools import islice
 from math import ceil, inf
 
+from msgspec import UNSET
+
 from actors.campaign.places import at, each
-from actors.campaign.record import CALLABLE, Campaign, Entry, under_way
+from actors.campaign.record import CALLABLE, Campaign, Entry, all_numbers, under_way
 from actors.leads.lead import id_of
 from actors.telephony.numbers import home_of
 from bus_schemas.campaign import (
@@ -30,6 +32,7 @@ from bus_schemas.campaign import (
     CampaignResumed,
     CampaignStarted,
 )
+from bus_schemas.lead import CampaignLeadChanged, changes_in
 
 # What `_due` says of a lead beside seconds since 1970, and `inf`: time alone does not make it ready.
 READY, OUT, TAKEN, PARKED = 0.0, -1.0, -2.0, -3.0
@@ -39,6 +42,7 @@ SET_BACK = 60.0  # seconds by which a clock that runs back was set: what waits m
 
 PASS = 1000  # leads of one turn that are settled anew: half a millisecond
 SEEK = 2000  # beginnings of numbers of one turn that are compared: the same
+OF_NO_CALL = frozenset({"name", "language", "custom", "assigned_seller"})  # of a lead
 OF_NO_LEAD = frozenset({"mode", "ratio", "abandoned_share", "dispositions", "carriers", "weight", "priority"})
 
 
@@ -67,19 +71,30 @@ class Selection:
 
     # --- whom there is
 
-    def knows(self, id: str) -> bool:
-        """Whether it is the id of a lead, or of a number of one (`id_of`)."""
-        return id in self._places
+    def knows(self, campaign: Campaign, id: str) -> bool:
+        """Whether it is the id of a lead, or of a number of one (`id_of`). A number that gave a lead its id, or that it
+        was called on, stays that one's: so a list with it brings the lead in no second time, and no cap is got round
+        by giving a number to another lead."""
+        place = self._places.get(id)
+        if place is None:
+            return False
+        entry = at(campaign.leads, place)  # which may have had it, and has it no more
+        return id == entry.id or any(id == id_of(number) for number in all_numbers(entry))
 
     def place_of(self, campaign: Campaign, lead: str) -> int | None:
         """The place of a lead, by its id."""
         place = self._places.get(lead)
         return place if place is not None and at(campaign.leads, place).id == lead else None
 
+    def whose(self, campaign: Campaign, number: str) -> int | None:
+        """The place of the lead that has a number, E.164, or whose id is of it."""
+        key = id_of(number)
+        return self._places[key] if self.knows(campaign, key) else None
+
     def place_with(self, campaign: Campaign, number: str) -> int | None:
-        """The place of the lead that has a number, E.164."""
+        """The place of the lead that has a number, E.164, or was called on it."""
         place = self._places.get(id_of(number))
-        return place if place is not None and number in at(campaign.leads, place).numbers.split(" ") else None
+        return place if place is not None and number in all_numbers(at(campaign.leads, place)) else None
 
     @property
     def left(self) -> int:
@@ -208,9 +223,24 @@ class Selection:
                 self._become(event.place, OUT)
             case CampaignAttemptEnded() | CampaignLeadMarked():
                 self._settle(campaign, event.place, at(campaign.leads, event.place))
+            case CampaignLeadChanged():
+                self._change(campaign, event)
             case CampaignStarted() | CampaignResumed() | CampaignConfigured():
                 if not isinstance(event, CampaignConfigured) or self._rules != _rules(campaign):
                     self.refresh(campaign)
+
+    def _change(self, campaign: Campaign, event: CampaignLeadChanged) -> None:
+        entry = at(campaign.leads, event.place)
+        if event.numbers is not UNSET:  # those of before are left where they are, and lead nowhere (`knows`)
+            self._know(event.place, entry)
+        if not changes_in(event).keys() <= OF_NO_CALL:
+            self._settle(campaign, event.place, entry)
+
+    def _know(self, place: int, entry: Entry) -> None:
+        for number in all_numbers(entry):
+            key = id_of(number)
+            if key != entry.id:
+                self._places[key] = place
 
     def refresh(self, campaign: Campaign) -> None:
         """The rules are others, or do-not-call lists were while it did not run: all have to be looked at again."""
@@ -271,10 +301,7 @@ class Selection:
         for place, entry in enumerate(each(campaign.leads, first), first):
             self._due.append(OUT)
             self._places[entry.id] = place
-            for number in entry.numbers.split(" "):
-                key = id_of(number)
-                if key != entry.id:
-                    self._places[key] = place
+            self._know(place, entry)
             self._settle(campaign, place, entry)
             if place % PASS == PASS - 1:
                 yield

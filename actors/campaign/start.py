@@ -12,9 +12,11 @@ from msgspec.structs import replace
 
 from actors.campaign import machine
 from actors.campaign.actor import NO_LEAD, CampaignActor
+from actors.campaign.assigning import Assigning
 from actors.campaign.callbacks import give_on
 from actors.campaign.caps import Caps
 from actors.campaign.claims import claims_of
+from actors.campaign.crm import LeadsOnShard, added_by
 from actors.campaign.desks import Desks
 from actors.campaign.dispositions import Dispositions, Settled
 from actors.campaign.elsewhere import Elsewhere
@@ -45,7 +47,6 @@ from actors.runtime.bus import BusError
 from actors.runtime.clock import moment, parse_utc
 from actors.runtime.context import Context
 from actors.runtime.host import Host
-from actors.runtime.journalled import COMMAND_HEADER
 from actors.runtime.parts import HostParts
 from actors.runtime.rendezvous import shard_of
 from actors.runtime.service import serve
@@ -58,7 +59,6 @@ from bus_schemas.campaign import (
     CAMPAIGN,
     CAMPAIGN_ARCHIVED,
     CAMPAIGN_IS_ARCHIVED,
-    CAMPAIGN_LEADS_ADDED,
     CREATE_CAMPAIGN,
     CREATE_ON_SHARD,
     EXPLAIN_LEAD,
@@ -71,7 +71,6 @@ from bus_schemas.campaign import (
     STOP_CAMPAIGN,
     AddOnShard,
     CampaignChanged,
-    CampaignLeadsAdded,
     CampaignRun,
     CreateCampaign,
     CreateOnShard,
@@ -82,14 +81,12 @@ from bus_schemas.campaign import (
     StopCampaign,
 )
 from bus_schemas.campaign_outlook import DRY_RUN, EXPLAIN_CAMPAIGN, CampaignExplained, DryRun, ExplainCampaign
-from bus_schemas.contract import ROOT
+from bus_schemas.crm import ASSIGN_LEADS
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
 from bus_schemas.lead import GET_LEAD, PAST_LEAD, ExplainLead, GetLead, GivenLead, LeadStanding, MarkLead
 from bus_schemas.operator import OPERATOR, PAST_OPERATOR, GetOperator
 
 PIECE = 50  # leads that are looked at before others have their turn: some milliseconds
-
-LEADS_ADDED = msgspec.json.Decoder(CampaignLeadsAdded).decode
 
 
 def _operators(parts: HostParts) -> tuple[Team, Desks]:
@@ -141,6 +138,7 @@ async def start(
         host.add_maker(CampaignActor.made_by(make))
         OnShard(host=host, rules=gate.rules, outside=outside, looks=looks, caps=caps).serve()
         Lookers(host=host, outside=outside).serve()
+        LeadsOnShard(host=host, rules=gate.rules).serve()
 
     parts.shards.add(Sharded(actor=CampaignActor, prepare=prepare, over=(CAMPAIGN_ARCHIVED,)))
 
@@ -166,7 +164,8 @@ async def start(
         )
         return await forward(parts.bus, CREATE_ON_SHARD, wanted, context)
 
-    parts.any_host.append((serve(RUN_CAMPAIGN, run), serve(CREATE_CAMPAIGN, create)))
+    assign = Assigning(bus=parts.bus).assign
+    parts.any_host.append((serve(RUN_CAMPAIGN, run), serve(CREATE_CAMPAIGN, create), serve(ASSIGN_LEADS, assign)))
 
 
 class OnShard:
@@ -182,7 +181,7 @@ class OnShard:
         self._looking: dict[str, asyncio.Task[CampaignExplained]] = {}  # by campaign
 
     def serve(self) -> None:
-        """Answer for campaigns of the shard."""
+        """Answer for the campaigns that are here, and those that come to be."""
         self._host.serve_beside(CREATE_ON_SHARD, self.create)
         self._host.serve_beside(RUN_ON_SHARD, self.run)
         self._host.serve_beside(ADD_ON_SHARD, self.add)
@@ -252,14 +251,7 @@ class OnShard:
 
     async def _added_by(self, command: str, request: AddOnShard) -> int:
         """How many leads are in by a command. Raises Refusal(UNAVAILABLE)."""
-        found, scope = 0, f"{ROOT}.evt.campaign.{request.campaign_id}.{CAMPAIGN_LEADS_ADDED.verb}"
-        try:
-            async for entry in self._host.bus.replay(scope, after=request.after):
-                if entry.headers.get(COMMAND_HEADER) == command:
-                    found += len(LEADS_ADDED(entry.data).leads)
-        except BusError:
-            raise NOT_NOW() from None
-        return found
+        return len([lead async for lead in added_by(self._host, command, request.campaign_id, after=request.after)])
 
     async def stop(self, request: StopCampaign, context: Context) -> Page:
         """Nothing is dialled any more, once this is answered: from the record of the stop on no order to dial leaves,

@@ -5,9 +5,11 @@ that is missing. Each number belongs to the lead in whose row it stands first.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from actors.dialing.rules import DialRules, of_a_lead
 from actors.leads.cells import NO, YES, is_blank
@@ -114,20 +116,35 @@ class Rows:
 
     def _lead(self, numbers: tuple[str, ...], texts: Mapping[str, str]) -> Lead:
         """The lead. `texts`: tidied."""
-        lead = Lead(
-            id=self._id(texts.get("lead_id", ""), numbers[0]),
-            numbers=numbers,
-            name=_short(texts, "name", NAME),
-            timezone=self._zone(texts.get("timezone", "")),
-            priority=_priority(texts.get("priority", "")),
-            language=_language(texts.get("language", "").lower()),
-            source=_short(texts, "source", SOURCE),
-            consent=_consent(texts.get("consent", "").casefold()),
-            custom=_custom(texts),
-        )
-        if len(msgspec.json.encode(lead)) > LARGEST:
-            raise Unfit("", "too_large", f"more than {LARGEST:,} bytes, with the names of its fields")
-        return lead
+        read = self._readers(texts)
+        return _small(Lead(
+            id=self._id(texts.get("lead_id", ""), numbers[0]), numbers=numbers, custom=_custom(texts),
+            **{field: reader() for field, reader in read.items()},
+        ))  # fmt: skip
+
+    def _readers(self, texts: Mapping[str, str]) -> dict[str, Callable[[], Any]]:  # any: of the field's type
+        """What reads each field that is one text, of those that are tidied."""
+        return {
+            "name": lambda: _short(texts, "name", NAME),
+            "timezone": lambda: self._zone(texts.get("timezone", "")),
+            "priority": lambda: _priority(texts.get("priority", "")),
+            "language": lambda: _language(texts.get("language", "").lower()),
+            "source": lambda: _short(texts, "source", SOURCE),
+            "consent": lambda: _consent(texts.get("consent", "").casefold()),
+        }
+
+    def renewed(
+        self, lead: Lead, texts: Mapping[str, str], custom: Mapping[str, str | None], numbers: Sequence[str] | None
+    ) -> Lead:
+        """A lead of which some fields are to be others, read as those of a row are. `texts`: by field, empty: nothing
+        is known of it; `custom`: of its own; None: they are gone; `numbers`: None: those that it has. Raises Unfit."""
+        tidied = {field: tidy(undefused(text)) for field, text in texts.items()}
+        read = self._readers(tidied)
+        found = replace(lead, **{field: read[field]() for field in tidied}, custom=_renewed(lead.custom, custom))
+        if numbers is not None:
+            each = (self._number(f"numbers[{place}]", number, None) for place, number in enumerate(numbers))
+            found = replace(found, numbers=tuple(dict.fromkeys(each)))
+        return _small(found)
 
     def _id(self, given: str, number: str) -> str:
         if not given:
@@ -163,6 +180,22 @@ def _must_be_sure(field: str, cell: str, number: str, perhaps: Mapping[int, Home
         if says_another(home, cell, number):
             why = f"it would be another number if column {at} says its country: say whether it does"
             raise Unfit(field, "unsure", why)
+
+
+def _small(lead: Lead) -> Lead:
+    if len(msgspec.json.encode(lead)) > LARGEST:
+        raise Unfit("", "too_large", f"more than {LARGEST:,} bytes, with the names of its fields")
+    return lead
+
+
+def _renewed(own: Mapping[str, str], changes: Mapping[str, str | None]) -> Mapping[str, str]:
+    if not changes:
+        return own
+    for key, text in changes.items():
+        if text and not (0 < len(key) <= KEY and tidy(key) == key):  # another that is there may go
+            raise Unfit("custom", "shape", f"names of fields are 1 to {KEY} characters, without blanks around them")
+    found = {**own, **{key: tidy(undefused(text or "")) for key, text in changes.items()}}
+    return _custom({CUSTOM_PREFIX + key: text for key, text in found.items()})
 
 
 def _must_be_open(status: str) -> None:

@@ -6,24 +6,26 @@ from operator import attrgetter, eq, ge, lt
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from msgspec import UNSET, UnsetType, structs
 from msgspec.structs import replace
 
 from actors.ledger.answers import Answers, ReadModel
 from actors.ledger.campaign import CAMPAIGNS
-from actors.ledger.lead import LEADS, WORDS, LeadRow, must_be_an_outcome, view_of
+from actors.ledger.lead import LEADS, NO_LEAD, WORDS, LeadRow, key_of, must_be_an_outcome, view_of
 from actors.ledger.model import Query, given, made_of
 from actors.ledger.numbers import has_one_of, parts_in
-from actors.ledger.page import from_cursor_of_two, page, with_moments
+from actors.ledger.page import from_cursor_of_two, page, to_cursor, with_moments
 from actors.ledger.talks import PROJECTION, leads_talked_to
 from actors.ledger.words import ENOUGH, SHORTEST, beside_words, texts_in
 from actors.runtime.context import Context
 from actors.runtime.service import Served, serve
 from actors.runtime.wire import Page
-from bus_schemas.lead import LIST_ALL_LEADS, CrmLead, LeadOrder, ListAllLeads
+from bus_schemas.campaign import CampaignStatus
+from bus_schemas.crm import COUNTED, FIND_ASSIGNABLE, GET_CRM_LEAD, Assignable, FindAssignable
+from bus_schemas.lead import LIST_ALL_LEADS, CrmLead, GetLead, LeadOrder, ListAllLeads
 from bus_schemas.permissions import Action
 
 L = LEADS.c
-COUNTED = 10_000  # leads of a list that are counted; where there are more, it is known that there are
 TIMES = ("contacted_since", "contacted_until", "callback_until")
 
 Position = tuple[str, int]  # of what a list is in order by, if not by that alone; of all that came, or a campaign's
@@ -47,18 +49,20 @@ ORDERS: Mapping[LeadOrder, Order] = {
 
 class Sought(NamedTuple):
     """Leads that somebody asks for. `user`: who sees his own alone; None: all of them. `numbers`: parts of which its
-    number has one; `texts`: which it has all of; None: whatever they are."""
+    number has one; `texts`: which it has all of; None: whatever they are. `for_user`: that can be assigned to a user,
+    and are not; None: to nobody."""
 
     wanted: ListAllLeads
     user: str | None = None
     numbers: frozenset[str] | None = None
     texts: tuple[str, ...] | None = None
+    for_user: str | UnsetType | None = UNSET
 
     @property
     def alike(self) -> dict[sa.Column[Any], str | None]:
         """Columns, and what they must say; None: whatever they do."""
         wanted = self.wanted
-        return {L.status: wanted.status, L.operator: wanted.assigned_seller, L.campaign: wanted.campaign_id,
+        return {L.status: wanted.status, L.seller: wanted.assigned_seller, L.campaign: wanted.campaign_id,
                 L.last_outcome: wanted.outcome, L.disposition: wanted.disposition}  # fmt: skip
 
     @property
@@ -147,6 +151,9 @@ def _asked(sought: Sought, *, ordered: bool) -> list[sa.ColumnElement[bool]]:
         asked.append(has_one_of(L.numbers, sought.numbers))
         if sought.numbers_indexed:
             asked.append(sa.or_(*(WORDS.has((part[-ENOUGH:],)) for part in sorted(sought.numbers))))
+    if sought.for_user is not UNSET:
+        archived = sa.select(CAMPAIGNS.c.campaign).where(CAMPAIGNS.c.status == CampaignStatus.ARCHIVED)
+        asked += [L.assigned.is_distinct_from(sought.for_user), L.campaign.not_in(archived)]
     return asked if user is None else [*asked, _own(user)]
 
 
@@ -160,31 +167,71 @@ def _same(column: Any) -> Any:
 
 
 def _own(user: str) -> sa.ColumnElement[bool]:
-    """Those of campaigns that one made, that one is to call back, and on whose calls one was."""
+    """Those of campaigns that one made, that one is to call back or were assigned to one, and on whose calls one was.
+    """
     made = sa.select(CAMPAIGNS.c.campaign).where(CAMPAIGNS.c.by == user)
-    return sa.or_(L.campaign.in_(made), L.operator == user, L.key.in_(leads_talked_to(user)))
+    mine = sa.or_(L.seller == user, L.assigned == user)
+    return sa.or_(L.campaign.in_(made), mine, L.key.in_(leads_talked_to(user)))
 
 
 def _view(row: LeadRow) -> CrmLead:
     seen = view_of(row)
     return CrmLead(
-        campaign_id=row.campaign, lead=seen.lead, status=seen.status, assigned_seller=seen.operator,
+        campaign_id=row.campaign, lead=seen.lead, status=seen.status, assigned_seller=row.seller,
         attempts=seen.attempts, last_attempt=seen.last_attempt, last_outcome=seen.last_outcome, callback=seen.callback,
         disposition=seen.disposition,
     )  # fmt: skip
+
+
+def one_of_all(campaign: str, lead: str, user: str | None) -> Query[CrmLead]:
+    """It, for who sees it. `user`: as one's own alone."""
+    found = sa.select(LEADS).where(L.key == key_of(campaign, lead))
+    return Query(found if user is None else found.where(_own(user)), made_of(LeadRow, _view))
+
+
+def whose(context: Context) -> str | None:
+    """Whose leads somebody sees; None: all."""
+    return None if Action.LEAD_VIEW_ANY in context.actions else context.user
 
 
 class LeadAnswers(Answers):
     """What is asked of the leads of all campaigns."""
 
     def handlers(self) -> tuple[Served, ...]:
-        return (serve(LIST_ALL_LEADS, self.all_leads),)
+        return (
+            serve(LIST_ALL_LEADS, self.all_leads),
+            serve(GET_CRM_LEAD, self.one_lead),
+            serve(FIND_ASSIGNABLE, self.assignable),
+        )
+
+    async def one_lead(self, request: GetLead, context: Context) -> CrmLead:
+        found = await self.one(context, one_of_all(request.campaign_id, request.lead, whose(context)))
+        if found is None:
+            raise NO_LEAD()
+        return found
+
+    async def assignable(self, request: FindAssignable, context: Context) -> Assignable:
+        """Who sees which as in the list. They are counted once."""
+        wanted = ListAllLeads(**structs.asdict(request.filter), limit=request.limit)
+        sought, after = self._sought(wanted, context), from_cursor_of_two(request.cursor)
+        matched = request.matched
+        if matched is None:
+            [matched] = await self.read(context, how_many(sought))
+        query = leads_of_all(sought._replace(for_user=request.assigned_seller), after=after, many=matched > COUNTED)
+        rows = await self.read(context, query)
+        found = rows[: request.limit]
+        return Assignable(
+            matched=matched, leads=[(one.campaign_id, one.lead.id) for _, one in found],
+            cursor=to_cursor(found[-1][0]) if len(rows) > len(found) else None,
+        )  # fmt: skip
+
+    def _sought(self, wanted: ListAllLeads, context: Context) -> Sought:
+        must_be_an_outcome(wanted.outcome)
+        numbers, texts = parts_in(wanted.number, self.region), texts_in(wanted.text)
+        return Sought(with_moments(wanted, *TIMES), whose(context), numbers, texts)
 
     async def all_leads(self, request: ListAllLeads, context: Context) -> Page:
-        must_be_an_outcome(request.outcome)
-        user = None if Action.LEAD_VIEW_ANY in context.actions else context.user
-        wanted, after = with_moments(request, *TIMES), from_cursor_of_two(request.cursor)
-        sought = Sought(wanted, user, parts_in(request.number, self.region), texts_in(request.text))
+        sought, after = self._sought(request, context), from_cursor_of_two(request.cursor)
         [total] = await self.read(context, how_many(sought))
         rows = await self.read(context, leads_of_all(sought, after=after, many=total > COUNTED))
         return replace(page(rows, limit=request.limit), total=min(total, COUNTED), exact=total <= COUNTED)

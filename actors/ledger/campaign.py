@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from actors.ledger.answers import OWNER_AWAY, Answers, ReadModel, sees
 from actors.ledger.lead import (
+    NO_LEAD,
     PROJECTIONS,
     OfHour,
     attempts_on,
@@ -84,7 +85,6 @@ from bus_schemas.user import USER_CHANGED, USER_CREATED, USER_DELETED
 
 SETTINGS = msgspec.json.Decoder(CampaignSettings)
 ARCHIVED = RefusalTemplate(ErrorCode.CONFLICT, "The campaign is archived.")
-NO_LEAD = RefusalTemplate(ErrorCode.NOT_FOUND, "No such lead in this campaign.")
 
 
 class CampaignRow(Struct, frozen=True, gc=False):
@@ -312,11 +312,13 @@ class CampaignAnswers(Answers):
         return page([(place, line_of(view)) for place, view in found], limit=request.limit)
 
     async def past_lead(self, request: GetLead, context: Context) -> LeadHistory:
-        """Also for an operator for whom it was dialled, or who has talked with it."""
+        """Also for an operator for whom it was dialled, or who has talked with it, and for whom it is assigned to."""
         attempts = await self.read(context, attempts_on(request.campaign_id, request.lead), short=True)
         had = {attempt.operator for attempt in attempts} - {None}
-        await self._found(request.campaign_id, context, *had)
         lead = await self.one(context, one_lead(request.campaign_id, request.lead))
+        if lead is not None and lead.assigned_seller is not None:
+            had.add(lead.assigned_seller)
+        await self._found(request.campaign_id, context, *had)
         if lead is None:
             raise NO_LEAD()
         return LeadHistory(lead=lead, attempts=attempts)

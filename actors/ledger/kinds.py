@@ -12,6 +12,7 @@ from actors.ledger import (
     note,
     operator,
     slot,
+    timeline,
     trunk,
 )
 
@@ -25,6 +26,7 @@ READ_MODELS = (
     imports.READ_MODEL,
     note.READ_MODEL,
     all_leads.READ_MODEL,
+    timeline.READ_MODEL,
     dashboard.READ_MODEL,
     audit.READ_MODEL,
 )

@@ -21,19 +21,36 @@ from bus_schemas.campaign import (
     CampaignLeadMarked,
     CampaignLeadsAdded,
 )
-from bus_schemas.errors import misfit
-from bus_schemas.lead import NUMBERS, Lead, LeadAttempt, LeadLine, LeadStatus, LeadView, ListLeads
+from bus_schemas.errors import ErrorCode, RefusalTemplate, misfit
+from bus_schemas.lead import (
+    NUMBERS,
+    CampaignLeadChanged,
+    CampaignLeadsAssigned,
+    Lead,
+    LeadAttempt,
+    LeadLine,
+    LeadStatus,
+    LeadView,
+    ListLeads,
+    changes_in,
+)
 
 LEAD = msgspec.json.Decoder(Lead)
+NO_LEAD = RefusalTemplate(ErrorCode.NOT_FOUND, "No such lead in this campaign.")
+NO_WISH: dict[str, None] = {"callback": None, "operator": None}
 AT_ONCE = 2**15  # leads of one event: of 1 MB, and each has more than 30 bytes
 
-LeadEvent = CampaignLeadsAdded | CampaignAttemptClaimed | CampaignAttemptEnded | CampaignLeadMarked
+LeadEvent = (
+    CampaignLeadsAdded | CampaignAttemptClaimed | CampaignAttemptEnded | CampaignLeadMarked | CampaignLeadChanged
+    | CampaignLeadsAssigned
+)
 AttemptEvent = CampaignAttemptClaimed | CampaignAttemptJoined | CampaignAttemptEnded
 
 
 class LeadRow(Struct, frozen=True, gc=False):
     """`key`: campaign and lead. `place`: in the campaign, by which lists go on. `numbers`: with a blank around each;
-    `data`: the Lead as JSON. `words`: in which texts are sought. `came`: its place among those of all campaigns."""
+    `data`: the Lead as JSON. `words`: in which texts are sought. `came`: its place among those of all campaigns.
+    `assigned`: to whom; `seller`: that one, or while it wants to be called back by an `operator`, that one."""
 
     key: str
     campaign: str
@@ -50,6 +67,8 @@ class LeadRow(Struct, frozen=True, gc=False):
     operator: str | None = None
     disposition: str | None = None
     came: int = 0
+    assigned: str | None = None
+    seller: str | None = None
 
 
 class AttemptRow(Struct, frozen=True, gc=False):
@@ -85,8 +104,8 @@ LEADS = sa.Table(
     sa.Index("leads_status", "campaign", "status", "place"),
     sa.Index("leads_came", "came"),
     sa.Index("leads_status_came", "status", "came"),
-    sa.Index("leads_operator", "operator", "came"),
-    *_ordered("callback", "last_attempt", "last_outcome", "disposition"),
+    sa.Index("leads_seller", "seller", "came"),
+    *_ordered("callback", "last_attempt", "last_outcome", "disposition", "assigned"),
 )
 ATTEMPTS = sa.Table(
     "lead_attempts", METADATA, *columns(AttemptRow, primary="key"), sa.Index("lead_attempts_lead", "lead", "attempt")
@@ -99,7 +118,7 @@ class Part(Struct, frozen=True):
     """What an event says of one row."""
 
     key: str
-    said: AttemptEvent | CampaignLeadMarked | LeadRow
+    said: AttemptEvent | CampaignLeadMarked | CampaignLeadChanged | CampaignLeadsAssigned | LeadRow
 
 
 def key_of(campaign: str, *parts: object) -> str:
@@ -109,12 +128,15 @@ def key_of(campaign: str, *parts: object) -> str:
 
 def of_leads(event: LeadEvent) -> Iterator[Part]:
     """What an event says of each lead."""
+    if isinstance(event, CampaignLeadsAssigned):
+        yield from (Part(key_of(event.campaign, lead), event) for lead in event.leads)
+        return
     if not isinstance(event, CampaignLeadsAdded):
         yield Part(key_of(event.campaign, event.lead), event)
         return
     for place, lead in enumerate(event.leads, event.first):
         key, data = key_of(event.campaign, lead.id), msgspec.json.encode(lead).decode()
-        row = LeadRow(key, event.campaign, place, f" {' '.join(lead.numbers)} ", lead.source, data, words_of(lead))
+        row = LeadRow(key, event.campaign, place, _around(lead.numbers), lead.source, data, words_of(lead))
         yield Part(key, replace(row, came=place - event.first))
 
 
@@ -140,14 +162,43 @@ def fold_lead(row: LeadRow | None, part: Part, seq: int) -> LeadRow | None:
                 row, status=str(LeadStatus.IN_PROGRESS), attempts=attempt, last_attempt=at, last_outcome=None
             )
         case CampaignAttemptEnded(outcome=outcome, status=status):
-            wishes = {} if status is LeadStatus.CALLBACK else {"callback": None, "operator": None}
-            return replace(row, status=str(status), last_outcome=outcome, **wishes)
+            row = replace(row, status=str(status), last_outcome=outcome)
+            wishes = {} if status is LeadStatus.CALLBACK else NO_WISH
+            return _with_seller(replace(row, **wishes))
         case CampaignLeadMarked() as mark:
-            return replace(
+            return _with_seller(replace(
                 row, status=str(mark.status), callback=mark.callback, operator=mark.operator,
                 disposition=mark.disposition or row.disposition,
-            )  # fmt: skip
+            ))  # fmt: skip
+        case CampaignLeadChanged() as changed:
+            return _changed(row, changed)
+        case CampaignLeadsAssigned(assigned_seller=seller):
+            return _with_seller(replace(row, assigned=seller))
     return row
+
+
+def _changed(row: LeadRow, event: CampaignLeadChanged) -> LeadRow:
+    changes = changes_in(event)
+    lead = LEAD.decode(row.data)
+    if (custom := changes.get("custom")) is not None:
+        both = {**lead.custom, **custom}
+        changes["custom"] = {key: text for key, text in both.items() if text is not None}
+    lead = replace(lead, **{field: value for field, value in changes.items() if hasattr(lead, field)})
+    row = replace(
+        row, numbers=_around(lead.numbers), source=lead.source, words=words_of(lead),
+        data=msgspec.json.encode(lead).decode(), assigned=changes.get("assigned_seller", row.assigned),
+    )  # fmt: skip
+    if "status" in changes:
+        row = replace(row, status=str(changes["status"]), **NO_WISH)
+    return _with_seller(row)
+
+
+def _with_seller(row: LeadRow) -> LeadRow:
+    return replace(row, seller=row.operator or row.assigned)
+
+
+def _around(numbers: Iterable[str]) -> str:
+    return f" {' '.join(numbers)} "
 
 
 def fold_attempt(row: AttemptRow | None, part: Part, seq: int) -> AttemptRow | None:
@@ -172,13 +223,17 @@ PROJECTIONS = (
         table=LEADS,
         row=LeadRow,
         key="key",
-        events=(CampaignLeadsAdded, CampaignAttemptClaimed, CampaignAttemptEnded, CampaignLeadMarked),
+        events=(
+            CampaignLeadsAdded, CampaignAttemptClaimed, CampaignAttemptEnded, CampaignLeadMarked, CampaignLeadChanged,
+            CampaignLeadsAssigned,
+        ),
         parts=of_leads,
         fold=fold_lead,
         once=frozenset({"key", "campaign", "place", "numbers", "source", "data", "words", "came"}),
         listed=True,
+        rewritten=True,
         sought=WORDS,
-        version=3,
+        version=4,
     ),
     Projection(
         table=ATTEMPTS,
@@ -227,7 +282,7 @@ def one_lead(campaign: str, lead: str) -> Query[LeadView]:
 def attempts_on(campaign: str, lead: str) -> Query[LeadAttempt]:
     """All of them, oldest first."""
     found = sa.select(ATTEMPTS).where(ATTEMPTS.c.lead == key_of(campaign, lead)).order_by(ATTEMPTS.c.attempt)
-    return Query(found, made_of(AttemptRow, _attempt))
+    return Query(found, made_of(AttemptRow, attempt_of))
 
 
 def by_status(campaign: str) -> Query[tuple[LeadStatus, int]]:
@@ -279,6 +334,7 @@ def view_of(row: LeadRow) -> LeadView:
         callback=row.callback,
         operator=row.operator,
         disposition=row.disposition,
+        assigned_seller=row.assigned,
     )
 
 
@@ -298,7 +354,8 @@ def line_of(view: LeadView) -> LeadLine:
     }  # fmt: skip
 
 
-def _attempt(row: AttemptRow) -> LeadAttempt:
+def attempt_of(row: AttemptRow) -> LeadAttempt:
+    """As it is shown."""
     return LeadAttempt(
         attempt=row.attempt, number=row.number, at=row.at, ended=row.ended, outcome=row.outcome, call_id=row.call_id,
         talk_seconds=row.talk_seconds, why=row.why, operator=row.operator,

@@ -31,8 +31,9 @@ class Projection(Generic[Row]):
     is about. `parts`: what an event that is about several rows is taken apart into. `fold` is pure and gives the row
     after, None for no row. `once`: columns that never change once the row is there; with all of them, rows are not
     read before they are written. `outdated`: which rows are no longer kept once a part is in, of an entry with that
-    number; only for rows of `once` columns. `listed`: hundreds of rows come with one event. `sought`: in which `once`
-    columns texts are sought. `version` goes up when `fold` says something else than before."""
+    number; only for rows of `once` columns. `rewritten`: now and then what is in `once` changes all the same, and then
+    the row is written anew. `listed`: hundreds of rows come with one event. `sought`: in which `once` columns texts are
+    sought. `version` goes up when `fold` says something else than before."""
 
     table: sa.Table
     row: type[Row]
@@ -43,6 +44,7 @@ class Projection(Generic[Row]):
     once: frozenset[str] = frozenset()
     outdated: Callable[[Any, int], sa.ColumnElement[bool]] | None = None
     listed: bool = False
+    rewritten: bool = False
     sought: WordIndex | None = None
     version: int = 1
 

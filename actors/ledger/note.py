@@ -152,7 +152,7 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
 
 def one(note: str) -> Query[NoteView]:
     """It, also one that is deleted."""
-    return Query(sa.select(NOTES).where(N.note == note), made_of(NoteRow, _view))
+    return Query(sa.select(NOTES).where(N.note == note), made_of(NoteRow, note_of))
 
 
 def notes_of(
@@ -162,7 +162,7 @@ def notes_of(
     found = sa.select(NOTES).where(N.deleted.is_(None), *given((N.seq, gt, after)))
     found = found.where(N.call_id == call_id) if about is None else found.where(N.lead == about)
     found = found.order_by(N.seq).limit(limit + 1)
-    return Query(found, made_of(NoteRow, lambda row: (row.seq, _view(row))))
+    return Query(found, made_of(NoteRow, lambda row: (row.seq, note_of(row))))
 
 
 def versions_of(note: str, *, after: int | None, limit: int) -> Query[tuple[int, NoteVersion]]:
@@ -172,7 +172,8 @@ def versions_of(note: str, *, after: int | None, limit: int) -> Query[tuple[int,
     return Query(found, made_of(VersionRow, lambda row: (row.version, _version(row))))
 
 
-def _view(row: NoteRow) -> NoteView:
+def note_of(row: NoteRow) -> NoteView:
+    """As it is shown."""
     campaign_id, _, of = (row.lead or "").partition("/")
     return NoteView(
         note=row.note, text=row.text, timestamp=row.added, author=row.author, call_id=row.call_id,
@@ -262,14 +263,15 @@ class NoteAnswers(Answers):
     async def _of_lead(
         self, campaign_id: str, of: str, context: Context, unseen: RefusalTemplate = NO_LEAD
     ) -> tuple[str, ...]:
-        """Whose a lead is: who has made its campaign, who is to call it back, and who is or was on a call of it."""
+        """Whose a lead is: who has made its campaign, who is to call it back, to whom
+        it was assigned, and who is or was on a call of it."""
         made = await self.one(context, campaign.one(campaign_id))
         if made is None:
             raise unseen()
         found = await self.one(context, lead.one_lead(campaign_id, of))
         if found is None:
             raise unseen()
-        first = [made.by, *([found.operator] if found.operator else [])]
+        first = [made.by, *filter(None, (found.operator, found.assigned_seller))]
         return await self._owners_if_visible(first, context, unseen, about=lead.key_of(campaign_id, of))
 
     async def _owners_if_visible(

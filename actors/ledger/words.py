@@ -32,8 +32,8 @@ def texts_in(text: str | None) -> tuple[str, ...] | None:
 
 
 class WordIndex:
-    """Of a table's column `words`. `place`: its column that says which row it is, a whole number above 0. Neither of
-    them changes while the row is there."""
+    """Of a table's column `words`. `place`: its column that says which row it is, a whole number above 0. Where one
+    of them changes, the row is written anew."""
 
     def __init__(self, words: sa.Column[Any], place: sa.Column[Any]) -> None:
         table = words.table

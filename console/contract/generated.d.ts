@@ -1078,6 +1078,80 @@ export interface paths {
          */
         get: operations["get_api_crm_leads"];
         put?: never;
+        /**
+         * Add one lead to a campaign
+         * @description Add one lead to a campaign that is not over, by the rules by which lists are: numbers as people write them, each
+         *         one lead's in a campaign. Without `lead_id` it gets one of its first number.
+         */
+        post: operations["post_api_crm_leads"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/crm/leads/assign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Assign the leads that a filter finds
+         * @description Assign the leads that a filter finds to a user; null: to nobody. `limit`: of those that change now, those first
+         *         that came first.
+         */
+        post: operations["post_api_crm_leads_assign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/crm/leads/{campaign_id}/{lead}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One lead
+         * @description One lead of a campaign, with all its attempts: for who sees the campaign, for operators for whom it was dialled
+         *         or who have talked with it, and for the one who looks at it in preview.
+         */
+        get: operations["get_api_crm_leads_campaign_id_lead"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change a lead
+         * @description Change what is named of a lead, and nothing else. `numbers`: all that it then has, as people write them, while no
+         *         call to it is under way. `custom`: of the fields of its own those that are named; null: it has it no more.
+         *         `status`: not `callback`, which needs a time (`mark`). `assigned_seller`: a user; null: nobody.
+         */
+        patch: operations["patch_api_crm_leads_campaign_id_lead"];
+        trace?: never;
+    };
+    "/api/crm/leads/{campaign_id}/{lead}/timeline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What has happened to a lead
+         * @description What has happened to a lead, the newest first. Calls and recordings are for who may see calls (`call.view`),
+         *         notes for who may see notes (`note.view`).
+         */
+        get: operations["get_api_crm_leads_campaign_id_lead_timeline"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -2116,7 +2190,7 @@ export interface components {
          * @description What somebody may be allowed to do. Every route names one, or says that it needs none.
          * @enum {unknown}
          */
-        Action: "audit.view" | "call.disposition" | "call.end" | "call.end_any" | "call.recording" | "call.start" | "call.view" | "call.view_any" | "campaign.edit" | "campaign.export" | "campaign.import" | "campaign.run" | "campaign.view" | "campaign.view_any" | "dashboard.view" | "do_not_call.edit" | "do_not_call.view" | "lead.view" | "lead.view_any" | "log.view" | "log.view_any" | "log.write" | "metrics.view" | "monitor.view" | "note.view" | "note.view_any" | "note.write" | "operator.set" | "operator.supervise" | "operator.view" | "operator.view_any" | "pipeline.run" | "pipeline.view" | "role.edit" | "role.view" | "slot.configure" | "slot.reboot" | "slot.restart" | "slot.shell" | "slot.use_any" | "slot.view" | "slot.view_any" | "token.create" | "token.introspect" | "trunk.view" | "user.edit" | "user.view";
+        Action: "audit.view" | "call.disposition" | "call.end" | "call.end_any" | "call.recording" | "call.start" | "call.view" | "call.view_any" | "campaign.edit" | "campaign.export" | "campaign.import" | "campaign.run" | "campaign.view" | "campaign.view_any" | "dashboard.view" | "do_not_call.edit" | "do_not_call.view" | "lead.edit" | "lead.view" | "lead.view_any" | "log.view" | "log.view_any" | "log.write" | "metrics.view" | "monitor.view" | "note.view" | "note.view_any" | "note.write" | "operator.set" | "operator.supervise" | "operator.view" | "operator.view_any" | "pipeline.run" | "pipeline.view" | "role.edit" | "role.view" | "slot.configure" | "slot.reboot" | "slot.restart" | "slot.shell" | "slot.use_any" | "slot.view" | "slot.view_any" | "token.create" | "token.introspect" | "trunk.view" | "user.edit" | "user.view";
         /**
          * ListUsers
          * @description Users by name. `cursor` continues where the last page ended.
@@ -3604,7 +3678,8 @@ export interface components {
         /**
          * LeadView
          * @description One lead. `attempts`: how many; `last_outcome`: of the last one, null while it is under way. `callback`: when it
-         *         wants to be called, by `operator`; null: by any. `disposition`: the last word of an operator.
+         *         wants to be called, by `operator`; null: by any. `disposition`: the last word of an operator. `assigned_seller`: to
+         *         whom it was assigned.
          */
         LeadView: {
             lead: components["schemas"]["Lead"];
@@ -3621,6 +3696,8 @@ export interface components {
             operator: string | null;
             /** @default null */
             disposition: string | null;
+            /** @default null */
+            assigned_seller: string | null;
         };
         /**
          * Lead
@@ -3810,8 +3887,8 @@ export interface components {
         LeadOrder: "callback" | "contacted" | "newest" | "oldest";
         /**
          * CrmLead
-         * @description One lead of a campaign. `assigned_seller`: the operator who is to call it back; null: any. The rest is as in the
-         *         list of its campaign.
+         * @description One lead of a campaign. `assigned_seller`: the operator who is to call it back, else to whom it was assigned;
+         *         null: nobody. The rest is as in the list of its campaign.
          */
         CrmLead: {
             campaign_id: string;
@@ -3829,6 +3906,206 @@ export interface components {
             callback: string | null;
             /** @default null */
             disposition: string | null;
+        };
+        /**
+         * CreateLead
+         * @description Add one lead to a campaign that is not over, by the rules by which lists are: numbers as people write them, each
+         *         one lead's in a campaign. Without `lead_id` it gets one of its first number.
+         */
+        CreateLead: {
+            number: string;
+            /** @default null */
+            number_2: string | null;
+            /** @default null */
+            number_3: string | null;
+            /** @default null */
+            number_4: string | null;
+            /** @default null */
+            number_5: string | null;
+            /** @default null */
+            lead_id: string | null;
+            /** @default null */
+            name: string | null;
+            /** @default null */
+            timezone: string | null;
+            /** @default null */
+            priority: number | null;
+            /** @default null */
+            language: string | null;
+            /** @default null */
+            source: string | null;
+            /** @default null */
+            consent: boolean | null;
+            /** @default {} */
+            custom: {
+                [key: string]: string;
+            };
+            campaign_id: string;
+        };
+        /**
+         * AssignLeads
+         * @description Assign the leads that a filter finds to a user; null: to nobody. `limit`: of those that change now, those first
+         *         that came first.
+         */
+        AssignLeads: {
+            filter: components["schemas"]["LeadFilter"];
+            assigned_seller: string | null;
+            /** @default 1000 */
+            limit: number;
+        };
+        /**
+         * LeadFilter
+         * @description Leads as the list of all has them (`ListAllLeads`); without any field all of them.
+         */
+        LeadFilter: {
+            /** @default null */
+            status: components["schemas"]["LeadStatus"] | null;
+            /** @default null */
+            assigned_seller: string | null;
+            /** @default null */
+            campaign_id: string | null;
+            /** @default null */
+            number: string | null;
+            /** @default null */
+            text: string | null;
+            /** @default null */
+            outcome: string | null;
+            /** @default null */
+            disposition: string | null;
+            /** @default null */
+            contacted_since: string | null;
+            /** @default null */
+            contacted_until: string | null;
+            /** @default null */
+            callback_until: string | null;
+        };
+        /**
+         * LeadsAssigned
+         * @description `matched`: how many leads the filter finds, as far as 10,000; `changed`: how many were somebody else's, or
+         *         nobody's. `more`: there are others yet; the same again takes them.
+         */
+        LeadsAssigned: {
+            matched: number;
+            changed: number;
+            more: boolean;
+        };
+        /**
+         * EditLead
+         * @description Change what is named of a lead, and nothing else. `numbers`: all that it then has, as people write them, while no
+         *         call to it is under way. `custom`: of the fields of its own those that are named; null: it has it no more.
+         *         `status`: not `callback`, which needs a time (`mark`). `assigned_seller`: a user; null: nobody.
+         */
+        EditLead: {
+            campaign_id: string;
+            lead: string;
+            numbers?: string[];
+            name?: string;
+            timezone?: string | null;
+            priority?: number;
+            language?: string | null;
+            source?: string;
+            consent?: boolean | null;
+            custom?: {
+                [key: string]: string | null;
+            };
+            status?: components["schemas"]["LeadStatus"];
+            assigned_seller?: string | null;
+        };
+        /**
+         * GetTimeline
+         * @description What has happened to a lead, the newest first. Calls and recordings are for who may see calls (`call.view`),
+         *         notes for who may see notes (`note.view`).
+         */
+        GetTimeline: {
+            campaign_id: string;
+            lead: string;
+            /** @default 50 */
+            limit: number;
+            /** @default null */
+            cursor: string | null;
+        };
+        /**
+         * TimelineEntry
+         * @description One thing that has happened to a lead. `at`: when it began, or was done; `by`: who made the change, wrote the
+         *         note, or talked. The field that `kind` names says more: of a change `changes`, by field, what each then was; of a
+         *         recording where it is fetched.
+         */
+        TimelineEntry: {
+            kind: components["schemas"]["TimelineKind"];
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @default null */
+            by: string | null;
+            /** @default null */
+            attempt: components["schemas"]["LeadAttempt"] | null;
+            /** @default null */
+            call: components["schemas"]["TimelineCall"] | null;
+            /** @default null */
+            recording: string | null;
+            /** @default null */
+            note: components["schemas"]["NoteView"] | null;
+            /** @default null */
+            changes: Record<string, never> | null;
+        };
+        /**
+         * TimelineKind
+         * @description What an entry is.
+         * @enum {unknown}
+         */
+        TimelineKind: "attempt" | "call" | "change" | "note" | "recording";
+        /**
+         * TimelineCall
+         * @description A call to the lead. `disposition`: the word of its operator; `reason`: how it ended, null while it goes on.
+         */
+        TimelineCall: {
+            /** @example c_882 */
+            call_id: string;
+            number: string;
+            phase: string;
+            /** @default null */
+            answer_time: string | null;
+            /** @default null */
+            end_time: string | null;
+            /** @default 0 */
+            talk_seconds: number;
+            /** @default null */
+            reason: string | null;
+            /** @default null */
+            disposition: string | null;
+        };
+        /**
+         * NoteView
+         * @description One note. `timestamp`: when it was added. `version`: 1, and one more with each edit; `edited`: when it was the
+         *         last time. `mentions`: the users in its text that there were when it was written.
+         */
+        NoteView: {
+            /** @example n_5k2a */
+            note: string;
+            text: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            timestamp: string;
+            /** @example op12 */
+            author: string;
+            /** @default null */
+            call_id: string | null;
+            /** @default null */
+            campaign_id: string | null;
+            /** @default null */
+            lead: string | null;
+            /** @default [] */
+            mentions: string[];
+            /** @default 1 */
+            version: number;
+            /** @default null */
+            edited: string | null;
+            /** @default null */
+            deleted: string | null;
         };
         /**
          * ListDoNotCall
@@ -4537,37 +4814,6 @@ export interface components {
             campaign_id: string | null;
             /** @default null */
             lead: string | null;
-        };
-        /**
-         * NoteView
-         * @description One note. `timestamp`: when it was added. `version`: 1, and one more with each edit; `edited`: when it was the
-         *         last time. `mentions`: the users in its text that there were when it was written.
-         */
-        NoteView: {
-            /** @example n_5k2a */
-            note: string;
-            text: string;
-            /**
-             * @description UTC, ISO 8601.
-             * @example 2025-11-15T10:30:00Z
-             */
-            timestamp: string;
-            /** @example op12 */
-            author: string;
-            /** @default null */
-            call_id: string | null;
-            /** @default null */
-            campaign_id: string | null;
-            /** @default null */
-            lead: string | null;
-            /** @default [] */
-            mentions: string[];
-            /** @default 1 */
-            version: number;
-            /** @default null */
-            edited: string | null;
-            /** @default null */
-            deleted: string | null;
         };
         /**
          * ListCallNotes
@@ -5379,6 +5625,52 @@ export interface components {
             disposition: string | null;
             /** @default 0 */
             heard: number;
+        };
+        /**
+         * CampaignLeadChanged
+         * @description Somebody has changed a lead: the fields that are there. `custom`: of the fields of its own those that are new;
+         *         null: it is gone. With a `status` it wants to be called back at no time any more.
+         */
+        CampaignLeadChanged: {
+            campaign: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example op12 */
+            by: string;
+            lead: string;
+            place: number;
+            numbers?: string[];
+            name?: string;
+            timezone?: string | null;
+            priority?: number;
+            language?: string | null;
+            source?: string;
+            consent?: boolean | null;
+            custom?: {
+                [key: string]: string | null;
+            };
+            status?: components["schemas"]["LeadStatus"];
+            assigned_seller?: string | null;
+        };
+        /**
+         * CampaignLeadsAssigned
+         * @description Several leads were assigned to a user at once; null: they are nobody's. `places`: of each of the leads.
+         */
+        CampaignLeadsAssigned: {
+            campaign: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example op12 */
+            by: string;
+            assigned_seller: string | null;
+            leads: string[];
+            places: number[];
         };
         /**
          * CampaignTelemetry
@@ -6556,7 +6848,8 @@ export interface components {
         /**
          * CampaignUpdate
          * @description A campaign has changed. `change` says how, and with it which other fields are there; `status` is that after it.
-         *         `counts`: at most twice a second, all fields from `leads` on.
+         *         `counts`: at most twice a second, all fields from `leads` to `operators`. `lead_changed`: which `lead`, and which
+         *         `fields` of it, without what they are now; `leads_assigned`: some, which `fields` says alone.
          */
         CampaignUpdate: {
             /** @example campaign_001 */
@@ -6567,7 +6860,7 @@ export interface components {
              */
             at: string;
             /** @enum {unknown} */
-            change: "archived" | "configured" | "counts" | "created" | "draining" | "finished" | "paused" | "resumed" | "started" | "stopped";
+            change: "archived" | "configured" | "counts" | "created" | "draining" | "finished" | "lead_changed" | "leads_assigned" | "paused" | "resumed" | "started" | "stopped";
             status?: components["schemas"]["CampaignStatus"];
             by?: string | null;
             settings?: components["schemas"]["CampaignSettings"];
@@ -6588,6 +6881,8 @@ export interface components {
             operators?: {
                 [key: string]: number;
             };
+            lead?: string;
+            fields?: string[];
         };
         /**
          * DoNotCallUpdate
@@ -13367,6 +13662,602 @@ export interface operations {
             };
             /** @description PERMISSION_DENIED */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    post_api_crm_leads: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    number: string;
+                    /** @default null */
+                    number_2?: string | null;
+                    /** @default null */
+                    number_3?: string | null;
+                    /** @default null */
+                    number_4?: string | null;
+                    /** @default null */
+                    number_5?: string | null;
+                    /** @default null */
+                    lead_id?: string | null;
+                    /** @default null */
+                    name?: string | null;
+                    /** @default null */
+                    timezone?: string | null;
+                    /** @default null */
+                    priority?: number | null;
+                    /** @default null */
+                    language?: string | null;
+                    /** @default null */
+                    source?: string | null;
+                    /** @default null */
+                    consent?: boolean | null;
+                    /** @default {} */
+                    custom?: {
+                        [key: string]: string;
+                    };
+                    campaign_id: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmLead"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description IDEMPOTENCY_MISMATCH */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    post_api_crm_leads_assign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    filter: components["schemas"]["LeadFilter"];
+                    assigned_seller: string | null;
+                    /** @default 1000 */
+                    limit?: number;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LeadsAssigned"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    get_api_crm_leads_campaign_id_lead: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+                lead: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmLead"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    patch_api_crm_leads_campaign_id_lead: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+                lead: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    numbers?: string[];
+                    name?: string;
+                    timezone?: string | null;
+                    priority?: number;
+                    language?: string | null;
+                    source?: string;
+                    consent?: boolean | null;
+                    custom?: {
+                        [key: string]: string | null;
+                    };
+                    status?: components["schemas"]["LeadStatus"];
+                    assigned_seller?: string | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmLead"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    get_api_crm_leads_campaign_id_lead_timeline: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                campaign_id: string;
+                lead: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TimelineEntry"][];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -16,6 +16,8 @@ from bus_schemas.campaign import (
     CAMPAIGN_CREATED,
     CAMPAIGN_DRAINING,
     CAMPAIGN_FINISHED,
+    CAMPAIGN_LEAD_CHANGED,
+    CAMPAIGN_LEADS_ASSIGNED,
     CAMPAIGN_PAUSED,
     CAMPAIGN_RESUMED,
     CAMPAIGN_STARTED,
@@ -53,9 +55,21 @@ from bus_schemas.campaign import (
 )
 from bus_schemas.campaign_outlook import DRY_RUN, EXPLAIN_CAMPAIGN
 from bus_schemas.campaign_telemetry import CAMPAIGN_TELEMETRY, CampaignTelemetry
+from bus_schemas.crm import ASSIGN_LEADS, CREATE_LEAD, EDIT_LEAD, GET_CRM_LEAD, LEAD_TIMELINE
 from bus_schemas.errors import misfit
-from bus_schemas.fields import Utc
-from bus_schemas.lead import EXPORT_LEADS, GET_LEAD, LEAD_COLUMNS, LIST_ALL_LEADS, LIST_LEADS, GivenLead, LeadStatus
+from bus_schemas.fields import Id, Utc
+from bus_schemas.lead import (
+    EXPORT_LEADS,
+    GET_LEAD,
+    LEAD_COLUMNS,
+    LIST_ALL_LEADS,
+    LIST_LEADS,
+    CampaignLeadChanged,
+    CampaignLeadsAssigned,
+    GivenLead,
+    LeadStatus,
+    changes_in,
+)
 from bus_schemas.preview import BEGIN_PREVIEWED, PREVIEW_LEAD, SKIP_PREVIEWED
 from gateway.routes import Listed, Part, Parts, Room, Route, shared_fields
 
@@ -138,17 +152,24 @@ ROUTES = (
     Route("GET",   ONE + "/leads/{lead}/explain",      EXPLAIN_LEAD,       200, P.OTTB, costly=True),
     Route("POST",  ONE + "/leads/{lead}/mark",         MARK_LEAD,          200, P.OTTB, True),
     Route("GET",   "/api/crm/leads",                   LIST_ALL_LEADS,     200, P.WORKSPACE),
+    Route("POST",  "/api/crm/leads",                   CREATE_LEAD,        201, P.WORKSPACE, True),
+    Route("POST",  "/api/crm/leads/assign",            ASSIGN_LEADS,       200, P.WORKSPACE),
+    Route("GET",   "/api/crm/leads/{campaign_id}/{lead}", GET_CRM_LEAD,    200, P.WORKSPACE),
+    Route("PATCH", "/api/crm/leads/{campaign_id}/{lead}", EDIT_LEAD,       200, P.WORKSPACE),
+    Route("GET",   "/api/crm/leads/{campaign_id}/{lead}/timeline", LEAD_TIMELINE, 200, P.WORKSPACE),
 )
 # fmt: on
 
 Change = Literal[
-    "created", "configured", "started", "paused", "resumed", "draining", "stopped", "finished", "archived", "counts"
+    "created", "configured", "started", "paused", "resumed", "draining", "stopped", "finished", "archived", "counts",
+    "lead_changed", "leads_assigned",
 ]  # fmt: skip
 
 
 class CampaignUpdate(Struct, frozen=True, kw_only=True):
     """A campaign has changed. `change` says how, and with it which other fields are there; `status` is that after it.
-    `counts`: at most twice a second, all fields from `leads` on."""
+    `counts`: at most twice a second, all fields from `leads` to `operators`. `lead_changed`: which `lead`, and which
+    `fields` of it, without what they are now; `leads_assigned`: some, which `fields` says alone."""
 
     campaign: CampaignId
     at: Utc
@@ -169,6 +190,8 @@ class CampaignUpdate(Struct, frozen=True, kw_only=True):
     dials: Mode | UnsetType = UNSET
     fallback: str | UnsetType | None = UNSET
     operators: Mapping[str, int] | UnsetType = UNSET
+    lead: Id | UnsetType = UNSET
+    fields: tuple[str, ...] | UnsetType = UNSET
 
 
 S = CampaignStatus
@@ -192,6 +215,13 @@ def present(event: Struct) -> CampaignUpdate:
             return CampaignUpdate(**fields, change="counts")
         case CampaignConfigured():
             return CampaignUpdate(**fields, change="configured")
+        case CampaignLeadChanged():
+            names = tuple(changes_in(event))
+            return CampaignUpdate(
+                campaign=event.campaign, at=event.at, by=event.by, change="lead_changed", lead=event.lead, fields=names
+            )
+        case CampaignLeadsAssigned(campaign=id, at=at, by=by):
+            return CampaignUpdate(campaign=id, at=at, by=by, change="leads_assigned", fields=("assigned_seller",))
     change, status = BECAME[type(event)]
     return CampaignUpdate(**fields, change=change, status=status)
 
@@ -201,7 +231,8 @@ ROOM = Room(
     CampaignUpdate,
     (
         CAMPAIGN_CREATED, CAMPAIGN_CONFIGURED, CAMPAIGN_STARTED, CAMPAIGN_PAUSED, CAMPAIGN_RESUMED, CAMPAIGN_DRAINING,
-        CAMPAIGN_STOPPED, CAMPAIGN_FINISHED, CAMPAIGN_ARCHIVED, CAMPAIGN_TELEMETRY,
+        CAMPAIGN_STOPPED, CAMPAIGN_FINISHED, CAMPAIGN_ARCHIVED, CAMPAIGN_TELEMETRY, CAMPAIGN_LEAD_CHANGED,
+        CAMPAIGN_LEADS_ASSIGNED,
     ),
     present,
     narrows=(("campaign", CampaignId),),

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import UNSET
+
 from actors.dialing.attempts import call_id_of
 from actors.runtime.context import Context
 from bus_schemas.call import CallEnded, EndReason
@@ -35,7 +37,7 @@ from bus_schemas.campaign import (
 )
 from bus_schemas.campaign_outlook import CampaignExplained
 from bus_schemas.errors import Refusal
-from bus_schemas.lead import Lead, LeadStatus
+from bus_schemas.lead import CampaignLeadChanged, Lead, LeadStatus
 from simulators.device.chronicle import DeviceCall
 from simulators.world.judge import Judge, Violation
 from simulators.world.records import CallOnRecord, Stored
@@ -117,6 +119,8 @@ class RecordedCampaign:
             case CampaignAttemptEnded():
                 self._ended(one, event)
             case CampaignLeadMarked(place=place, status=status):
+                self.statuses[place] = status
+            case CampaignLeadChanged(place=place, status=status) if status is not UNSET:
                 self.statuses[place] = status
 
     def _claimed(self, one: Stored, event: CampaignAttemptClaimed) -> None:

@@ -1,5 +1,5 @@
-"""Those who run campaigns in a simulated world, beside its callers: they run, pause, stop, configure and mark at any
-time, some leads are of two campaigns, and callers dial some of them by hand."""
+"""Those who run campaigns in a simulated world, beside its callers: they run, pause, stop, configure, mark and change
+at any time, some leads are of two campaigns, and callers dial some of them by hand."""
 
 import asyncio
 from typing import Any
@@ -28,6 +28,7 @@ from bus_schemas.campaign import (
 from bus_schemas.campaign_outlook import EXPLAIN_CAMPAIGN, ExplainCampaign
 from bus_schemas.carriers import Carriers, SlotCarrier, TrunkCarrier
 from bus_schemas.contract import Rpc
+from bus_schemas.crm import EDIT_LEAD, EditLead
 from bus_schemas.errors import Refusal
 from bus_schemas.lead import GivenLead, LeadStatus, MarkLead
 from simulators.carrier.rules import mobile
@@ -88,6 +89,8 @@ class Campaigners:
             case _:
                 lead = id_of(self.random.choice(self.numbers))
                 status = self.random.choice((LeadStatus.DO_NOT_CALL, LeadStatus.DONE, LeadStatus.IN_PROGRESS))
+                if self.random.random() < 0.5:
+                    return EDIT_LEAD, EditLead(campaign_id=campaign, lead=lead, status=status, priority=self._count % 7)
                 return MARK_LEAD, MarkLead(campaign_id=campaign, lead=lead, status=status)
 
     def _run(self, campaign: str, leads: int) -> RunCampaign:

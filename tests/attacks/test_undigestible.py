@@ -26,6 +26,7 @@ from bus_schemas.campaign import (
 )
 from bus_schemas.campaign_outlook import DryRun
 from bus_schemas.catalogue import RPCS, TOPICS
+from bus_schemas.crm import AssignLeads, CreateLead, EditLead
 from bus_schemas.do_not_call import AddDoNotCall, RemoveDoNotCall
 from bus_schemas.imports import CancelImport, CreateImport, ImportFromPath, MapColumns, StartImport
 from bus_schemas.introspection import Introspect
@@ -113,6 +114,17 @@ BASE: dict[type, dict[str, Any]] = {
     ArchiveCampaign: {"campaign_id": "c3"},
     ConfigureCampaign: {"campaign_id": "c1", **SETTINGS},
     DryRun: {"campaign_id": "c1", "minutes": 1, "lines": 1, "answered": 0.3, "seconds": 30, "wrap_up": 1},
+    CreateLead: {"campaign_id": "c1", "number": "+380501230011", "number_2": "+380501230012", "number_3": "x",
+                 "number_4": "x", "number_5": "x", "lead_id": "l9", "name": "Olena", "timezone": "Europe/Kyiv",
+                 "priority": 1, "language": "uk", "source": "spring", "consent": True, "custom": {"city": "Lviv"}},
+    EditLead: {"campaign_id": "c1", "lead": "l1", "numbers": ["+380501230021"], "name": "Olena", "timezone": None,
+               "priority": 1, "language": "uk", "source": "spring", "consent": True, "custom": {"city": None},
+               "status": "done", "assigned_seller": "op12"},
+    AssignLeads: {"filter": {"status": "new", "assigned_seller": "op12", "campaign_id": "c1", "number": "38050",
+                             "text": "olena", "outcome": "busy", "disposition": "later",
+                             "contacted_since": "2026-01-01", "contacted_until": "2026-01-02",
+                             "callback_until": "2026-01-02"},
+                  "assigned_seller": "op12", "limit": 10},
     MarkLead: {"campaign_id": "c1", "lead": "l1", "status": "callback", "callback": "2026-11-26T14:30:00+02:00",
                "operator": "op12", "disposition": "later"},
     AddDoNotCall: {"list": "global", "entries": ["+380957770001", "+44843*"], "reason": "asked", "source": "crm",

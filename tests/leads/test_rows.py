@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from actors.dialing.rules import DialRules, canonical, check, may_be_listed
-from actors.leads.lead import CUSTOM, NAME, VALUE, Accepted, Duplicate, InvalidRow, id_of
+from actors.leads.lead import CUSTOM, NAME, VALUE, Accepted, Duplicate, InvalidRow, Unfit, id_of
 from actors.leads.mapping import Mapping as Columns
 from actors.leads.mapping import guess
 from actors.leads.reading import Row
@@ -131,6 +132,37 @@ def test_leads_and_those_who_dial_read_numbers_alike() -> None:
         else:
             assert is_lead and listed(found), number
     assert 5 < taken < len(EVERY) - 5
+
+
+def test_a_lead_is_renewed_as_a_row_is_read() -> None:
+    [found] = take(ANN | {"name": "Ann", "custom:city": "Kyiv", "custom:plan": "a", "priority": "3"})
+    assert isinstance(found, Accepted)
+    lead = found.lead
+    assert Rows(RULES).renewed(lead, {}, {}, None) == lead
+    other = Rows(RULES).renewed(lead, {"name": " Ann\n Smith ", "priority": ""}, {"plan": None, "city": ""}, None)
+    assert other == replace(lead, name="Ann Smith", priority=0, custom={})
+    assert Rows(RULES).renewed(replace(lead, custom={" x\n": "1"}), {}, {" x\n": None}, None).custom == {}
+    other = Rows(RULES).renewed(lead, {}, {"age": " 30 "}, ["067 123 00 06", "+380671230006", "0991230006"])
+    assert other.custom == {"city": "Kyiv", "plan": "a", "age": "30"}
+    assert other.numbers == ("+380671230006", "+380991230006") and other.id == lead.id
+
+
+@pytest.mark.parametrize(("texts", "custom", "numbers", "field"), [
+    ({"name": "x" * (NAME + 1)}, {}, None, "name"),
+    ({}, {}, ["0671230006", "12"], "numbers[1]"),
+    ({}, {"a": "x" * (VALUE + 1)}, None, "custom:a"),
+    ({}, {f"k{at}": "x" for at in range(CUSTOM + 1)}, None, ""),
+    ({}, {f"k{at}": "x" * 900 for at in range(5)}, None, ""),
+    ({}, {"a\n": "x"}, None, "custom"),
+])  # fmt: skip
+def test_what_a_row_could_not_say_a_lead_is_not_renewed_to(
+    texts: dict[str, str], custom: dict[str, str | None], numbers: list[str] | None, field: str
+) -> None:
+    [found] = take(ANN)
+    assert isinstance(found, Accepted)
+    with pytest.raises(Unfit) as unfit:
+        Rows(RULES).renewed(found.lead, texts, custom, numbers)
+    assert unfit.value.field == field
 
 
 def test_an_id_is_one_leads() -> None:

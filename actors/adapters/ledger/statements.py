@@ -59,6 +59,7 @@ class Statements:
             assert set(projection.sought.columns) <= projection.once and not self.adds_only
             self._words = Words(projection.sought, names)
             self.make += self._words.make
+        self._once = attrgetter(*sorted(projection.once)) if projection.rewritten else None
         self._primary = names.index(primary.name)
         self._changed = itemgetter(*(names.index(name) for name in (*changing, primary.name)))
         self._resting = itemgetter(*(names.index(name) for name in (*resting, primary.name)))
@@ -82,6 +83,10 @@ class Statements:
         if self._words is not None:
             found.append((self._words.delete, list(map(self._words.of, rows))))
         return found
+
+    def is_another(self, was: Any, row: Any) -> bool:
+        """Whether a row that is there has to be written anew: what changes of it is not all that has changed."""
+        return self._once is not None and bool(self._once(was) != self._once(row))
 
     def updates(self, rows: list[tuple[Any, Any]]) -> list[tuple[str, list[tuple[Any, ...]]]]:
         """What changes rows: each as it is there, and as it is to be."""

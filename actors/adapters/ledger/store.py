@@ -249,7 +249,7 @@ class SqlStore(ABC):
             if was is None:
                 if row is not None:
                     inserts.append(astuple(row))
-            elif row is None or key in remade:
+            elif row is None or key in remade or (row is not was and statements.is_another(was, row)):
                 deletes.append(astuple(was))
                 if row is not None:
                     inserts.append(astuple(row))
