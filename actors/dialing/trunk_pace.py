@@ -32,7 +32,8 @@ class TrunkPace:
     def count(self, trunk: TrunkActor, call_id: str, user: str, *, offered: bool) -> None:
         """Count a start. `offered`: of a campaign, whose turn it was when the line was offered. Raises
         Refusal(RATE_LIMITED), and nothing is counted then."""
-        now, left = moment(self._clock), self._left(trunk, moment(self._clock))
+        now = moment(self._clock)
+        left = self._left(trunk, now)
         if left <= 0:
             wait = self._limits.first_in(trunk.line, window_of(trunk), now)
             self._turns.refused(trunk.line, user, now.mono + wait + GRACE, now.mono)

@@ -193,9 +193,10 @@ def bus_door_on(
 @asynccontextmanager
 async def gateway_on(
     bus: MemoryBus, connections: Connections | None = None, keys: Mapping[str, VerifyKey] = NO_KEYS,
-    per_second: float = SHARES.changes_per_second,
+    per_second: float = SHARES.changes_per_second, rest: float | None = None,
 ) -> AsyncIterator[InProcess]:
-    """A gateway's WORKSPACE port. `keys`: with which it checks access tokens; `per_second`: changes of one user."""
+    """A gateway's WORKSPACE port. `keys`: with which it checks access tokens; `per_second`: changes of one user;
+    `rest`: seconds after each read of a list."""
     clock, ids, metrics = SystemClock(), RandomIds(), Metrics()
     async with AsyncExitStack() as stack:
         authenticator = Authenticator(bus=bus, clock=clock, ids=ids, keys=keys, metrics=metrics, token_seconds=3600)
@@ -225,6 +226,7 @@ async def gateway_on(
                 nearly_full=lambda: health.journal_nearly_full,
             ),
         )
+        http_api.reads = Reads(rest=rest)
         await health.start()
         live = LiveFeed(
             bus=bus, clock=clock, authenticator=authenticator, metrics=metrics, origins=(),
