@@ -8,7 +8,7 @@ what a former process of this host began counts on. What has run out is forgotte
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from itertools import takewhile
-from math import ceil
+from math import ceil, inf
 
 from msgspec import Struct
 
@@ -28,6 +28,13 @@ class CountedStart(Struct, frozen=True):
     at: Moment
 
 
+class PoolWant(Struct, frozen=True):
+    """Somebody wanted a slot of the pool: when, on the monotonic clock of this process."""
+
+    user: str
+    mono: float
+
+
 Counted = dict[str, deque[CountedStart]]
 
 
@@ -43,7 +50,7 @@ class CallLimits:
         self._open: dict[str, set[str]] = {}  # by user
         self._pooled: dict[str, dict[str, int]] = {}  # those on phones of the pool, and the slot of each
         self._in_pool = 0
-        self._of_pool: dict[str, float] = {}  # who wanted slots of it within the hour, and when last
+        self._wanted = self._wanted_too = PoolWant("", -inf)  # who wanted slots of it last, and who of all others
 
     # --- letting in
 
@@ -133,13 +140,18 @@ class CallLimits:
 
     def wants_of_pool(self, user: str, mono: float) -> None:
         """A user began a call on a slot of the pool, or would have, if it could make one."""
-        self._of_pool[user] = max(mono, self._of_pool.get(user, mono))
+        wants = PoolWant(user, mono)
+        if user != self._wanted.user and mono >= self._wanted.mono:
+            self._wanted, self._wanted_too = wants, self._wanted
+        elif user == self._wanted.user:
+            self._wanted = max(self._wanted, wants, key=lambda one: one.mono)
+        else:
+            self._wanted_too = max(self._wanted_too, wants, key=lambda one: one.mono)
 
     def pool_has_others(self, user: str, now: Moment) -> bool:
         """Whether others than this user wanted slots of the pool within the hour."""
-        for other in [one for one, mono in self._of_pool.items() if mono <= now.mono - HOUR]:
-            del self._of_pool[other]
-        return not self._of_pool.keys() <= {user}
+        last = self._wanted if self._wanted.user != user else self._wanted_too
+        return last.mono > now.mono - HOUR
 
     # --- from the record
 
