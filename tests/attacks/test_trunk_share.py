@@ -25,7 +25,7 @@ from simulators.world.world import World
 
 ACTIONS = frozenset({Action.CALL_START.value, Action.CALL_END.value})
 SLOT_OF = {"op12": 1, "op21": 2}
-SECONDS = 20
+SECONDS = 12
 TRUNK = "trunk-1"
 
 
@@ -98,7 +98,7 @@ async def _beside_one_who_waits(folder: Path, per_second: float) -> None:
 async def _alone(folder: Path, per_second: float) -> None:
     site = Site(folder, per_second)
     async with site.up():
-        tasks = [asyncio.ensure_future(site.flood("op12")) for _ in range(4)]
+        tasks = [asyncio.ensure_future(site.flood("op12")) for _ in range(2)]
         await asyncio.sleep(SECONDS)
         for task in tasks:
             task.cancel()
