@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from bus_schemas.contract import ROOT, Rpc, token
+from bus_schemas.errors import ErrorCode
 from bus_schemas.fields import TOKEN, CallId, GivenTime, Id, SlotId, Utc, of_values, shaped
 from bus_schemas.permissions import Action
 
@@ -17,6 +18,7 @@ A = Action
 # made of, and it may forget.
 LOG_SCOPE = f"{ROOT}.log.>"
 MOST_EVENTS = 200_000  # that are kept, by the stream and in the records
+MOST_BYTES = 256 * 2**20  # of the stream
 DAYS_KEPT = 30
 LONGEST_MESSAGE = 4_000  # characters
 CONTEXT_BYTES = 8 * 1024  # of its JSON
@@ -106,7 +108,7 @@ class LogWritten(Struct, frozen=True, kw_only=True):
 SEES = frozenset({A.LOG_VIEW_ANY})
 
 # fmt: off
-WRITE_LOG = Rpc("ottb.v1.cmd.log.write", LogEvent, LogRecord,       frozenset(),
+WRITE_LOG = Rpc("ottb.v1.cmd.log.write", LogEvent, LogRecord,       frozenset({ErrorCode.RATE_LIMITED}),
                 summary="Write an event to the platform's log", permission=A.LOG_WRITE)
 LIST_LOGS = Rpc("ottb.v1.qry.log.list",  ListLogs, list[LogRecord], frozenset(),
                 summary="The platform's log", permission=A.LOG_VIEW, asks=SEES)

@@ -43,7 +43,8 @@ from gateway.brake import Brake, GiveBack
 from gateway.connections import Connections
 from gateway.errors import REPLAYED
 from gateway.idempotency import Idempotency, digest_of
-from gateway.routes import Route
+from gateway.reads import Reads
+from gateway.routes import Held, Route
 from gateway.surface import ROUTES
 
 log = structlog.get_logger()
@@ -84,6 +85,7 @@ class BusApi:
         idempotency: Idempotency,
         auditor: Auditor,
         brake: Brake,
+        reads: Reads,
         connections: Connections,
     ) -> None:
         self._connections = connections
@@ -95,6 +97,7 @@ class BusApi:
         self._idempotency = idempotency
         self._auditor = auditor
         self._brake = brake
+        self._reads = reads
         self._tasks: set[asyncio.Task[None]] = set()
         self._held_back = 0  # of them, that only wait until they may be answered
         self._stopping = asyncio.Event()
@@ -216,7 +219,8 @@ class BusApi:
             asked = msgspec.structs.replace(context, actions=now.actions & rpc.needed)
             if audited:
                 intent = await self._auditor.announce(self._entry(rpc, request, b"", caller, UNKNOWN, context))
-            answered = await ask_raw(self._bus, rpc, request, asked)
+            async with self._reads.turn(caller.share) if route.many else contextlib.nullcontext():
+                answered = await ask_raw(self._bus, rpc, request, asked)
             return web.Response(body=answered.data, headers=_public_headers(answered.headers))
 
         try:
@@ -224,6 +228,8 @@ class BusApi:
             if audited:
                 give_back = await self._brake.admit(rpc, caller.share)
                 await self._authenticator.again(caller, rpc.permission)
+            elif route.brake is Held.TURNS:
+                await self._brake.turn(caller.share)
             request = _read(rpc, fields, message.data)
             if record and route.effect:
                 answered = await self._idempotency.run(record, digest, work)

@@ -20,6 +20,7 @@ from actors.runtime.sparing import FAILED_LINES, SparingLog
 from actors.runtime.wire import SEQ_HEADER, UNCHANGED_HEADER, ask, ask_raw
 from bus_schemas.errors import ErrorCode, Refusal, misfit
 from bus_schemas.link import PARAMETER
+from bus_schemas.log import WRITE_LOG
 from bus_schemas.permissions import Access, Action
 from bus_schemas.slot import ADB_COMMAND
 from bus_schemas.user import REFRESH
@@ -47,7 +48,7 @@ from gateway.page_headers import page_headers
 from gateway.reading import BY_LINK, Reader, body_of, login_of, read_with, reader_of
 from gateway.reads import Reads
 from gateway.recordings import Recordings
-from gateway.routes import BODY_LIMIT, FILE_KINDS, Part, Parts, Route, Upload
+from gateway.routes import BODY_LIMIT, FILE_KINDS, Held, Part, Parts, Route, Upload
 from gateway.server import client_of, protocol_of
 from gateway.stored_files import StoredFiles
 
@@ -66,6 +67,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Sender = Callable[[Route, web.Request, Any, Caller], Awaitable[web.StreamResponse]]
 
+COUNTED = (ADB_COMMAND, WRITE_LOG)
 ANYBODY = Caller(user="", credential="", actions=frozenset(), expires=0.0)
 
 
@@ -73,16 +75,18 @@ ANYBODY = Caller(user="", credential="", actions=frozenset(), expires=0.0)
 class Needs:
     """What a row's answerer must be told beside the request. Every header costs both ends."""
 
-    credential: bool  # POINT's own lines, and what is counted by share: lists, and what shells write
+    credential: bool  # POINT's own lines, and what is counted by share: lists, what shells write, and the log
     many: bool  # `Route.many`
+    brake: Held
     records: bool  # it may be answered from the ledger, which must be as far as the caller has seen
 
     @classmethod
     def of(cls, route: Route) -> "Needs":
         subject = route.rpc.subject
         return cls(
-            credential=route.part is Part.POINT or route.many or route.rpc is ADB_COMMAND,
+            credential=route.part is Part.POINT or route.many or route.rpc in COUNTED,
             many=route.many,
+            brake=route.brake,
             records=subject.startswith("ottb.v1.qry.") or route.rpc.fallback is not None,
         )
 
@@ -149,8 +153,8 @@ class HttpApi:
 
         async def carry_out(request: web.Request) -> web.StreamResponse:
             caller = await self.authenticate(route.permission, request)
-            if route.audited and caller is not ANYBODY:
-                await self._brake_for(route, request, caller)
+            if caller is not ANYBODY:
+                await self._brake_for(route, request, caller, needs)
             async with self._turn_for(route, caller):
                 return await answer(request, caller)
 
@@ -190,11 +194,11 @@ class HttpApi:
         large = route.most > BODY_LIMIT or route.stored
         return self.reads.turn(caller.share) if large else nullcontext()
 
-    async def _brake_for(self, route: Route, request: web.Request, caller: Caller) -> None:
-        """Wait for the turn of a change. A refresh takes of the logins of whose token it turns out to be."""
-        if route.rpc is REFRESH:
+    async def _brake_for(self, route: Route, request: web.Request, caller: Caller, needs: "Needs") -> None:
+        """Wait for the turn of what is posted. A refresh takes of the logins of whose token it turns out to be."""
+        if needs.brake is Held.TURNS or route.rpc is REFRESH:
             await self.brake.turn(caller.share)
-        else:
+        elif needs.brake is Held.CHANGES:
             request[GIVE_BACK] = await self.brake.admit(route.rpc, caller.share)
 
     async def authenticate(self, permission: Action | Access, request: web.Request) -> Caller:

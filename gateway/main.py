@@ -111,7 +111,7 @@ async def start(settings: Settings, bus: NatsBus, door: NatsBus, stack: AsyncExi
     connections = connections_of(settings.http)
     bus_api = BusApi(
         door=door, bus=bus, clock=clock, ids=ids, authenticator=authenticator, idempotency=idempotency, auditor=auditor,
-        brake=brake, connections=connections,
+        brake=brake, reads=http_api.reads, connections=connections,
     )  # fmt: skip
     live = LiveFeed(
         bus=bus, clock=clock, authenticator=authenticator, metrics=metrics, origins=settings.http.cors_origins,

@@ -66,6 +66,16 @@ class Upload:
     ask: Callable[[Any, int, int], Any]  # any: of the requests of the route's line, and of `admit`
 
 
+class Held(StrEnum):
+    """How who asks a route on end is held back, so that others are answered."""
+
+    CHANGES = "changes"  # `Brake.admit`: what stays is written, or what others said is handed out
+    TURNS = "turns"  # `Brake.turn`: what is posted and changes nothing; somebody signs, checks or looks for it
+    READS = "reads"  # `Reads.turn`: much is read for it
+    FOLLOWERS = "followers"  # so many at once (`log_feed.py`)
+    NONE = "none"  # one thing is looked up, as often as somebody likes
+
+
 OF_LISTS = frozenset({"limit", "since"})  # fields of what asks for a list
 
 
@@ -79,7 +89,7 @@ class Route:
     `lines`: the body is a file, taken line by line (`line_files.py`). `taken`: who is answered takes away a
     list of people, which goes on the audit. `columns`: of its table, also without rows; `whole`: it is sent whole,
     unless a page of it is asked for. `as_table`: where the table of the same is. `costly`: all hosts are
-    asked for it."""
+    asked for it, or much is looked at. `light`: one thing is looked up."""
 
     method: str
     path: str
@@ -101,6 +111,24 @@ class Route:
     whole: bool = False
     as_table: str | None = None
     costly: bool = False
+    light: bool = False
+
+    @cached_property
+    def brake(self) -> Held:
+        """Each route has one, or says that it needs none."""
+        if self.light and (self.audited or self.many or self.method != "GET"):
+            raise TypeError(f"{self.method} {self.path} is not light")
+        if self.audited:
+            return Held.CHANGES
+        if self.method != "GET":
+            return Held.TURNS
+        if self.followed:
+            return Held.FOLLOWERS
+        if self.many:
+            return Held.READS
+        if not self.light:
+            raise TypeError(f"{self.path} has no brake: say whether it is light or costly")
+        return Held.NONE
 
     @cached_property
     def changes(self) -> bool:

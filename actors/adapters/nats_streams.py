@@ -23,7 +23,7 @@ from nats.js.errors import APIError, NotFoundError
 
 from actors.adapters.nats_reading import JOURNAL, LOG
 from bus_schemas.host import StreamUse
-from bus_schemas.log import DAYS_KEPT, LOG_SCOPE, MOST_EVENTS
+from bus_schemas.log import DAYS_KEPT, LOG_SCOPE, MOST_BYTES, MOST_EVENTS
 
 log = structlog.get_logger()
 
@@ -32,7 +32,6 @@ EVENTS = "ottb.v1.evt."
 MB = 2**20
 LEAST = 1024 * MB  # of the journal; where the server has less to give, its own quota is the limit
 DUPLICATE_WINDOW = 120.0
-LOG_LIMIT = 256 * MB
 LOG_WINDOW = 3600.0  # seconds for which hosts that hear of the same write it once
 NO_RESERVE, NOT_CHANGED = 10047, 10052
 
@@ -70,7 +69,7 @@ def _configs(limit: int) -> Iterator[StreamConfig]:
     yield StreamConfig(
         name=LOG,
         subjects=[LOG_SCOPE],
-        max_bytes=LOG_LIMIT,
+        max_bytes=MOST_BYTES,
         max_msgs=MOST_EVENTS,
         max_age=DAYS_KEPT * 24 * 3600.0,
         discard=DiscardPolicy.OLD,

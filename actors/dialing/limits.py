@@ -5,9 +5,10 @@ What is counted are the calls on record and the starts under way, so a start cou
 what a former process of this host began counts on. What has run out is forgotten: memory is bounded by them.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping
-from math import ceil
+from itertools import takewhile
+from math import ceil, inf
 
 from msgspec import Struct
 
@@ -27,6 +28,13 @@ class CountedStart(Struct, frozen=True):
     at: Moment
 
 
+class PoolWant(Struct, frozen=True):
+    """Somebody wanted a slot of the pool: when, on the monotonic clock of this process."""
+
+    user: str
+    mono: float
+
+
 Counted = dict[str, deque[CountedStart]]
 
 
@@ -42,6 +50,7 @@ class CallLimits:
         self._open: dict[str, set[str]] = {}  # by user
         self._pooled: dict[str, dict[str, int]] = {}  # those on phones of the pool, and the slot of each
         self._in_pool = 0
+        self._wanted = self._wanted_too = PoolWant("", -inf)  # who wanted slots of it last, and who of all others
 
     # --- letting in
 
@@ -90,12 +99,15 @@ class CallLimits:
 
     def starts(self, line: str, window: float, now: Moment) -> int:
         """How many calls began on a line in the last `window` seconds."""
-        count = 0
-        for start in reversed(self._within(self._by_line, line, _kept(line), now)):
-            if start.mono <= now.mono - window:
-                break
-            count += 1
-        return count
+        return sum(1 for _ in self._in_window(line, window, now))
+
+    def starts_by_user(self, line: str, window: float, now: Moment) -> Counter[str]:
+        """The same, of each user."""
+        return Counter(start.user for start in self._in_window(line, window, now))
+
+    def starts_of(self, user: str, line: str, window: float, now: Moment) -> int:
+        """The same, of one user."""
+        return sum(start.user == user for start in self._in_window(line, window, now))
 
     def first_in(self, line: str, window: float, now: Moment) -> float:
         """Seconds until the oldest of them no longer counts."""
@@ -124,12 +136,31 @@ class CallLimits:
         _take_out(self._open, call_id, user)
         self.let_go_in_pool(call_id, user)
 
+    # --- the hour of the pool
+
+    def wants_of_pool(self, user: str, mono: float) -> None:
+        """A user began a call on a slot of the pool, or would have, if it could make one."""
+        wants = PoolWant(user, mono)
+        if user != self._wanted.user and mono >= self._wanted.mono:
+            self._wanted, self._wanted_too = wants, self._wanted
+        elif user == self._wanted.user:
+            self._wanted = max(self._wanted, wants, key=lambda one: one.mono)
+        else:
+            self._wanted_too = max(self._wanted_too, wants, key=lambda one: one.mono)
+
+    def pool_has_others(self, user: str, now: Moment) -> bool:
+        """Whether others than this user wanted slots of the pool within the hour."""
+        last = self._wanted if self._wanted.user != user else self._wanted_too
+        return last.mono > now.mono - HOUR
+
     # --- from the record
 
-    def began(self, line: str, call_id: str, user: str, at: Moment, now: Moment) -> None:
+    def began(self, line: str, call_id: str, user: str, at: Moment, now: Moment, *, pooled: bool = False) -> None:
         """A call on record began at `at`. It counts once, however often it is told."""
         age, _ = elapsed(at, now)
         start = CountedStart(now.mono - age, call_id, user, at)
+        if pooled:
+            self.wants_of_pool(user, start.mono)
         if age < _kept(line):
             _insert(self._by_line.setdefault(line, deque()), start)
         if age < MINUTE:
@@ -146,6 +177,11 @@ class CallLimits:
         return ((start.call_id, start.user, start.at) for start in self._by_line.get(line, ()))
 
     # --- inside
+
+    def _in_window(self, line: str, window: float, now: Moment) -> Iterator[CountedStart]:
+        """The newest first."""
+        starts = self._within(self._by_line, line, _kept(line), now)
+        return takewhile(lambda start: start.mono > now.mono - window, reversed(starts))
 
     def _within(self, counted: Counted, key: str, window: float, now: Moment) -> deque[CountedStart]:
         starts = counted.get(key, deque())

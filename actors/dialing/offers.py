@@ -253,17 +253,25 @@ def key_of(line: Line) -> Key:
 
 
 class IdleSlots:
-    """The slots of one host, as a source of lines. `has_had_its_calls`: whether one may make no more for now."""
+    """The slots of one host, as a source of lines. `has_had_its_calls`: whether one may make no more for now;
+    `has_had_share`: whether a user may make no more on it."""
 
     again: float | None = None
 
     def __init__(
-        self, *, host: Host, pool: Pool, rules: DialRules, has_had_its_calls: Callable[[int], bool]
+        self,
+        *,
+        host: Host,
+        pool: Pool,
+        rules: DialRules,
+        has_had_its_calls: Callable[[int, str], bool],
+        has_had_share: Callable[[int, str], bool],
     ) -> None:
         self._host = host
         self._pool = pool
         self._rules = rules
         self._has_had_its_calls = has_had_its_calls
+        self._has_had_share = has_had_share
 
     def free(self) -> "IdleSlots":
         return self
@@ -276,7 +284,7 @@ class IdleSlots:
     def take(self, request: OfferLines) -> Line | None:
         spent: list[IdleSlot] = []
         while (place := self._take(request)) is not None:
-            if not self._has_had_its_calls(place.slot):
+            if not self._has_had_its_calls(place.slot, request.user):
                 break
             spent.append(place)
         for each in spent:  # others may come back to them when the hour is over
@@ -318,7 +326,7 @@ class IdleSlots:
         may = None if countries is None else frozenset(countries)
 
         def fits(place: IdleSlot) -> bool:
-            if not has(place.slot, place.region):
+            if not has(place.slot, place.region) or self._has_had_share(place.slot, request.user):
                 return False
             return may is None or not may.isdisjoint(self._countries(place))
 

@@ -16,7 +16,7 @@ class Dial(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     although they cost more than others, or nobody knows what; `+44843*`: all that begin so. `hours`: "08:00-21:00" in
     `timezone`, or empty for always. Limits: calls started per minute and calls at once by one user, calls per hour on
     one slot, trunk calls at once with one slot's extension, and the share of the pool's slots that one user may hold
-    (1.0: all of them; one at least)."""
+    (1.0: all of them; one at least), and of their calls per hour make where others want some."""
 
     site_region: Region = "UA"
     countries: tuple[Region, ...] = ()

@@ -27,14 +27,20 @@ from bus_schemas.host import START_ON_HOST, SlotsThere, StartOffered, StartOnHos
 from bus_schemas.permissions import Action
 from bus_schemas.slot import SlotStatus
 
+HOUR_FULL, HOUR_SHARE = "slot_calls_per_hour", "user_slot_calls_per_hour"
 NO_IDLE_SLOT = RefusalTemplate(ErrorCode.SLOT_BUSY, "No idle slot: all of yours and of the shared pool are in use.")
 NOT_FROM_HERE = RefusalTemplate(
     ErrorCode.CALL_FAILED, "Calls to this country are not allowed from any SIM here.", rule="country"
 )
 TOO_MANY_ON_SLOT = RefusalTemplate(
-    ErrorCode.RATE_LIMITED, "The slot has made its calls for this hour.", rule="slot_calls_per_hour"
+    ErrorCode.RATE_LIMITED, "The slot has made its calls for this hour.", rule=HOUR_FULL
 )
+SHARE_HAD = RefusalTemplate(
+    ErrorCode.RATE_LIMITED, "You have had your share of this hour's calls on slots of the pool, which others want too.",
+    rule=HOUR_SHARE,
+)  # fmt: skip
 TOO_LATE = RefusalTemplate(ErrorCode.CALL_FAILED, "Nothing was done: it was asked for too late.", rule="too_late")
+HERE_ALONE = frozenset({"country", SHARE, UNKNOWN, HOUR_FULL, HOUR_SHARE})  # rules of which other hosts know no more
 PASSING = frozenset({ErrorCode.SLOT_BUSY, ErrorCode.SLOT_OFFLINE, ErrorCode.UNAVAILABLE, ErrorCode.NOT_FOUND})
 
 
@@ -54,7 +60,10 @@ class SlotDialer:
     ) -> None:
         self._share = share
         self._peers = peers
-        idle = IdleSlots(host=host, pool=slots.idle, rules=gate.rules, has_had_its_calls=self._has_had_its_calls)
+        idle = IdleSlots(
+            host=host, pool=slots.idle, rules=gate.rules, has_had_its_calls=self._is_spent,
+            has_had_share=self._has_had_share,
+        )  # fmt: skip
         self.offers = Offers(host=host, source=idle)
         slots.idle.on_idle = self.offers.serve_soon
         self._host = host
@@ -163,8 +172,8 @@ class SlotDialer:
 
         def fits(place: IdleSlot) -> bool:
             nonlocal last_refusal
-            if self._has_had_its_calls(place.slot):
-                last_refusal = TOO_MANY_ON_SLOT()
+            if (why := self._why_not(place.slot, context.user)) is not None:
+                last_refusal = last_refusal if SHARE_HAD.made(last_refusal) else why  # it says more
                 return False
             return place.slot not in looked_at  # one that is refused is idle again, and would be taken without end
 
@@ -197,17 +206,39 @@ class SlotDialer:
             if STOPPED.made(refusal) and ("slot", str(slot)) in self._host.quarantined:
                 raise self._out_of_service(slot, self._host.name) from None
             raise
-        if self._has_had_its_calls(slot):
+        if (why := self._why_not(slot, context.user, offered=context.campaign is not None)) is not None:
             self._host.tell(SlotActor, str(slot), Drop(call_id=call_id))
             limits.let_go_in_pool(call_id, context.user)
-            raise TOO_MANY_ON_SLOT()
+            raise why
         limits.count(line, call_id, context.user, now)
         return taken
+
+    def _why_not(self, slot: int, user: str, *, offered: bool = False) -> Refusal | None:
+        """Why a slot makes no call of a user's in this hour. What was `offered` to a campaign was looked at then."""
+        if self._is_spent(slot, user):
+            return TOO_MANY_ON_SLOT()
+        if not offered and self._has_had_share(slot, user):
+            return SHARE_HAD(calls=self._attempts.limits.share_of(self._calls_per_hour))
+        return None
+
+    def _is_spent(self, slot: int, user: str) -> bool:
+        """Whether it has had its calls; then it is known who would have made one, whoever gets it next."""
+        spent = self._has_had_its_calls(slot)
+        if spent and self._share.is_pooled(slot):
+            self._attempts.limits.wants_of_pool(user, self._host.clock.monotonic())
+        return spent
 
     def _has_had_its_calls(self, slot: int) -> bool:
         """Whether a slot may make no more calls in this hour."""
         starts = self._attempts.limits.starts(f"slot-{slot}", HOUR, moment(self._host.clock))
         return starts >= self._calls_per_hour
+
+    def _has_had_share(self, slot: int, user: str) -> bool:
+        """Whether a user has made their share of its calls, where it is of the pool, which others want too."""
+        limits, now = self._attempts.limits, moment(self._host.clock)
+        if limits.all_are_shared or not limits.pool_has_others(user, now) or not self._share.is_pooled(slot):
+            return False
+        return limits.starts_of(user, f"slot-{slot}", HOUR, now) >= limits.share_of(self._calls_per_hour)
 
     def there(
         self, carrier: SlotCarrier, user: str, operators: Collection[str] | None
@@ -222,11 +253,11 @@ class SlotDialer:
                 region, whose = slot.config.region, slot.config.user if operators is not None else None
                 if has(slot.config.id, region):
                     found.setdefault((region, whose), []).append(slot)
-        return tuple(self._there(region, whose, slots) for (region, whose), slots in found.items())
+        return tuple(self._there(region, whose, slots, user) for (region, whose), slots in found.items())
 
-    def _there(self, region: str | None, user: str | None, slots: list[Slot]) -> SlotsThere:
+    def _there(self, region: str | None, user: str | None, slots: list[Slot], maker: str) -> SlotsThere:
         online = [slot.config.id for slot in slots if slot.status is SlotStatus.ONLINE]
-        spent = set(filter(self._has_had_its_calls, online))
+        spent = {slot for slot in online if self._has_had_its_calls(slot) or self._has_had_share(slot, maker)}
         return SlotsThere(
             region=region,
             countries=tuple(sorted(rules.countries_of(region, self._rules))),
@@ -267,4 +298,4 @@ def _answer(started: StartedCall) -> CallStarted:
 
 def _not_here(refusal: Refusal) -> bool:
     """Whether another host may have a slot for the call."""
-    return refusal.code is ErrorCode.SLOT_BUSY or (refusal.details or {}).get("rule") in ("country", SHARE, UNKNOWN)
+    return refusal.code is ErrorCode.SLOT_BUSY or (refusal.details or {}).get("rule") in HERE_ALONE

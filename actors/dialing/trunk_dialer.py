@@ -15,7 +15,8 @@ from actors.dialing.offers import Offers
 from actors.dialing.pool_share import SHARE
 from actors.dialing.slot_dialer import TOO_LATE
 from actors.dialing.trunk_lines import BY_HEALTH, TrunkLines
-from actors.runtime.clock import moment, parse_utc
+from actors.dialing.trunk_pace import TrunkPace
+from actors.runtime.clock import parse_utc
 from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.peers import Peers
@@ -67,8 +68,9 @@ class TrunkDialer:
         self._rules = gate.rules
         self._attempts = attempts
         self._held = HeldExtensions(host=host, extensions=extensions, peers=peers)
+        self._pace = TrunkPace(limits=attempts.limits, clock=host.clock)
         self.lines = TrunkLines(
-            host=host, trunks=trunks, rules=gate.rules, attempts=attempts, extensions=extensions, held=self._held
+            host=host, trunks=trunks, rules=gate.rules, pace=self._pace, extensions=extensions, held=self._held
         )
         self.offers = Offers(host=host, source=self.lines)
 
@@ -197,18 +199,11 @@ class TrunkDialer:
 
     def _count(self, trunk: TrunkActor, call_id: str, context: Context) -> None:
         """Count the start against the trunk's calls per second, or let the channel go and raise Refusal."""
-        rate, limits, now = trunk.config.calls_per_second, self._attempts.limits, moment(self._host.clock)
-        window = max(1.0, 1.0 / rate)
-        if limits.starts(trunk.line, window, now) >= max(1, int(rate * window)):
+        try:
+            self._pace.count(trunk, call_id, context.user, offered=context.campaign is not None)
+        except Refusal:
             trunk.tell(Drop(call_id=call_id))
-            raise Refusal(
-                ErrorCode.RATE_LIMITED,
-                "The trunk may not dial faster.",
-                rule="trunk_calls_per_second",
-                trunk=trunk.id,
-                retry_after=limits.first_in(trunk.line, window, now),
-            )
-        limits.count(trunk.line, call_id, context.user, now)
+            raise
 
     def _candidates(self, wanted: str) -> list[TrunkActor]:
         """The wanted trunk; for AUTO all, the healthiest first and among those the least loaded."""

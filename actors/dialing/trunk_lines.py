@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 import structlog
 
-from actors.dialing.attempts import Attempts
 from actors.dialing.extensions import Extensions
 from actors.dialing.held_extensions import HeldExtensions
 from actors.dialing.in_whose_name import FOR_OPERATORS
 from actors.dialing.offers import Key, key_of
 from actors.dialing.rules import DialRules, countries_of_trunk
-from actors.runtime.clock import moment, parse_utc
+from actors.dialing.trunk_pace import TrunkPace
+from actors.runtime.clock import parse_utc
 from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.telephony.line import Over
@@ -52,14 +52,14 @@ class TrunkLines:
         host: Host,
         trunks: TrunkRegistry,
         rules: DialRules,
-        attempts: Attempts,
+        pace: TrunkPace,
         extensions: Extensions,
         held: HeldExtensions,
     ) -> None:
         self._host = host
         self._trunks = trunks
         self._rules = rules
-        self._attempts = attempts
+        self.pace = pace
         self._extensions = extensions
         self._held = held
         self._kept: dict[Key, str] = {}  # under which name its extension is held
@@ -174,26 +174,23 @@ class TrunkLines:
         """Whether its PBX takes answered calls to the extensions of operators."""
         return self._trunks.joins(trunk)
 
-    def with_room(self) -> list["FreeTrunk"]:
-        """The trunks that could carry a call more now."""
-        found = (
+    def here(self) -> list["FreeTrunk"]:
+        """The trunks that are here, with the room that they have for a call more now: perhaps none."""
+        return [
             FreeTrunk(trunk, self._countries(trunk.config), BY_HEALTH[trunk.view.state], self._room(trunk))
             for trunk in self._here()
-        )
-        return [trunk for trunk in found if trunk.room > 0]
+        ]
 
     def _room(self, trunk: TrunkActor) -> int:
         """How many more calls could begin on it now."""
-        view, rate = trunk.view, trunk.config.calls_per_second
+        view = trunk.view
         if trunk.stands_in:
             return 0
-        window = max(1.0, 1.0 / rate)
-        begun = self._attempts.limits.starts(trunk.line, window, moment(self._host.clock))
         kept = sum(name == trunk.id for name, *_ in self._kept)
         free = view.channels - view.calls
         if view.state is TrunkState.DOWN:  # one call may try whether it is well again
             free = min(free, 1)
-        return min(free, max(1, int(rate * window)) - begun) - kept
+        return min(free, self.pace.left(trunk)) - kept
 
     # --- who takes the answered call
 
@@ -253,7 +250,9 @@ class FreeChannels:
 
     def __init__(self, lines: TrunkLines) -> None:
         self._lines = lines
-        self._trunks = lines.with_room()
+        here = lines.here()
+        self._trunks = [trunk for trunk in here if trunk.room > 0]
+        self._too_fast = [trunk for trunk in here if lines.pace.left(trunk.actor) <= 0]
         self._taken: set[int] | None = None
         self._askers: dict[tuple[str, tuple[str, ...] | None], tuple[Context, set[int]]] = {}  # what they cannot have
 
@@ -281,18 +280,26 @@ class FreeChannels:
         return self._lines.keep(trunk.actor, None)
 
     def _trunk(self, request: OfferLines) -> FreeTrunk | None:
+        pace, user = self._lines.pace, request.user
+        free = (trunk for trunk in self._trunks if trunk.room > 0 and self._may_have(trunk, request))
+        fit = (trunk for trunk in free if trunk.room > pace.others(trunk.actor, user))
+        found = min(fit, key=lambda trunk: (trunk.health, -trunk.room, trunk.actor.id), default=None)
+        if found is None and self._too_fast and (request.joins or self._extension(request) is not None):
+            for trunk in self._too_fast:
+                if self._may_have(trunk, request):
+                    pace.wanted(trunk.actor, user, request.most)
+        return found
+
+    def _may_have(self, trunk: FreeTrunk, request: OfferLines) -> bool:
+        """Whether it is one of those that are asked for."""
         carrier, countries = request.trunks, request.countries
         assert carrier is not None  # else it is asked of the slots
-        fit = (
-            trunk
-            for trunk in self._trunks
-            if trunk.room > 0
-            and trunk.actor.takes(request.user)
+        return (
+            trunk.actor.takes(request.user)
             and (not carrier.trunks or trunk.actor.id in carrier.trunks)
             and (countries is None or not trunk.countries.isdisjoint(countries))
             and (not request.joins or self._lines.joins(trunk.actor))
         )
-        return min(fit, key=lambda trunk: (trunk.health, -trunk.room, trunk.actor.id), default=None)
 
     def _extension(self, request: OfferLines, in_turn: Callable[[set[int]], Iterable[int]] = iter) -> int | None:
         """The first that who asks may have."""

@@ -16,6 +16,7 @@ from actors.log.notable import TOPICS, left_out, notes, quarantined, usable_agai
 from actors.log.writer import LogWriter
 from actors.runtime.bus import Bus, BusError, Fenced, Recorded, Unsubscribe
 from actors.runtime.clock import Clock
+from actors.runtime.pace import Pace
 from bus_schemas.catalogue import topic_of
 from bus_schemas.contract import UNDECODABLE
 from bus_schemas.errors import Refusal
@@ -25,6 +26,7 @@ log = structlog.get_logger()
 
 MINUTE = 60.0
 MOST = 30  # events that are alike but for what they are about, in a minute
+LASTING, LASTING_AT_ONCE = 3.0, 300.0  # of them, a minute on the long run, and so many more after a quiet time
 LOOK = 2.0  # seconds between two looks at what is quarantined
 TRIES, PAUSE = 3, 1.0  # to write one event, and the seconds between them
 
@@ -48,6 +50,7 @@ class Noting:
         self._clock = clock
         self._writer = writer
         self._noted: dict[str, str] = {}
+        self._lasting = Pace(per_second=LASTING / MINUTE, at_once=LASTING_AT_ONCE, now=clock.monotonic)
         self._spared: dict[tuple[str, str, str], Spared] = {}
         self._stops: list[Unsubscribe] = []
         self._task: asyncio.Task[None] | None = None
@@ -100,10 +103,10 @@ class Noting:
         return now
 
     async def _note(self, note: LogEvent, *, sort: str, id: str | None = None) -> None:
-        """Write it, if there were not too many of its sort already."""
+        """Write it, if there were not too many of its sort already: who can cause them fills the log with none."""
         key, now = (sort, note.module, note.severity), self._clock.monotonic()
         spared = self._spared.setdefault(key, Spared(began=now))
-        if spared.written >= MOST:
+        if spared.written >= MOST or self._lasting.turn(("sort", ".".join(key)), patience=0.0) is None:
             spared.more, spared.like = spared.more + 1, note
             return
         spared.written += 1

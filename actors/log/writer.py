@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from actors.log.harmless import bounded, harmless
+from actors.log.share import LogShare
 from actors.runtime.bus import ID, Bus, BusError, Recorded, RequestTimeout
 from actors.runtime.context import Context
 from actors.runtime.ids import Ids
@@ -17,18 +18,21 @@ IN_DOUBT = RefusalTemplate(ErrorCode.TIMEOUT, "No answer in time; it may have be
 
 
 class LogWriter:
-    """The log's way in, on one host."""
+    """The log's way in, on one host. `share`: of those who write; the platform's own parts have bounds of theirs."""
 
-    def __init__(self, *, bus: Bus, ids: Ids, host: str) -> None:
+    def __init__(self, *, bus: Bus, ids: Ids, host: str, share: LogShare) -> None:
         self._bus = bus
         self._ids = ids
         self._host = host
+        self._share = share
 
     async def write(self, event: LogEvent, context: Context) -> LogRecord:
-        """Put an event into the stream. Raises Refusal: INVALID_PARAMS (the context is too much), UNAVAILABLE,
-        TIMEOUT."""
+        """Put an event into the stream. Raises Refusal: INVALID_PARAMS (the context is too much), RATE_LIMITED,
+        UNAVAILABLE, TIMEOUT."""
+        written = written_of(event, context, host=self._host)
+        self._share.take(context.share, len(msgspec.json.encode(written)))
         try:
-            entry = await self._put(written_of(event, context, host=self._host), self._ids.new())
+            entry = await self._put(written, self._ids.new())
         except RequestTimeout:
             raise IN_DOUBT() from None
         except BusError:

@@ -131,8 +131,8 @@ def release_hold(held: Held, id: str) -> Held:
 class CallCounts(Protocol):
     """Counts the calls on record of this host's lines, each by its line and its user."""
 
-    def began(self, line: str, call_id: str, user: str, at: Moment, now: Moment) -> None:
-        """A call began at `at`. It counts once, however often it is told."""
+    def began(self, line: str, call_id: str, user: str, at: Moment, now: Moment, *, pooled: bool) -> None:
+        """A call began at `at`. It counts once, however often it is told. `pooled`: on a slot of the pool."""
 
     def is_open(self, call_id: str, user: str, *, pooled: int | None) -> None:
         """A call is not over. `pooled`: the slot of the pool that it is on, if it is."""

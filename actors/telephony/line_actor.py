@@ -104,7 +104,7 @@ class LineActor(
         if self.state.calls.seq > (self._succeeded or self._barrier):
             self.state = replace(self.state, calls=OnRecord())
         for start in self.state.starts:
-            self._counts.began(self.line, start.call_id, start.user, start.at, moment(self._host.clock))
+            self._count(start.call_id, start.user, start.at)
         await self._read_calls()
 
     def replayed(self, recorded: Recorded) -> None:
@@ -176,10 +176,14 @@ class LineActor(
         assert self.state is not None
         if isinstance(event, Began):
             holder = event.holder
-            self._counts.began(self.line, holder.id, holder.user, event.at, moment(self._host.clock))
+            self._count(holder.id, holder.user, event.at)
         elif (began := self.state.calls.open.get(event.call_id)) is not None:
             self._counts.over(event.call_id, began.holder.user)
         self.state = self.evolve(self.state, event)
+
+    def _count(self, call_id: str, user: str, at: Moment) -> None:
+        """A call on record for the limits."""
+        self._counts.began(self.line, call_id, user, at, moment(self._host.clock), pooled=self.pooled)
 
     def snapshot_state(self) -> State | None:
         """Without what is under way, so that no claim falls between this and what a later owner reads."""

@@ -40,8 +40,8 @@ ROUTES = (
     #     method    path                       contract    status part
     Route("POST",   "/api/call/start",         START_CALL, 201, P.OTTB, True),
     Route("POST",   "/api/call/end",           END_CALL,   200, P.OTTB, True),
-    Route("GET",    "/api/call/{call_id}",     GET_CALL,   200, P.OTTB),
-    Route("GET",    "/api/call/{call_id}/cdr", GET_CDR,    200, P.OTTB),
+    Route("GET",    "/api/call/{call_id}",     GET_CALL,   200, P.OTTB, light=True),
+    Route("GET",    "/api/call/{call_id}/cdr", GET_CDR,    200, P.OTTB, light=True),
     Route("GET",    "/api/calls/feed",         CALLS_FEED, 200, P.OTTB),
 )
 # fmt: on

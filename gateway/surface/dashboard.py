@@ -10,7 +10,7 @@ P = Part
 # fmt: off
 ROUTES = (
     #     method path                        contract       status part
-    Route("GET", "/api/dashboard",           GET_DASHBOARD, 200, P.WORKSPACE),
+    Route("GET", "/api/dashboard",           GET_DASHBOARD, 200, P.WORKSPACE, costly=True),
     Route("GET", "/api/dashboard/series",    GET_SERIES,    200, P.WORKSPACE),
     Route("GET", "/api/dashboard/breakdown", GET_BREAKDOWN, 200, P.WORKSPACE),
 )

@@ -26,7 +26,7 @@ P = Part
 ROUTES = (
     #     method  path                               contract            status part
     Route("GET",  "/api/do-not-call",               LIST_DO_NOT_CALL,   200, P.OTTB, table=True),
-    Route("GET",  "/api/do-not-call/check",         CHECK_DO_NOT_CALL,  200, P.OTTB),
+    Route("GET",  "/api/do-not-call/check",         CHECK_DO_NOT_CALL,  200, P.OTTB, light=True),
     Route("POST", "/api/do-not-call/{list}",        ADD_DO_NOT_CALL,    200, P.OTTB, True),
     Route("POST", "/api/do-not-call/{list}/remove", REMOVE_DO_NOT_CALL, 200, P.OTTB, True),
     Route("POST", "/api/do-not-call/{list}/import", IMPORT_DO_NOT_CALL, 200, P.OTTB, lines=True),

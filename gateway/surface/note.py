@@ -32,7 +32,7 @@ ROUTES = (
     Route("POST",   "/api/crm/note",                              ADD_NOTE,           201, P.WORKSPACE, True),
     Route("GET",    "/api/crm/notes/{call_id}",                   LIST_CALL_NOTES,    200, P.WORKSPACE),
     Route("GET",    "/api/crm/leads/{campaign_id}/{lead}/notes",  LIST_LEAD_NOTES,    200, P.WORKSPACE),
-    Route("GET",    "/api/crm/note/{note}",                       GET_NOTE,           200, P.WORKSPACE),
+    Route("GET",    "/api/crm/note/{note}",                       GET_NOTE,           200, P.WORKSPACE, light=True),
     Route("GET",    "/api/crm/note/{note}/history",               LIST_NOTE_VERSIONS, 200, P.WORKSPACE),
     Route("PATCH",  "/api/crm/note/{note}",                       EDIT_NOTE,          200, P.WORKSPACE),
     Route("DELETE", "/api/crm/note/{note}",                       DELETE_NOTE,        200, P.WORKSPACE),

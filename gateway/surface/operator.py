@@ -44,10 +44,10 @@ P = Part
 ROUTES = (
     #     method  path                               contract             status part
     Route("GET",  "/api/operators",                  LIST_OPERATORS,      200, P.OTTB),
-    Route("GET",  "/api/operators/me",               GET_OWN_STATUS,      200, P.OTTB),
+    Route("GET",  "/api/operators/me",               GET_OWN_STATUS,      200, P.OTTB, light=True),
     Route("POST", "/api/operators/me/status",        SET_OWN_STATUS,      200, P.OTTB, True),
     Route("POST", "/api/operators/me/wrap-up",       EXTEND_WRAP_UP,      200, P.OTTB, True),
-    Route("GET",  "/api/operators/{user}",           GET_OPERATOR,        200, P.OTTB),
+    Route("GET",  "/api/operators/{user}",           GET_OPERATOR,        200, P.OTTB, light=True),
     Route("POST", "/api/operators/{user}/status",    SET_OPERATOR_STATUS, 200, P.OTTB, True),
     Route("POST", "/api/operators/{user}/campaigns", ASSIGN_OPERATOR,     200, P.OTTB, True),
     Route("GET",  "/api/reports/operators",          REPORT_OPERATORS,    200, P.OTTB, table=True),

@@ -51,12 +51,12 @@ ROUTES = (
     Route("GET",    "/api/slots",                                 LIST_SLOTS,      200, P.OTTB),
     Route("POST",   "/api/slots",                                 CONFIGURE_SLOT,  200, P.OTTB, True),
     Route("GET",    "/api/slots/unassigned",                      LIST_UNASSIGNED, 200, P.OTTB),
-    Route("GET",    "/api/slots/{slot}",                          GET_SLOT,        200, P.OTTB),
+    Route("GET",    "/api/slots/{slot}",                          GET_SLOT,        200, P.OTTB, light=True),
     Route("DELETE", "/api/slots/{slot}",                          REMOVE_SLOT,     200, P.OTTB),
     Route("POST",   "/api/slots/{slot}/restart",                  RESTART_SLOT,    202, P.OTTB, True),
     Route("POST",   "/api/slots/{slot}/reboot-device",            REBOOT_DEVICE,   202, P.OTTB, True),
     Route("POST",   "/api/slots/{slot}/adb-command",              ADB_COMMAND,     202, P.OTTB, True),
-    Route("GET",    "/api/slots/{slot}/adb-command/{command_id}", GET_ADB_COMMAND, 200, P.OTTB),
+    Route("GET",    "/api/slots/{slot}/adb-command/{command_id}", GET_ADB_COMMAND, 200, P.OTTB, light=True),
 )
 # fmt: on
 

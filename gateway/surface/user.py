@@ -33,7 +33,7 @@ ROUTES = (
     Route("POST",   "/api/auth/password",         CHANGE_PASSWORD, 200, P.POINT),
     Route("POST",   "/api/auth/introspect",       INTROSPECT,      200, P.POINT, form=True),
     Route("POST",   "/api/auth/links",            MAKE_LINK,       200, P.POINT),
-    Route("GET",    "/api/point/rolecheck",       ROLE_CHECK,      200, P.POINT),
+    Route("GET",    "/api/point/rolecheck",       ROLE_CHECK,      200, P.POINT, light=True),
 
     Route("GET",    "/api/users",                 LIST_USERS,      200, P.POINT),
     Route("POST",   "/api/users",                 CREATE_USER,     201, P.POINT),

@@ -1,20 +1,17 @@
 """What was once done to the running system, or could be: `make attacks`. Each test counts what it tried, so that a zero
 says of how many; the counts are printed at the end."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from gateway import server
-from tests.conftest import SITES, needs_a_site
 from tests.stories.conftest import admin, operator
 from tests.support.commands import Commands
 
 __all__ = ["admin", "operator"]  # clients of the `site` that a file attacks
 
-GROUP = re.compile(r"@(?:site-[0-9]|test_[a-z0-9_]+)\Z")  # that xdist puts behind a test's name
 LONGEST = (
     "test_undigestible", "test_bus_limits", "test_machine_swapped", "test_refusals", "test_bus", "test_do_not_call",
     "test_costly_bodies", "test_machine", "test_imports", "test_doors_tell_the_same", "test_leads",
@@ -37,25 +34,26 @@ def commands() -> Iterator[Commands]:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """A file is one worker's. Those that attack the `site` are two workers' (SITES), each of which starts one."""
     if HERE in item.path.parents:
-        name = item.path.stem
-        place = LONGEST.index(name) if name in LONGEST else len(name)
-        item.add_marker(pytest.mark.xdist_group(f"site-{place % SITES}" if needs_a_site(item) else name))
         item.add_marker(pytest.mark.attacks)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that take longest are begun first: begun last, one would run alone in the end."""
+    """Files that take longest are begun first: begun last, one would run alone in the end. The tests of a file follow
+    each other, and are one worker's (`--dist loadfile`), so that it starts its site once."""
+
+    def order(item: pytest.Item) -> tuple[int, str, int]:
+        name = item.path.stem
+        return LONGEST.index(name) if name in LONGEST else len(LONGEST), name, item.location[1] or 0
+
     if all(HERE in item.path.parents for item in items):
-        items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
+        items.sort(key=order)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     passed = [one for one in terminalreporter.stats.get("passed", []) if one.nodeid.startswith(FOLDER)]
-    names = ((one, GROUP.sub("", one.nodeid.removeprefix(FOLDER))) for one in passed)
-    counts = [(name, line) for one, name in names for line in one.capstdout.splitlines()]
+    counts = [(one.nodeid.removeprefix(FOLDER), line) for one in passed for line in one.capstdout.splitlines()]
     if counts:
         terminalreporter.section("what the attacks counted")
     for name, line in sorted(counts):

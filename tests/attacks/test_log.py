@@ -2,6 +2,7 @@
 that take over whoever reads them."""
 
 import json
+import time
 import unicodedata
 from collections.abc import AsyncIterator
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
 from actors.audit.audit import Audit
+from actors.log.share import LogShare
 from actors.log.writer import LogWriter
 from bus_schemas.log import CONTEXT_BYTES, LOG_SCOPE, WRITE_LOG
 from simulators.bus.memory_broker import MemoryBroker
@@ -49,7 +51,7 @@ class Lab:
 @pytest.fixture
 async def lab() -> AsyncIterator[Lab]:
     broker = MemoryBroker(clock=SystemClock())
-    writer = LogWriter(bus=MemoryBus(broker), ids=RandomIds(), host="h")
+    writer = LogWriter(bus=MemoryBus(broker), ids=RandomIds(), host="h", share=LogShare(time.monotonic))
     audit = Audit(bus=MemoryBus(broker), clock=SystemClock(), ids=RandomIds())
     await audit.start()
     async with serving(broker, {WRITE_LOG: writer.write}), gateway_on(MemoryBus(broker)) as gateway:

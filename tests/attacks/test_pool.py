@@ -71,6 +71,10 @@ class Hosts:
         except Refusal as refusal:
             return refusal
 
+    async def end(self, user: str, call: CallStarted) -> None:
+        context = Context(command_id=f"e{call.call_id}", user=user, actions=ACTIONS)
+        await ask(MemoryBus(self.broker), END_CALL, EndCall(call_id=call.call_id), context)
+
     async def start_all(self, user: str, slots: list[Wanted]) -> tuple[list[CallStarted], Counter[str]]:
         """All at once: the calls, and by which rule the others were refused."""
         answers = await asyncio.gather(*(self.start(user, slot) for slot in slots))
@@ -88,8 +92,7 @@ async def _with_auto() -> None:
         assert len(pooled) == SHARE and rules == {"user_pool_share": 40 - SHARE - OWN}
         second, rules = await hosts.start_all("op21", ["AUTO"] * 40)
         assert len(second) == POOL - SHARE and rules == {"SLOT_BUSY": 40 - (POOL - SHARE)}
-        context = Context(command_id="e", user="op12", actions=ACTIONS)
-        await ask(MemoryBus(hosts.broker), END_CALL, EndCall(call_id=pooled[0].call_id), context)
+        await hosts.end("op12", pooled[0])
         await asyncio.sleep(5.0)
         assert len((await hosts.start_all("op12", ["AUTO"] * 3))[0]) == 1  # what was given back can be had again
 
@@ -127,6 +130,60 @@ async def _all_of_it() -> None:
         assert len(first) == POOL and set(rules) == {"SLOT_BUSY"}
 
 
+async def _the_hours_calls(hosts: Hosts, user: str, slots: list[Wanted]) -> tuple[int, Counter[str]]:
+    """Calls, each ended as soon as it has begun, until nothing of the pool is left for who makes them."""
+    made, rules = 0, Counter[str]()
+    while not rules.keys() & {"slot_calls_per_hour", "user_slot_calls_per_hour"}:
+        begun, rules = await hosts.start_all(user, slots)
+        made += sum(call.slot > OWN for call in begun)
+        for call in begun:
+            await hosts.end(user, call)
+        await asyncio.sleep(15.0)
+    return made, rules
+
+
+async def _of_an_hour(slots: list[Wanted], places: int) -> None:
+    hosts = Hosts(share=0.5, calls_per_hour=4)
+    async with hosts.one():
+        begun = await hosts.start("op21", 11)
+        assert isinstance(begun, CallStarted)
+        await hosts.end("op21", begun)
+        mine, rules = await _the_hours_calls(hosts, "op34", slots)
+        print(f"an hour of {POOL} slots with 4 calls each, where others call too: {mine} by one user, {dict(rules)}")
+        assert mine == 2 * places and rules["user_slot_calls_per_hour"]
+        assert (await _the_hours_calls(hosts, "op21", ["AUTO"]))[0] == POOL * 2 - 1
+
+
+async def _of_an_hour_with_auto() -> None:
+    await _of_an_hour(["AUTO"], POOL)
+
+
+async def _of_an_hour_by_number() -> None:
+    await _of_an_hour([12, 13, 14], 3)
+
+
+async def _of_an_hour_after_a_restart() -> None:
+    hosts = Hosts(share=0.5, calls_per_hour=4)
+    async with hosts.one():
+        assert isinstance(await hosts.start("op21", 21), CallStarted)
+        await asyncio.sleep(60.0)
+    async with hosts.one():
+        mine, rules = await _the_hours_calls(hosts, "op34", ["AUTO"])
+        assert mine <= POOL * 2 and rules["user_slot_calls_per_hour"]
+
+
+async def _of_an_hour_that_was_used_up() -> None:
+    """Who finds nothing is known: of what can be used again they get their part."""
+    hosts = Hosts(share=0.5, calls_per_hour=4)
+    async with hosts.one():
+        mine, rules = await _the_hours_calls(hosts, "op34", ["AUTO"])
+        assert mine == POOL * 4 and not rules["user_slot_calls_per_hour"]  # nobody else was there
+        assert (await hosts.start_all("op21", ["AUTO"]))[1] == {"slot_calls_per_hour": 1}
+        await asyncio.sleep(3000.0)  # the first are an hour old
+        assert (await hosts.start_all("op34", ["AUTO"]))[1] == {"user_slot_calls_per_hour": 1}
+        assert isinstance(await hosts.start("op21", "AUTO"), CallStarted)
+
+
 async def _when_all_have_had_their_calls() -> None:
     """A slot that may make no more calls in this hour is idle, and is not looked at again and again."""
     hosts = Hosts(share=1.0, calls_per_hour=1)
@@ -134,8 +191,7 @@ async def _when_all_have_had_their_calls() -> None:
         first, _ = await hosts.start_all("op21", ["AUTO"] * 40)
         assert len(first) == POOL
         for call in first:
-            context = Context(command_id=f"e{call.slot}", user="op21", actions=ACTIONS)
-            await ask(MemoryBus(hosts.broker), END_CALL, EndCall(call_id=call.call_id), context)
+            await hosts.end("op21", call)
         await asyncio.sleep(20.0)
         began = hosts.clock.monotonic()
         later, rules = await hosts.start_all("op21", ["AUTO"] * 5)
@@ -145,7 +201,18 @@ async def _when_all_have_had_their_calls() -> None:
 
 
 @pytest.mark.parametrize(
-    "attack", [_with_auto, _by_number, _after_a_restart, _all_of_it, _when_all_have_had_their_calls]
+    "attack",
+    [
+        _with_auto,
+        _by_number,
+        _after_a_restart,
+        _all_of_it,
+        _when_all_have_had_their_calls,
+        _of_an_hour_with_auto,
+        _of_an_hour_by_number,
+        _of_an_hour_after_a_restart,
+        _of_an_hour_that_was_used_up,
+    ],
 )
 def test_one_user_holds_no_more_than_a_share_of_the_pool(attack: object) -> None:
     run(attack, seed=1)  # type: ignore[arg-type]  # any of them

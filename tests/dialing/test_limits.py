@@ -56,6 +56,20 @@ def test_what_a_former_process_began_counts_on() -> None:
     assert rule(refused.value) == "user_concurrent_calls"
 
 
+def test_who_else_wanted_slots_of_the_pool_is_known_for_an_hour() -> None:
+    limits = CallLimits(per_minute=1000, at_once=1000)
+    assert not limits.pool_has_others("a", at(0))
+    limits.wants_of_pool("a", 10.0)
+    limits.wants_of_pool("a", 20.0)
+    assert not limits.pool_has_others("a", at(20)) and limits.pool_has_others("b", at(20))
+    limits.began("slot-1", "c_1", "b", at(5, "earlier boot"), at(30), pooled=True)  # told late
+    limits.began("slot-2", "c_2", "c", at(25), at(30))  # of their own
+    assert limits.pool_has_others("a", at(30)) and limits.pool_has_others("c", at(30))
+    assert not limits.pool_has_others("a", at(3606)) and limits.pool_has_others("b", at(3606))
+    limits.wants_of_pool("b", 3610.0)
+    assert limits.pool_has_others("a", at(3700)) and not limits.pool_has_others("b", at(3700))
+
+
 def test_a_line_counts_in_its_window() -> None:
     limits = CallLimits(per_minute=1000, at_once=1000)
     for number in range(5):

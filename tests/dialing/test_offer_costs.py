@@ -91,7 +91,10 @@ def test_what_is_refused_on_end_is_not_looked_for_on_end() -> None:
     """Each line that is refused is free again, and would have all who wait looked at."""
 
     async def story(site: Offering) -> None:
-        source = Held(host=site.host, pool=site.pool, rules=site.rules, has_had_its_calls=lambda slot: False)
+        source = Held(
+            host=site.host, pool=site.pool, rules=site.rules,
+            has_had_its_calls=lambda slot, user: False, has_had_share=lambda slot, user: False,
+        )  # fmt: skip
         site.offers = Offers(host=site.host, source=source)
         site.pool.on_idle = site.offers.serve_soon
         asked = await wait_all(site, WAITERS)

@@ -33,9 +33,12 @@ class Offering:
         bus = MemoryBus(MemoryBroker(clock=clock))
         host = Host(name="a", bus=bus, clock=clock, ids=CountedIds("t"), ownership=Always())
         self.host, self.rules = host, DialRules(site_region="UA")
-        self.pool, self.spent = Pool(), set[int]()
-        spent = self.spent.__contains__
-        self.source = IdleSlots(host=host, pool=self.pool, rules=self.rules, has_had_its_calls=spent)
+        self.pool, self.spent, self.had = Pool(), set[int](), set[tuple[int, str]]()
+        self.source = IdleSlots(
+            host=host, pool=self.pool, rules=self.rules,
+            has_had_its_calls=lambda slot, user: slot in self.spent,
+            has_had_share=lambda slot, user: (slot, user) in self.had,
+        )  # fmt: skip
         self.offers = Offers(host=host, source=self.source)
         self.pool.on_idle = self.offers.serve_soon
 
@@ -138,10 +141,12 @@ def test_nobody_is_offered_what_is_somebody_elses_or_has_had_its_calls() -> None
         site.idle(11)
         site.idle(12, user="op21")
         site.idle(13, user="op")
-        site.idle(14)
+        site.had.add((15, "op"))
+        site.idle(14, 15)
         assert sorted(await site.ask("c1", most=9)) == [13, 14]
         site.spent.clear()
         assert await site.ask("c1") == [11]
+        assert await site.ask("c2", user="op34") == [15]  # it is kept from nobody else
 
     play(story)
 

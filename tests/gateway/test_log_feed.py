@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
+from actors.log.share import LogShare
 from actors.log.writer import LogWriter
 from actors.runtime.bus import ID
 from actors.runtime.context import Context
@@ -35,7 +37,7 @@ class Lab:
     def __init__(self, gateway: InProcess, users: dict[str, frozenset[Action]], stack: AsyncExitStack) -> None:
         self.gateway = gateway
         self._users = users
-        self._writer = LogWriter(bus=gateway.bus, ids=RandomIds(), host="h")
+        self._writer = LogWriter(bus=gateway.bus, ids=RandomIds(), host="h", share=LogShare(time.monotonic))
         self._stack = stack
         self._session: aiohttp.ClientSession | None = None
 

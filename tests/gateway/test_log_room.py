@@ -1,6 +1,7 @@
 """The room of the platform's log: what its clients hear, and that those who come back miss nothing."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
+from actors.log.share import LogShare
 from actors.log.writer import LogWriter
 from actors.runtime.bus import ID
 from actors.runtime.context import Context
@@ -31,7 +33,7 @@ class Lab:
     def __init__(self, gateway: InProcess, users: dict[str, frozenset[Action]]) -> None:
         self.gateway = gateway
         self.users = users
-        self._writer = LogWriter(bus=gateway.bus, ids=RandomIds(), host="h")
+        self._writer = LogWriter(bus=gateway.bus, ids=RandomIds(), host="h", share=LogShare(time.monotonic))
 
     async def write(self, message: str, *, user: str = "system", **more: Any) -> LogRecord:
         event = LogEvent(**{"module": "OTTB", "severity": "info", "message": message} | more)

@@ -1,5 +1,6 @@
 """The platform's log in the ledger, on both databases."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from actors.ledger.ledger import Ledger
 from actors.ledger.log import KEPT, READ_MODEL
 from actors.ledger.log_source import source
 from actors.ledger.store import JournalEntry
+from actors.log.share import LogShare
 from actors.log.writer import LogWriter
 from actors.runtime.bus import ID
 from actors.runtime.clock import utc
@@ -43,7 +45,7 @@ async def writer(bus: MemoryBus, place: Place) -> AsyncIterator[LogWriter]:
     store = place.store("log", projections=LOG_PROJECTIONS)
     ledger = Ledger(bus=bus, store=store, source=source(bus.log), models=(READ_MODEL,))
     await ledger.start()
-    yield LogWriter(bus=bus, ids=RandomIds(), host="h")
+    yield LogWriter(bus=bus, ids=RandomIds(), host="h", share=LogShare(time.monotonic))
     await ledger.stop()
 
 

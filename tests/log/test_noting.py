@@ -1,6 +1,7 @@
 """The platform's own events get into its log once, and not without bound."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -10,6 +11,7 @@ from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
 from actors.log import noting as noting_module
 from actors.log.noting import MOST, Noting
+from actors.log.share import LogShare
 from actors.log.writer import LogWriter
 from actors.runtime.bus import ID
 from bus_schemas.log import LOG_SCOPE, LogRecord, record_of
@@ -30,7 +32,8 @@ class Lab:
 
     def _host(self, name: str) -> Noting:
         bus = MemoryBus(self.broker)
-        return Noting(bus=bus, clock=SystemClock(), writer=LogWriter(bus=bus, ids=RandomIds(), host=name))
+        writer = LogWriter(bus=bus, ids=RandomIds(), host=name, share=LogShare(time.monotonic))
+        return Noting(bus=bus, clock=SystemClock(), writer=writer)
 
     async def restart(self, slot: int) -> None:
         event = SlotRestarting(slot=slot, at="2026-01-01T00:00:00.000Z", status=SlotStatus.RESTARTING, by="admin")

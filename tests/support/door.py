@@ -31,6 +31,7 @@ from gateway.live.feed import LiveFeed
 from gateway.log_feed import LogFeed
 from gateway.main import application
 from gateway.metrics import Metrics
+from gateway.reads import Reads
 from gateway.recordings import Recordings
 from gateway.routes import Part
 from gateway.server import Listener
@@ -170,8 +171,10 @@ async def serving(
     await service.stop()
 
 
-def bus_door_on(bus: MemoryBus, connections: Connections | None = None) -> BusApi:
-    """A gateway's door on the bus. It hears nothing by itself."""
+def bus_door_on(
+    bus: MemoryBus, connections: Connections | None = None, per_second: float = SHARES.changes_per_second
+) -> BusApi:
+    """A gateway's door on the bus. It hears nothing by itself. `per_second`: changes of one user."""
     clock, ids = SystemClock(), RandomIds()
     return BusApi(
         door=bus,
@@ -181,7 +184,8 @@ def bus_door_on(bus: MemoryBus, connections: Connections | None = None) -> BusAp
         authenticator=Authenticator(bus=bus, clock=clock, ids=ids, keys={}, metrics=Metrics(), token_seconds=3600),
         idempotency=Idempotency(bus=bus, ids=ids, now=lambda: clock.now().timestamp()),
         auditor=Auditor(bus=bus, clock=clock, ids=ids),
-        brake=Brake(clock=clock, per_second=SHARES.changes_per_second, lasting=SHARES.lasting_changes_per_second),
+        brake=Brake(clock=clock, per_second=per_second, lasting=SHARES.lasting_changes_per_second),
+        reads=Reads(),
         connections=connections or Connections(limits=UNHURRIED),
     )
 
@@ -189,9 +193,10 @@ def bus_door_on(bus: MemoryBus, connections: Connections | None = None) -> BusAp
 @asynccontextmanager
 async def gateway_on(
     bus: MemoryBus, connections: Connections | None = None, keys: Mapping[str, VerifyKey] = NO_KEYS,
-    per_second: float = SHARES.changes_per_second,
+    per_second: float = SHARES.changes_per_second, rest: float | None = None,
 ) -> AsyncIterator[InProcess]:
-    """A gateway's WORKSPACE port. `keys`: with which it checks access tokens; `per_second`: changes of one user."""
+    """A gateway's WORKSPACE port. `keys`: with which it checks access tokens; `per_second`: changes of one user;
+    `rest`: seconds after each read of a list."""
     clock, ids, metrics = SystemClock(), RandomIds(), Metrics()
     async with AsyncExitStack() as stack:
         authenticator = Authenticator(bus=bus, clock=clock, ids=ids, keys=keys, metrics=metrics, token_seconds=3600)
@@ -221,6 +226,7 @@ async def gateway_on(
                 nearly_full=lambda: health.journal_nearly_full,
             ),
         )
+        http_api.reads = Reads(rest=rest)
         await health.start()
         live = LiveFeed(
             bus=bus, clock=clock, authenticator=authenticator, metrics=metrics, origins=(),

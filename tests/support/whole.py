@@ -91,7 +91,7 @@ class Whole:
             )
         )  # fmt: skip
         self.gateway: InProcess = await stack.enter_async_context(
-            gateway_on(MemoryBus(self.broker), keys=PublicKeys(self.folder), per_second=1e9)
+            gateway_on(MemoryBus(self.broker), keys=PublicKeys(self.folder), per_second=1e9, rest=0.0)
         )
         stack.push_async_callback(self.gateway.auditor.stop)  # while it still has its bus
         self._reads = lambda: [

@@ -1,0 +1,79 @@
+"""Whose turn it is on a line that may not dial as fast as it is asked to. Pure: the moment comes in.
+
+Who was refused since the line may not dial faster is waited for a moment: as many of its next starts as they were
+refused, and as bring them up to the others, are left to them. So those who ask again and again have equal parts, nobody
+has to be as quick as who never pauses, and nothing is left where nobody was refused.
+
+Campaigns are waited for by who dials by hand, and not by each other: theirs go round by weight (`sharing.py`).
+"""
+
+from collections.abc import Callable, Mapping
+
+from msgspec import Struct
+
+REMEMBERED = 3600.0  # seconds for which it is known who had a start before whom
+NEVER = float("-inf")
+
+
+class Claim(Struct, frozen=True):
+    """Somebody was refused so many starts, and is waited for until a moment of the monotonic clock."""
+
+    starts: int
+    until: float
+
+
+Claims = dict[tuple[str, bool], Claim]  # by user, and whether their campaigns wait
+
+
+class Turns:
+    """Of the lines of one host."""
+
+    def __init__(self) -> None:
+        self._claims: dict[str, Claims] = {}  # by line
+        self._last: dict[str, dict[str, float]] = {}  # when who had a start there, by line
+
+    def refused(
+        self, line: str, user: str, until: float, now: float, *, starts: int = 1, campaign: bool = False
+    ) -> None:
+        """Somebody would have begun calls, and comes back. Of a campaign `starts` is what it wants in all."""
+        claims = self._claims.setdefault(line, {})
+        before = claims.get((user, campaign))
+        more = before.starts if before is not None and before.until > now and not campaign else 0
+        claims[user, campaign] = Claim(more + starts, until)
+
+    def had(self, line: str, user: str, now: float) -> None:
+        """Somebody began a call."""
+        last = self._last.setdefault(line, {})
+        last.pop(user, None)
+        last[user] = now
+        while (oldest := next(iter(last))) and last[oldest] <= now - REMEMBERED:
+            del last[oldest]
+        for claims in self._claims.values():  # on whichever line
+            for campaign in (False, True):
+                claim = claims.pop((user, campaign), None)
+                if claim is not None and claim.starts > 1:
+                    claims[user, campaign] = Claim(claim.starts - 1, claim.until)
+
+    def others(
+        self, line: str, user: str, now: float, begun: Callable[[], Mapping[str, int]], *, campaign: bool = False
+    ) -> int:
+        """How many of the next starts on a line are left to others. `begun`: the calls of each in the line's window."""
+        claims = self._claims.get(line)
+        if not claims:
+            return 0
+        for who in [who for who, claim in claims.items() if claim.until <= now]:
+            del claims[who]
+        wanted = dict[str, int]()
+        for (other, by_campaign), claim in claims.items():
+            if other != user and not (campaign and by_campaign):
+                wanted[other] = wanted.get(other, 0) + claim.starts
+        if not wanted:
+            return 0
+        counts, last = begun(), self._last.get(line, {})
+        mine = counts.get(user, 0)
+
+        def ahead(other: str) -> int:
+            behind = mine - counts.get(other, 0)
+            return behind or int(last.get(other, NEVER) < last.get(user, NEVER))
+
+        return sum(min(starts, max(ahead(other), 0)) for other, starts in wanted.items())
