@@ -13,6 +13,7 @@ from actors.ledger import (
     operator,
     slot,
     trunk,
+    webhook,
 )
 
 READ_MODELS = (
@@ -24,6 +25,7 @@ READ_MODELS = (
     operator.READ_MODEL,
     imports.READ_MODEL,
     note.READ_MODEL,
+    webhook.READ_MODEL,
     all_leads.READ_MODEL,
     dashboard.READ_MODEL,
     audit.READ_MODEL,
