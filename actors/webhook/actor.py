@@ -163,6 +163,11 @@ class WebhookActor(Actor[Webhook, WebhookEvent, Never, Report]):
             case Forget():
                 self.spawn(self._forget())
 
+    async def stop(self) -> None:
+        if self._courier is not None and self.alive:
+            await self._courier.finish()
+        await super().stop()
+
     def _present(self) -> Webhook:
         assert self.state is not None
         return self.state

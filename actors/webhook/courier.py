@@ -31,6 +31,7 @@ log = structlog.get_logger()
 
 AGAIN = 1.0  # seconds until what could not be done here is tried again: it is no failure of the receiver
 TOLD_EVERY = 1.0  # seconds between two tellings: what a crash has posted twice at most
+PATIENCE = 3.0  # seconds in which what is on its way may arrive when a host ends
 FAR = 5_000  # entries that are read and passed over until that is told, too
 LONGEST_ERROR = 200  # characters
 
@@ -52,9 +53,10 @@ class Courier:
         self._tell = tell
         self._spawn_in = spawn
         self._tasks: set[asyncio.Task[None]] = set()
+        self._posting: set[asyncio.Task[None]] = set()
         self._queue = Queue(at_once=desk.settings.at_once)
-        for waiting in webhook.waiting.values():
-            self._queue.add(item_of(waiting, _seconds))
+        for n in sorted(webhook.waiting):  # what was tried last is on record last
+            self._queue.add(item_of(webhook.waiting[n], _seconds))
         self._known = set(webhook.waiting)  # of what is in the queue, what is on record
         self._count = webhook.count
         self._position = self._told = webhook.position
@@ -63,11 +65,21 @@ class Courier:
 
     def start(self) -> None:
         for work in (self._read(), self._send(), self._report()):
-            self._spawn(work)
+            self._spawn(work, self._tasks)
 
     def stop(self) -> None:
+        for task in (*self._tasks, *self._posting):
+            task.cancel()
+
+    async def finish(self) -> None:
+        """Begin nothing more, wait a while for what is on its way, and tell what came of it: whoever goes on elsewhere
+        posts none of that again."""
         for task in list(self._tasks):
             task.cancel()
+        if self._posting:
+            await asyncio.wait(set(self._posting), timeout=PATIENCE)
+        if self._tries:
+            self._tell(self._progress())
 
     @property
     def full(self) -> bool:
@@ -146,7 +158,7 @@ class Courier:
             self._woken.clear()
             for item in self._queue.ready(self._desk.now()):
                 self._queue.begin(item.n)
-                self._spawn(self._deliver(item))
+                self._spawn(self._deliver(item), self._posting)
             await self._until_woken(self._queue.next_due())
 
     async def _until_woken(self, due: float | None) -> None:
@@ -254,10 +266,10 @@ class Courier:
             courier=self._number, position=self._position, tries=told, waiting=len(self._queue)
         )
 
-    def _spawn(self, work: Work[None]) -> None:
+    def _spawn(self, work: Work[None], tasks: "set[asyncio.Task[None]]") -> None:
         task = self._spawn_in(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
 
 
 WITHHELD = "its user may not see it any more, or it is no longer in the journal"

@@ -18124,9 +18124,7 @@ export interface operations {
     post_api_webhooks: {
         parameters: {
             query?: never;
-            header?: {
-                "Idempotency-Key"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -18182,15 +18180,6 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
-            /** @description CONFLICT */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
             /** @description PAYLOAD_TOO_LARGE */
             413: {
                 headers: {
@@ -18210,15 +18199,6 @@ export interface operations {
                 };
             };
             417: components["responses"]["NoExpectation"];
-            /** @description IDEMPOTENCY_MISMATCH */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
             /** @description RATE_LIMITED */
             429: {
                 headers: {
@@ -18729,9 +18709,7 @@ export interface operations {
     post_api_webhooks_webhook_secret: {
         parameters: {
             query?: never;
-            header?: {
-                "Idempotency-Key"?: string;
-            };
+            header?: never;
             path: {
                 webhook: string;
             };
@@ -18819,15 +18797,6 @@ export interface operations {
                 };
             };
             417: components["responses"]["NoExpectation"];
-            /** @description IDEMPOTENCY_MISMATCH */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
             /** @description RATE_LIMITED */
             429: {
                 headers: {

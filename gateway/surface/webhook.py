@@ -36,16 +36,17 @@ P = Part
 C = "/api/webhooks"
 ONE = C + "/{webhook}"
 
+# What answers a secret takes no Idempotency-Key: answers are kept for that.
 # fmt: off
 ROUTES = (
     #     method    path                                contract         status part
-    Route("POST",   C,                                  CREATE_WEBHOOK,  201, P.WORKSPACE, True),
+    Route("POST",   C,                                  CREATE_WEBHOOK,  201, P.WORKSPACE),
     Route("GET",    C,                                  LIST_WEBHOOKS,   200, P.WORKSPACE),
     Route("GET",    ONE,                                GET_WEBHOOK,     200, P.WORKSPACE),
     Route("PATCH",  ONE,                                CHANGE_WEBHOOK,  200, P.WORKSPACE),
     Route("DELETE", ONE,                                DELETE_WEBHOOK,  200, P.WORKSPACE),
     Route("POST",   ONE + "/test",                      TEST_WEBHOOK,    200, P.WORKSPACE, True),
-    Route("POST",   ONE + "/secret",                    ROTATE_SECRET,   200, P.WORKSPACE, True),
+    Route("POST",   ONE + "/secret",                    ROTATE_SECRET,   200, P.WORKSPACE),
     Route("GET",    ONE + "/deliveries",                LIST_DELIVERIES, 200, P.WORKSPACE),
     Route("POST",   ONE + "/deliveries/{n}/redeliver",  REDELIVER,       202, P.WORKSPACE, True),
 )

@@ -106,7 +106,9 @@ def test_live_updates_are_documented_as_they_are_said() -> None:
     assert not {"mono", "boot", "ref", "after_ref"} & set(schemas["CallUpdate"]["properties"])
 
 
-INTERNAL = {"mono", "boot", "ref", "after_ref", "host", "heard", "lent", "predecessors", "position"}  # what events tell owners alone
+INTERNAL = {  # what events tell owners alone
+    "mono", "boot", "ref", "after_ref", "host", "heard", "lent", "predecessors", "position",
+}  # fmt: skip
 
 
 def test_an_update_says_every_field_of_its_kinds_events() -> None:
