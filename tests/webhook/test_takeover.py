@@ -22,6 +22,7 @@ from actors.webhook.settings import Webhooks
 from actors.webhook.signature import EVENT_ID, SIGNATURE, verify
 from actors.webhook.start import start as start_webhooks
 from bus_schemas.contract import verb_of
+from bus_schemas.errors import Refusal
 from bus_schemas.kinds import owners_header
 from bus_schemas.note import NOTE_ADDED, NOTE_EDITED, NoteAdded, NoteEdited
 from bus_schemas.permissions import Action
@@ -79,6 +80,7 @@ class HookSite(Site):
     def __init__(self, loop: SimLoop, receiver: Receiver, settings: Webhooks = HOOKS) -> None:
         super().__init__(loop)
         self.receiver, self.settings = receiver, settings
+        self.count = 0  # that the site has
         self.actions = [Action.NOTE_VIEW, Action.WEBHOOK_MANAGE]
         self.notes: dict[str, list[str]] = {}  # the places of its events
 
@@ -99,7 +101,7 @@ class HookSite(Site):
             )
 
         async def count(request: CountWebhooks, context: Context) -> WebhookCount:
-            return WebhookCount(count=0)
+            return WebhookCount(count=self.count)
 
         lines = (serve(IDENTIFY, identify), serve(COUNT_WEBHOOKS, count))
         await Service(bus=self.asker, queue="", handlers=lines).start()
@@ -283,5 +285,17 @@ def test_what_may_not_be_seen_any_more_is_withheld() -> None:
         site.receiver.down = False
         await asyncio.sleep(60)
         assert site.receiver.taken == [] and set(site.receiver.asked) == set(site.notes["n1"])
+
+    play(test)
+
+
+def test_a_site_that_has_as_many_as_it_may_gets_no_more() -> None:
+    async def test(site: HookSite) -> None:
+        made = await site.make()
+        site.count = HOOKS.per_site
+        with pytest.raises(Refusal) as refused:
+            await site.make("wh_2")
+        assert (refused.value.details or {})["rule"] == "webhooks_per_site"
+        assert await site.make() == made  # a repeat is none more, and is told the same
 
     play(test)
