@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode, RefusalTemplate
-from bus_schemas.fields import CallId, HostName, Id, SlotId, TrunkName, Username, Utc, shaped
+from bus_schemas.fields import UNSEEN, CallId, HostName, Id, SlotId, TrunkName, Username, Utc, shaped
 from bus_schemas.kinds import Kind
 from bus_schemas.permissions import Action
 
@@ -28,7 +28,9 @@ Url = Annotated[str, Meta(min_length=1, max_length=2048, examples=["https://exam
 EVENT = r"^[a-z_]{1,32}\.([a-z_]{1,32}|\*)$(?!\n)"
 EventName = Annotated[str, shaped(EVENT, "an event like `call.ended`, or all of a kind: `call.*`")]
 EventNames = Annotated[tuple[EventName, ...], Meta(min_length=1, max_length=64)]
-Description = Annotated[str, Meta(max_length=200)]
+Description = Annotated[
+    str, shaped(rf"^[^{UNSEEN}]{{0,200}}$(?!\n)", "a text of at most 200 characters, in one line", examples=["CRM"])
+]
 Since = Annotated[int, Meta(ge=0)]
 Number = Annotated[int, Meta(ge=1)]
 
@@ -91,7 +93,7 @@ class RotateSecret(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     keep_seconds: Annotated[int, Meta(ge=0, le=7 * 86400)] = 86400
 
 
-class TestWebhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PingWebhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Post a `webhook.ping` now, once, and tell what came of it."""
 
     webhook: WebhookId
@@ -287,7 +289,7 @@ DELETE_WEBHOOK  = Rpc("ottb.v1.cmd.webhook.{webhook}.delete", DeleteWebhook, Web
 ROTATE_SECRET   = Rpc("ottb.v1.cmd.webhook.{webhook}.rotate", RotateSecret,  NewSecret,     MANAGE,
                       summary="Give a webhook another secret", permission=A.WEBHOOK_MANAGE, asks=SEES,
                       audit_fields=("webhook",), fallback=ABSENT_WEBHOOK)
-TEST_WEBHOOK    = Rpc("ottb.v1.cmd.webhook.{webhook}.test",   TestWebhook,   Tested,        MANAGE | {E.RATE_LIMITED},
+PING_WEBHOOK    = Rpc("ottb.v1.cmd.webhook.{webhook}.test",   PingWebhook,   Tested,        MANAGE | {E.RATE_LIMITED},
                       summary="Post a ping", permission=A.WEBHOOK_MANAGE, asks=SEES, audit_fields=("webhook",),
                       timeout=30.0, fallback=ABSENT_WEBHOOK)
 REDELIVER       = Rpc("ottb.v1.cmd.webhook.{webhook}.redeliver", Redeliver,  Redelivering,  MANAGE | {E.RATE_LIMITED},

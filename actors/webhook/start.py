@@ -34,10 +34,10 @@ from bus_schemas.webhook import (
     DELETE_WEBHOOK,
     FIND_DELIVERY,
     NO_WEBHOOK,
+    PING_WEBHOOK,
     PUT_WEBHOOK,
     REDELIVER,
     ROTATE_SECRET,
-    TEST_WEBHOOK,
     WEBHOOK,
     WEBHOOK_DELETED,
     ChangeWebhook,
@@ -47,12 +47,12 @@ from bus_schemas.webhook import (
     FindDelivery,
     NewSecret,
     NewWebhook,
+    PingWebhook,
     PutWebhook,
     Redeliver,
     Redelivering,
     RotateSecret,
     Tested,
-    TestWebhook,
     WebhookDeleted,
     WebhookFilter,
     WebhookView,
@@ -94,7 +94,7 @@ async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Webhooks, 
         host.serve_beside(CHANGE_WEBHOOK, on_shard.change)
         host.serve_beside(DELETE_WEBHOOK, on_shard.delete)
         host.serve_beside(ROTATE_SECRET, on_shard.rotate)
-        host.serve_beside(TEST_WEBHOOK, on_shard.test)
+        host.serve_beside(PING_WEBHOOK, on_shard.test)
         host.serve_beside(REDELIVER, on_shard.redeliver)
 
     parts.shards.add(Sharded(actor=WebhookActor, prepare=prepare, over=WEBHOOK_DELETED))
@@ -242,7 +242,7 @@ class OnShard:
             raise NOT_NOW() from None
         return NewSecret(webhook=request.webhook, secret=made.current, old_until=at(made.until))
 
-    async def test(self, request: TestWebhook, context: Context) -> Tested:
+    async def test(self, request: PingWebhook, context: Context) -> Tested:
         """Post a ping, also of one that is switched off. One at a time for each user."""
         webhook = self._seen(request.webhook, context)
         must_be_of(webhook, context.user)

@@ -4931,7 +4931,10 @@ export interface components {
             events: string[];
             /** @default {} */
             filter: components["schemas"]["WebhookFilter"];
-            /** @default  */
+            /**
+             * @default
+             * @example CRM
+             */
             description: string;
             /** @default null */
             since: number | null;
@@ -5089,10 +5092,10 @@ export interface components {
             by: string;
         };
         /**
-         * TestWebhook
+         * PingWebhook
          * @description Post a `webhook.ping` now, once, and tell what came of it.
          */
-        TestWebhook: {
+        PingWebhook: {
             /** @example wh_5k2a */
             webhook: string;
         };
@@ -18136,7 +18139,10 @@ export interface operations {
                     events: string[];
                     /** @default {} */
                     filter?: components["schemas"]["WebhookFilter"];
-                    /** @default  */
+                    /**
+                     * @default
+                     * @example CRM
+                     */
                     description?: string;
                     /** @default null */
                     since?: number | null;
