@@ -16,6 +16,7 @@ from actors.runtime.clock import parse_utc
 from actors.runtime.effects import Work
 from actors.runtime.host import Host
 from actors.runtime.replays import replay_all
+from actors.runtime.turns import Turns
 from actors.webhook.backoff import LONGEST_REST, chance_of
 from actors.webhook.desk import EVENTS, Desk, Outcome, at
 from actors.webhook.machine import Progress, Unusable
@@ -120,11 +121,19 @@ class Courier:
     async def _read_on(self) -> None:
         """Read as far as the journal goes now. Raises BusError, Refusal, NotLetIn."""
         end = await self._desk.news.beyond(self._kinds, self._position)
-        scopes = [f"{EVENTS}{kind}.>" for kind in self._kinds()]
+        kinds, turns = self._kinds(), Turns()
+        recent = self._desk.news.recent.after(self._position, kinds)
+        if recent is not None:
+            for recorded in recent:
+                await self._take(recorded)
+                await turns.after(len(recorded.data))
+            self._has_read(end)
+            return
+        scopes = [f"{EVENTS}{kind}.>" for kind in kinds]
         async with aclosing(replay_all(self._bus, scopes, after=self._position, until=end)) as entries:
             async for recorded in entries:
                 await self._take(recorded)
-                self._has_read(recorded.seq)
+                await turns.after(len(recorded.data))
         self._has_read(end)
 
     def _kinds(self) -> frozenset[str]:
@@ -132,6 +141,10 @@ class Courier:
 
     async def _take(self, recorded: Recorded) -> None:
         """Queue an entry, if it is wanted and seen, as soon as there is room. Raises Refusal, NotLetIn, BusError."""
+        await self._queue_if_wanted(recorded)
+        self._has_read(recorded.seq)
+
+    async def _queue_if_wanted(self, recorded: Recorded) -> None:
         webhook = self._state()
         seeing = await self._desk.news.seeing(webhook.lent, webhook.predecessors)
         try:

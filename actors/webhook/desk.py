@@ -67,6 +67,8 @@ class Desk:
 
     async def entry(self, seq: int, about: str) -> Recorded | None:
         """An entry of the journal, by its place and the end of its subject. None: it is not there. Raises BusError."""
+        if (known := self.news.recent.at(seq)) is not None:
+            return known
         async for recorded in self._bus.replay(f"{EVENTS}{about}", after=seq - 1):
             return recorded if recorded.seq == seq else None
         return None

@@ -1,11 +1,17 @@
 """What the webhooks of one host are told of: that the journal has something new, and what users may do.
 
-The journal is followed once for all webhooks, and each reads from it what it wants: how far each is differs.
+The journal is followed once for all webhooks. Those that are up to date take what has come from memory; who is further
+behind reads the journal: how far each is differs.
 """
 
 import asyncio
 import math
-from collections.abc import Callable, Collection
+from bisect import bisect_left, bisect_right
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
+from itertools import islice
+
+from msgspec import Struct
 
 from actors.runtime.bus import Bus, Recorded, Unsubscribe
 from actors.runtime.clock import Clock, parse_utc
@@ -20,11 +26,48 @@ from bus_schemas.user import IDENTIFY, Identify, LoginKind
 
 SCOPE = "ottb.v1.evt.>"
 POINT = "point"
+RECENT, RECENT_BYTES = 4_000, 8 * 1024 * 1024  # entries in memory, and their bytes
 NOTHING_CHANGED = (".session_opened", ".session_refreshed", ".session_closed", ".activated")  # for what users may do
 
 
 class NotLetIn(Exception):
     """Whoever has lent a webhook their rights is not let in any more."""
+
+
+class Recent:
+    """The newest entries that anybody may want. `behind`: the last place in the journal that is no longer here."""
+
+    def __init__(self, behind: int = 0) -> None:
+        self.behind = behind
+        self._entries: deque[Recorded] = deque()
+        self._bytes = 0
+
+    def add(self, recorded: Recorded) -> None:
+        self._entries.append(recorded)
+        self._bytes += len(recorded.data)
+        while len(self._entries) > RECENT or self._bytes > RECENT_BYTES:
+            gone = self._entries.popleft()
+            self._bytes -= len(gone.data)
+            self.behind = gone.seq
+
+    def after(self, position: int, kinds: Collection[str]) -> Sequence[Recorded] | None:
+        """What has come of these kinds after an entry, oldest first. None: not all of it is here."""
+        if position < self.behind:
+            return None
+        first = bisect_right(self._entries, position, key=_seq)
+        return [one for one in islice(self._entries, first, None) if kind_of(one.subject) in kinds]
+
+    def at(self, seq: int) -> Recorded | None:
+        """One of them, by its place."""
+        found = bisect_left(self._entries, seq, key=_seq)
+        return one if found < len(self._entries) and (one := self._entries[found]).seq == seq else None
+
+
+class Waiting(Struct, frozen=True, eq=False):
+    """Somebody who waits for something of these kinds."""
+
+    kinds: frozenset[str]
+    woken: asyncio.Event
 
 
 class News:
@@ -39,7 +82,8 @@ class News:
         self._seeing: dict[tuple[str, int], tuple[Seeing, float]] = {}  # with the end of it, seconds since 1970
         self._changes = 0
         self._changed_at = 0
-        self._look = asyncio.Event()
+        self._waiting: set[Waiting] = set()
+        self.recent = Recent()
         self._starting = asyncio.Lock()
         self._stop: Unsubscribe | None = None
 
@@ -52,33 +96,41 @@ class News:
         async with self._starting:
             if self._stop is None:
                 self._begun = await self._bus.last_seq()
+                self.recent = Recent(self._begun)
                 self._stop = await self._bus.follow(SCOPE, self._hear, after=self._begun)
 
     async def _hear(self, recorded: Recorded) -> None:
         kind = kind_of(recorded.subject)
         if kind in SUBSCRIBABLE:
             self._newest[kind] = recorded.seq
-            self.look()
+            self.recent.add(recorded)
+            for one in self._waiting:
+                if kind in one.kinds:
+                    one.woken.set()
         elif kind == POINT and not recorded.subject.endswith(NOTHING_CHANGED):
             self._changes += 1
             self._changed_at = recorded.seq
             self._seeing.clear()
 
     def look(self) -> None:
-        """Have all who wait look again."""
-        self._look.set()
-        self._look = asyncio.Event()
+        """Have all who wait look again: what one of them wants has changed."""
+        for one in self._waiting:
+            one.woken.set()
 
-    async def beyond(self, kinds: Callable[[], Collection[str]], position: int) -> int:
+    async def beyond(self, kinds: Callable[[], frozenset[str]], position: int) -> int:
         """Wait until the journal has something of these kinds after an entry. Gives how far there is to read. Raises
         BusError."""
         await self._start()
         while True:
-            look = self._look
-            newest = max([self._begun, *(self._newest.get(kind, 0) for kind in kinds())])
+            waiting = Waiting(kinds(), asyncio.Event())
+            newest = max([self._begun, *(self._newest.get(kind, 0) for kind in waiting.kinds)])
             if newest > position:
                 return newest
-            await look.wait()
+            self._waiting.add(waiting)
+            try:
+                await waiting.woken.wait()
+            finally:
+                self._waiting.discard(waiting)
 
     async def seeing(self, lent: str, predecessors: int) -> Seeing:
         """What whoever has lent their rights sees now. Raises NotLetIn, Refusal (nobody can say it now), BusError."""
@@ -102,3 +154,7 @@ class News:
             ends = parse_utc(found.expires_at).timestamp() if found.expires_at else math.inf
             self._seeing[lent, predecessors] = seeing, ends
         return seeing
+
+
+def _seq(recorded: Recorded) -> int:
+    return recorded.seq
