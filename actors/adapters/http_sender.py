@@ -100,7 +100,8 @@ def _words(error: BaseException) -> str:
         return "no answer in time"
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return "it has closed the connection without an answer"
-    return "what it answered is no HTTP" if isinstance(error, aiohttp.ClientPayloadError) else "the connection broke"
+    no_http = isinstance(error, aiohttp.ClientPayloadError | aiohttp.ClientResponseError)
+    return "what it answered is no HTTP" if no_http else "the connection broke"
 
 
 def _of_connecting(error: BaseException) -> str:
