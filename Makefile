@@ -10,7 +10,7 @@ ELSEWHERE := attacks live
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --durations 10
 
 .DEFAULT_GOAL := help
-.PHONY: asterisk attacks help run test test-postgresql check test-all mutants soak states types bench fix clean setup setup-test
+.PHONY: asterisk attacks help run test test-sites test-postgresql check test-all mutants soak states feeds types bench fix clean setup setup-test
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -19,7 +19,10 @@ run: setup ## Set everything up and start the sandbox (Ctrl-C stops it)
 	@$(BIN)/ottb up --config $(CONFIG)
 
 test: setup-test ## Set everything up and run the tests (WORKERS: how many at once; most of them wait)
-	@$(PYTEST) $(TESTS) $(ELSEWHERE:%=--ignore=tests/%) -m "not faults and not long and not postgresql" -n $(WORKERS) --dist worksteal
+	@$(PYTEST) $(TESTS) $(ELSEWHERE:%=--ignore=tests/%) -m "not faults and not long and not sites and not postgresql" -n $(WORKERS) --dist worksteal
+
+test-sites: setup-test ## The tests with sites of their own: TLS, the commands of the pages, every route fuzzed
+	@$(PYTEST) $(TESTS) -m sites -n 3 --dist loadfile
 
 test-postgresql: setup-test ## The ledger's tests on a PostgreSQL of their own (apt install postgresql)
 	@$(PYTEST) $(TESTS) -m postgresql
@@ -35,7 +38,7 @@ check: setup-test ## Lint and types
 	@$(BIN)/mypy
 
 test-all: export OTTB_TEST_DEPTH ?= 4
-test-all: test attacks test-postgresql ## Also the long ones: real adbd, Asterisk, PostgreSQL (root, Debian), process faults, mutants
+test-all: test test-sites attacks test-postgresql ## Also the long ones: real adbd, Asterisk, PostgreSQL (root, Debian), process faults, mutants
 	@OTTB_TEST_FAULTS=$${OTTB_TEST_FAULTS:-200} $(PYTEST) $(TESTS) -m "faults or live or long"
 	@$(BIN)/python -m tests.mutants.run
 
@@ -50,6 +53,9 @@ types: setup-test ## Write the TypeScript types of the contract (console/contrac
 
 states: setup-test ## Write the state diagrams (docs/states.md) from the machines
 	@$(BIN)/python -m tests.support.states > docs/states.md
+
+feeds: setup-test ## Write the table of who hears what on the bus (docs/bus.md) from the contract
+	@$(BIN)/python -m tests.support.feeds
 
 bench: setup-test ## Measure against floors and peers, in one table
 	@$(BIN)/python -m bench

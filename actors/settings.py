@@ -1,8 +1,8 @@
 """All settings: one frozen struct, read in the order defaults < TOML file < environment < arguments.
 
-An environment variable `OTTB_<SECTION>__<NAME>` sets one value (`OTTB_HTTP__OTTB_PORT=9083`); with the ending
-`__FILE` it names a file that holds the value, for secrets. Nothing else reads the environment. The sections stand with
-what they set (`actors/<feature>/settings.py`); this file puts them together.
+An environment variable `OTTB_<SECTION>__<NAME>` sets one value (`OTTB_HTTP__OTTB_PORT=9083`), lists as JSON; with the
+ending `__FILE` it names a file that holds the value, for secrets (`environment.py`). Nothing else reads it. The
+sections stand with what they set (`actors/<feature>/settings.py`); this file puts them together.
 """
 
 import tomllib
@@ -20,6 +20,7 @@ from actors.campaign.hours import read_hours
 from actors.campaign.settings import Campaigns
 from actors.dialing.settings import Dial, regions_at
 from actors.entries import wrong_origins, wrong_slots, wrong_trunks
+from actors.environment import set_at, set_by_variables
 from actors.imports.settings import Imports
 from actors.ledger.settings import LedgerStore
 from actors.operator.settings import Operators
@@ -35,9 +36,9 @@ from bus_schemas.fields import HostName, plainly
 from bus_schemas.slot import SlotConfig
 from bus_schemas.trunk import TrunkConfig
 
-PREFIX = "OTTB_"
 UMASK = 0o077  # of every process of ours: what it makes is its user's alone
 LOCAL = "local"  # the name of a host that nobody has named
+OF_HOSTS = ("slots", "trunks")
 
 
 class Http(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -153,16 +154,12 @@ def load(
     """The settings of this run. `arguments` by dotted name (`"http.ottb_port": 9083`). Raises SettingsError."""
     values = _from_file(config) if config else {}
     host = values.get("host", LOCAL)
-    for name, value in sorted(environment.items()):
-        if name.startswith(PREFIX) and "__" in name:
-            _set(values, _path_of(name), _read_if_file(name, value))
-        elif name in ("OTTB_HOST", "OTTB_STATE_DIR"):
-            _set(values, [name.removeprefix(PREFIX).lower()], value)
-        elif name.removeprefix(PREFIX).lower() in Settings.__struct_fields__ and name.startswith(PREFIX):
-            raise SettingsError(f"{name}: a variable names one value, as {name}__... does")
+    of_file = {name: values.get(name) for name in OF_HOSTS}
+    set_by_variables(values, environment, Settings)
+    _own(values, *(name for name in OF_HOSTS if values.get(name) is not of_file[name]))
     for dotted, value in (arguments or {}).items():
         if value is not None:
-            _set(values, dotted.split("."), value)
+            set_at(values, dotted.split("."), value)
     _tidy_caller_ids(values)
     for mistake in not_hubs(hubs if isinstance(hubs := values.get("hubs"), dict) else {}):
         raise SettingsError(f"settings: {mistake}")
@@ -185,10 +182,16 @@ def _from_file(config: Path) -> dict[str, Any]:
         raise SettingsError(f"{config} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{config} is not TOML: {error}") from None
-    if "host" in values:  # a file that hosts share names none: there the environment says which one reads it
-        for entry in (*_tables(values, "slots"), *_tables(values, "trunks")):
-            entry.setdefault("host", values["host"])
+    _own(values, *OF_HOSTS)
     return values
+
+
+def _own(values: dict[str, Any], *names: str) -> None:
+    """Entries that name no host are the host's that is named beside them. A file that hosts share names none: there the
+    environment says which one reads it."""
+    if "host" in values:
+        for entry in (entry for name in names for entry in _tables(values, name)):
+            entry.setdefault("host", values["host"])
 
 
 def _tables(values: dict[str, Any], name: str) -> list[dict[str, Any]]:
@@ -231,27 +234,3 @@ def _mistakes(settings: Settings, slots: Iterable[SlotConfig]) -> Iterator[str]:
             ip_network(network)
         except ValueError as error:
             yield f"http.trusted_proxies[{at}]: {error}"
-
-
-def _path_of(name: str) -> list[str]:
-    return [part.lower() for part in name.removeprefix(PREFIX).split("__") if part and part != "FILE"]
-
-
-def _read_if_file(name: str, value: str) -> str:
-    if not name.endswith("__FILE"):
-        return value
-    try:
-        return Path(value).read_text().strip()
-    except OSError as error:
-        raise SettingsError(f"{name}: {value} cannot be read: {error.strerror}") from None
-
-
-def _set(values: dict[str, Any], path: list[str], value: Any) -> None:
-    for part in path[:-1]:
-        values = values.setdefault(_named(values, part), {})
-    values[_named(values, path[-1])] = value
-
-
-def _named(values: Mapping[str, Any], part: str) -> str:
-    """The name that the file has for what a variable names in capitals (`HUB1`)."""
-    return next((name for name in values if name.lower() == part.lower()), part)

@@ -7,6 +7,7 @@ floor sends the same line.
 import asyncio
 import struct
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from statistics import median
 
@@ -74,14 +75,16 @@ async def measure(folder: Path) -> list[Row]:
     ]
 
 
-async def _each(work: object, count: int = COUNT, *, over: asyncio.Event | None = None) -> float:
+async def _each(
+    work: Callable[[], Awaitable[object]], count: int = COUNT, *, over: asyncio.Event | None = None
+) -> float:
     """The median time of one, in milliseconds. `over` is set when the next may begin."""
     times = []
     for _ in range(count):
         if over is not None:
             over.clear()
         began = time.perf_counter()
-        await work()  # type: ignore[operator]  # a coroutine function without arguments
+        await work()
         times.append(time.perf_counter() - began)
         if over is not None:
             await over.wait()

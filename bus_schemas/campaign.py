@@ -37,9 +37,14 @@ CAMPAIGN = Kind("campaign", "campaigns", view=A.CAMPAIGN_VIEW, view_others=A.CAM
 NO_CAMPAIGN = RefusalTemplate(ErrorCode.NOT_FOUND, "No such campaign.")  # or who asks does not see it
 CAMPAIGN_IS_ARCHIVED = RefusalTemplate(ErrorCode.CONFLICT, "The campaign is archived. Make another one like it.")
 
+HALT_AGAIN = 1.0  # seconds: most are answered by then, and a second one of the same command changes nothing
 MOST_LEADS = 100_000  # of one request
 CampaignId = Annotated[Id, Meta(examples=["campaign_001"])]
+# A contact: whoever was called talked to somebody of ours. Abandoned: they answered, and nobody was there for them: an
+# answer, of which the share of abandoned calls is taken, and no contact.
 ANSWERED, ABANDONED = "answered", "abandoned"
+CONTACT = ANSWERED
+BY_SOMEBODY = (CONTACT, ABANDONED)  # outcomes of attempts that somebody answered
 OUTCOMES = (ANSWERED, ABANDONED, *map(str, EndReason))  # of an attempt: that somebody answered, or how its call ended
 RETRY_MINUTES: Mapping[str, int] = {
     **dict.fromkeys(OUTCOMES, 60),
@@ -290,9 +295,10 @@ class AskedCampaign(Struct, frozen=True, kw_only=True):
 
 
 class ReportCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What became of the attempts that were begun on one day, UTC, by hour: how many, `contacts` (somebody answered),
-    `talk_seconds`, and how many ended in each way. `operators_talk_seconds`, `operators_wrap_up_seconds`: in calls of
-    the campaign and after them; `operators_idle_seconds`: ready for it while it runs with a team."""
+    """What became of the attempts that were begun on one day, UTC, by hour: how many, `contacts` (whoever
+    answered talked to somebody of ours), `abandoned` (they answered, and nobody was there), `talk_seconds`, and how
+    many ended in each way. `operators_talk_seconds`, `operators_wrap_up_seconds`: in calls of the campaign and after
+    them; `operators_idle_seconds`: ready for it while it runs with a team."""
 
     campaign_id: CampaignId
     day: Annotated[str, shaped(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$(?!\n)", "a day like `2026-11-26`")]
@@ -355,10 +361,10 @@ RUN_CAMPAIGN     = Rpc("ottb.v1.cmd.campaign.run",                     RunCampai
                        summary="Run a campaign, with these leads", timeout=25.0,
                        permission=A.CAMPAIGN_RUN, asks=DIALS, audit_fields=NAMED)
 STOP_CAMPAIGN    = Rpc("ottb.v1.cmd.campaign.{campaign_id}.stop",      StopCampaign,    CampaignStopping,   STATE,
-                       summary="Stop a campaign", timeout=15.0, fallback=ABSENT_CAMPAIGN,
+                       summary="Stop a campaign", timeout=15.0, again=HALT_AGAIN, fallback=ABSENT_CAMPAIGN,
                        permission=A.CAMPAIGN_RUN, asks=SEES, audit_fields=("campaign_id", "mode"), when_full=True)
 PAUSE_CAMPAIGN   = Rpc("ottb.v1.cmd.campaign.{campaign_id}.pause",     PauseCampaign,   CampaignChanged,    STATE,
-                       summary="Pause a campaign", timeout=15.0, fallback=ABSENT_CAMPAIGN,
+                       summary="Pause a campaign", timeout=15.0, again=HALT_AGAIN, fallback=ABSENT_CAMPAIGN,
                        permission=A.CAMPAIGN_RUN, asks=SEES, audit_fields=NAMED, when_full=True)
 RESUME_CAMPAIGN  = Rpc("ottb.v1.cmd.campaign.{campaign_id}.resume",    ResumeCampaign,  CampaignChanged,    STATE,
                        summary="Go on, or begin with the leads that there are", fallback=ABSENT_CAMPAIGN,

@@ -73,8 +73,9 @@ class Rpc(Generic[Request, Reply]):
     `when_full`: it is done also when the journal is nearly full: it ends something, or whoever answers knows best.
     `fallback`: who is asked, with the same body, when nobody owns the thing: the records know whether it never was, is
     over, or has lost its owner for a moment. A line without a field in its subject is for any host.
-    `again`: it changes nothing, and is asked a second time after so many seconds without an answer, within its
-    `timeout`: who had it may have died with it. A `qry` says so by its subject (`asked_again`).
+    `again`: it is asked a second time after so many seconds without an answer, within its `timeout`: who had it may
+    have died with it. Only what changes nothing, which a `qry` says by its subject (`asked_again`), or what is done
+    once by its command's id however often it comes, also on another host.
     """
 
     subject: str
@@ -98,7 +99,7 @@ class Rpc(Generic[Request, Reply]):
 
     @cached_property
     def asked_again(self) -> float | None:
-        """Seconds after which it is asked a second time. None: never, it may change something."""
+        """Seconds after which it is asked a second time. None: never, it may be done twice then."""
         return READ_AGAIN if self.again is None and self.subject.startswith(f"{ROOT}.qry.") else self.again
 
     @cached_property

@@ -24,6 +24,7 @@ IMPORT = Kind("import", "imports", view=A.CAMPAIGN_IMPORT)
 
 LARGEST = 64 << 20  # bytes of a file
 KEPT = 3 * 24 * 3600.0  # seconds for which a file waits for somebody to start it
+MOST_SKIPPED = 1000  # rows above a list
 ImportId = Annotated[Id, Meta(examples=["imp_5k2a"])]
 FileName = Annotated[
     str, shaped(rf"^[^{UNSEEN}]{{1,200}}$(?!\n)", "1 to 200 characters that are seen", examples=["leads.csv"])
@@ -66,12 +67,17 @@ class FileLayout(Struct, frozen=True, kw_only=True):
 
 class Columns(Struct, frozen=True, kw_only=True):
     """What is in each column: a field of a lead, `custom:` and a name, or empty for nothing that is read. `header`: the
-    first row says it. `doubt`: why nothing is imported until a person has said it. `calling_code` and `country` say
-    where the numbers of a row stand that do not say it themselves; without such a column the site's region does."""
+    first row says it, behind the rows that are skipped. `skip`: so many rows at the top, as a spreadsheet counts, are
+    titles, and nothing is read of them. `doubt`: why nothing is imported until a person has said it. `calling_code` and
+    `country` say where the numbers of a row stand that do not say it themselves; without such a column the site's
+    region does. `unsure`: columns, from 1, that may say it, and so far change nothing: a row whose number would be
+    another one by them is invalid until a person has said what they hold."""
 
     fields: tuple[Column, ...]
     header: bool
     doubt: str = ""
+    skip: int = 0
+    unsure: tuple[int, ...] = ()
 
 
 class ImportCounts(Struct, frozen=True, kw_only=True):
@@ -153,11 +159,13 @@ class AskedImport(Struct, frozen=True, kw_only=True):
 
 
 class MapColumns(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Say what is in each column, in place of what was guessed. The file is looked at again."""
+    """Say what is in each column, in place of what was guessed. The file is looked at again. `skip`: rows at the top
+    that are titles; null: as many as now."""
 
     import_id: ImportId
     fields: Annotated[tuple[Column, ...], Meta(min_length=1, max_length=256)]
     header: bool
+    skip: Annotated[int, Meta(ge=0, le=MOST_SKIPPED)] | None = None
 
 
 class StartImport(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

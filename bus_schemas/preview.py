@@ -18,17 +18,19 @@ class PreviewLead(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class LeadPreview(Struct, frozen=True, kw_only=True):
-    """A lead that is yours alone `until` then. `number`: which would be dialled. `begun`: it is dialled now."""
+    """A lead that is yours alone `until` then. `number`: which would be dialled. `begun`: it is dialled now, or as soon
+    as a line of yours takes the call; `waits`: why none does yet."""
 
     campaign_id: CampaignId
     lead: Id
     number: str
     until: Utc
     begun: bool = False
+    waits: str | None = None
 
 
 class BeginPreviewed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Dial the lead that you look at, on your slot."""
+    """Dial the lead that you look at, on your slot. Refused, with the reason, where none of your lines can call it."""
 
     campaign_id: CampaignId
     lead: Id

@@ -32,16 +32,16 @@ def run(
 ) -> None:
     """Have a campaign run with the leads of a list. `columns`: what is in them; None: it is guessed. Rows that are no
     leads are told. Raises NotDone."""
-    told = Told(say)
+    report = RunReport(say)
     try:
         with _table(file) as table:
-            rows = _accepted(table, rules, columns, told)
+            rows = _accepted(table, rules, columns, report)
             while batch := list(islice(rows, BODY)):
-                _send(call, campaign, batch, told)
+                _send(call, campaign, batch, report)
     except (ListError, OSError) as error:
         raise NotDone(f"{file}: {error}") from None
-    told.sum_up()
-    if not told.counts["sent"]:
+    report.sum_up()
+    if not report.counts["sent"]:
         raise NotDone(f"{file}: no row of it is a lead")
 
 
@@ -68,7 +68,7 @@ def _table(file: Path) -> Iterator[BinaryIO]:
             yield list_
 
 
-class Told:
+class RunReport:
     """What becomes of rows, as it is told. `runs`: the campaign, since some of them."""
 
     def __init__(self, say: Say) -> None:
@@ -81,37 +81,44 @@ class Told:
         if self.counts["invalid"] <= TOLD:
             self._say(f"row {row}: {field + ': ' if field else ''}{reason}")
 
+    def skipped(self, rows: int) -> None:
+        self._say(f"skipped above the list: {'row 1' if rows == 1 else f'rows 1 to {rows}'}")
+
     def sum_up(self) -> None:
         named = ("new", "duplicate", "invalid")
         self._say(", ".join(f"{self.counts[name]:,} {name}" for name in named))
 
 
-def _accepted(table: BinaryIO, rules: DialRules, columns: Sequence[str] | None, told: Told) -> Iterator[Accepted]:
+def _accepted(
+    table: BinaryIO, rules: DialRules, columns: Sequence[str] | None, report: RunReport
+) -> Iterator[Accepted]:
     """The rows that are leads. Raises ListError."""
     layout = layout_of(table)
     mapping = mapping_of(table, layout, rules.site_region)
     if columns is not None:
-        mapping = Mapping(fields=tuple(columns), header=mapping.header)
+        mapping = Mapping(fields=tuple(columns), header=mapping.header, skip=mapping.skip)
     if mapping.doubt:
         raise ListError(f"{mapping.doubt}. Say what is in the columns: --columns number,name,,custom:city")
+    if mapping.skip:
+        report.skipped(mapping.skip)
     for outcome in outcomes(table, layout, mapping, rules):
         match outcome:
             case Accepted():
                 yield outcome
             case Duplicate():
-                told.counts["duplicate"] += 1
+                report.counts["duplicate"] += 1
             case InvalidRow():
-                told.invalid(outcome.row, outcome.field, outcome.reason)
+                report.invalid(outcome.row, outcome.field, outcome.reason)
 
 
-def _send(call: Call, campaign: str, batch: Sequence[Accepted], told: Told) -> None:
+def _send(call: Call, campaign: str, batch: Sequence[Accepted], report: RunReport) -> None:
     body = {"campaign_id": campaign, "leads": [msgspec.to_builtins(given_of(one.lead)) for one in batch]}
-    answer = call("POST", f"{ALL}/run-campaign", body | ({"goes_on": True} if told.runs else {}))
-    told.runs = told.runs or answer["status"] == CampaignStatus.RUNNING
-    told.counts.update(sent=len(batch), new=answer["accepted"], duplicate=answer["duplicates"])
+    answer = call("POST", f"{ALL}/run-campaign", body | ({"goes_on": True} if report.runs else {}))
+    report.runs = report.runs or answer["status"] == CampaignStatus.RUNNING
+    report.counts.update(sent=len(batch), new=answer["accepted"], duplicate=answer["duplicates"])
     for refused in answer["invalid"]:
-        told.invalid(batch[refused["row"] - 1].row, refused["field"], refused["reason"])
-    told.counts["invalid"] += answer.get("invalid_more", 0)
+        report.invalid(batch[refused["row"] - 1].row, refused["field"], refused["reason"])
+    report.counts["invalid"] += answer.get("invalid_more", 0)
 
 
 def given_of(lead: Lead) -> GivenLead:

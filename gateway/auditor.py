@@ -255,15 +255,15 @@ def subject_of(rpc: Rpc[Any, Any], request: Any, reply: bytes) -> dict[str, str 
     for name in rpc.audit_fields:
         value = answered.get(name, getattr(request, name, None))
         if isinstance(value, list | dict):
-            found[name] = _seen(_listed(value))[:LONGEST_LIST]
+            found[name] = _escaped(_listed(value))[:LONGEST_LIST]
         elif isinstance(value, int | str) and not isinstance(value, bool):  # which is an int, but not on record
-            found[name] = _seen(value)[:LONGEST] if isinstance(value, str) else value
+            found[name] = _escaped(value)[:LONGEST] if isinstance(value, str) else value
     if rpc.audit_changes and request is not None:
         found["changed"] = " ".join(_given(request))
     return found
 
 
-def _seen(text: str) -> str:
+def _escaped(text: str) -> str:
     """A text with what is not seen in it told by its number: what was refused may be anything."""
     return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 

@@ -113,7 +113,7 @@ class Authenticator:
         self._claims: OrderedDict[str, tuple[Claims, Key]] = OrderedDict()  # with the key that signed them
         self._callers: OrderedDict[tuple[str, str], Caller] = OrderedDict()  # by credential and proof
         self._changes = 0  # so that no answer from before a change is remembered
-        self._seen = 0  # the last change's place in the journal; nothing older is taken for an answer
+        self._watermark = 0  # the last change's place in the journal; nothing older is taken for an answer
         self._on_change: Callbacks[Callable[[], None]] = Callbacks()
         self._following: list[Unsubscribe] = []
         self._used: OrderedDict[str, float] = OrderedDict()
@@ -244,7 +244,7 @@ class Authenticator:
 
     async def _ask_point(self, request: Identify) -> Caller:
         changes = self._changes
-        context = Context(command_id=self._ids.new(), after=self._seen)
+        context = Context(command_id=self._ids.new(), after=self._watermark)
         identity = await ask(self._bus, IDENTIFY, request, context)
         caller = _caller(identity)
         if changes == self._changes:
@@ -258,7 +258,7 @@ class Authenticator:
         if recorded.subject.endswith(NOTHING_CHANGED):
             return
         self._changes += 1
-        self._seen = recorded.seq
+        self._watermark = recorded.seq
         if recorded.subject.endswith(f".{SESSION_CLOSED.verb}"):
             self._forget_session(recorded)
         else:

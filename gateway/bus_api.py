@@ -126,7 +126,7 @@ class BusApi:
             return
         whose = f"{door}.{name}"
         if self._running[whose] >= AT_ONCE_EACH or len(self._tasks) - self._held_back >= AT_ONCE:
-            if self._is_told(whose):
+            if self._is_answered(whose):
                 await send_refusal(message, (BUSY_WITH_YOURS if self._running[whose] >= AT_ONCE_EACH else BUSY)())
             return
         self._running[whose] += 1
@@ -135,7 +135,7 @@ class BusApi:
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(lambda _: self._end(whose))
 
-    def _is_told(self, whose: str) -> bool:
+    def _is_answered(self, whose: str) -> bool:
         """Whether one more refusal of somebody's is answered."""
         now = self._clock.monotonic()
         if now - self._second >= 1.0:
@@ -156,7 +156,7 @@ class BusApi:
             share = caller.share
             answered = await self._among_the_users(message, caller)
             assert message.reply is not None
-            await message.reply(_data(answered), _kept(answered.headers))
+            await message.reply(_data(answered), _public_headers(answered.headers))
         except Refusal as refusal:
             await self._hold_back(share, len(message.data))
             await send_refusal(message, refusal)
@@ -217,7 +217,7 @@ class BusApi:
             if audited:
                 intent = await self._auditor.announce(self._entry(rpc, request, b"", caller, UNKNOWN, context))
             answered = await ask_raw(self._bus, rpc, request, asked)
-            return web.Response(body=answered.data, headers=_kept(answered.headers))
+            return web.Response(body=answered.data, headers=_public_headers(answered.headers))
 
         try:
             caller.must(rpc.permission)
@@ -286,7 +286,7 @@ def _data(answered: web.Response) -> bytes:
     return answered.body
 
 
-def _kept(headers: Mapping[str, str]) -> dict[str, str]:
+def _public_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """What an answer's headers say to other systems."""
     kept = (CURSOR_HEADER, SEQ_HEADER, TOTAL_HEADER, INEXACT_HEADER, UNCHANGED_HEADER)
     return {name: headers[name] for name in kept if name in headers}

@@ -1,21 +1,18 @@
 """Any row of ROUTES as a handler: authenticate, check, decode, ask, answer. Written once for all of them."""
 
-import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Container, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, get_args, get_type_hints
-from urllib.parse import parse_qsl
+from typing import Any
 
 import msgspec
 import structlog
 from aiohttp import web
 from msgspec.structs import replace
 
-from actors.point.tokens import claimed
 from actors.runtime.bus import Bus, BusError, Message
 from actors.runtime.context import NO_ACTIONS, Context
 from actors.runtime.ids import Ids, derived
@@ -23,11 +20,11 @@ from actors.runtime.sparing import FAILED_LINES, SparingLog
 from actors.runtime.wire import SEQ_HEADER, UNCHANGED_HEADER, ask, ask_raw
 from bus_schemas.errors import ErrorCode, Refusal, misfit
 from bus_schemas.link import PARAMETER
-from bus_schemas.names import Share
 from bus_schemas.permissions import Access, Action
 from bus_schemas.slot import ADB_COMMAND
-from bus_schemas.user import REFRESH, Login, Refresh
-from gateway import errors, line_files, shapes, whole_tables
+from bus_schemas.user import REFRESH
+from gateway import errors, line_files, whole_tables
+from gateway.answers import JSON_HEADERS, at_table, csv_headers, presented
 from gateway.auditor import (
     CALLER,
     CHANGED,
@@ -40,46 +37,35 @@ from gateway.auditor import (
     is_in_doubt,
 )
 from gateway.auth import Authenticator, Caller
-from gateway.bodies import BROKEN_OFF, LATE, object_in, request_of
+from gateway.bodies import BROKEN_OFF
 from gateway.brake import Brake, GiveBack
 from gateway.errors import REPLAYED
 from gateway.idempotency import AWAY, Idempotency, digest_of
-from gateway.large_bodies import read_in_pieces
 from gateway.log_feed import LogFeed
 from gateway.metrics import Metrics
 from gateway.page_headers import page_headers
+from gateway.reading import BY_LINK, Reader, body_of, login_of, read_with, reader_of
 from gateway.reads import Reads
 from gateway.recordings import Recordings
 from gateway.routes import BODY_LIMIT, FILE_KINDS, Part, Parts, Route, Upload
 from gateway.server import client_of, protocol_of
 from gateway.stored_files import StoredFiles
-from gateway.table import csv_pieces
 
 log = structlog.get_logger()
 
-BODY_SECONDS, LARGE_BODY_SECONDS = 10.0, 60.0
 STRANGERS_LINES = 120  # a minute in the log, of requests that nobody known is behind
-FORM_FIELDS = 64  # in a body that is a form; more of them take long to be told apart
-WITH_BODY = ("POST", "PATCH", "PUT")
-JSON, FORM = "application/json", "application/x-www-form-urlencoded"
-CSV_HEADERS = {"Content-Type": "text/csv; charset=utf-8", "X-Content-Type-Options": "nosniff"}
-JSON_HEADERS = {"Content-Type": JSON, "X-Content-Type-Options": "nosniff"}
 
-BY_LINK: web.RequestKey[bool] = web.RequestKey("by_link", bool)
 OF_A_SECRET = {"Referrer-Policy": "no-referrer", "Cache-Control": "private, no-store"}
 GIVE_BACK: web.RequestKey[GiveBack] = web.RequestKey("give_back", partial)  # its turn of the long run
 COMMAND_ID: web.RequestKey[str] = web.RequestKey("command_id", str)  # ours, whatever the client calls its request
 
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}\Z")
-_NUMBER = re.compile(r"-?[0-9]{1,18}\Z")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Reader = Callable[[web.Request, bytes], Any]
 Sender = Callable[[Route, web.Request, Any, Caller], Awaitable[web.StreamResponse]]
 
-NO_FILE = {"key": "none", "size": 0, "pieces": 0, "digest": ""}  # until the body has been read
 ANYBODY = Caller(user="", credential="", actions=frozenset(), expires=0.0)
 
 
@@ -171,8 +157,8 @@ class HttpApi:
         async def answer(request: web.Request, caller: Caller) -> web.StreamResponse:
             if route.lines or route.upload is not None:
                 return await self._of_file(route, request, read, caller, needs)
-            body = await _body(request, route.most)
-            rpc_request = request[RPC_REQUEST] = await _read_with(read, request, body)
+            body = await body_of(request, route.most)
+            rpc_request = request[RPC_REQUEST] = await read_with(read, request, body)
             if (share := login_of(request)) is not None:
                 await self.brake.before_login(share)
             if (send := self._sender(route, request, rpc_request)) is not None:
@@ -237,7 +223,7 @@ class HttpApi:
             if BY_LINK in request:
                 there = route.as_table.format(**request.match_info)
                 raise misfit("format", f"the table is at {there}: make the link for that.")
-            raise web.HTTPTemporaryRedirect(_elsewhere(request, route.as_table))
+            raise web.HTTPTemporaryRedirect(at_table(request, route.as_table))
         if route.whole and whole_tables.is_whole(request):
             return self._send_whole
         if route.followed:
@@ -280,7 +266,7 @@ class HttpApi:
                 own = replace(context, actions=may)
                 return await ask_raw(self.bus, route.rpc, replace(rpc_request, cursor=cursor), own)
 
-            return await whole_tables.send(request, page, _csv_headers(route), route.columns)
+            return await whole_tables.send(request, page, csv_headers(route), route.columns)
 
     async def _of_file(
         self, route: Route, request: web.Request, read: Reader, caller: Caller, needs: "Needs"
@@ -326,7 +312,7 @@ class HttpApi:
             raise Refusal(ErrorCode.UNSUPPORTED_MEDIA_TYPE, f"Send {' or '.join(FILE_KINDS)}.")
         request[RPC_REQUEST] = rpc_request
         with self.line_files.place(caller.user):
-            body = await _body(request, line_files.FILE_LIMIT)
+            body = await body_of(request, line_files.FILE_LIMIT)
             async with self.line_files.turn:
                 caller = await self._still(route, caller)
                 context = Context(command_id=request[COMMAND_ID], user=caller.user, traceparent=_traceparent(request))
@@ -360,7 +346,7 @@ class HttpApi:
         else:
             answered = await ask_in_parts(self.bus, route.parts, rpc_request, context)
         request[CHANGED] = UNCHANGED_HEADER not in answered.headers
-        response = await _presented(route, request, answered.data)
+        response = await presented(route, request, answered.data)
         self.raise_watermark(int(answered.headers.get(SEQ_HEADER, "0")))
         response.headers.update(page_headers(answered.headers, request, by_link=BY_LINK in request))
         return response
@@ -416,55 +402,6 @@ class HttpApi:
             return errors.response(Refusal(ErrorCode.INTERNAL, "Internal error."), request_id=request_id)
 
 
-def login_of(request: web.Request) -> Share | None:
-    """Of whose logins a request is one: whom a login or a refresh token names. Before it is answered that is only said:
-    who says another's name is held up by what that one has done, not the other way."""
-    match request.get(RPC_REQUEST):
-        case Refresh(refresh_token=str(token)):
-            return "user", claimed(token)[0]
-        case Login(username=name):
-            return "user", name
-    return None
-
-
-# --- requests as contract structs ---------------------------------------------------------------------------------
-
-
-def reader_of(route: Route) -> Reader:
-    """How the row's request struct is read: the path's fields, then the query's or the body's."""
-    struct = route.rpc.request
-    types = get_type_hints(struct, include_extras=True)
-    in_path = re.findall(r"\{(\w+)\}", route.path)
-    has_body = route.method in WITH_BODY and route.upload is None
-    in_body = {} if route.upload is None else {route.upload.field: NO_FILE}
-    types = {name: kind for name, kind in types.items() if name not in in_body}
-
-    def read(request: web.Request, body: bytes) -> Any:
-        if has_body and not (route.form and request.content_type == FORM):
-            _must_be_json(request, body)
-            if route.parts is not None and len(body.strip()) > BODY_LIMIT:
-                return read_in_pieces(body, struct, route.parts.listed, partial(of_body, request))
-            return of_body(request, body)
-        values = _decode_form(body) if has_body else _decode_query(request, types, in_path)
-        values |= of_path(request, values)
-        try:
-            return msgspec.convert(values | in_body, struct)
-        except msgspec.ValidationError as error:
-            raise shapes.undecodable(error, values, struct) from None
-
-    def of_body(request: web.Request, body: bytes) -> Any:
-        said = object_in(body, struct)
-        return request_of(said, struct, of_path(request, said.fields))
-
-    def of_path(request: web.Request, said: Container[str]) -> dict[str, Any]:
-        for name in in_path:
-            if name in said:
-                raise misfit(name, "it is in the path already.")
-        return {name: _convert_text(request.match_info[name], types[name], name) for name in in_path}
-
-    return read
-
-
 async def ask_in_parts(bus: Bus, parts: Parts, request: Any, context: Context) -> Message:
     """Ask what is too much for one message, a part after the other. Raises the first Refusal: the same request again
     changes nothing for the parts before it."""
@@ -485,98 +422,6 @@ async def ask_in_parts(bus: Bus, parts: Parts, request: Any, context: Context) -
     assert answered is not None  # there is one part at least
     headers = {SEQ_HEADER: seq} | ({} if changed else {UNCHANGED_HEADER: "1"})
     return replace(answered, data=msgspec.json.encode(parts.joined(answers)), headers=headers)
-
-
-def known_columns(route: Route) -> tuple[str, ...]:
-    """The columns of a route's table that it has also without rows."""
-    [of] = get_args(route.rpc.reply) or (None,)
-    return route.columns or getattr(of, "__struct_encode_fields__", ())
-
-
-def _csv_headers(route: Route) -> dict[str, str]:
-    return CSV_HEADERS | {"Content-Disposition": f'attachment; filename="{route.path.rsplit("/", 1)[1]}.csv"'}
-
-
-def _elsewhere(request: web.Request, path: str) -> str:
-    """The same question at another route of the same fields in its path."""
-    return str(request.rel_url.with_path(path.format(**request.match_info), keep_query=True))
-
-
-async def _presented(route: Route, request: web.Request, data: bytes) -> web.Response:
-    if route.table and request.query.get("format") == "csv":
-        pieces = []
-        for piece in csv_pieces(data, known_columns(route)):
-            pieces.append(piece)
-            await asyncio.sleep(0)  # others' turn
-        return web.Response(body=b"".join(pieces), status=route.status, headers=_csv_headers(route))
-    return web.Response(body=data, status=route.status, headers=JSON_HEADERS)
-
-
-async def _read_with(read: Reader, request: web.Request, body: bytes) -> Any:
-    """What a request asks. A large body is read in a thread: that takes long, and others want to be answered."""
-    return await asyncio.to_thread(read, request, body) if len(body) > BODY_LIMIT else read(request, body)
-
-
-async def _body(request: web.Request, most: int) -> bytes:
-    if request.method not in WITH_BODY:
-        return b""
-    large = most > BODY_LIMIT
-    try:
-        async with asyncio.timeout(LARGE_BODY_SECONDS if large else BODY_SECONDS):
-            return await (request.clone(client_max_size=most) if large else request).read()
-    except TimeoutError:
-        raise LATE() from None
-    except (ConnectionError, web.RequestPayloadError):
-        raise BROKEN_OFF() from None
-    except web.HTTPRequestEntityTooLarge as error:
-        raise errors.of_http(error, request.path) from None
-
-
-def _must_be_json(request: web.Request, body: bytes) -> None:
-    if body.strip() and request.content_type != JSON:
-        raise Refusal(ErrorCode.UNSUPPORTED_MEDIA_TYPE, "Send application/json.")
-
-
-def _decode_form(body: bytes) -> dict[str, Any]:
-    try:
-        pairs = parse_qsl(
-            body.decode("ascii"), keep_blank_values=True, strict_parsing=True, errors="strict",
-            max_num_fields=FORM_FIELDS,
-        )  # fmt: skip
-    except ValueError:
-        raise Refusal(ErrorCode.INVALID_PARAMS, "The body is not a form.") from None
-    values: dict[str, Any] = dict(pairs)
-    if len(values) < len(pairs):
-        raise Refusal(ErrorCode.INVALID_PARAMS, "A field of the form is given more than once.")
-    return values
-
-
-def _decode_query(request: web.Request, types: Mapping[str, Any], in_path: list[str]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for name in request.query:
-        if name == PARAMETER and BY_LINK in request:
-            continue
-        if name not in types or name in in_path:
-            raise shapes.no_such(name, "parameter", (one for one in types if one not in in_path))
-        if len(request.query.getall(name)) > 1:
-            raise misfit(name, "it is given more than once.")
-        values[name] = _convert_text(request.query[name], types[name], name)
-    return values
-
-
-def _convert_text(text: str, kind: Any, name: str) -> Any:
-    """A text of an address as what it is there: nothing but digits is a number, and no word is null."""
-    value: int | str
-    try:
-        return msgspec.convert(text, kind)
-    except msgspec.ValidationError:
-        value = int(text) if _NUMBER.match(text) else text
-    if kind is bool:
-        value = {"true": True, "false": False}.get(text, text)
-    try:
-        return msgspec.convert(value, kind)
-    except msgspec.ValidationError:
-        raise shapes.wrong_kind(name, kind, value, more=shapes.LOST_PLUS if text.startswith(" ") else "") from None
 
 
 def _traceparent(request: web.Request) -> str:

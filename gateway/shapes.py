@@ -41,7 +41,7 @@ LOST_PLUS = " (a `+` in an address is written %2B)"
 def undecodable(error: Exception, values: Any, struct: type, *, before: int = 0) -> Refusal:
     """What is wrong with the fields of a request. `before`: how many elements of its list come before these."""
     shape = _shape(struct)
-    said, place = _told(str(error))
+    said, place = _split_place(str(error))
     place = _resolved(shape, values, place)
     kind, value = _at(shape, values, place)
     place = (*place[:1], *(step + before if isinstance(step, int) else step for step in place[1:2]), *place[2:])
@@ -301,7 +301,7 @@ def _fields_of(kind: inspect.Type) -> list[str]:
     return [field.encode_name for field in kind.fields] if isinstance(kind, inspect.StructType) else []
 
 
-def _told(said: str) -> tuple[str, Place]:
+def _split_place(said: str) -> tuple[str, Place]:
     """An error of msgspec's, and the place that it ends with (`lines[0].name`), if it is one: names of fields, which it
     repeats, may say anything."""
     words, at, text = said.rpartition(_PLACE)
@@ -325,7 +325,7 @@ def _text(place: Place) -> str:
 def _at(kind: inspect.Type | None, value: Any, place: Place) -> tuple[inspect.Type | None, Any]:
     """The type and the value at a place, as far as both are known; the value as it is seen."""
     kind, value = _reached(kind, value, place)
-    return kind, _seen(value)
+    return kind, _peeked(value)
 
 
 def _reached(kind: inspect.Type | None, value: Any, place: Place) -> tuple[inspect.Type | None, Any]:
@@ -349,7 +349,7 @@ def _resolved(shape: inspect.Type, values: Any, place: Place) -> Place:
         inner = next((one.value_type for one in kinds if isinstance(one, inspect.DictType)), None)
         if inner is None or not isinstance(names, dict):
             break
-        name = next((name for name, raw in islice(names.items(), LOOKED_AT) if not _fits(inner, _seen(raw))), step)
+        name = next((name for name, raw in islice(names.items(), LOOKED_AT) if not _fits(inner, _peeked(raw))), step)
         place = (*place[:at], name, *place[at + 1 :])
     return place
 
@@ -388,7 +388,7 @@ def _opened(value: Any) -> Any:
     return UNSET if kind is None else msgspec.json.decode(value, type=kind)
 
 
-def _seen(value: Any) -> Any:
+def _peeked(value: Any) -> Any:
     """A part of a body that has not been read, for who asks of what kind it is."""
     if not isinstance(value, msgspec.Raw):
         return value

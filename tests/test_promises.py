@@ -43,3 +43,18 @@ def test_every_decision_is_in_the_index() -> None:
     index = (ROOT / "docs" / "decisions" / "README.md").read_text()
     listed = re.findall(r"\]\(([0-9]{4}-[\w-]+\.md)\)", index)
     assert listed == sorted(path.name for path in (ROOT / "docs" / "decisions").glob("[0-9]*.md"))
+
+
+def test_what_the_tour_says_of_a_file_is_in_it() -> None:
+    """Of each row of its tables: the files, and the names beside them."""
+    tour = ROOT / "docs" / "tour.md"
+    rows = [line for line in tour.read_text().splitlines() if line.startswith("| ") and "](" in line]
+    assert len(rows) > 30
+    for row in rows:
+        places = [(tour.parent / link).resolve() for link in re.findall(r"\]\(([\w./-]+)(?:#[\w-]+)?\)", row)]
+        assert all(place.exists() for place in places), row
+        files = [file for place in places for file in (place.rglob("*.py") if place.is_dir() else [place])]
+        text = "\n".join(file.read_text() for file in files)
+        for name in re.findall(r"`([A-Za-z]\w*(?:\.\w+)*(?<!_))`", row):
+            found = all(re.search(rf"\b{part}\b", text) for part in name.split("."))
+            assert found, f"{name} is in none of {[file.name for file in files]}"

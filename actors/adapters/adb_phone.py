@@ -122,14 +122,14 @@ class AdbPhone:
         self._calls = PhoneCalls(self._tell_call)
         self._cpu: android_health.CpuTimes | None = None
         self._latency: float | None = None
-        self._heard = 0.0  # when it last answered, on the loop's clock
+        self._answered_at = 0.0  # when it last answered, on the loop's clock
 
     # --- the port
 
     def start(self, report: Callable[[Report], None]) -> None:
         self._report = report
         self._report(LinkChanged(link=Link.UNKNOWN, detail="not asked yet"))
-        self._watch = self._tracker.watch(self._name, self._seen, self._place)
+        self._watch = self._tracker.watch(self._name, self._on_sight, self._place)
 
     async def close(self) -> None:
         self._report = lambda report: None
@@ -244,7 +244,7 @@ class AdbPhone:
         loop = asyncio.get_running_loop()
         asked = loop.time()
         done = await self._client.ask(self._serial, android.LOOK, timeout=LOOK_TIMEOUT, max_output=LOOK_LIMIT)
-        self._heard = answered = loop.time()
+        self._answered_at = answered = loop.time()
         read = None if done.truncated else android.parse_look(done.output, self._read)
         if read is None:
             raise PhoneUnreachable(f"{self._serial}: no whole answer about its calls")
@@ -311,7 +311,7 @@ class AdbPhone:
         fitness = Fitness(serial=self._serial, sim=self._sim, client=self._client, tell=tell)
         return fitness
 
-    def _seen(self, sight: Sight) -> None:
+    def _on_sight(self, sight: Sight) -> None:
         link = link_of(sight)
         transport = sight.seen.transport_id if sight.seen is not None else ""
         changed = (link, transport) != (self._link, self._transport)
@@ -466,13 +466,13 @@ class AdbPhone:
         silence it is not known whether it was the phone's: this host may have stood still."""
         loop = asyncio.get_running_loop()
         missed = 0
-        self._heard = loop.time()
+        self._answered_at = loop.time()
         while True:
             sent = loop.time()
             try:
                 await self._shell.run("true", timeout=LIVENESS_TIMEOUT)
-                self._heard = loop.time()
-                self._latency = round(1000 * (self._heard - sent), 1)
+                self._answered_at = loop.time()
+                self._latency = round(1000 * (self._answered_at - sent), 1)
                 if missed >= 2 and not self._taken:
                     self._tell_link(*self._link)
                 missed = 0
@@ -480,6 +480,7 @@ class AdbPhone:
                 missed += 1
                 log.info("phone does not answer", serial=self._serial, missed=missed, error=str(error))
                 if missed == 2:
-                    silent = min(loop.time() - self._heard, LIVENESS_EVERY + 2 * LIVENESS_TIMEOUT + LIVENESS_AGAIN)
+                    longest = LIVENESS_EVERY + 2 * LIVENESS_TIMEOUT + LIVENESS_AGAIN
+                    silent = min(loop.time() - self._answered_at, longest)
                     self._tell_link(Link.OFFLINE, "listed by adb, but it does not answer", silent)
             await asyncio.sleep(LIVENESS_EVERY if missed == 0 else LIVENESS_AGAIN)

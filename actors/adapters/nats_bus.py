@@ -62,6 +62,7 @@ from actors.runtime.bus import (
     Size,
     Unsubscribe,
 )
+from actors.runtime.context import FRESH_HEADER, not_fresh
 from actors.runtime.settings import JOURNAL_LIMIT, Nats
 from bus_schemas.host import StreamUse
 
@@ -232,7 +233,10 @@ class NatsBus:
     async def request(
         self, subject: str, data: bytes, headers: Headers, *, timeout: float, again: float | None = None
     ) -> Message:
-        raw, answer = await self._link.request(subject, data, encode_headers(headers), timeout, again)
+        encoded = encode_headers(headers)
+        later = encode_headers(not_fresh(headers)) if again is not None and FRESH_HEADER in headers else encoded
+        second = (again, later) if again is not None else None
+        raw, answer = await self._link.request(subject, data, encoded, timeout, second)
         if nobody_heard(raw, answer):
             raise NoResponders(subject)
         return Message(subject=subject, data=answer, headers=decode_headers(raw) if raw else {})

@@ -104,7 +104,7 @@ class _Reading:
         self._broken = asyncio.Event()
         self._delivered = 0  # the consumer's number of the last entry
         self._busy = False
-        self._heard = asyncio.get_running_loop().time()
+        self._received_at = asyncio.get_running_loop().time()
 
     async def start(self, js: JetStreamContext, stream: str, scope: str, start: int) -> None:
         inbox = self._link.new_inbox()
@@ -140,7 +140,7 @@ class _Reading:
         loop = asyncio.get_running_loop()
         while not self._broken.is_set():
             waiting = self._busy or (self._hearing is not None and self._hearing.waits)
-            quiet = 0.0 if waiting else loop.time() - self._heard
+            quiet = 0.0 if waiting else loop.time() - self._received_at
             if quiet >= silence and self._link.up:
                 return
             try:
@@ -150,7 +150,7 @@ class _Reading:
                 pass
 
     async def _receive(self, message: Message) -> None:
-        self._heard = asyncio.get_running_loop().time()
+        self._received_at = asyncio.get_running_loop().time()
         if self._broken.is_set():
             return
         if "Status" in message.headers:
@@ -173,7 +173,7 @@ class _Reading:
             )
         finally:
             self._busy = False
-            self._heard = asyncio.get_running_loop().time()
+            self._received_at = asyncio.get_running_loop().time()
         self._delivered = number
         if number % ACK_EVERY == 0:
             await self._say(message.reply_to, b"+ACK")

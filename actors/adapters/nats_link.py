@@ -220,17 +220,17 @@ class Link:
         return f"{self._inboxes}{new_id()}"
 
     async def request(
-        self, subject: str, data: bytes, headers: bytes, timeout: float, again: float | None = None
+        self, subject: str, data: bytes, headers: bytes, timeout: float, again: tuple[float, bytes] | None = None
     ) -> tuple[bytes, bytes]:
-        """The headers and the data of the first answer. `again`: as `Bus.request`. Raises RequestTimeout,
-        BusUnavailable."""
+        """The headers and the data of the first answer. `again`: after how many seconds it is sent a second time, as
+        `Bus.request` has it, and with which headers. Raises RequestTimeout, BusUnavailable."""
         number = next(self._numbers)
         self._send(subject, data, headers, f"{self._inbox}{number}")
         now = self._loop.time()
         question = self._asked[number] = _Question(self._loop.create_future(), now + timeout, subject)
         if again is not None:
             self._repeats.earn()
-            question.repeat = now + again, data, headers
+            question.repeat = now + again[0], data, again[1]
         if self._late is None:
             self._late = self._loop.call_later(TICK, self._look_for_late)
         try:

@@ -89,7 +89,8 @@ def main() -> None:
     from actors.leads.workbook import write_sheet
 
     try:
-        sys.stdout.reconfigure(encoding="utf-8", errors="replace", newline="")  # type: ignore[union-attr]
+        assert isinstance(sys.stdout, io.TextIOWrapper)  # as Python makes it
+        sys.stdout.reconfigure(encoding="utf-8", errors="replace", newline="")
         write_sheet(sys.stdin.buffer, sys.stdout, *sys.argv[1:])
         sys.stdout.flush()
     except CalamineError as error:

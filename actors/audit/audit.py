@@ -87,10 +87,10 @@ class Waiting(Struct, frozen=True, kw_only=True):
 
 
 class Open(Struct, frozen=True, kw_only=True):
-    """An intent without an outcome. `heard`: when, monotonic; `after`: no outcome is older than this sequence."""
+    """An intent without an outcome. `received_at`: monotonic; `after`: no outcome is older than this sequence."""
 
     entry: AuditEntry
-    heard: float
+    received_at: float
     after: int
 
 
@@ -167,14 +167,15 @@ class Audit:
 
     async def _intend(self, request: IntendAudit, context: Context) -> Intended:
         if request.intent not in self._settled:
-            self._open[request.intent] = Open(entry=request.entry, heard=self._clock.monotonic(), after=self._read)
+            now = self._clock.monotonic()
+            self._open[request.intent] = Open(entry=request.entry, received_at=now, after=self._read)
         return Intended()
 
     async def _hear_withdrawal(self, message: Message) -> None:
         await answer(message, WITHDRAW_AUDIT, self._withdraw)
 
     async def _withdraw(self, request: WithdrawAudit, context: Context) -> Intended:
-        if self._open.pop(request.intent, None) is None:  # heard before what it withdraws
+        if self._open.pop(request.intent, None) is None:  # it came before what it withdraws
             self._remember(request.intent, Outcome(number=0, known=False))
         return Intended()
 
@@ -227,7 +228,8 @@ class Audit:
         latest = self._clock.monotonic() - grace
         surplus = len(self._open) - OPEN
         return [
-            intent for place, (intent, open) in enumerate(self._open.items()) if open.heard <= latest or place < surplus
+            intent for place, (intent, open) in enumerate(self._open.items())
+            if open.received_at <= latest or place < surplus
         ]
 
     async def _read_on(self, after: int) -> None:

@@ -59,10 +59,10 @@ class CallActor(LineCall[Call, CallEvent, Call, CallReport]):
     # --- commands
 
     def get(self, request: GetCall, context: Context) -> Outcome[CallView]:
-        return Outcome(decision=NOTHING, reply=machine.view(self._seen_by(context)))
+        return Outcome(decision=NOTHING, reply=machine.view(self._visible_to(context)))
 
     def end(self, request: EndCall, context: Context) -> Outcome[CallView]:
-        call = self._seen_by(context)
+        call = self._visible_to(context)
         if context.user not in call.owners and not context.may(Action.CALL_END_ANY):
             raise Refusal(ErrorCode.PERMISSION_DENIED, "The call is somebody else's.")
         decision = machine.end(call, context.user, context.command_id, self._now(), self._timeouts)
@@ -74,7 +74,7 @@ class CallActor(LineCall[Call, CallEvent, Call, CallReport]):
 
     commands = by_verb(command(END_CALL, end), command(GET_CALL, get), command(JOIN_CALL, join))
 
-    def _seen_by(self, context: Context) -> Call:
+    def _visible_to(self, context: Context) -> Call:
         call = self._call()
         if not CALL.visible(*call.owners, user=context.user, actions=context.actions):
             raise NO_CALL()

@@ -13,21 +13,22 @@ from actors.campaign import machine, previewing, words
 from actors.campaign.answered import Answered, GiveUp, TakeCall
 from actors.campaign.caps import Caps
 from actors.campaign.carriage import Carriage, There, Whose
-from actors.campaign.claims import BeginCall, CallOver, Claim, EndCall, FindCall, Joined, NotBegun
+from actors.campaign.claims import BeginCall, CallOver, Claim, EndCall, FindCall, Joined, NotBegun, claims_at
 from actors.campaign.crew import Crew
 from actors.campaign.desks import Desks
 from actors.campaign.dispositions import Settled
 from actors.campaign.figures import Figures
+from actors.campaign.halts import Halts
 from actors.campaign.hope import Hope
 from actors.campaign.lines import Ask, Held, HeldLines
 from actors.campaign.list_news import ListNews, ListsChanged, Watch
 from actors.campaign.machine import NEXT, CampaignDecision, Ran
 from actors.campaign.on_record import CampaignOnRecord
-from actors.campaign.orders import Add, Create, Mark, Pause, Run, Stop, named
+from actors.campaign.orders import Add, Begin, Create, Mark, Pause, Run, Show, Stop, named
 from actors.campaign.outside import Dialled, Outside
 from actors.campaign.pacing import Pace, pace_without_team
 from actors.campaign.places import at
-from actors.campaign.previews import NO_PREVIEW
+from actors.campaign.previews import NO_PREVIEW, Skipped
 from actors.campaign.record import Campaign, tried, under_way
 from actors.campaign.reports import CallAnswered, Ended, Offered, OperatorRefused, Report, Surveyed, TeamChanged
 from actors.campaign.rest import Rest
@@ -75,16 +76,7 @@ from bus_schemas.campaign_telemetry import CAMPAIGN_TELEMETRY
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.host import Line
 from bus_schemas.lead import LeadMarked
-from bus_schemas.preview import (
-    BEGIN_PREVIEWED,
-    PREVIEW_LEAD,
-    SKIP_PREVIEWED,
-    BeginPreviewed,
-    LeadPreview,
-    LeadSkipped,
-    PreviewLead,
-    SkipPreviewed,
-)
+from bus_schemas.preview import SKIP_PREVIEWED, LeadPreview, LeadSkipped, SkipPreviewed
 
 NO_LEAD = RefusalTemplate(ErrorCode.NOT_FOUND, "No such lead in this campaign.")
 MOST_LINES = 50  # that are asked for at once
@@ -123,6 +115,7 @@ class CampaignActor(CampaignOnRecord):
         self._claimed: dict[int, int] = {}  # the entry of each claim whose call was not asked for yet, by place
         self._surveying = False
         self._hope = Hope()
+        self._halts = Halts()
         self._telling = Telling(
             actor=self, host=host, every=TOLD_EVERY, tell=self._tell, again=TOLD_AGAIN, goes_on=lambda: self.runs
         )
@@ -150,11 +143,11 @@ class CampaignActor(CampaignOnRecord):
         must_dial_for(campaign.by, settings, context)
         return self._changed(machine.configure(campaign, settings, context.user, self._now()))
 
-    def preview(self, request: PreviewLead, context: Context) -> Outcome[LeadPreview]:
+    def preview(self, order: Show, context: Context, now: Moment) -> Outcome[LeadPreview]:
         return previewing.show(self._seen_from(context))
 
-    def begin_previewed(self, request: BeginPreviewed, context: Context) -> Outcome[LeadPreview]:
-        return previewing.begin(self._seen_from(context), request.lead)
+    def begin_previewed(self, order: Begin, context: Context, now: Moment) -> Outcome[LeadPreview]:
+        return previewing.begin(self._seen_from(context), order.lead, looks=order.looks)
 
     def skip_previewed(self, request: SkipPreviewed, context: Context) -> Outcome[LeadSkipped]:
         return previewing.skip(self._seen_from(context), request.lead)
@@ -179,8 +172,6 @@ class CampaignActor(CampaignOnRecord):
         command(RESUME_CAMPAIGN, go_on),
         command(ARCHIVE_CAMPAIGN, archive),
         command(CONFIGURE_CAMPAIGN, configure),
-        command(PREVIEW_LEAD, preview),
-        command(BEGIN_PREVIEWED, begin_previewed),
         command(SKIP_PREVIEWED, skip_previewed),
     )
 
@@ -208,12 +199,13 @@ class CampaignActor(CampaignOnRecord):
         return self._changed(machine.create(self.id, self.state, order.settings, context.user, now))
 
     def stop_it(self, order: Stop, context: Context, now: Moment) -> Outcome[bool]:
-        decision = machine.stop(self._campaign(), order.mode, context.user, now)
-        return Outcome(decision=decision, reply=bool(decision.events))
+        return self._halt(context, lambda: machine.stop(self._campaign(), order.mode, context.user, now))
 
     def pause(self, order: Pause, context: Context, now: Moment) -> Outcome[bool]:
-        decision = machine.pause(self._campaign(), context.user, now)
-        return Outcome(decision=decision, reply=bool(decision.events))
+        return self._halt(context, lambda: machine.pause(self._campaign(), context.user, now))
+
+    def _halt(self, context: Context, decide: Callable[[], CampaignDecision]) -> Outcome[bool]:
+        return self._halts.make(context.command_id, self._answer_to(context.command_id), decide)
 
     def mark(self, order: Mark, context: Context, now: Moment) -> Outcome[LeadMarked]:
         request, campaign = order.request, self.seen_by(context)
@@ -231,7 +223,8 @@ class CampaignActor(CampaignOnRecord):
         return Outcome(decision=decision, reply=said)
 
     orders = by_type(
-        Run.by(run), Add.by(add), Create.by(create), Stop.by(stop_it), Pause.by(pause), Mark.by(mark)
+        Run.by(run), Add.by(add), Create.by(create), Stop.by(stop_it), Pause.by(pause), Mark.by(mark),
+        Show.by(preview), Begin.by(begin_previewed),
     )
 
     def _changed(self, decision: CampaignDecision) -> Outcome[CampaignChanged]:
@@ -548,6 +541,13 @@ class CampaignActor(CampaignOnRecord):
         """When a lead is looked at again, in seconds since 1970. None: it waits for no time."""
         return self._selection.waits_until(place) if self._selection is not None else None
 
+    def skipped(self, place: int) -> Skipped | None:
+        """Which operator has skipped the lead at a place, while nobody gets it for that."""
+        crew, campaign = self.team_crew(), self._campaign()
+        if crew is None or (campaign.settings.mode is not Mode.PREVIEW and self.put_off(place) is None):
+            return None
+        return crew.previews.skipped(place, self._now().seconds)
+
     def whose_lines(self) -> Whose:
         """Whose lines carry its calls."""
         return crew.whose(self._campaign()) if (crew := self.team_crew()) is not None else Whose()
@@ -559,6 +559,16 @@ class CampaignActor(CampaignOnRecord):
             free = {*crew.free(campaign)}.difference(self._lines.users)
         return Carriage(campaign.settings.carriers, there, self._lines, free)
 
+    def carriage_for(self, user: str, there: There) -> Carriage:
+        """How an operator could call. `there`: what there is of their lines."""
+        return Carriage(self._campaign().settings.carriers, there, self._lines.of(user), {user})
+
+    def waits_for_line(self, user: str, lead: str) -> bool:
+        """Whether an operator looks at a lead of which no call is under way for them."""
+        crew = self.team_crew()
+        called = any(claim.lead == lead for claim in claims_at(self._campaign(), user))
+        return not called and crew is not None and crew.previews.shows(user, lead, self._now().seconds)
+
     def ready(self) -> list[str] | None:
         """The operators who are ready; None: it has none."""
         return crew.ready(self._campaign()) if (crew := self.team_crew()) is not None else None
@@ -568,7 +578,7 @@ class CampaignActor(CampaignOnRecord):
     async def _tell(self) -> None:
         if self.state is not None and self._figures is not None:
             said = self._figures.said(self.state, self._now().at, self.team_crew(), self.book)
-            await self._host.publish(CAMPAIGN_TELEMETRY, said, self.owners(self.state))
+            await self._host.feeds.publish(CAMPAIGN_TELEMETRY, said, self.owners(self.state))
 
     async def terminate(self) -> None:
         await super().terminate()

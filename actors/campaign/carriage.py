@@ -31,6 +31,9 @@ class Lack(StrEnum):
     NO_LINE = "no_line"  # there is none
 
 
+# What is over in a moment, or perhaps not there.
+LATER = frozenset({Lack.ASKED, Lack.SLOTS_BUSY, Lack.TRUNK_FULL, Lack.EXTENSIONS_BUSY, Lack.UNKNOWN})
+
 Why = tuple[Lack, str, str]  # and in words, and what would change it
 NAMED = 5  # operators, or extensions; of more the others are counted
 

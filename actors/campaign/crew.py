@@ -37,7 +37,7 @@ from actors.campaign.standing import standing
 from actors.runtime.clock import Moment, parse_utc
 from actors.runtime.decision import Decision
 from bus_schemas.call import EndReason
-from bus_schemas.campaign import ABANDONED, ANSWERED, OUTCOMES, OVERDIALING, CampaignAttemptEnded, CampaignSettings
+from bus_schemas.campaign import ANSWERED, BY_SOMEBODY, OUTCOMES, OVERDIALING, CampaignAttemptEnded, CampaignSettings
 
 RELEARNT = 2000  # attempts of late
 PIECE = 500  # leads, or attempts, of one step: some milliseconds
@@ -240,7 +240,7 @@ class Crew:
         entry = at(campaign.leads, event.place)
         made = tries_of(entry)[-1]
         hour, rang = _hour(made.began), max((made.ended - made.began) / 1000 - event.talk_seconds, 0.0)
-        if event.outcome in (ANSWERED, ABANDONED):  # the tally is the campaign's own, which is on record
+        if event.outcome in BY_SOMEBODY:  # the tally is the campaign's own, which is on record
             self._learnt = dial_answered(self._learnt, of_list=entry.source, hour=hour, day=0, ring=rang)
         elif event.outcome != NOT_DIALED:
             self._learnt = dial_unanswered(self._learnt, of_list=entry.source, hour=hour, ring=rang)
@@ -262,7 +262,7 @@ def untaken(campaign: Campaign, ready: Iterable[str]) -> list[str]:
 def _counted(learnt: Learnt, began: int, outcome: str, source: str) -> Learnt:
     if outcome == NOT_DIALED:
         return learnt
-    return dial_counted(learnt, of_list=source, hour=_hour(began), answered=outcome in (ANSWERED, ABANDONED))
+    return dial_counted(learnt, of_list=source, hour=_hour(began), answered=outcome in BY_SOMEBODY)
 
 
 def _hour(milliseconds: int) -> int:

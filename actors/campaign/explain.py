@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from actors.campaign.carriage import Carriage
 from actors.campaign.pacing import Limit, Pace
+from actors.campaign.previews import Skipped
 from actors.campaign.record import Campaign, size
 from actors.campaign.rules import Attempt, Reason
 from actors.campaign.standing import AGAIN, Stand, Standing
@@ -16,7 +17,7 @@ from bus_schemas.campaign import CampaignStatus
 from bus_schemas.campaign_outlook import CampaignExplained, LeadsByReason
 from bus_schemas.lead import LeadStatus
 
-NEXT, LOOKED_AT_AGAIN = "next", "looked_at_again"
+NEXT, LOOKED_AT_AGAIN, SKIPPED = "next", "looked_at_again", "skipped"
 DIALS = frozenset({CampaignStatus.RUNNING, CampaignStatus.FINISHED})  # or has, until nobody could be called
 CALLS_NOBODY = frozenset({
     CampaignStatus.DRAINING, CampaignStatus.STOPPED, CampaignStatus.FINISHED, CampaignStatus.ARCHIVED
@@ -118,6 +119,12 @@ def _kept_by(status: CampaignStatus, found: Standing) -> Standing:
         return found
     words, change = _NOT_RUNNING[status]
     return Standing(reason=status, words=words, change=change)
+
+
+def left_alone(skipped: Skipped) -> Standing:
+    """How it is with a lead that an operator has skipped."""
+    words = f"{skipped.by} has skipped it, and after a quarter of an hour it comes again"
+    return Standing(reason=SKIPPED, words=words, until=datetime.fromtimestamp(skipped.until, UTC))
 
 
 def put_off(found: Standing, until: float | None, tried: Sequence[Attempt], now: datetime) -> Standing:

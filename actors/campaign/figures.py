@@ -12,7 +12,7 @@ from actors.campaign.tally import totals
 from actors.runtime.clock import parse_utc
 from bus_schemas.campaign import (
     ABANDONED,
-    ANSWERED,
+    BY_SOMEBODY,
     OUTCOMES,
     CampaignAttemptClaimed,
     CampaignAttemptEnded,
@@ -26,7 +26,7 @@ from bus_schemas.lead import LeadStatus
 PIECE = 2000  # leads of one step: a millisecond
 STATUSES = tuple(LeadStatus)
 _PLACE = {status: place for place, status in enumerate(STATUSES)}
-_ANSWERED = {OUTCOMES.index(ANSWERED) + 1, OUTCOMES.index(ABANDONED) + 1}
+_ANSWERED = {OUTCOMES.index(outcome) + 1 for outcome in BY_SOMEBODY}
 _ABANDONED = OUTCOMES.index(ABANDONED) + 1
 
 
@@ -48,7 +48,7 @@ class Figures:
                 self.attempts += 1
                 self._settle(campaign, event.place)
             case CampaignAttemptEnded():
-                self.answered += event.outcome in (ANSWERED, ABANDONED)
+                self.answered += event.outcome in BY_SOMEBODY
                 self.abandoned += event.outcome == ABANDONED
                 self._settle(campaign, event.place)
             case CampaignLeadMarked():

@@ -20,7 +20,7 @@ from actors.campaign.rulebook import RuleBook
 from actors.campaign.team_dry_run import TeamDryRun
 from actors.runtime.clock import utc
 from bus_schemas.call import EndReason
-from bus_schemas.campaign import ABANDONED, ANSWERED, CampaignAttemptClaimed, CampaignAttemptEnded, Mode
+from bus_schemas.campaign import ABANDONED, BY_SOMEBODY, CampaignAttemptClaimed, CampaignAttemptEnded, Mode
 from bus_schemas.campaign_outlook import CampaignForecast, DryRun
 from bus_schemas.errors import misfit
 from bus_schemas.lead import LeadStatus
@@ -116,7 +116,7 @@ async def _told(campaign: Campaign, wanted: DryRun, run: Callable[[], Ran], now:
         campaign_id=campaign.campaign, status=ran.found.campaign.status, at=utc(now),
         until=utc(now + timedelta(minutes=wanted.minutes)), lines=ran.lines,
         attempts=sum(isinstance(event, CampaignAttemptClaimed) for event in ran.found.events),
-        answered=sum(event.outcome in (ANSWERED, ABANDONED) for event in ended),
+        answered=sum(event.outcome in BY_SOMEBODY for event in ended),
         abandoned=sum(event.outcome == ABANDONED for event in ended),
         idle_share=round(ran.found.idle / (wanted.minutes * 60 * max(ran.of, 1)), 3), by_status=dict(by_status),
         **ran.team,

@@ -102,6 +102,12 @@ class HeldLines:
         other._held = list(self._held)
         return other
 
+    def of(self, user: str) -> "HeldLines":
+        """Those of one operator."""
+        other = HeldLines()
+        other._held = [held for held in self._held if held.line.user == user]
+        return other
+
     def add(self, lines: Iterable[Held]) -> None:
         self._held += lines
 

@@ -9,6 +9,7 @@ from actors.runtime.commands import Order
 from actors.runtime.wire import Page
 from bus_schemas.campaign import CampaignChanged, CampaignSettings, ConfigureCampaign, StopMode
 from bus_schemas.lead import LeadMarked, MarkLead
+from bus_schemas.preview import LeadPreview
 
 
 class Run(Order[Page], frozen=True, kw_only=True):
@@ -35,6 +36,17 @@ class Stop(Order[bool], frozen=True, kw_only=True):
 
 class Pause(Order[bool], frozen=True, kw_only=True):
     """Begin no attempt until it is resumed. Says whether anything was changed for it."""
+
+
+class Show(Order[LeadPreview], frozen=True, kw_only=True):
+    """Show the asker the lead that is next for them to look at."""
+
+
+class Begin(Order[LeadPreview], frozen=True, kw_only=True):
+    """Have the lead dialled that the asker looks at. `looks`: only say how it is with it."""
+
+    lead: str
+    looks: bool = False
 
 
 class Create(Order[CampaignChanged], frozen=True, kw_only=True):

@@ -7,13 +7,15 @@ from actors.campaign.claims import claims_at
 from actors.campaign.crew import Crew
 from actors.campaign.machine import NEXT, CampaignDecision
 from actors.campaign.places import at
-from actors.campaign.previews import NOT_READY, NOTHING_TO_SHOW, SHOWN_FOR, SKIPPED_FOR, Shown
+from actors.campaign.previews import NOT_READY, NOTHING_TO_SHOW, SHOWN_FOR, SKIPPED_FOR, Shown, Skipped
 from actors.campaign.record import Campaign, text_of, tries_of
 from actors.campaign.rulebook import RuleBook
 from actors.campaign.selection import Selection
-from actors.runtime.clock import Moment
+from actors.campaign.standing import standing
+from actors.runtime.clock import Moment, parse_utc
 from actors.runtime.commands import Outcome
 from actors.runtime.decision import NOTHING, Decision, SetTimer
+from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.preview import LeadPreview, LeadSkipped
 
 
@@ -36,9 +38,9 @@ def show(asked: Asked) -> Outcome[LeadPreview]:
     return Outcome(decision=NOTHING, reply=_view(asked, shown))
 
 
-def begin(asked: Asked, lead: str) -> Outcome[LeadPreview]:
-    """It is dialled on their slot, as soon as that is idle. One that is being dialled for them stays so. Raises
-    Refusal."""
+def begin(asked: Asked, lead: str, *, looks: bool = False) -> Outcome[LeadPreview]:
+    """It is dialled on their slot, as soon as that is idle. One that is being dialled for them stays so. `looks`: only
+    say how it is with it. Raises Refusal."""
     for claim in claims_at(asked.campaign, asked.user):
         if claim.lead == lead:
             until = tries_of(at(asked.campaign.leads, claim.place))[-1].began / 1000 + SHOWN_FOR
@@ -47,6 +49,9 @@ def begin(asked: Asked, lead: str) -> Outcome[LeadPreview]:
     shown = asked.crew.previews.lead_of(asked.user, lead, asked.now.seconds)
     if not shown.begun and asked.user not in asked.crew.free(asked.campaign):
         raise NOT_READY()
+    _must_be_callable(asked, shown)
+    if looks:
+        return Outcome(decision=NOTHING, reply=_view(asked, shown))
     soon: CampaignDecision = Decision(effects=(SetTimer(name=NEXT, seconds=0.0),))
     return Outcome(decision=soon, reply=_view(asked, asked.crew.previews.begin(asked.user)))
 
@@ -54,9 +59,19 @@ def begin(asked: Asked, lead: str) -> Outcome[LeadPreview]:
 def skip(asked: Asked, lead: str) -> Outcome[LeadSkipped]:
     """Somebody else may have it, after a while. Raises Refusal."""
     shown = asked.crew.previews.lead_of(asked.user, lead, asked.now.seconds)
-    asked.crew.previews.skip(asked.user, asked.now.mono)
-    asked.selection.put(shown.place, asked.now.seconds + SKIPPED_FOR)
+    skipped = Skipped(by=asked.user, until=asked.now.seconds + SKIPPED_FOR)
+    asked.crew.previews.skip(asked.user, asked.now.mono, skipped)
+    asked.selection.put(shown.place, skipped.until)
     return Outcome(decision=NOTHING, reply=LeadSkipped(campaign_id=asked.campaign.campaign, lead=lead))
+
+
+def _must_be_callable(asked: Asked, shown: Shown) -> None:
+    """Raise Refusal where a rule has come to forbid it since it was shown: it is not theirs any more."""
+    found = standing(asked.campaign, shown.place, asked.book, parse_utc(asked.now.at), (asked.user,))
+    if found.number is None:
+        asked.crew.previews.over(asked.user)
+        asked.selection.put(shown.place, asked.now.seconds)  # to be looked at again
+        raise Refusal(ErrorCode.CONFLICT, f"It may not be called any more: {found.words}.", reason=str(found.reason))
 
 
 def _next(asked: Asked) -> Shown:
@@ -64,7 +79,7 @@ def _next(asked: Asked) -> Shown:
         raise NOT_READY()
     found = machine.preview(
         asked.campaign, asked.selection, asked.book, asked.user, asked.now, seconds=SHOWN_FOR,
-        shown=asked.crew.previews.of_others(asked.user, asked.now.seconds),
+        shown=asked.crew.previews.kept_from(asked.user, asked.now.seconds),
     )  # fmt: skip
     if found is None:
         raise NOTHING_TO_SHOW()

@@ -30,17 +30,25 @@ class Shown(Struct, frozen=True, kw_only=True):
     begun: bool = False
 
 
+class Skipped(Struct, frozen=True, kw_only=True):
+    """A lead that an operator has skipped. `until`: seconds since 1970."""
+
+    by: str
+    until: float
+
+
 class Previews:
-    """Who looks at what in one campaign."""
+    """Who looks at what in one campaign, and who has skipped what."""
 
     def __init__(self) -> None:
         self._shown: dict[str, Shown] = {}  # by operator
+        self._left: dict[int, Skipped] = {}  # by place, in the order in which they come again
         self._skipped: dict[str, float] = {}  # up to when the skips of each count, in seconds on the monotonic clock
 
     def copy(self) -> "Previews":
         """The same, for who asks what would be."""
         other = Previews()
-        other._shown, other._skipped = {**self._shown}, {**self._skipped}
+        other._shown, other._left, other._skipped = {**self._shown}, {**self._left}, {**self._skipped}
         return other
 
     def of(self, user: str, now: float) -> Shown | None:
@@ -84,17 +92,27 @@ class Previews:
         gone = [user for user in self._shown if not is_operator(user)]
         return [self._shown.pop(user) for user in gone]
 
-    def skip(self, user: str, now: float) -> Shown:
+    def skip(self, user: str, now: float, skipped: Skipped) -> Shown:
         """It is left. `now`: on the monotonic clock. Raises Refusal for who skips too many."""
         counted = max(self._skipped.get(user, now), now) + SKIP_EVERY
         if (wait := counted - now - SKIPS * SKIP_EVERY) > 0:
             raise TOO_MANY_SKIPPED(retry_after=retry_after(wait))
         self._skipped[user] = counted
-        return self.over(user)
+        since = skipped.until - SKIPPED_FOR
+        self._left = {place: one for place, one in self._left.items() if one.until > since}
+        shown = self.over(user)
+        self._left[shown.place] = skipped
+        return shown
 
-    def of_others(self, user: str, now: float) -> Mapping[int, float]:
-        """The places of the leads that others look at, and until when."""
-        return {
+    def skipped(self, place: int, now: float) -> Skipped | None:
+        """Who has skipped the lead at a place, while nobody gets it."""
+        found = self._left.get(place)
+        return found if found is not None and found.until > now else None
+
+    def kept_from(self, user: str, now: float) -> Mapping[int, float]:
+        """The places of the leads that others look at, or that were skipped, and until when."""
+        left = {place: one.until for place, one in self._left.items() if one.until > now}
+        return left | {
             shown.place: shown.until for other, shown in self._shown.items() if other != user and shown.until > now
         }
 

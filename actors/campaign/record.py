@@ -22,7 +22,7 @@ from actors.runtime.folds import fold, folds
 from bus_schemas.call import EndReason
 from bus_schemas.campaign import (
     ABANDONED,
-    ANSWERED,
+    BY_SOMEBODY,
     OUTCOMES,
     CampaignActivated,
     CampaignArchived,
@@ -296,7 +296,7 @@ def _attempted(campaign: Campaign, events: Iterable[Begin | End]) -> Campaign:
             part[inside] = _over(part[inside], event)
             begun.discard(place)
             over.add(place)
-            if event.outcome in (ANSWERED, ABANDONED):
+            if event.outcome in BY_SOMEBODY:
                 answers.append((parse_utc(event.at).toordinal(), event.outcome == ABANDONED))
             if place in crew:
                 crew = {other: seat for other, seat in crew.items() if other != place}

@@ -19,10 +19,11 @@ from actors.campaign.desks import Desks
 from actors.campaign.dispositions import Dispositions, Settled
 from actors.campaign.elsewhere import Elsewhere
 from actors.campaign.ends import Ends
-from actors.campaign.explain import Explaining, of_campaign, put_off
+from actors.campaign.explain import Explaining, left_alone, of_campaign, put_off
 from actors.campaign.forecast import forecast, team_forecast
 from actors.campaign.hours import hours_of
 from actors.campaign.joining import Joining
+from actors.campaign.lookers import Lookers
 from actors.campaign.looks import Explanations, Looks, in_turns
 from actors.campaign.machine import CampaignDecision, stopping
 from actors.campaign.makers import look_after
@@ -138,19 +139,10 @@ async def start(
 
     def prepare(host: Host) -> None:
         host.add_maker(CampaignActor.made_by(make))
-        on_shard = OnShard(host=host, rules=gate.rules, outside=outside, looks=looks, caps=caps)
-        host.serve_beside(CREATE_ON_SHARD, on_shard.create)
-        host.serve_beside(RUN_ON_SHARD, on_shard.run)
-        host.serve_beside(ADD_ON_SHARD, on_shard.add)
-        host.serve_beside(STOP_CAMPAIGN, on_shard.stop)
-        host.serve_beside(PAUSE_CAMPAIGN, on_shard.pause)
-        host.serve_beside(MARK_LEAD, on_shard.mark)
-        host.serve_beside(GET_LEAD, on_shard.lead)
-        host.serve_beside(EXPLAIN_CAMPAIGN, on_shard.explain)
-        host.serve_beside(EXPLAIN_LEAD, on_shard.explain_lead)
-        host.serve_beside(DRY_RUN, on_shard.dry_run)
+        OnShard(host=host, rules=gate.rules, outside=outside, looks=looks, caps=caps).serve()
+        Lookers(host=host, outside=outside).serve()
 
-    parts.shards.add(Sharded(actor=CampaignActor, prepare=prepare, over=CAMPAIGN_ARCHIVED))
+    parts.shards.add(Sharded(actor=CampaignActor, prepare=prepare, over=(CAMPAIGN_ARCHIVED,)))
 
     async def run(request: RunCampaign, context: Context) -> Page:
         id = request.campaign_id
@@ -188,6 +180,19 @@ class OnShard:
         self._caps = caps
         self._explanations = Explanations(host.clock)
         self._looking: dict[str, asyncio.Task[CampaignExplained]] = {}  # by campaign
+
+    def serve(self) -> None:
+        """Answer for campaigns of the shard."""
+        self._host.serve_beside(CREATE_ON_SHARD, self.create)
+        self._host.serve_beside(RUN_ON_SHARD, self.run)
+        self._host.serve_beside(ADD_ON_SHARD, self.add)
+        self._host.serve_beside(STOP_CAMPAIGN, self.stop)
+        self._host.serve_beside(PAUSE_CAMPAIGN, self.pause)
+        self._host.serve_beside(MARK_LEAD, self.mark)
+        self._host.serve_beside(GET_LEAD, self.lead)
+        self._host.serve_beside(EXPLAIN_CAMPAIGN, self.explain)
+        self._host.serve_beside(EXPLAIN_LEAD, self.explain_lead)
+        self._host.serve_beside(DRY_RUN, self.dry_run)
 
     async def create(self, request: CreateOnShard, context: Context) -> CampaignChanged:
         id, now = request.campaign_id, moment(self._host.clock)
@@ -385,6 +390,8 @@ def _standing(
 ) -> Standing:
     """How it is with a lead, also where it was put off for what is over by now. `ready`: its operators who are."""
     found = standing(campaign, place, actor.book, now, ready)
+    if found.number is not None and (skipped := actor.skipped(place)) is not None:
+        return left_alone(skipped)
     until = actor.put_off(place) if found.number is not None and actor.runs and ready is None else None
     if until is None:
         return found

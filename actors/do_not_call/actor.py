@@ -20,7 +20,7 @@ BEHIND = 60.0  # seconds that a new owner waits until this host has read what ca
 class Change(Order[DoNotCallChanged], frozen=True, kw_only=True):
     """Put entries on the list and take others off."""
 
-    wanted: ChangeDoNotCall
+    request: ChangeDoNotCall
 
 
 class DoNotCallActor(Actor[OnRecord, DoNotCallEvent, None, Never]):
@@ -40,7 +40,7 @@ class DoNotCallActor(Actor[OnRecord, DoNotCallEvent, None, Never]):
 
     def change(self, order: Change, context: Context, now: Moment) -> Outcome[DoNotCallChanged]:
         known, seconds = self._lists.known(self.id), self._host.clock.now().timestamp()
-        decision, said = machine.change(known, order.wanted, by=context.user, at=now.at, now=seconds)
+        decision, said = machine.change(known, order.request, by=context.user, at=now.at, now=seconds)
         return Outcome(decision=decision, reply=said)
 
     commands = by_verb()

@@ -39,8 +39,8 @@ class Followed:
     def __init__(self, *, host: Host) -> None:
         self._host = host
         self._lists: defaultdict[str, NumberList] = defaultdict(NumberList)
-        self._heard = 0
-        self._moved = asyncio.Condition()
+        self._watermark = 0
+        self._advanced = asyncio.Condition()
         self._unread: dict[str, str] = {}  # lists of which an entry could not be read, and why
         self._stop: Unsubscribe | None = None
         self._watching: dict[str, Tell] = {}
@@ -67,7 +67,7 @@ class Followed:
     @property
     def seq(self) -> int:
         """The last entry of the journal that is in."""
-        return self._heard
+        return self._watermark
 
     def known(self, id: str) -> NumberList:
         """One list, as far as it is read."""
@@ -115,11 +115,11 @@ class Followed:
 
     async def until(self, seq: int, patience: float) -> bool:
         """Wait until an entry of the journal is in. False: it was not, in `patience` seconds."""
-        if self._heard >= seq:
+        if self._watermark >= seq:
             return True
         try:
-            async with asyncio.timeout(patience), self._moved:
-                await self._moved.wait_for(lambda: self._heard >= seq)
+            async with asyncio.timeout(patience), self._advanced:
+                await self._advanced.wait_for(lambda: self._watermark >= seq)
         except TimeoutError:
             return False
         return True
@@ -134,9 +134,9 @@ class Followed:
                 self.take(id, msgspec.json.decode(recorded.data, type=topic.event), recorded.seq)
             except Exception as error:  # noqa: BLE001  whatever it is: what is passed over would be called
                 self._cannot_read(id, recorded, error)
-        self._heard = recorded.seq
-        async with self._moved:
-            self._moved.notify_all()
+        self._watermark = recorded.seq
+        async with self._advanced:
+            self._advanced.notify_all()
 
     def take(self, id: str, event: DoNotCallEvent, seq: int) -> None:
         """A list after an event of it, which whoever watches it is told once."""

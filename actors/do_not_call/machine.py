@@ -34,19 +34,19 @@ ListDecision = Decision[DoNotCallEvent, None]
 
 
 def change(
-    known: NumberList, wanted: ChangeDoNotCall, *, by: str, at: str, now: float
+    known: NumberList, request: ChangeDoNotCall, *, by: str, at: str, now: float
 ) -> tuple[ListDecision, DoNotCallChanged]:
     """Put entries on a list and take others off. What is so already is no event. Raises Refusal."""
-    added, removed = _new(known, wanted.add, now), _there(known, wanted.remove)
+    added, removed = _new(known, request.add, now), _there(known, request.remove)
     if len(known) + len(added) > MOST:
         raise TOO_MANY()
     events: list[DoNotCallEvent] = []
     if added:
-        events.append(DoNotCallAdded(list=wanted.list, at=at, by=by, source=wanted.source, entries=added))
+        events.append(DoNotCallAdded(list=request.list, at=at, by=by, source=request.source, entries=added))
     if removed:
-        events.append(DoNotCallRemoved(list=wanted.list, at=at, by=by, entries=removed))
-    unchanged = len(wanted.add) + len(wanted.remove) - len(added) - len(removed)
-    said = DoNotCallChanged(list=wanted.list, added=len(added), removed=len(removed), unchanged=unchanged)
+        events.append(DoNotCallRemoved(list=request.list, at=at, by=by, entries=removed))
+    unchanged = len(request.add) + len(request.remove) - len(added) - len(removed)
+    said = DoNotCallChanged(list=request.list, added=len(added), removed=len(removed), unchanged=unchanged)
     return Decision(events=tuple(events)) if events else NOTHING, said
 
 

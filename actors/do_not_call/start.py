@@ -57,7 +57,7 @@ def on_shards(lists: Followed) -> Sharded:
                 raise Refusal(ErrorCode.UNAVAILABLE, "The list has no owner for a moment. Try again.") from None
             except Unreadable as error:
                 raise Refusal(ErrorCode.CONFLICT, f"The list cannot be changed: {error}", list=request.list) from None
-            said = await host.order(DoNotCallActor, request.list, Change(wanted=request), context)
+            said = await host.order(DoNotCallActor, request.list, Change(request=request), context)
             return Page(body=said, seq=lists.known(request.list).seq, changed=bool(said.added or said.removed))
 
         host.add_maker(DoNotCallActor.made_by(lambda id, host: DoNotCallActor(id=id, host=host, lists=lists)))

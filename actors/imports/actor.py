@@ -113,8 +113,11 @@ class ImportActor(Actor[Import, ImportEvent, Never, Report]):
         return Outcome(decision=NOTHING, reply=self.view())
 
     def map_columns(self, order: Map, context: Context, now: Moment) -> Outcome[ImportView]:
-        columns = Columns(fields=order.wanted.fields, header=order.wanted.header)
-        return self._changed(machine.map_columns(self._import(), columns, context.user, now))
+        known, skip = self._import(), order.wanted.skip
+        if skip is None:
+            skip = known.columns.skip if known.columns is not None else 0
+        columns = Columns(fields=order.wanted.fields, header=order.wanted.header, skip=skip)
+        return self._changed(machine.map_columns(known, columns, context.user, now))
 
     def start_it(self, order: Start, context: Context, now: Moment) -> Outcome[Page]:
         decision = machine.start(self._import(), order.run, context.user, now, checked=order.checked)
@@ -345,7 +348,7 @@ class ImportActor(Actor[Import, ImportEvent, Never, Report]):
     async def _tell(self) -> None:
         state = self._import()
         if state.status not in OVER:  # its end says the same, and is on record
-            await self._host.publish(
+            await self._host.feeds.publish(
                 IMPORT_TELEMETRY,
                 ImportTelemetry(
                     import_id=self.id, at=self._now().at, status=state.status, rows=state.rows, done=state.done,

@@ -98,7 +98,7 @@ async def start(
         host.serve_beside(MAP_COLUMNS, on_shard.map_columns)
         host.serve_beside(PREVIEW_IMPORT, on_shard.preview)
 
-    parts.shards.add(Sharded(actor=ImportActor, prepare=prepare, over=IMPORT_ENDED))
+    parts.shards.add(Sharded(actor=ImportActor, prepare=prepare, over=(IMPORT_ENDED,)))
     parts.any_host.append(
         (serve(ADMIT_IMPORT, door.admit), serve(CREATE_IMPORT, door.create), serve(IMPORT_FROM_PATH, door.from_path))
     )

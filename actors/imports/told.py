@@ -19,13 +19,15 @@ def layout_of(layout: FileLayout) -> Layout:
 
 
 def columns_told(mapping: Mapping) -> Columns:
-    return Columns(fields=mapping.fields, header=mapping.header, doubt=mapping.doubt)
+    return Columns(
+        fields=mapping.fields, header=mapping.header, doubt=mapping.doubt, skip=mapping.skip, unsure=mapping.unsure
+    )
 
 
 def mapping_of(columns: Columns) -> Mapping:
     """Raises Refusal(INVALID_PARAMS) for columns that no list can have."""
     try:
-        return Mapping(fields=columns.fields, header=columns.header)
+        return Mapping(fields=columns.fields, header=columns.header, skip=columns.skip, unsure=columns.unsure)
     except ValueError as error:
         raise misfit("fields", str(error).removeprefix("fields: ")) from None
 

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
 
-from actors.leads.country import CALLING_CODE, COUNTRY, is_code, is_country
+from actors.leads.columns import cells_of, is_number, is_numeric, is_word, like_number
+from actors.leads.country import CALLING_CODE, COUNTRY, is_code
 from actors.leads.lead import BAD_COLUMNS, KEY, NUMBER_FIELDS, number_field, tidy
+from actors.leads.unnamed import OF_COUNTRIES, unnamed
 from actors.runtime.cells import undefused
-from actors.telephony.cells import NUMBER_NAMES, PERHAPS_NUMBER, number_text, plain_name, without_figure
-from actors.telephony.numbers import NotANumber, canonical
+from actors.telephony.cells import NUMBER_NAMES, PERHAPS_NUMBER, plain_name, without_figure
 from bus_schemas.lead import NUMBERS, OWN_COLUMNS
 
 CUSTOM = "custom:"
@@ -57,18 +58,20 @@ _FIELDS = {name: field for field, names in _NAMES.items() for name in names.spli
 STATUS = "status"  # in a lead's last campaign, by our own export
 FIELDS = frozenset({*_NAMES, *NUMBER_FIELDS, STATUS}) - {_PERHAPS, _COUNTRY_CODE}
 _NOTHING = "-"  # a column of which nothing is read
-_OF_COUNTRIES = ((CALLING_CODE, is_code), (COUNTRY, is_country))
 _MANY = ("number", _PERHAPS, "name", CALLING_CODE, COUNTRY)  # may be in several columns
 
 
 class Mapping(Struct, frozen=True, kw_only=True):
     """What is in each column: a field of a lead, `custom:` and a name, or empty for nothing that is read. Parts of a
-    name are joined in the order of their columns. `header`: the first row says it. `doubt`: what a person has to say
-    first."""
+    name are joined in the order of their columns. `header`: the first row says it, but the `skip` rows above, as a
+    spreadsheet counts: titles, of which nothing is read. `doubt`: what a person has to say first. `unsure`: columns,
+    from 1, that may say where the numbers of a row stand; by whose word a number would be another one is no lead."""
 
     fields: tuple[str, ...]
     header: bool
     doubt: str = ""
+    skip: int = 0
+    unsure: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for field in self.fields:
@@ -96,14 +99,19 @@ def guess(rows: Sequence[Sequence[str]], region: str) -> Mapping:
     if not rows:
         return Mapping(fields=(), header=False, doubt="there is nothing in it")
     first, body = rows[0], rows[1:]
-    header = not any(_is_number(cell, region) for cell in first) and (
-        known(first) > 0 or any(_numeric(body, column, region) for column, cell in enumerate(first) if _is_word(cell))
+    header = not any(is_number(cell, region) for cell in first) and (
+        known(first) > 0 or any(is_word(cell) and _below(cells_of(body, at), region) for at, cell in enumerate(first))
     )
     width = max(map(len, rows))
     if not header:
         return _by_content(rows, [""] * width, ["" for _ in range(width)], region, header=False)
     names = [tidy(undefused(cell)) for cell in first] + [""] * (width - len(first))
     return _by_content(body, names, list(_by_name(names, body)), region, header=True)
+
+
+def _below(cells: Sequence[str], region: str) -> bool:
+    """Whether what stands below a word makes that the name of a column: numbers, or what could be some elsewhere."""
+    return is_numeric(cells, region) or (bool(cells) and all(map(like_number, cells)))
 
 
 def _by_name(names: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -128,24 +136,59 @@ def _by_name(names: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[st
 def _by_content(
     rows: Sequence[Sequence[str]], names: Sequence[str], fields: list[str], region: str, *, header: bool
 ) -> Mapping:
-    """What names do not say: the number where one column alone can be it, and a name where nothing says what is one."""
+    """What names do not say: the number where one column alone can be it, where numbers stand, and a name where nothing
+    says what is one."""
     fields, doubt = [field.replace(_PERHAPS, "") for field in fields], ""
     if "number" not in fields:
-        could = [at for at, field in enumerate(fields) if not field and _numeric(rows, at, region)]
-        if len(could) == 1:
-            fields[could[0]] = "number"
-        else:
-            places = " and ".join(str(at + 1) for at in could)
-            doubt = f"columns {places} could be the number: say which" if could else "no column holds numbers"
-    for field, is_known in _OF_COUNTRIES:
+        doubt = _find_number(rows, fields, region)
+    asked, unsure = _find_countries(rows, fields, region)
+    doubt = doubt if "number" not in fields else asked
+    for field, is_known in OF_COUNTRIES:
         if said := _in_the_way(field, is_known, fields, rows):
-            doubt = doubt or said
+            doubt = said if asked == doubt else doubt or said
             fields = ["" if one == field else one for one in fields]
     if not header:
-        words = [at for at, field in enumerate(fields) if not field and any(map(_is_word, _column(rows, at)))]
-        for at in words[:1]:
+        words = [at for at, field in enumerate(fields) if not field and any(map(is_word, cells_of(rows, at)))]
+        for at in [at for at in words if at + 1 not in unsure][:1]:
             fields[at] = "name"
-    return Mapping(fields=tuple(_finished(names, fields)), header=header, doubt=doubt)
+    return Mapping(fields=tuple(_finished(names, fields)), header=header, doubt=doubt, unsure=unsure)
+
+
+def _find_number(rows: Sequence[Sequence[str]], fields: list[str], region: str) -> str:
+    """Say in `fields` which column is the number. What a person has to say, where that is none or one of several."""
+    free = [at for at, field in enumerate(fields) if not field]
+    could = [at for at in free if is_numeric(cells_of(rows, at), region)]
+    if len(could) == 1:
+        fields[could[0]] = "number"
+        return ""
+    places = " and ".join(str(at + 1) for at in could)
+    return f"columns {places} could be the number: say which" if could else "no column holds numbers"
+
+
+def _find_countries(rows: Sequence[Sequence[str]], fields: list[str], region: str) -> tuple[str, tuple[int, ...]]:
+    """Say in `fields` which columns say where numbers stand, though their names do not, and which the number is, where
+    it is one by them alone. What a person has to say first, and columns that may say it and so far change nothing."""
+    if CALLING_CODE in fields or COUNTRY in fields:
+        return "", ()
+    free = [at for at, field in enumerate(fields) if not field]
+    likely = [at for at in free if (cells := cells_of(rows, at)) and all(map(like_number, cells))]
+    number = fields.index("number") if "number" in fields else likely[0] if len(likely) == 1 else None
+    if number is None:
+        return "", ()
+    found = list(unnamed(rows, [at for at in free if at != number], number, region))
+    found = [one for one in found if one.sure] or found
+    if not found:
+        return "", ()
+    fields[number] = "number"
+    asked = [one for one in found if one.matters or one.sure]
+    for one in asked:
+        fields[one.at] = one.field
+    unsure = tuple(one.at + 1 for one in found if one not in asked)
+    return "; ".join(_is_it(one.at, one.field) for one in asked if not one.sure), unsure
+
+
+def _is_it(at: int, field: str) -> str:
+    return f"column {at + 1} could be the {field.replace('_', ' ')} of the numbers: say whether it is"
 
 
 def _in_the_way(
@@ -156,7 +199,7 @@ def _in_the_way(
     at, what = [at for at, one in enumerate(fields) if one == field], field.replace("_", " ")
     if len(at) > 1:
         return f"columns {' and '.join(str(one + 1) for one in at)} could be the {what}: say which"
-    cells = _column(rows, at[0]) if at else []
+    cells = cells_of(rows, at[0]) if at else []
     if 2 * sum(map(is_known, cells)) < len(cells):
         return f"column {at[0] + 1} is called like the {what}, and most of its cells are none: say what it is"
     return ""
@@ -166,7 +209,7 @@ def _of_country(rows: Sequence[Sequence[str]], at: int, field: str) -> str:
     """What a column is that is called the code of a country: by most of its cells."""
     if field != _COUNTRY_CODE:
         return field
-    cells = _column(rows, at)
+    cells = cells_of(rows, at)
     return CALLING_CODE if cells and 2 * sum(map(is_code, cells)) >= len(cells) else COUNTRY
 
 
@@ -191,25 +234,3 @@ def _finished(names: Sequence[str], fields: Sequence[str]) -> Iterator[str]:
 def _field_of(name: str) -> str | None:
     plain = plain_name(tidy(undefused(name)))
     return _FIELDS.get(plain) or _FIELDS.get(without_figure(plain))
-
-
-def _column(rows: Sequence[Sequence[str]], at: int) -> list[str]:
-    return [row[at] for row in rows if at < len(row) and row[at].strip()]
-
-
-def _numeric(rows: Sequence[Sequence[str]], at: int, region: str) -> bool:
-    """Whether at least half of a column's cells are numbers."""
-    cells = _column(rows, at)
-    return bool(cells) and 2 * sum(_is_number(cell, region) for cell in cells) >= len(cells)
-
-
-def _is_number(cell: str, region: str) -> bool:
-    try:
-        canonical(number_text(cell), region)
-    except NotANumber:
-        return False
-    return True
-
-
-def _is_word(cell: str) -> bool:
-    return any(map(str.isalpha, cell)) and not any(map(str.isdigit, cell))

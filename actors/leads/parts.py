@@ -17,8 +17,8 @@ from actors.dialing.rules import DialRules
 from actors.leads.export import BOM
 from actors.leads.lead import BAD_COLUMNS, Accepted, Duplicate, InvalidRow
 from actors.leads.mapping import Mapping
-from actors.leads.preview import outcomes_with_cells
-from actors.leads.reading import Layout, Row, rows_of
+from actors.leads.preview import outcomes_with_cells, rows_below
+from actors.leads.reading import Layout, Row
 from actors.runtime.cells import defused
 from bus_schemas.lead import Lead
 
@@ -127,7 +127,7 @@ def shortened(cells: Sequence[str], most: int = CELLS) -> tuple[str, ...]:
 
 def _names(file: BinaryIO, layout: Layout, mapping: Mapping) -> tuple[str, ...]:
     """What the file calls its columns, else what they hold."""
-    first = next(iter(islice(rows_of(file, layout), 1)), None) if mapping.header else None
+    first = next(iter(islice(rows_below(file, layout, mapping.skip), 1)), None) if mapping.header else None
     named = first.cells if isinstance(first, Row) else ()
     return tuple(name[:NAMES] for name in (named or mapping.fields))
 

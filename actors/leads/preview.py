@@ -8,12 +8,14 @@ from itertools import chain, islice
 from typing import BinaryIO
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from actors.dialing.rules import DialRules
 from actors.leads.lead import InvalidRow
-from actors.leads.mapping import Mapping, guess
+from actors.leads.mapping import Mapping, guess, known
 from actors.leads.reading import Layout, Row, layout_of, rows_of
 from actors.leads.rows import Outcome, Rows
+from actors.leads.titles import TITLES, titles_of
 
 GUESSED_FROM = 50  # rows
 SHOWN, SHOWN_CELL = 10, 200  # rows; characters of a cell
@@ -29,7 +31,8 @@ class Counts(Struct, frozen=True, kw_only=True):
 
 
 class Preview(Struct, frozen=True, kw_only=True):
-    """`rows`: the first ones, with their numbers. `total`: how many there are but the header. `counts`: of the whole
+    """`rows`: the first ones, with their numbers, behind those that are skipped, as far as these are few. `total`: how
+    many there are but these and the header. `counts`: of the whole
     file; None while the mapping is in doubt, or where they were not asked for. `invalid`: the first of them."""
 
     layout: Layout
@@ -45,10 +48,11 @@ def preview(file: BinaryIO, rules: DialRules, mapping: Mapping | None = None, *,
     no number of it. Raises ListError."""
     layout = layout_of(file)
     mapping = mapping or mapping_of(file, layout, rules.site_region)
-    first = [row for row in islice(rows_of(file, layout), SHOWN) if isinstance(row, Row)]
+    above, below = _parted(rows_of(file, layout), mapping.skip)
+    first = [row for row in chain(above, islice(below, SHOWN)) if isinstance(row, Row)]
     rows = [Row(row.number, [cell[:SHOWN_CELL] for cell in row.cells]) for row in first]
     if mapping.doubt or not count:
-        total = max(sum(1 for _ in rows_of(file, layout)) - mapping.header, 0)
+        total = max(sum(1 for _ in rows_below(file, layout, mapping.skip)) - mapping.header, 0)
         return Preview(layout=layout, mapping=mapping, rows=rows, total=total, counts=None, invalid=[])
     counts, told = Counter[str](), list[InvalidRow]()
     for outcome in outcomes(file, layout, mapping, rules):
@@ -63,12 +67,35 @@ def preview(file: BinaryIO, rules: DialRules, mapping: Mapping | None = None, *,
 
 def mapping_of(file: BinaryIO, layout: Layout, region: str) -> Mapping:
     """What is guessed from the first rows of a file. Raises ListError."""
-    first = islice(rows_of(file, layout), GUESSED_FROM)
-    return guess([row.cells for row in first if isinstance(row, Row)], region)
+    first = [row for row in islice(rows_of(file, layout), GUESSED_FROM) if isinstance(row, Row)]
+    cells = [row.cells for row in first]
+    titles = titles_of(cells, region, known)
+    return replace(guess(cells[titles:], region), skip=first[titles - 1].number if titles else 0)
+
+
+def rows_below(file: BinaryIO, layout: Layout, skip: int) -> Iterator[Row | InvalidRow]:
+    """The rows behind those that are skipped. Raises ListError."""
+    return (row for row in rows_of(file, layout) if _number(row) > skip)
+
+
+def _parted(rows: Iterator[Row | InvalidRow], skip: int) -> tuple[list[Row | InvalidRow], Iterator[Row | InvalidRow]]:
+    """The rows that are skipped, as far as there are few, and those behind."""
+    above = list[Row | InvalidRow]()
+    for row in rows:
+        if _number(row) > skip:
+            return above, chain([row], rows)
+        if len(above) < TITLES:
+            above.append(row)
+    return above, iter(())
+
+
+def _number(row: Row | InvalidRow) -> int:
+    return row.number if isinstance(row, Row) else row.row
 
 
 def outcomes(file: BinaryIO, layout: Layout, mapping: Mapping, rules: DialRules) -> Iterator[Outcome]:
-    """What becomes of each row of a file but its header and blank ones. Raises ListError where it cannot be read on."""
+    """What becomes of each row of a file but titles, header and blank ones. Raises ListError where it cannot be read
+    on."""
     return (outcome for outcome, _ in outcomes_with_cells(file, layout, mapping, rules))
 
 
@@ -76,7 +103,7 @@ def outcomes_with_cells(
     file: BinaryIO, layout: Layout, mapping: Mapping, rules: DialRules
 ) -> Iterator[tuple[Outcome, Sequence[str]]]:
     """The same, each with the row as it stands in the file; empty where it could not be parted into cells."""
-    reader, rows = Rows(rules), rows_of(file, layout)
+    reader, rows = Rows(rules), rows_below(file, layout, mapping.skip)
     header = islice(rows, 1) if mapping.header else iter(())
     for row in chain((found for found in header if isinstance(found, InvalidRow)), rows):
         if isinstance(row, Row):

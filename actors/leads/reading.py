@@ -7,12 +7,15 @@ place; a row that cannot be parted into cells is an InvalidRow, and the next one
 import csv
 import io
 from collections.abc import Iterator
+from itertools import dropwhile, takewhile
 from typing import BinaryIO
 
 from msgspec import Struct
 
+from actors.leads.columns import like_number
 from actors.leads.lead import InvalidRow, ListError
 from actors.leads.mapping import known
+from actors.leads.titles import TITLES
 from actors.runtime.encodings import Damaged, encoding_of
 
 SAMPLE = 1 << 16  # characters from which the delimiter is told
@@ -22,7 +25,6 @@ COLUMNS = 256
 ROWS = 1 << 20  # as many as a sheet has
 DELIMITERS = "\t;|,"  # commas last: they stand in names and figures too
 _NONE = "\0"  # the delimiter of one column: no text has it
-_DIGITS = 7  # of what looks like a number, at least
 
 
 class Layout(Struct, frozen=True, kw_only=True):
@@ -149,14 +151,18 @@ def _fitness(sample: str, delimiter: str) -> tuple[int, int, bool, int]:
                 break
     except csv.Error:
         return 0, 0, False, 0
-    rows = [row for row in rows if any(row)]
+    rows = _without_titles([row for row in rows if any(row)])
     wide = sum(len(row) > 1 for row in rows)
     if delimiter and 2 * wide <= len(rows):
         return 0, 0, False, 0
-    numbers = sum(any(map(_like_number, row)) for row in rows)
+    numbers = sum(any(map(like_number, row)) for row in rows)
     return known(rows[0]) if rows else 0, numbers, bool(delimiter), -DELIMITERS.find(delimiter)
 
 
-def _like_number(cell: str) -> bool:
-    digits = sum(map(str.isdigit, cell))
-    return digits >= _DIGITS and not any(map(str.isalpha, cell)) and not any(mark in cell for mark in DELIMITERS)
+def _without_titles(rows: list[list[str]]) -> list[list[str]]:
+    """The rows from the one on in which most names of columns are known, or there are several cells, or a number."""
+    above = list(takewhile(lambda row: not any(map(like_number, row)), rows[: TITLES + 1]))
+    named = max(range(len(above)), key=lambda at: (known(above[at]), -at), default=0)
+    if above and known(above[named]):
+        return rows[named:]
+    return list(dropwhile(lambda row: len(row) == 1 and row in above, rows))

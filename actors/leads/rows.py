@@ -11,7 +11,7 @@ import msgspec
 
 from actors.dialing.rules import DialRules, of_a_lead
 from actors.leads.cells import NO, YES, is_blank
-from actors.leads.country import COUNTRY, Home, home_of
+from actors.leads.country import CALLING_CODE, COUNTRY, Home, home_of, is_code
 from actors.leads.country import FIELDS as HOME_FIELDS
 from actors.leads.lead import (
     CUSTOM,
@@ -33,6 +33,7 @@ from actors.leads.mapping import CUSTOM as CUSTOM_PREFIX
 from actors.leads.mapping import STATUS
 from actors.leads.mapping import Mapping as Columns
 from actors.leads.reading import Row
+from actors.leads.unnamed import says_another
 from actors.runtime.cells import undefused
 from actors.telephony.cells import DigitsLost, number_text
 from actors.telephony.zones import known_zones, not_a_zone
@@ -41,6 +42,7 @@ from bus_schemas.fields import TOKEN, words_of
 from bus_schemas.lead import Lead, LeadStatus
 
 Outcome = Accepted | Duplicate | InvalidRow
+NOWHERE: Mapping[int, Home] = {}
 HINTS = 20  # names of zones that are compared with all others: that takes milliseconds
 _ID = re.compile(TOKEN)
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[a-z0-9]{2,8})?\Z")
@@ -64,14 +66,17 @@ class Rows:
             why = f"{len(row.cells)} cells, and there are {len(columns.fields)} columns"
             return InvalidRow(row=row.number, field="", code="columns", reason=why)
         said = [field for field in HOME_FIELDS if field in columns.fields]
-        return self.take(row.number, columns.of(row.cells), said)
+        return self.take(row.number, columns.of(row.cells), said, _perhaps(row.cells, columns.unsure))
 
-    def take(self, row: int, given: Mapping[str, str], said: Sequence[str] = ()) -> Outcome:
+    def take(
+        self, row: int, given: Mapping[str, str], said: Sequence[str] = (), perhaps: Mapping[int, Home] = NOWHERE
+    ) -> Outcome:
         """What becomes of the fields of one lead, as texts, without those that are empty. `said`: by which of them the
-        list says where numbers stand, so that the site's region does not count."""
+        list says where numbers stand, so that the site's region does not count. `perhaps`: where they stand if a
+        column says it, from 1."""
         try:
             _must_be_open(tidy(given.get(STATUS, "")))
-            numbers = self._numbers(given, home_of(given, said))
+            numbers = self._numbers(given, home_of(given, said), perhaps)
             first = self._rows.get(numbers[0][1])
             if first is not None:
                 return Duplicate(row=row, first_row=first)
@@ -83,13 +88,17 @@ class Rows:
         self._rows.update(dict.fromkeys((lead.id, *own), row))
         return Accepted(row=row, lead=lead, left_out=left_out)
 
-    def _numbers(self, given: Mapping[str, str], home: Home | None) -> list[tuple[str, str]]:
+    def _numbers(
+        self, given: Mapping[str, str], home: Home | None, perhaps: Mapping[int, Home]
+    ) -> list[tuple[str, str]]:
         """The numbers of a row, each once, E.164, with their fields."""
         found: dict[str, str] = {}
         for field in NUMBER_FIELDS:
             cell = given.get(field, "")
             if not is_blank(cell):
-                found.setdefault(self._number(field, cell, home), field)
+                number = self._number(field, cell, home)
+                _must_be_sure(field, cell, number, perhaps)
+                found.setdefault(number, field)
         if not found:
             raise Unfit("number", "missing", "no number")
         return [(field, number) for number, field in found.items()]
@@ -135,6 +144,25 @@ class Rows:
         self._hints -= 1
         hint = not_a_zone(name) if self._hints >= 0 and len(name) <= KEY else None
         raise Unfit("timezone", "unknown", hint or "there is no zone of this name")
+
+
+def _perhaps(cells: Sequence[str], unsure: Sequence[int]) -> Mapping[int, Home]:
+    """Where the numbers of a row stand if a column says it of which nobody has said that it does; by column, from 1."""
+    found: dict[int, Home] = {}
+    for at in unsure:
+        cell = cells[at - 1] if at <= len(cells) else ""
+        field = CALLING_CODE if is_code(cell) else COUNTRY
+        if home := home_of({field: cell}, (field,)):
+            found[at] = home
+    return found
+
+
+def _must_be_sure(field: str, cell: str, number: str, perhaps: Mapping[int, Home]) -> None:
+    """A number that is another one if a column says where it stands is not read by a guess."""
+    for at, home in perhaps.items():
+        if says_another(home, cell, number):
+            why = f"it would be another number if column {at} says its country: say whether it does"
+            raise Unfit(field, "unsure", why)
 
 
 def _must_be_open(status: str) -> None:

@@ -98,19 +98,19 @@ PROJECTION = Projection(
 )
 
 
-def records(wanted: ListAudit, *, before: int | None) -> Query[tuple[int, AuditRecord]]:
-    """The records that `wanted` asks for, newest first and one more than the page has, each with its key; times as
+def records(request: ListAudit, *, before: int | None) -> Query[tuple[int, AuditRecord]]:
+    """The records that `request` asks for, newest first and one more than the page has, each with its key; times as
     `clock.utc` writes them. Letters of an action are the same small and large."""
     conditions = given(
         (C.number, lt, before),
-        (C.user, eq, wanted.user),
-        (C.action, partial(sa.Column.istartswith, autoescape=True), wanted.action),
-        (C.result, eq, wanted.result),
-        (C.request_id, eq, wanted.request_id),
-        (C.at, ge, wanted.since),
-        (C.at, lt, wanted.until),
+        (C.user, eq, request.user),
+        (C.action, partial(sa.Column.istartswith, autoescape=True), request.action),
+        (C.result, eq, request.result),
+        (C.request_id, eq, request.request_id),
+        (C.at, ge, request.since),
+        (C.at, lt, request.until),
     )
-    found = sa.select(AUDIT).where(*conditions).order_by(C.number.desc()).limit(wanted.limit + 1)
+    found = sa.select(AUDIT).where(*conditions).order_by(C.number.desc()).limit(request.limit + 1)
     return Query(found, made_of(AuditRow, lambda row: (row.number, _record(row))))
 
 

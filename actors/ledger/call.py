@@ -115,19 +115,19 @@ def fold(row: CallRow | None, event: CallEvent | OperatorDisposed, seq: int) -> 
         return replace(row, operator_disposition=event.disposition)
     if row.phase == ENDED and not isinstance(event, CallEnriched):
         return row
-    match event:
+    match event:  # what is most frequent, first
+        case CallEnded():
+            return _ended(row, event)
         case CallAlerting():
             return replace(row, phase=ALERTING, ring_time=event.at)
         case CallConnected():
             return replace(row, phase=CONNECTED, answer_time=event.at)
-        case CallJoined():
-            return replace(row, operator=event.operator, extension=event.extension)
-        case CallEnding():
-            return replace(row, ending=True)
-        case CallEnded():
-            return _ended(row, event)
         case CallEnriched():
             return replace(row, disposition=event.disposition, billable_seconds=event.billable_seconds)
+        case CallEnding():
+            return replace(row, ending=True)
+        case CallJoined():
+            return replace(row, operator=event.operator, extension=event.extension)
     return row
 
 

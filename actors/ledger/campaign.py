@@ -36,8 +36,9 @@ from bus_schemas.call import EndReason
 from bus_schemas.campaign import (
     ABANDONED,
     ABSENT_CAMPAIGN,
-    ANSWERED,
+    BY_SOMEBODY,
     CAMPAIGN,
+    CONTACT,
     LIST_CAMPAIGNS,
     NO_CAMPAIGN,
     PAST_CAMPAIGN,
@@ -148,7 +149,7 @@ def _ended(row: CampaignRow, event: CampaignAttemptEnded) -> CampaignRow:
     return replace(
         row,
         ended=row.ended + 1,
-        answered=row.answered + (event.outcome in (ANSWERED, ABANDONED)),
+        answered=row.answered + (event.outcome in BY_SOMEBODY),
         abandoned=row.abandoned + (event.outcome == ABANDONED),
         talk_seconds=row.talk_seconds + event.talk_seconds,
         not_dialed=row.not_dialed + (event.outcome == EndReason.NOT_DIALED),
@@ -217,7 +218,7 @@ OPERATORS_TIMES = {what: f"operators_{what}_seconds" for what in ("talk", "wrap_
 def report_of(found: Sequence[OfHour], times: Sequence[TeamHour] = (), *, day: str = "") -> list[ReportLine]:
     """A line for each hour of a day in which something was begun, or operators were there for the campaign; all with
     the same columns."""
-    outcomes = sorted({one.outcome for one in found} - {"", ANSWERED, ABANDONED})
+    outcomes = sorted({one.outcome for one in found} - {"", *BY_SOMEBODY})
     spent = {(f"{day}T{one.hour:02}", one.what): round(one.ms / 1000) for one in times}
     lines: list[ReportLine] = []
     for hour in sorted({one.hour for one in found} | {hour for hour, _ in spent}):
@@ -226,7 +227,7 @@ def report_of(found: Sequence[OfHour], times: Sequence[TeamHour] = (), *, day: s
         lines.append({
             "hour": f"{hour}:00:00Z",
             "attempts": sum(counts.values()),
-            "contacts": counts.get(ANSWERED, 0) + counts.get(ABANDONED, 0),
+            "contacts": counts.get(CONTACT, 0),
             "abandoned": counts.get(ABANDONED, 0),
             "talk_seconds": sum(one.talk_seconds for one in here.values()),
             **{name: spent.get((hour, what), 0) for what, name in OPERATORS_TIMES.items()},

@@ -100,21 +100,23 @@ PROJECTION = Projection(
     parts=parts,
     fold=fold,
     once=frozenset({"key", "list", "entry"}),
+    listed=True,
 )
 
 
 def entries_of(
-    wanted: ListDoNotCall, *, after: int | None, numbers: frozenset[str] | None = None
+    request: ListDoNotCall, *, after: int | None, numbers: frozenset[str] | None = None
 ) -> Query[tuple[int, DoNotCallEntry]]:
-    """The entries that `wanted` asks for, in their order and one more than the page has, each with its place.
+    """The entries that `request` asks for, in their order and one more than the page has, each with its place.
     `numbers`: with any of which an entry is to begin."""
     found = sa.select(ENTRIES).where(
-        C.removed.is_not(None) if wanted.removed else C.removed.is_(None),
-        *given((C.list, eq, wanted.list), (C.source, eq, wanted.source), (C.by, eq, wanted.by), (C.place, gt, after)),
+        C.removed.is_not(None) if request.removed else C.removed.is_(None),
+        *given((C.list, eq, request.list), (C.source, eq, request.source)),
+        *given((C.by, eq, request.by), (C.place, gt, after)),
     )
     if numbers is not None:
         found = found.where(sa.or_(*(sa.and_(C.entry >= one, C.entry < one + AFTER_DIGITS) for one in sorted(numbers))))
-    found = found.order_by(C.place).limit(wanted.limit + 1)
+    found = found.order_by(C.place).limit(request.limit + 1)
     return Query(found, made_of(EntryRow, lambda row: (row.place, _view(row))))
 
 

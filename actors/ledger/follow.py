@@ -71,7 +71,7 @@ class Following:
         self._error: str | None = None
         self._unfollow: Unsubscribe | None = None
         self._task: asyncio.Task[None] | None = None
-        self._moved = asyncio.Condition()
+        self._advanced = asyncio.Condition()
         self._wanted = asyncio.Event()  # somebody waits for what was heard
         self._problems = Problems(source.name)
 
@@ -114,13 +114,13 @@ class Following:
 
     async def until_settled(self) -> bool:
         """Wait until all is in, or until it is known that something is in the way. True: all is in."""
-        async with self._moved:
-            await self._moved.wait_for(lambda: self._ready or self._error is not None)
+        async with self._advanced:
+            await self._advanced.wait_for(lambda: self._ready or self._error is not None)
         return self._ready
 
     async def until_ready(self) -> None:
-        async with self._moved:
-            await self._moved.wait_for(lambda: self._ready)
+        async with self._advanced:
+            await self._advanced.wait_for(lambda: self._ready)
 
     async def until(self, seq: int, *, deadline: float) -> None:
         """Wait until an entry is in. Raises Refusal(UNAVAILABLE)."""
@@ -128,8 +128,8 @@ class Following:
             return
         self._wanted.set()
         try:
-            async with asyncio.timeout(deadline), self._moved:
-                await self._moved.wait_for(lambda: self._has(seq))
+            async with asyncio.timeout(deadline), self._advanced:
+                await self._advanced.wait_for(lambda: self._has(seq))
         except TimeoutError:
             self.look()
             raise Refusal(ErrorCode.UNAVAILABLE, "The records are behind. Try again.") from None
@@ -183,9 +183,9 @@ class Following:
         reason = f"{kind}: {error}"
         if self._problems.condition(what, f"{reason} ({self.health.behind} entries behind)") or self._error != reason:
             log.error("ledger does not get on", kind=kind, error=str(error), folded=self.folded)
-        async with self._moved:
+        async with self._advanced:
             self._error = reason
-            self._moved.notify_all()
+            self._advanced.notify_all()
 
     def _works(self) -> None:
         if self._error is not None and self._damaged is None:
@@ -205,7 +205,7 @@ class Following:
         elif self._unfollow is None:
             self._unfollow = await self._stream.follow(self._source.scope, self._hear, after=self.folded)
         else:
-            await self._take(await self._heard())
+            await self._take(await self._next_group())
 
     async def _open(self) -> None:
         position: int = await self._work(self._store.sequence)
@@ -238,10 +238,10 @@ class Following:
         if not self._ready:
             await self._count(size)
         self._look = False
-        async with self._moved:
+        async with self._advanced:
             self._covered = max(self._covered, size.last_seq)  # what is not in is not in the journal either
             self._ready = True
-            self._moved.notify_all()
+            self._advanced.notify_all()
 
     async def _count(self, size: Size) -> None:
         """Compare the number of entries that are in with the stream's own. Raises StoreDamaged when some are missing.
@@ -268,7 +268,7 @@ class Following:
             await self._fold(group)
         return count
 
-    async def _heard(self) -> Sequence[Recorded]:
+    async def _next_group(self) -> Sequence[Recorded]:
         """What was heard, as much as goes into one group. After a long silence, or when asked to, look as well."""
         try:
             async with asyncio.timeout(QUIET):
@@ -317,9 +317,9 @@ class Following:
         for left_out in await self._work(self._store.fold, batch):
             if self._problems.fault(of_entry(left_out.seq), left_out.reason):
                 log.error("event left out of the records", seq=left_out.seq, reason=left_out.reason)
-        async with self._moved:
+        async with self._advanced:
             self._position = group[-1].seq
-            self._moved.notify_all()
+            self._advanced.notify_all()
 
 
 def _entry(recorded: Recorded, decode: Callable[[Recorded], Any]) -> JournalEntry:

@@ -176,6 +176,7 @@ PROJECTIONS = (
         parts=of_leads,
         fold=fold_lead,
         once=frozenset({"key", "campaign", "place", "numbers", "source", "data", "words", "came"}),
+        listed=True,
         sought=WORDS,
         version=3,
     ),

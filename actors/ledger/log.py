@@ -83,22 +83,22 @@ PROJECTION = Projection(
 )
 
 
-def events(wanted: ListLogs, *, sender: str | None, before: int | None) -> Query[tuple[int, LogRecord]]:
-    """The events that `wanted` asks for, of a sender or of all, newest first and one more than the page has, each with
+def events(request: ListLogs, *, sender: str | None, before: int | None) -> Query[tuple[int, LogRecord]]:
+    """The events that `request` asks for, of a sender or of all, newest first and one more than the page has, each with
     its key; times as `clock.utc` writes them."""
     conditions = given(
         (C.id, lt, before),
         (C.sender, eq, sender),
-        (C.module, eq, wanted.module),
-        (C.severity, eq, wanted.severity),
-        (C.at, ge, wanted.since),
-        (C.at, lt, wanted.until),
-        (C.slot, eq, wanted.slot),
-        (C.call_id, eq, wanted.call_id),
-        (C.trace_id, eq, wanted.trace_id),
-        (C.words, partial(sa.Column.contains, autoescape=True), wanted.text and wanted.text.casefold()),
+        (C.module, eq, request.module),
+        (C.severity, eq, request.severity),
+        (C.at, ge, request.since),
+        (C.at, lt, request.until),
+        (C.slot, eq, request.slot),
+        (C.call_id, eq, request.call_id),
+        (C.trace_id, eq, request.trace_id),
+        (C.words, partial(sa.Column.contains, autoescape=True), request.text and request.text.casefold()),
     )
-    found = sa.select(EVENTS).where(*conditions).order_by(C.id.desc()).limit(wanted.limit + 1)
+    found = sa.select(EVENTS).where(*conditions).order_by(C.id.desc()).limit(request.limit + 1)
     return Query(found, made_of(LogRow, lambda row: (row.id, _record(row))))
 
 

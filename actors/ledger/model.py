@@ -6,8 +6,8 @@ event -> the row after) and its queries. The store runs any of them, in SQLite o
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from types import NoneType
-from typing import Any, Generic, TypeVar, get_args, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import sqlalchemy as sa
 from msgspec import Struct
@@ -31,8 +31,8 @@ class Projection(Generic[Row]):
     is about. `parts`: what an event that is about several rows is taken apart into. `fold` is pure and gives the row
     after, None for no row. `once`: columns that never change once the row is there; with all of them, rows are not
     read before they are written. `outdated`: which rows are no longer kept once a part is in, of an entry with that
-    number; only for rows of `once` columns. `sought`: in which `once` columns texts are sought. `version` goes up when
-    `fold` says something else than before."""
+    number; only for rows of `once` columns. `listed`: hundreds of rows come with one event. `sought`: in which `once`
+    columns texts are sought. `version` goes up when `fold` says something else than before."""
 
     table: sa.Table
     row: type[Row]
@@ -42,6 +42,7 @@ class Projection(Generic[Row]):
     parts: Callable[[Any], Iterable[Any]] | None = None
     once: frozenset[str] = frozenset()
     outdated: Callable[[Any, int], sa.ColumnElement[bool]] | None = None
+    listed: bool = False
     sought: WordIndex | None = None
     version: int = 1
 
@@ -55,22 +56,32 @@ class Query(Generic[Answer]):
 
 
 def columns(row: type[Struct], *, primary: str, unique: str = "") -> list[sa.Column[Any]]:
-    """The columns of a table whose rows are such structs: str, int or bool, `| None` where there may be nothing."""
-    found = []
-    for name, hint in get_type_hints(row).items():
-        options = get_args(hint) or (hint,)
-        [type_] = [option for option in options if option is not NoneType]
-        found.append(
-            sa.Column(
-                name,
-                TYPES[type_],
-                primary_key=name == primary,
-                unique=name == unique or None,
-                nullable=NoneType in options,
-                autoincrement=False,
-            )
+    """The columns of a table whose rows are such structs: str, int or bool, `| None` where there may be nothing. Raises
+    TypeError, which names the field, for one of another type and for a key that is none."""
+    hints = get_type_hints(row)
+    for key in (primary, unique):
+        if key and key not in hints:
+            raise TypeError(f"{row.__name__} has no field {key}, which is to be a key")
+    return [_column(row, name, hint, primary=primary, unique=unique) for name, hint in hints.items()]
+
+
+def _column(row: type[Struct], name: str, hint: Any, *, primary: str, unique: str) -> sa.Column[Any]:
+    options = get_args(hint) if isinstance(hint, UnionType) or get_origin(hint) is Union else (hint,)
+    types = [option for option in options if option is not NoneType]
+    if len(types) != 1 or types[0] not in TYPES:
+        raise TypeError(
+            f"{row.__name__}.{name}: {hint}: no column takes that, but str, int or bool, each also `| None`. Write a"
+            " list or a table as JSON into a str, a moment as a Utc text, and a number with a fraction as an int of a"
+            " smaller unit"
         )
-    return found
+    return sa.Column(
+        name,
+        TYPES[types[0]],
+        primary_key=name == primary,
+        unique=name == unique or None,
+        nullable=NoneType in options,
+        autoincrement=False,
+    )
 
 
 def made_of(row: type[Row], view: Callable[[Row], Answer]) -> Callable[[sa.Row[Any]], Answer]:

@@ -257,7 +257,7 @@ class NoteAnswers(Answers):
         found = await self.one(context, call.one(call_id))
         if found is None:
             raise unseen()
-        return await self._seen([*owners_of(found.user, found.operator)], context, unseen, call_id=call_id)
+        return await self._owners_if_visible([*owners_of(found.user, found.operator)], context, unseen, call_id=call_id)
 
     async def _of_lead(
         self, campaign_id: str, of: str, context: Context, unseen: RefusalTemplate = NO_LEAD
@@ -270,9 +270,9 @@ class NoteAnswers(Answers):
         if found is None:
             raise unseen()
         first = [made.by, *([found.operator] if found.operator else [])]
-        return await self._seen(first, context, unseen, about=lead.key_of(campaign_id, of))
+        return await self._owners_if_visible(first, context, unseen, about=lead.key_of(campaign_id, of))
 
-    async def _seen(
+    async def _owners_if_visible(
         self, first: list[str], context: Context, unseen: RefusalTemplate, *,
         call_id: str | None = None, about: str | None = None,
     ) -> tuple[str, ...]:  # fmt: skip

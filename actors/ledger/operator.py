@@ -203,23 +203,23 @@ def one(user: str) -> Query[OperatorView]:
     return Query(sa.select(OPERATORS).where(C.user == user), made_of(OperatorRow, _view))
 
 
-def operators(wanted: ListOperators, *, after: int | None, user: str | None) -> Query[tuple[int, OperatorView]]:
-    """Those that `wanted` asks for, in the order in which they came and one more than the page has, each with its
+def operators(request: ListOperators, *, after: int | None, user: str | None) -> Query[tuple[int, OperatorView]]:
+    """Those that `request` asks for, in the order in which they came and one more than the page has, each with its
     key."""
     conditions = given(
-        (C.seq, gt, after), (C.user, eq, user), (C.status, eq, wanted.status), (C.works_for, _has, wanted.campaign_id)
+        (C.seq, gt, after), (C.user, eq, user), (C.status, eq, request.status), (C.works_for, _has, request.campaign_id)
     )
-    found = sa.select(OPERATORS).where(*conditions).order_by(C.seq).limit(wanted.limit + 1)
+    found = sa.select(OPERATORS).where(*conditions).order_by(C.seq).limit(request.limit + 1)
     return Query(found, made_of(OperatorRow, lambda row: (row.seq, _view(row))))
 
 
-def days(wanted: ReportOperators, *, skip: int, user: str | None) -> Query[tuple[int, OperatorDay]]:
-    """Days that `wanted` asks for, by day and user and one more than the page has, each with how many are before it."""
+def days(request: ReportOperators, *, skip: int, user: str | None) -> Query[tuple[int, OperatorDay]]:
+    """Days that `request` asks for, by day and user and one more than the page has, each with how many come before."""
     conditions = given(
-        (D.user, eq, user), (D.user, eq, wanted.user), (D.day, ge, wanted.since), (D.day, le, wanted.until)
+        (D.user, eq, user), (D.user, eq, request.user), (D.day, ge, request.since), (D.day, le, request.until)
     )
     place = sa.func.row_number().over(order_by=(D.day, D.key)).label("place")
-    found = sa.select(DAYS, place).where(*conditions).order_by(D.day, D.key).offset(skip).limit(wanted.limit + 1)
+    found = sa.select(DAYS, place).where(*conditions).order_by(D.day, D.key).offset(skip).limit(request.limit + 1)
     return Query(found, _day)
 
 

@@ -18,13 +18,13 @@ KEEP = 30.0  # seconds from a change on, for who changes it again
 class Put(Order[NoteView], frozen=True, kw_only=True):
     """Write this note, which is new, or a repeat."""
 
-    wanted: PutNote
+    request: PutNote
 
 
 class Change(Order[NoteChanged], frozen=True, kw_only=True):
     """Give it another text, or delete it."""
 
-    wanted: ChangeNote
+    request: ChangeNote
 
 
 class NoteActor(Actor[Note, NoteEvent, Never, Never]):
@@ -37,15 +37,15 @@ class NoteActor(Actor[Note, NoteEvent, Never, Never]):
     __slots__ = ()
 
     def put(self, order: Put, context: Context, now: Moment) -> Outcome[NoteView]:
-        decision = NOTHING if self.state is not None else machine.add(order.wanted, context.user, now)
+        decision = NOTHING if self.state is not None else machine.add(order.request, context.user, now)
         return Outcome(decision=decision, reply=lambda: machine.view(self._there()))
 
     def change(self, order: Change, context: Context, now: Moment) -> Outcome[NoteChanged]:
-        note, wanted = self._there(), order.wanted
-        if wanted.text is None:
+        note, request = self._there(), order.request
+        if request.text is None:
             decision = machine.delete(note, context.user, now)
         else:
-            decision = machine.edit(note, wanted.text, wanted.mentions, context.user, now)
+            decision = machine.edit(note, request.text, request.mentions, context.user, now)
         return Outcome(decision=decision, reply=lambda: machine.changed(self._there()))
 
     commands = by_verb()

@@ -55,11 +55,11 @@ def changed(note: Note) -> NoteChanged:
     return NoteChanged(note=note.added.note, version=note.version, timestamp=note.last, deleted=note.deleted)
 
 
-def add(wanted: PutNote, by: str, now: Moment) -> NoteDecision:
+def add(request: PutNote, by: str, now: Moment) -> NoteDecision:
     """Write one that is new."""
     event = NoteAdded(
-        note=wanted.note, at=now.at, by=by, text=wanted.text, call_id=wanted.call_id, campaign_id=wanted.campaign_id,
-        lead=wanted.lead, mentions=wanted.mentions, owners=wanted.owners,
+        note=request.note, at=now.at, by=by, text=request.text, call_id=request.call_id,
+        campaign_id=request.campaign_id, lead=request.lead, mentions=request.mentions, owners=request.owners,
     )  # fmt: skip
     return Decision(events=(event,))
 

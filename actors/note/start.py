@@ -35,7 +35,7 @@ from bus_schemas.note import (
 )
 
 
-class NoteDoors:
+class NoteService:
     """What users ask, handed on to whoever has the note's shard."""
 
     def __init__(self, *, bus: Bus) -> None:
@@ -96,13 +96,13 @@ def prepare(host: Host) -> None:
 
     async def put(request: PutNote, context: Context) -> Page:
         await bring_here(host, NoteActor, request.note)
-        said = await host.order(NoteActor, request.note, Put(wanted=request), context)
+        said = await host.order(NoteActor, request.note, Put(request=request), context)
         return _page(host, request.note, said)
 
     async def change(request: ChangeNote, context: Context) -> Page:
         await bring_here(host, NoteActor, request.note)
         before = _seq(host, request.note)
-        said = await host.order(NoteActor, request.note, Change(wanted=request), context)
+        said = await host.order(NoteActor, request.note, Change(request=request), context)
         return _page(host, request.note, said, changed=_seq(host, request.note) != before)
 
     host.add_maker(NoteActor.made_by(lambda id, host: NoteActor(id=id, host=host)))
@@ -122,6 +122,8 @@ def _seq(host: Host, note: str) -> int:
 
 async def start(parts: HostParts, stack: AsyncExitStack) -> None:
     """Notes can be added and changed here."""
-    doors = NoteDoors(bus=parts.bus)
-    parts.shards.add(Sharded(actor=NoteActor, prepare=prepare, over=NOTE_ADDED))
-    parts.any_host.append((serve(ADD_NOTE, doors.add), serve(EDIT_NOTE, doors.edit), serve(DELETE_NOTE, doors.delete)))
+    service = NoteService(bus=parts.bus)
+    parts.shards.add(Sharded(actor=NoteActor, prepare=prepare, over=(NOTE_ADDED,)))
+    parts.any_host.append(
+        (serve(ADD_NOTE, service.add), serve(EDIT_NOTE, service.edit), serve(DELETE_NOTE, service.delete))
+    )

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from actors.operator import machine, record
 from actors.operator.machine import CallOver, CallUp, Look, OperatorDecision, OperatorRules
-from actors.operator.news import CallNews, Told
+from actors.operator.news import CallNews, News
 from actors.operator.record import Operator, Plan
 from actors.operator.uptime import Uptime
 from actors.runtime.actor import Actor
@@ -189,7 +189,7 @@ class OperatorActor(Actor[Operator, OperatorEvent, Never, CallUp | CallOver]):
             self._news.joined(self.id, talk.call_id)
         self._news.tell(self.id, self._hear, operator.heard)
 
-    def _hear(self, news: Told) -> None:
+    def _hear(self, news: News) -> None:
         if self.alive:
             self.tell(news)
 

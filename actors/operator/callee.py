@@ -68,7 +68,7 @@ class Callee(Struct, frozen=True, kw_only=True):
         if self.campaign is None:
             return None
         wanted = ListLeads(campaign_id=self.campaign, number=number, limit=1)
-        found = await ask(self.bus, LIST_LEADS, wanted, _seeing(self.context))
+        found = await ask(self.bus, LIST_LEADS, wanted, _as_viewer(self.context))
         return found[0].lead.timezone if found else None
 
 
@@ -94,7 +94,7 @@ class Callees:
         self._bus = bus
         self._known: dict[tuple[str, str | None], OperatorCall] = {}  # by call, and lead
 
-    async def told(self, view: OperatorView, context: Context) -> OperatorView:
+    async def with_callees(self, view: OperatorView, context: Context) -> OperatorView:
         """With number and name of whom an operator talks to, or has, as far as they can be read now."""
         wrapped = await self._of(view.wrap_up_call, context) if view.wrap_up_call is not None else None
         return replace(view, calls=[await self._of(call, context) for call in view.calls], wrap_up_call=wrapped)
@@ -106,7 +106,7 @@ class Callees:
             call = replace(call, number=(await callee_of(self._bus, call.call_id, context)).number)
             if call.campaign_id is not None and call.lead is not None:
                 wanted = GetLead(campaign_id=call.campaign_id, lead=call.lead)
-                call = replace(call, name=(await ask(self._bus, PAST_LEAD, wanted, _seeing(context))).lead.lead.name)
+                call = replace(call, name=(await ask(self._bus, PAST_LEAD, wanted, _as_viewer(context))).lead.lead.name)
         except Refusal:  # the next time
             return call
         while len(self._known) >= KNOWN:
@@ -117,15 +117,15 @@ class Callees:
 
 async def words_of(bus: Bus, campaign: str, context: Context) -> Mapping[str, Meaning] | None:
     """The words that a campaign has for its calls. None: those of the site. Raises Refusal(NOT_FOUND)."""
-    return (await seen(bus, campaign, context)).settings.dispositions
+    return (await read_campaign(bus, campaign, context)).settings.dispositions
 
 
-async def seen(bus: Bus, campaign: str, context: Context) -> CampaignView:
+async def read_campaign(bus: Bus, campaign: str, context: Context) -> CampaignView:
     """A campaign, whoever made it. Raises Refusal(NOT_FOUND)."""
-    return await ask(bus, PAST_CAMPAIGN, GetCampaign(campaign_id=campaign), _seeing(context))
+    return await ask(bus, PAST_CAMPAIGN, GetCampaign(campaign_id=campaign), _as_viewer(context))
 
 
-def _seeing(context: Context) -> Context:
+def _as_viewer(context: Context) -> Context:
     return replace(context, actions=CAMPAIGN.all_of_it)
 
 

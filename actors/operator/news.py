@@ -34,16 +34,16 @@ READ: Mapping[str, msgspec.json.Decoder[Any]] = {
     topic.verb: msgspec.json.Decoder(topic.event) for topic in (CALL_CONNECTED, CALL_ENDED)
 }
 
-Told = CallUp | CallOver
-Tell = Callable[[Told], None]
+News = CallUp | CallOver
+Tell = Callable[[News], None]
 
 
-class Heard(Struct, frozen=True):
+class NewsItem(Struct, frozen=True):
     """One piece of news. `whose`: the operator whose call it is, as far as the call itself says."""
 
     seq: int
     whose: str
-    news: Told
+    news: News
 
 
 class CallNews:
@@ -52,7 +52,7 @@ class CallNews:
     def __init__(self, *, bus: Bus, clock: Clock) -> None:
         self._bus = bus
         self._clock = clock
-        self._kept: deque[Heard] = deque(maxlen=KEPT)
+        self._kept: deque[NewsItem] = deque(maxlen=KEPT)
         self._tell: dict[str, Tell] = {}  # by operator
         self._joined: defaultdict[str, set[str]] = defaultdict(set)  # by call: operators who were joined to it
         self._stop: Unsubscribe | None = None
@@ -79,16 +79,16 @@ class CallNews:
     def begin_with(self, user: str) -> int:
         """The place in the journal after which calls are those of an operator who is new: what is up is theirs, what is
         over is not."""
-        over = {heard.news.call_id for heard in self._kept if isinstance(heard.news, CallOver)}
-        up = (heard.seq - 1 for heard in self._kept if heard.whose == user and heard.news.call_id not in over)
+        over = {item.news.call_id for item in self._kept if isinstance(item.news, CallOver)}
+        up = (item.seq - 1 for item in self._kept if item.whose == user and item.news.call_id not in over)
         return min(up, default=self.seq)
 
     def tell(self, user: str, tell: Tell, after: int) -> None:
         """Tell an operator what was said after a place in the journal, and then whatever is said."""
         self._tell[user] = tell
-        for heard in self._kept:
-            if heard.whose == user and heard.seq > after:
-                tell(heard.news)
+        for item in self._kept:
+            if item.whose == user and item.seq > after:
+                tell(item.news)
 
     def joined(self, user: str, call_id: str) -> None:
         """Tell an operator also of the end of this call."""
@@ -97,16 +97,16 @@ class CallNews:
     # --- hearing
 
     async def _hear(self, recorded: Recorded) -> None:
-        heard = _heard(recorded)
+        item = _news_in(recorded)
         self.seq = recorded.seq
-        if heard is None:
+        if item is None:
             return
-        self._kept.append(heard)
-        users = {heard.whose}
-        if isinstance(heard.news, CallOver):
-            users |= self._joined.pop(heard.news.call_id, set())
+        self._kept.append(item)
+        users = {item.whose}
+        if isinstance(item.news, CallOver):
+            users |= self._joined.pop(item.news.call_id, set())
         for user in sorted(users & self._tell.keys()):
-            self._tell[user](heard.news)
+            self._tell[user](item.news)
 
     async def _pause(self) -> None:
         over = asyncio.Event()
@@ -114,7 +114,7 @@ class CallNews:
         await over.wait()
 
 
-def _heard(recorded: Recorded) -> Heard | None:
+def _news_in(recorded: Recorded) -> NewsItem | None:
     """What an entry says, if that a call is answered or over. It is the call of whose phone it is on; one on a phone of
     the pool, or through a trunk, is that of who has started it, unless a campaign did for them: that joins somebody."""
     if (read := READ.get(verb_of(recorded.subject))) is None:
@@ -128,5 +128,5 @@ def _heard(recorded: Recorded) -> Heard | None:
     whose = owner or ("" if event.campaign is not None else event.user)
     if isinstance(event, CallConnected):
         up = CallUp(seq=recorded.seq, call_id=event.call_id, at=event.at, campaign=event.campaign)
-        return Heard(recorded.seq, whose, up)
-    return Heard(recorded.seq, whose, CallOver(call_id=event.call_id, at=event.at))
+        return NewsItem(recorded.seq, whose, up)
+    return NewsItem(recorded.seq, whose, CallOver(call_id=event.call_id, at=event.at))

@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from actors.operator.actor import OperatorActor
-from actors.operator.callee import Callees, callee_of, put_on_list, seen
+from actors.operator.callee import Callees, callee_of, put_on_list, read_campaign
 from actors.operator.machine import OperatorRules
 from actors.operator.news import CallNews
 from actors.operator.settings import Operators
@@ -65,7 +65,7 @@ MAY_NOT_LIST = RefusalTemplate(
 )
 
 
-class OperatorDoors:
+class OperatorService:
     """What users ask, handed on to whoever owns the operator."""
 
     def __init__(self, *, host: Host, rules: OperatorRules) -> None:
@@ -79,7 +79,7 @@ class OperatorDoors:
             user=context.user, status=request.status, reason=request.reason, may_call=context.may(Action.CALL_START)
         )
         on_shard = ChangeOnShard(shard=shard_of(context.user), change=change)
-        return await self._told(await forward(self._host.bus, CHANGE_ON_SHARD, on_shard, context), context)
+        return await self._with_callees(await forward(self._host.bus, CHANGE_ON_SHARD, on_shard, context), context)
 
     async def set_other(self, request: SetOperatorStatus, context: Context) -> Page:
         change = ChangeOperator(user=request.user, status=request.status, reason=request.reason)
@@ -88,7 +88,7 @@ class OperatorDoors:
     async def get_own(self, request: GetOwnStatus, context: Context) -> Page:
         try:
             page = await forward(self._host.bus, GET_OPERATOR, GetOperator(user=context.user), context)
-            return await self._told(page, context)
+            return await self._with_callees(page, context)
         except Refusal as refusal:
             if refusal.code is not ErrorCode.NOT_FOUND:
                 raise
@@ -97,14 +97,14 @@ class OperatorDoors:
 
     async def extend(self, request: ExtendWrapUp, context: Context) -> Page:
         more = ExtendOperator(user=context.user, seconds=request.seconds)
-        return await self._told(await forward(self._host.bus, EXTEND_OPERATOR, more, context), context)
+        return await self._with_callees(await forward(self._host.bus, EXTEND_OPERATOR, more, context), context)
 
-    async def _told(self, page: Page, context: Context) -> Page:
+    async def _with_callees(self, page: Page, context: Context) -> Page:
         """Somebody's own view, also with whom they talk to: nobody else is told that."""
         assert isinstance(page.body, msgspec.Raw)  # as it was answered
         view = msgspec.json.decode(page.body, type=OperatorView)
         talks = view.calls or view.wrap_up_call is not None
-        return replace(page, body=await self._callees.told(view, context)) if talks else page
+        return replace(page, body=await self._callees.with_callees(view, context)) if talks else page
 
     async def dispose(self, request: DisposeCall, context: Context) -> Page:
         callee = await callee_of(self._host.bus, request.call_id, context)
@@ -125,7 +125,7 @@ class OperatorDoors:
     async def words(self, request: ListDispositions, context: Context) -> list[DispositionWord]:
         words: Mapping[str, Meaning] | None = None
         if request.campaign_id is not None:
-            campaign = await seen(self._host.bus, request.campaign_id, context)
+            campaign = await read_campaign(self._host.bus, request.campaign_id, context)
             await self._must_know(campaign, context)
             words = campaign.settings.dispositions
         words = self._rules.words if words is None else words
@@ -187,14 +187,14 @@ async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Operators,
         stack.push_async_callback(one.stop)
         parts.registries.append(one)
     parts.shards.add(sharded(host.name, news, rules, uptime))
-    doors = OperatorDoors(host=host, rules=rules)
+    service = OperatorService(host=host, rules=rules)
     parts.any_host.append((
-        serve(SET_OWN_STATUS, doors.set_own),
-        serve(SET_OPERATOR_STATUS, doors.set_other),
-        serve(GET_OWN_STATUS, doors.get_own),
-        serve(EXTEND_WRAP_UP, doors.extend),
-        serve(DISPOSE_CALL, doors.dispose),
-        serve(LIST_DISPOSITIONS, doors.words),
+        serve(SET_OWN_STATUS, service.set_own),
+        serve(SET_OPERATOR_STATUS, service.set_other),
+        serve(GET_OWN_STATUS, service.get_own),
+        serve(EXTEND_WRAP_UP, service.extend),
+        serve(DISPOSE_CALL, service.dispose),
+        serve(LIST_DISPOSITIONS, service.words),
     ))  # fmt: skip
 
     def count() -> Mapping[str, int]:

@@ -71,10 +71,10 @@ class Journal:
         self.directory = Directory()
         self._on_void: Callbacks[Void] = Callbacks()
         self._seqs: dict[str, int] = {DIRECTORY: 0}  # the last of the directory and of each open session
-        self._heard = 0
+        self._watermark = 0
         self._live = False
         self._following: list[Unsubscribe] = []
-        self._moved = asyncio.Condition()
+        self._advanced = asyncio.Condition()
         self._turn = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._problems = Problems("point")
@@ -98,7 +98,7 @@ class Journal:
         self._following.append(await self._bus.follow(SCOPE, self._hear, after=after))
         for event in list(missing_roles(self.directory, utc(self._clock.now()))):
             try:
-                await self.change(lambda event=event: event)  # type: ignore[misc]
+                await self.change(_decided(event))
             except Refusal as refusal:  # a full journal can be read, and users be let in who are on record
                 log.error("a built-in role is not written", role=event.role, why=refusal.message)
 
@@ -165,11 +165,11 @@ class Journal:
 
     async def until(self, seq: int, seconds: float = READ_DEADLINE) -> None:
         """Wait until the journal's entry has come back: then every answer includes it. Raises Refusal(TIMEOUT)."""
-        if self._heard >= seq:
+        if self._watermark >= seq:
             return
         try:
-            async with asyncio.timeout(seconds), self._moved:
-                await self._moved.wait_for(lambda: self._heard >= seq)
+            async with asyncio.timeout(seconds), self._advanced:
+                await self._advanced.wait_for(lambda: self._watermark >= seq)
         except TimeoutError:
             raise Refusal(ErrorCode.TIMEOUT, "Written, but not read back in time.") from None
 
@@ -182,9 +182,9 @@ class Journal:
             self._left_out(recorded, f"its subject has {len(parts)} parts instead of 6")
         if isinstance(event, SessionClosed):
             self._seqs.pop(event.session, None)
-        self._heard = recorded.seq
-        async with self._moved:
-            self._moved.notify_all()
+        self._watermark = recorded.seq
+        async with self._advanced:
+            self._advanced.notify_all()
         if self._live and event is not None:
             for whom in self._void(event):
                 for void in self._on_void:
@@ -239,6 +239,11 @@ def _sound(event: E) -> E:
     if isinstance(event, SessionOpened | TokenCreated) and parse_utc(event.expires_at).tzinfo is None:
         raise ValueError(f"{event.expires_at} has no time zone")
     return event
+
+
+def _decided(event: E) -> Callable[[], E]:
+    """What is decided already, whatever the directory says."""
+    return lambda: event
 
 
 def _counts_as(event: Any) -> str:

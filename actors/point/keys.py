@@ -47,7 +47,7 @@ class _Keys(Mapping[str, Key], Generic[Key]):
         self._ending = ending
         self._made_of = made_of
         self._now = now
-        self._seen = 0
+        self._changed_at = 0
         self._looked = float("-inf")
         self._keys: Mapping[str, Key] = {}
         self._reported: set[str] = set()
@@ -70,7 +70,7 @@ class _Keys(Mapping[str, Key], Generic[Key]):
         try:
             with _opened(self._folder, os.O_DIRECTORY) as folder:
                 changed = check_owner(folder).st_mtime_ns
-                if changed == self._seen:
+                if changed == self._changed_at:
                     return
                 self._keys = dict(self._read(folder))
         except FileNotFoundError:  # not there yet
@@ -79,7 +79,7 @@ class _Keys(Mapping[str, Key], Generic[Key]):
             self._report(self._folder.name, error)
             return
         settled = time.time_ns() - changed > SETTLED  # else more may come that bears the same time
-        self._seen = changed if settled else 0
+        self._changed_at = changed if settled else 0
 
     def _read(self, folder: int) -> Iterator[tuple[str, Key]]:
         """Of this very folder, whatever has come to its place meanwhile."""

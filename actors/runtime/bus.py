@@ -132,7 +132,8 @@ class Bus(Protocol):
         self, subject: str, data: bytes, headers: Headers, *, timeout: float, again: float | None = None
     ) -> Message:
         """Ask and wait for one answer. `again`: after so many seconds without one it is sent a second time, to whoever
-        is there by then, and the first answer counts; only where that changes nothing, and as far as `Repeats` lets.
+        is there by then and not as fresh, and the first answer counts; only what `Rpc.again` allows, and as far as
+        `Repeats` lets.
         NoResponders (also where nobody is there any more), RequestTimeout, BusUnavailable."""
 
     async def publish(self, subject: str, data: bytes, headers: Headers) -> None:

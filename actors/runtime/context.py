@@ -13,6 +13,11 @@ from bus_schemas.permissions import Access, Action
 FRESH_HEADER = "Ottb-Fresh"
 NO_ACTIONS: frozenset[str] = frozenset()
 
+def not_fresh(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """The same headers for what is sent a second time."""
+    return {name: value for name, value in headers.items() if name != FRESH_HEADER}
+
+
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}\Z")
 
 

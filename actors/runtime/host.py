@@ -7,12 +7,10 @@ journal's (the fence), so a host that is wrong about its lease can do no harm th
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
-import msgspec
 import structlog
 from msgspec import Struct
 
@@ -33,16 +31,15 @@ from actors.runtime.clock import Clock, Moment
 from actors.runtime.commands import Order
 from actors.runtime.context import Context
 from actors.runtime.effects import EffectRunner, Work
+from actors.runtime.feeds import Feeds
 from actors.runtime.ids import Ids
 from actors.runtime.journalled import Event, State, Unreadable
+from actors.runtime.ownership import Ownership
 from actors.runtime.supervisor import RestartBudget
-from actors.runtime.wire import SEQ_HEADER, Page, answer, send_refusal
+from actors.runtime.wire import Page, answer, send_refusal
 from actors.runtime.written import Written
-from bus_schemas.catalogue import rights_in
-from bus_schemas.contract import ROOT, AnyTopic, Rpc, Topic, id_of, kind_of, verb_of
+from bus_schemas.contract import ROOT, Rpc, id_of, kind_of, verb_of
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
-from bus_schemas.kinds import feed_for_all, feeds_of, owners_header
-from bus_schemas.rights import rights, without
 
 log = structlog.get_logger()
 
@@ -56,7 +53,6 @@ SPACE_PAUSE = 5.0  # seconds between two tries to begin while the journal takes 
 VERIFY_PATIENCE, VERIFY_LOOK = 3.0, 0.02  # seconds that an effect waits for a verified lease, and between two looks
 DRAIN_PATIENCE = 1.0  # seconds that a host which lets go waits for work that spans several actors
 FENCED_TRIES = 10  # a former owner's last write may come between; what is fenced for longer is not ours to write
-FEEDS_WAITING = 10_000  # events for feeds while the bus is slow; beyond, the oldest are not sent
 
 NOT_SURE = RefusalTemplate(ErrorCode.UNAVAILABLE, "This host is not sure that it owns this now. Try again.")
 STARTING = RefusalTemplate(ErrorCode.UNAVAILABLE, "This host is starting. Try again.")
@@ -67,19 +63,6 @@ K = TypeVar("K")
 Result = TypeVar("Result")
 Request = TypeVar("Request", bound=Struct)
 Reply = TypeVar("Reply")
-Happened = TypeVar("Happened", bound=Struct)
-
-
-class Ownership(Protocol):
-    """The lease by which this host owns its actors."""
-
-    @property
-    def held(self) -> bool:
-        """Judged by the own monotonic clock: false as soon as somebody else could have it."""
-
-    @property
-    def epoch(self) -> int:
-        """Grows with every new owner."""
 
 
 class Host:
@@ -113,11 +96,10 @@ class Host:
         self._gate = asyncio.Semaphore(ACTIVATIONS_AT_ONCE)
         self._tasks: dict[asyncio.Task[Any], None] = {}  # any: of whatever result. They end in their order
         self._stopping = False
-        self._feeds: deque[tuple[str, bytes, Headers]] = deque(maxlen=FEEDS_WAITING)
-        self._feeding: asyncio.Task[None] | None = None
         self._extra: dict[str, Callable[[Message], Awaitable[None]]] = {}
         self._answering: set[asyncio.Task[None]] = set()
         self._verifying = 0
+        self.feeds = Feeds(bus=bus, spawn=self.spawn)
         self.serving = False  # work that spans several actors waits until all of them are here
         self.quarantined: dict[Key, str] = {}  # what cannot be used now, and why
         self.nearly_full = False  # of the journal: nothing new is to be begun
@@ -171,38 +153,6 @@ class Host:
             async for recorded in self.bus.replay(subject):
                 found = found if recorded.seq in self.step_over else recorded
         return found
-
-    async def publish(self, topic: Topic[Happened], event: Happened, owners: Iterable[str | None] = ()) -> None:
-        """Say something that is not kept, also on the feeds of whose thing it is about. Nobody misses it if the bus is
-        away."""
-        subject, data, owners = topic.subject_for(event), msgspec.json.encode(event), tuple(owners)
-        try:
-            await self.bus.publish(subject, data, owners_header({topic.kind: owners}))
-        except BusError as error:
-            log.debug("telemetry not sent", topic=topic.subject, error=repr(error))
-        self.publish_to_feeds(topic, event, data, feeds_of(subject, owners))
-
-    def publish_to_feeds(
-        self, topic: AnyTopic, event: Struct, data: bytes, feeds: Iterable[str], *, seq: int = 0
-    ) -> None:
-        """Say an event again on the feeds of its owners, without the fields that need a right of their own. `data`: the
-        event, encoded. Not kept: who must miss nothing reads the journal."""
-        if rights(topic.event):
-            data = msgspec.json.encode(without(event, ()))
-        if topic.kept and rights_in(topic.kind):
-            feeds = (*feeds, feed_for_all(topic.subject_for(event)))
-        headers = {SEQ_HEADER: str(seq)} if seq else {}
-        self._feeds.extend((feed, data, headers) for feed in feeds)
-        if self._feeding is None or self._feeding.done():
-            self._feeding = self.spawn(self._send_feeds())
-
-    async def _send_feeds(self) -> None:
-        while self._feeds:
-            subject, data, headers = self._feeds.popleft()
-            try:
-                await self.bus.publish(subject, data, headers)
-            except BusError as error:
-                log.debug("feed not sent", subject=subject, error=repr(error))
 
     async def pause(self, seconds: float) -> None:
         """Wait on the injected clock."""

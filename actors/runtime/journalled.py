@@ -193,7 +193,7 @@ class Journalled(EffectRunner, Generic[State, Event]):
             feeds = feeds_of(subject, owners)  # before the write: what cannot be told is not written either
             self.seq = await self._host.append(subject, data, headers, scope=self.scope, expect=self.seq)
             self._apply(state, headers)
-            self._host.publish_to_feeds(topic, event, data, feeds, seq=self.seq)
+            self._host.feeds.publish_to_owners(topic, event, data, feeds, seq=self.seq)
         self.recorded(event)
         self.state_changed()
         self._save_if_due()

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import structlog
 
@@ -21,6 +22,18 @@ BUCKET = "OTTB_OWN"
 TTL = 3.0  # seconds, for one server; a replicated one needs longer than an election (12)
 MARGIN = 0.2  # seconds by which the holder stops early
 LAST_RENEWAL = 1.0  # seconds that a renewal has in the end
+
+
+class Ownership(Protocol):
+    """The lease by which this host owns its actors."""
+
+    @property
+    def held(self) -> bool:
+        """Judged by the own monotonic clock: false as soon as somebody else could have it."""
+
+    @property
+    def epoch(self) -> int:
+        """Grows with every new owner."""
 
 
 class Lease:

@@ -98,7 +98,7 @@ class Peers:
     async def say(self) -> None:
         """Say how this host is now."""
         try:
-            await self._host.publish(HOST_TELEMETRY, self._telemetry())
+            await self._host.feeds.publish(HOST_TELEMETRY, self._telemetry())
         except BusError as error:
             log.debug("telemetry not sent", error=repr(error))
         except Exception:

@@ -47,12 +47,19 @@ OnRecord = Mapping[int, Iterable[tuple["Sharded", str]]]  # the ids on record of
 
 class Sharded(Struct, frozen=True, kw_only=True):
     """A kind whose actors live on shards. `prepare`: tells the host of a shard how they are made, and what it answers
-    beside (`ottb.v1.cmd.shard.<shard>.<verb>`, `Host.serve_beside`). `over`: the event after which an actor need not be
-    there until it is asked for."""
+    beside (`ottb.v1.cmd.shard.<shard>.<verb>`, `Host.serve_beside`). `over`: the events after any of which an actor
+    need not be there until it is asked for, also where others follow. What is on record of an actor is found by its
+    subject, `ottb.v1.evt.<kind>.<id>.<verb>`; TypeError for a kind with another one, as calls have with their line."""
 
     actor: type[AnyActor]
     prepare: Callable[[Host], None]
-    over: AnyTopic | None = None
+    over: tuple[AnyTopic, ...] = ()
+
+    def __post_init__(self) -> None:
+        kind = self.actor.kind
+        for topic in (*self.actor.topics, *self.over):
+            if topic.kept and topic.pattern != f"{ROOT}.evt.{kind}.*.{topic.verb}":
+                raise TypeError(f"{kind}: {topic.subject} would not be found by {ROOT}.evt.{kind}.*.*")
 
 
 async def bring_here(host: Host, kind: type[AnyActor], id: str) -> None:
@@ -117,7 +124,7 @@ class Shards:
         await asyncio.gather(*tasks, return_exceptions=True)
         with contextlib.suppress(BusError):
             await self._joined.release()
-        await asyncio.gather(*(self._let_go(shard) for shard in list(self._held.values())))
+        await asyncio.gather(*(self._release(shard) for shard in list(self._held.values())))
         await self._peers.say()
 
     async def _run(self) -> None:
@@ -150,7 +157,7 @@ class Shards:
             if not shard.claim.held:
                 self._move((shard.number,), self._confirm(shard, entries.get(_key(shard.number))))
             elif shard.number not in mine:
-                self._move((shard.number,), self._let_go(shard))
+                self._move((shard.number,), self._release(shard))
         if wanted:
             self._move(wanted, self._take(wanted))
 
@@ -199,7 +206,7 @@ class Shards:
             on_record = await self._on_record() if taken else {}
         except BusError as error:
             log.warning("shards not taken", shards=[shard.number for shard in taken], error=repr(error))
-            await asyncio.gather(*(self._let_go(shard) for shard in taken))
+            await asyncio.gather(*(self._release(shard) for shard in taken))
             return
         await asyncio.gather(*(self._restore(shard, on_record) for shard in taken))
 
@@ -219,7 +226,7 @@ class Shards:
                     return shard
         except BusError as error:
             log.warning("shard not taken", shard=number, error=repr(error))
-        await self._let_go(shard)
+        await self._release(shard)
         return None
 
     async def _shut_out(self, shard: Shard) -> tuple[str, int]:
@@ -238,8 +245,8 @@ class Shards:
         found: defaultdict[int, list[tuple[Sharded, str]]] = defaultdict(list)
         for kind in self._kinds:
             ids = {id_of(subject) for subject in await self._host.bus.ids(f"{ROOT}.evt.{kind.actor.kind}.*.*")}
-            if kind.over is not None:
-                ids -= {id_of(subject) for subject in await self._host.bus.ids(kind.over.pattern)}
+            for topic in kind.over:
+                ids -= {id_of(subject) for subject in await self._host.bus.ids(topic.pattern)}
             for id in sorted(ids):
                 found[shard_of(id)].append((kind, id))
         return found
@@ -257,7 +264,7 @@ class Shards:
                     await host.activate_all(kind.actor, ids)
         except BusError as error:
             log.warning("shard not restored", shard=number, error=repr(error))
-            await self._let_go(shard)
+            await self._release(shard)
             return
         host.serving = True
         self._host.shards[number] = host
@@ -274,9 +281,9 @@ class Shards:
             return
         if not ours:
             log.warning("another host has taken a shard", shard=shard.number)
-            await self._let_go(shard)
+            await self._release(shard)
 
-    async def _let_go(self, shard: Shard) -> None:
+    async def _release(self, shard: Shard) -> None:
         """Finish what has begun, and let the next one have it at once."""
         await shard.host.drain()
         with contextlib.suppress(BusError):

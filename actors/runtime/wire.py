@@ -54,7 +54,7 @@ async def ask_raw(
     """Ask, and give back the answer undecoded. Raises Refusal for every way in which it was not done.
 
     Nobody there means that nothing was done, so the same command is sent again until the line's time is over. What is
-    sent again is not fresh: the first one may have arrived all the same. What changes nothing (`Rpc.again`) is also
+    sent again is not fresh: the first one may have arrived all the same. What is not done twice (`Rpc.again`) is also
     sent once more where nobody answers.
     """
     subject, data, headers = rpc.subject_for(request), _encode(request), context.headers()

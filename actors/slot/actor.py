@@ -95,20 +95,20 @@ class SlotActor(LineActor[Slot, SlotEvent, SlotMemory, SlotReport]):
     # --- commands
 
     def get(self, request: GetSlot, context: Context) -> Outcome[SlotDetails]:
-        return Outcome(decision=NOTHING, reply=views.details(self._seen_by(context), self.live))
+        return Outcome(decision=NOTHING, reply=views.details(self._visible_to(context), self.live))
 
     def restart(self, request: RestartSlot, context: Context) -> Outcome[SlotRestartingReply]:
-        decision = machine.restart(self._seen_by(context), self.live, context.user, self._now())
+        decision = machine.restart(self._visible_to(context), self.live, context.user, self._now())
         return Outcome(decision=decision, reply=SlotRestartingReply(status="restarting", slot=request.slot))
 
     def reboot(self, request: RebootDevice, context: Context) -> Outcome[SlotRestartingReply]:
-        decision = machine.reboot(self._seen_by(context), self.live, context.user, self._now())
+        decision = machine.reboot(self._visible_to(context), self.live, context.user, self._now())
         return Outcome(decision=decision, reply=SlotRestartingReply(status="rebooting", slot=request.slot))
 
     def adb_command(self, request: AdbCommand, context: Context) -> Outcome[AdbCommandStarted]:
         command_id = derived("k", context.command_id)
         decision = machine.run_command(
-            self._seen_by(context), request, command_id, context.user, context.share, self._now()
+            self._visible_to(context), request, command_id, context.user, context.share, self._now()
         )
         self._shell_bytes.check(context.share)
         reply = AdbCommandStarted(status="executing", slot=request.slot, command_id=command_id)
@@ -121,7 +121,7 @@ class SlotActor(LineActor[Slot, SlotEvent, SlotMemory, SlotReport]):
         command(ADB_COMMAND, adb_command, answered_beside=SLOT_COMMAND_STARTED),
     )
 
-    def _seen_by(self, context: Context) -> Slot:
+    def _visible_to(self, context: Context) -> Slot:
         slot = self._slot()
         if not SLOT.visible(slot.config.user, user=context.user, actions=context.actions):
             raise NO_SLOT()
@@ -138,7 +138,7 @@ class SlotActor(LineActor[Slot, SlotEvent, SlotMemory, SlotReport]):
         return (state.config.user,) if state is not None else ()
 
     def take(self, order: Take, context: Context, now: Moment) -> Outcome[Taken]:
-        slot = self._seen_by(context)
+        slot = self._visible_to(context)
         decision = machine.take(slot, self.live, order)
         reply = Taken(slot=slot.config.id, region=slot.config.region, after_ref=self.live.ref, fence=self.fence)
         return Outcome(decision=decision, reply=reply)
@@ -229,7 +229,7 @@ class SlotActor(LineActor[Slot, SlotEvent, SlotMemory, SlotReport]):
     async def _publish_telemetry(self) -> None:
         if self.state is not None:
             event = views.telemetry(self.state, self.live, self._now())
-            await self._host.publish(SLOT_TELEMETRY, event, self.owners(self.state))
+            await self._host.feeds.publish(SLOT_TELEMETRY, event, self.owners(self.state))
 
     async def _dial(self, order: Dial) -> DialAccepted | DialFailed | DialUncertain:
         before = self.live.ref

@@ -134,7 +134,7 @@ class SlotRegistry:
         stays as it is over a restart. A slot in a call is changed when the call is over.
         """
         begun = await self._host.bus.last_seq()
-        self._stop = await self._host.bus.follow(SLOT_CONFIGURED.pattern, self._let_go_if_moved, after=begun)
+        self._stop = await self._host.bus.follow(SLOT_CONFIGURED.pattern, self._release_if_moved, after=begun)
         ours = {str(config.id) for config in self._from_file}
         await self._host.activate_all(SlotActor, sorted(ours), SlotActor.move_here)
         await self._host.activate_all(SlotActor, sorted(await self._on_record() - ours))
@@ -273,7 +273,7 @@ class SlotRegistry:
 
     # --- inside
 
-    async def _let_go_if_moved(self, recorded: Recorded) -> None:
+    async def _release_if_moved(self, recorded: Recorded) -> None:
         """Begin a slot afresh whose record names another host by now: it then lets go, and its phone is free for that
         host. An idle slot would hear of it by nothing else."""
         slot = self._host.get(SlotActor, id_of(recorded.subject))

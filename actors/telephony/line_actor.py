@@ -136,10 +136,10 @@ class LineActor(
             return False
         self.stands_in = True
         self.begin()
-        self.spawn(self._let_go_in_the_end())
+        self.spawn(self._release_in_the_end())
         return True
 
-    async def _let_go_in_the_end(self) -> None:
+    async def _release_in_the_end(self) -> None:
         """A start that was under way gets on record or is told that it is lost, and a call that is over may be looked
         at once more, before nobody is there."""
         calls_open = True

@@ -257,7 +257,7 @@ class TrunkActor(LineActor[Trunk, TrunkEvent, TrunkMemory, TrunkReport]):
     async def _tell(self) -> None:
         if self.state is not None and not self.state.removed:
             event = TrunkTelemetry(trunk=self.id, at=moment(self._host.clock).at, view=self.view)
-            await self._host.publish(TRUNK_TELEMETRY, event)
+            await self._host.feeds.publish(TRUNK_TELEMETRY, event)
 
     def _pbx(self) -> Pbx:
         pbx = self._pbxs.get(self.config.pbx)

@@ -97,7 +97,7 @@ async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Webhooks, 
         host.serve_beside(PING_WEBHOOK, on_shard.test)
         host.serve_beside(REDELIVER, on_shard.redeliver)
 
-    parts.shards.add(Sharded(actor=WebhookActor, prepare=prepare, over=WEBHOOK_DELETED))
+    parts.shards.add(Sharded(actor=WebhookActor, prepare=prepare, over=(WEBHOOK_DELETED,)))
     parts.any_host.append((serve(CREATE_WEBHOOK, door.create),))
 
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from actors.environment import PREFIX
 from actors.runtime.secret_files import open_own
 from actors.runtime.supervisor import RestartBudget
-from actors.settings import PREFIX
 
 INTENSITY, PERIOD = 15, 30.0
 PAUSE_FIRST, PAUSE_LAST = 0.05, 2.0

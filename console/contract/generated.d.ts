@@ -904,7 +904,7 @@ export interface paths {
         put?: never;
         /**
          * Dial the lead that I look at
-         * @description Dial the lead that you look at, on your slot.
+         * @description Dial the lead that you look at, on your slot. Refused, with the reason, where none of your lines can call it.
          */
         post: operations["post_api_autodialer_campaigns_campaign_id_preview_begin"];
         delete?: never;
@@ -942,9 +942,10 @@ export interface paths {
         };
         /**
          * One day of a campaign, by hour
-         * @description What became of the attempts that were begun on one day, UTC, by hour: how many, `contacts` (somebody answered),
-         *         `talk_seconds`, and how many ended in each way. `operators_talk_seconds`, `operators_wrap_up_seconds`: in calls of
-         *         the campaign and after them; `operators_idle_seconds`: ready for it while it runs with a team.
+         * @description What became of the attempts that were begun on one day, UTC, by hour: how many, `contacts` (whoever
+         *         answered talked to somebody of ours), `abandoned` (they answered, and nobody was there), `talk_seconds`, and how
+         *         many ended in each way. `operators_talk_seconds`, `operators_wrap_up_seconds`: in calls of the campaign and after
+         *         them; `operators_idle_seconds`: ready for it while it runs with a team.
          */
         get: operations["get_api_autodialer_campaigns_campaign_id_report"];
         put?: never;
@@ -1488,7 +1489,8 @@ export interface paths {
         put?: never;
         /**
          * Say what is in the columns of a file
-         * @description Say what is in each column, in place of what was guessed. The file is looked at again.
+         * @description Say what is in each column, in place of what was guessed. The file is looked at again. `skip`: rows at the top
+         *         that are titles; null: as many as now.
          */
         post: operations["post_api_autodialer_imports_import_id_columns"];
         delete?: never;
@@ -3646,7 +3648,8 @@ export interface components {
         };
         /**
          * LeadPreview
-         * @description A lead that is yours alone `until` then. `number`: which would be dialled. `begun`: it is dialled now.
+         * @description A lead that is yours alone `until` then. `number`: which would be dialled. `begun`: it is dialled now, or as soon
+         *         as a line of yours takes the call; `waits`: why none does yet.
          */
         LeadPreview: {
             /** @example campaign_001 */
@@ -3660,10 +3663,12 @@ export interface components {
             until: string;
             /** @default false */
             begun: boolean;
+            /** @default null */
+            waits: string | null;
         };
         /**
          * BeginPreviewed
-         * @description Dial the lead that you look at, on your slot.
+         * @description Dial the lead that you look at, on your slot. Refused, with the reason, where none of your lines can call it.
          */
         BeginPreviewed: {
             /** @example campaign_001 */
@@ -3690,9 +3695,10 @@ export interface components {
         };
         /**
          * ReportCampaign
-         * @description What became of the attempts that were begun on one day, UTC, by hour: how many, `contacts` (somebody answered),
-         *         `talk_seconds`, and how many ended in each way. `operators_talk_seconds`, `operators_wrap_up_seconds`: in calls of
-         *         the campaign and after them; `operators_idle_seconds`: ready for it while it runs with a team.
+         * @description What became of the attempts that were begun on one day, UTC, by hour: how many, `contacts` (whoever
+         *         answered talked to somebody of ours), `abandoned` (they answered, and nobody was there), `talk_seconds`, and how
+         *         many ended in each way. `operators_talk_seconds`, `operators_wrap_up_seconds`: in calls of the campaign and after
+         *         them; `operators_idle_seconds`: ready for it while it runs with a team.
          */
         ReportCampaign: {
             /** @example campaign_001 */
@@ -4437,14 +4443,21 @@ export interface components {
         /**
          * Columns
          * @description What is in each column: a field of a lead, `custom:` and a name, or empty for nothing that is read. `header`: the
-         *         first row says it. `doubt`: why nothing is imported until a person has said it. `calling_code` and `country` say
-         *         where the numbers of a row stand that do not say it themselves; without such a column the site's region does.
+         *         first row says it, behind the rows that are skipped. `skip`: so many rows at the top, as a spreadsheet counts, are
+         *         titles, and nothing is read of them. `doubt`: why nothing is imported until a person has said it. `calling_code` and
+         *         `country` say where the numbers of a row stand that do not say it themselves; without such a column the site's
+         *         region does. `unsure`: columns, from 1, that may say it, and so far change nothing: a row whose number would be
+         *         another one by them is invalid until a person has said what they hold.
          */
         Columns: {
             fields: string[];
             header: boolean;
             /** @default  */
             doubt: string;
+            /** @default 0 */
+            skip: number;
+            /** @default [] */
+            unsure: number[];
         };
         /**
          * ImportCounts
@@ -4525,13 +4538,16 @@ export interface components {
         };
         /**
          * MapColumns
-         * @description Say what is in each column, in place of what was guessed. The file is looked at again.
+         * @description Say what is in each column, in place of what was guessed. The file is looked at again. `skip`: rows at the top
+         *         that are titles; null: as many as now.
          */
         MapColumns: {
             /** @example imp_5k2a */
             import_id: string;
             fields: string[];
             header: boolean;
+            /** @default null */
+            skip: number | null;
         };
         /**
          * StartImport
@@ -16234,6 +16250,8 @@ export interface operations {
                 "application/json": {
                     fields: string[];
                     header: boolean;
+                    /** @default null */
+                    skip?: number | null;
                 };
             };
         };

@@ -12,11 +12,11 @@ from gateway import shapes
 from gateway.live.fields import Seq
 from gateway.routes import AnyRoom
 
-Asked = TypeVar("Asked", bound=Struct)
+Subscription = TypeVar("Subscription", bound=Struct)
 Narrowed = Mapping[str, object]  # which value of which field of a room's updates is wanted
 
 
-def asked_of(given: Sequence[Any], struct: type[Asked]) -> Asked:
+def subscription_of(given: Sequence[Any], struct: type[Subscription]) -> Subscription:
     """What a client has passed, as what it is to be; nothing is everything. Raises Refusal(INVALID_PARAMS)."""
     options = given[0] if given else None
     if options is None:
@@ -31,12 +31,12 @@ def asked_of(given: Sequence[Any], struct: type[Asked]) -> Asked:
         raise shapes.undecodable(error, options, struct) from None
 
 
-def asked_of_room(given: Sequence[Any], room: AnyRoom) -> tuple[int | None, Narrowed]:
+def room_subscription(given: Sequence[Any], room: AnyRoom) -> tuple[int | None, Narrowed]:
     """The last `seq` that a client has seen of a room, and what it wants to hear of alone. Raises
     Refusal(INVALID_PARAMS)."""
-    asked = msgspec.structs.asdict(asked_of(given, _struct_of(room)))
-    since = asked.pop("since")
-    return since, {name: value for name, value in asked.items() if value is not None}
+    said = msgspec.structs.asdict(subscription_of(given, _struct_of(room)))
+    since = said.pop("since")
+    return since, {name: value for name, value in said.items() if value is not None}
 
 
 @cache

@@ -239,7 +239,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
             await server.protocol_of(request).pause(request, WAIT_SECONDS)
             return _refused(ErrorCode.RATE_LIMITED, "Too many handshakes from this address.", retry_after=RETRY_SECONDS)
         try:
-            return await super().handle_request(request)  # type: ignore[no-any-return]  # it has no types
+            answer: web.StreamResponse = await super().handle_request(request)
+            return answer
         except NOT_A_PACKET as problem:
             return _answer_to(problem)
 

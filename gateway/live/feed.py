@@ -30,7 +30,7 @@ from gateway.auth import Authenticator, Caller
 from gateway.connections import crowded_out
 from gateway.live import dashboard_room, log_room
 from gateway.live.answering import again_and_again, answered
-from gateway.live.asking import Narrowed, asked_of, asked_of_room
+from gateway.live.asking import Narrowed, room_subscription, subscription_of
 from gateway.live.client import LiveClient
 from gateway.live.dashboard_room import DashboardRoom
 from gateway.live.engine import QUIET, Server
@@ -288,17 +288,17 @@ class LiveFeed:
 
     def _in_room(self, room: AnyRoom) -> Ask:
         async def ask(sid: str, options: Sequence[Any]) -> dict[str, Any]:
-            return await self._subscribe(sid, room.kind.room, *asked_of_room(options, room))
+            return await self._subscribe(sid, room.kind.room, *room_subscription(options, room))
 
         return ask
 
     async def _subscribe_to_log(self, sid: str, options: Sequence[Any]) -> dict[str, Any]:
-        asked = asked_of(options, SubscribeLog)
+        asked = subscription_of(options, SubscribeLog)
         client = self._begin(sid, log_room.NAME)
         return await self._log.subscribe(client, asked, self._still(sid, client, log_room.NAME))
 
     async def _subscribe_to_dashboard(self, sid: str, options: Sequence[Any]) -> dict[str, Any]:
-        asked_of_room(options, DASHBOARD)  # the figures are told whole, whatever was seen of them
+        room_subscription(options, DASHBOARD)  # the figures are told whole, whatever was seen of them
         client = self._begin(sid, dashboard_room.NAME)
         return await self._dashboard.subscribe(client, self._still(sid, client, dashboard_room.NAME))
 

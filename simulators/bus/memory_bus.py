@@ -35,6 +35,7 @@ from actors.runtime.bus import (
     Size,
     Unsubscribe,
 )
+from actors.runtime.context import not_fresh
 from actors.runtime.repeats import Repeats
 from bus_schemas.host import StreamUse
 from simulators.bus.memory_broker import Ack, Client, Follower, Full, MemoryBroker, Subscription, matches
@@ -175,7 +176,7 @@ class MemoryBus:
             raise BusUnavailable("not connected")
         if again is not None:
             self._repeats.earn()
-            timer = loop.call_later(again, self._ask_again, answer, subject, data, headers)
+            timer = loop.call_later(again, self._ask_again, answer, subject, data, not_fresh(headers))
             answer.add_done_callback(lambda _: timer.cancel())
         try:
             async with asyncio.timeout(timeout):

@@ -7,6 +7,7 @@ import time
 import wave
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from simulators.carrier.rules import CLEARING, OUT_OF_SERVICE, Plan, Planned, Step, plan_for
@@ -238,7 +239,7 @@ class Calls:
         hangup = {"Event": "Hangup", "Privilege": "call,all", **channel_fields(channel)}
         hangup |= {"Cause": str(cause[0]), "Cause-txt": cause[1], **tech}
         last: list[Callable[[], None]] = [lambda: self._say(hangup)]
-        last += [lambda part=part: self._say(part) for part in _cdrs(channel, cause[0])]  # type: ignore[misc]
+        last += [partial(self._say, part) for part in _cdrs(channel, cause[0])]
         if channel.answered is None:
             order = {"channel": f"PJSIP/{channel.number}@{channel.endpoint}", "context": channel.context}
             order["exten"] = channel.exten

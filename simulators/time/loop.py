@@ -8,12 +8,15 @@ sockets or threads in simulated time. Uses private parts of CPython's event loop
 import asyncio
 import heapq
 import random
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from collections import deque
+from collections.abc import Callable, Coroutine, Generator
+from contextvars import Context
+from typing import Any, TypeVar, TypeVarTuple
 
-from simulators.time.process import PROCESS, Process
+from simulators.time.process import PROCESS, Process, process_of
 
 Result = TypeVar("Result")
+Given = TypeVarTuple("Given")
 
 AT_ONCE = 1e-9  # seconds: timers that are no further apart are due together
 CANCEL_ROUNDS = 50
@@ -23,7 +26,7 @@ class Deadlock(RuntimeError):
     """Everything waits and no timer is set: nothing can ever happen again."""
 
 
-class _Task(asyncio.Task[Any]):
+class _Task(asyncio.Task[Result]):
     """A task that tells whose it is."""
 
     __slots__ = ("process",)
@@ -34,13 +37,16 @@ class _Task(asyncio.Task[Any]):
 class SimLoop(asyncio.BaseEventLoop):
     """An event loop in simulated time."""
 
+    _ready: deque[asyncio.Handle]  # the superclass's
+    _stopping: bool
+
     def __init__(self, seed: int) -> None:
         super().__init__()
         self._now = 0.0
         self._timers: list[tuple[float, asyncio.TimerHandle]] = []  # a heap
         self.random = random.Random(seed)
         self.processes: list[Process] = []
-        self.set_task_factory(_begin_task)  # type: ignore[arg-type]
+        self.set_task_factory(_begin_task)
 
     def time(self) -> float:
         return self._now
@@ -59,23 +65,25 @@ class SimLoop(asyncio.BaseEventLoop):
         """The tasks of a process that are not done."""
         return [task for task in asyncio.all_tasks(self) if isinstance(task, _Task) and task.process is process]
 
-    def call_at(  # type: ignore[override]  # as its superclass has it, with less of a type
-        self, when: float, callback: Callable[..., Any], *args: Any, context: Any = None
-    ) -> asyncio.TimerHandle:
+    def call_at(
+        self, when: float, callback: Callable[[*Given], object], *args: *Given,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:  # fmt: skip
         timer = asyncio.TimerHandle(when, callback, args, self, context)
         heapq.heappush(self._timers, (when, timer))
         return timer
 
-    def call_later(  # type: ignore[override]
-        self, delay: float, callback: Callable[..., Any], *args: Any, context: Any = None
-    ) -> asyncio.TimerHandle:
+    def call_later(
+        self, delay: float, callback: Callable[[*Given], object], *args: *Given,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:  # fmt: skip
         return self.call_at(self._now + delay, callback, *args, context=context)
 
-    def call_soon(  # type: ignore[override]
-        self, callback: Callable[..., Any], *args: Any, context: Any = None
+    def call_soon(
+        self, callback: Callable[[*Given], object], *args: *Given, context: Context | None = None
     ) -> asyncio.Handle:
         handle = asyncio.Handle(callback, args, self, context)
-        self._ready.append(handle)  # type: ignore[attr-defined]
+        self._ready.append(handle)
         return handle
 
     def _write_to_self(self) -> None:
@@ -83,17 +91,17 @@ class SimLoop(asyncio.BaseEventLoop):
 
     def _run_once(self) -> None:
         """Go on to what is due next, and do all that is due by now."""
-        ready, timers = self._ready, self._timers  # type: ignore[attr-defined]
+        ready, timers = self._ready, self._timers
         if len(ready) > 1:
             self._shuffle(ready)
-        elif not ready and not self._stopping:  # type: ignore[attr-defined]
+        elif not ready and not self._stopping:
             self._pass_time()
         while timers and timers[0][0] < self._now + AT_ONCE:
             ready.append(heapq.heappop(timers)[1])
         for _ in range(len(ready)):
             handle = ready.popleft()
             if not handle._cancelled:
-                process = handle._context.get(PROCESS)
+                process = process_of(handle)
                 if process is None or process.takes(handle):
                     handle._run()
 
@@ -119,7 +127,9 @@ class SimLoop(asyncio.BaseEventLoop):
         self._now += max(timers[0][0] - self._now, 0.0)
 
 
-def _begin_task(loop: Any, work: Coroutine[Any, Any, Any], **more: Any) -> _Task:
+def _begin_task(
+    loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Result] | Generator[Any, None, Result], **more: Any
+) -> _Task[Result]:
     task = _Task(work, loop=loop, **more)
     context = more.get("context")
     task.process = context.get(PROCESS) if context is not None else PROCESS.get()

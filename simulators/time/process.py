@@ -6,7 +6,7 @@ part of CPython's event loop, `_ready`.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from contextvars import ContextVar, copy_context
+from contextvars import Context, ContextVar, copy_context
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
@@ -62,7 +62,7 @@ class Process:
 
     def owns(self, handle: asyncio.Handle) -> bool:
         """Whether something that the loop will call is of this process."""
-        return handle._context.get(PROCESS) is self  # type: ignore[attr-defined]
+        return process_of(handle) is self
 
     def takes(self, handle: asyncio.Handle) -> bool:
         """Whether the process takes a step now; if not, the step is kept."""
@@ -73,8 +73,14 @@ class Process:
 
     def _go_on(self) -> None:
         held, self._held = self._held, []
-        ready: Any = asyncio.get_event_loop()._ready  # type: ignore[attr-defined]
-        ready.extend(held)
+        loop: Any = asyncio.get_event_loop()  # any: its class imports this one
+        loop._ready.extend(held)
+
+
+def process_of(handle: asyncio.Handle) -> Process | None:
+    """The process of something that the loop will call; None: the world itself."""
+    context: Context = handle._context  # type: ignore[attr-defined]  # get_context() is Python 3.12's
+    return context.get(PROCESS)
 
 
 def here() -> Process | None:

@@ -77,7 +77,7 @@ class Attempt:
 
 
 @dataclass
-class Told:
+class RecordedCampaign:
     """One campaign as its record tells it. `wrong`: what may not be in a record."""
 
     id: str
@@ -166,15 +166,15 @@ class Told:
         self.wrong.append(Violation(kind, self.id, text))
 
 
-NONE = Told("")
+NONE = RecordedCampaign("")
 
 
-def told(stored: list[Stored]) -> dict[str, Told]:
+def recorded_campaigns(stored: list[Stored]) -> dict[str, RecordedCampaign]:
     """The campaigns on record."""
-    found: dict[str, Told] = {}
+    found: dict[str, RecordedCampaign] = {}
     for one in stored:
         if one.subject.startswith("ottb.v1.evt.campaign."):
-            found.setdefault(one.event.campaign, Told(one.event.campaign)).take(one)
+            found.setdefault(one.event.campaign, RecordedCampaign(one.event.campaign)).take(one)
     return {id: campaign for id, campaign in found.items() if campaign.by}  # else nothing but an owner is on record
 
 
@@ -185,7 +185,7 @@ class CampaignJudge:
     def __init__(self, judge: Judge, said: Mapping[str, tuple[Any, Any]]) -> None:
         self.judge = judge
         self.said = said
-        self.campaigns = told(judge.stored)
+        self.campaigns = recorded_campaigns(judge.stored)
 
     def violations(self) -> list[Violation]:
         """Everything that was broken."""
@@ -307,7 +307,7 @@ def _outcome(ended: CallEnded, attempt: Attempt) -> str:
     return ABANDONED if untaken or ended.reason is EndReason.EXTENSION_FAILED else ANSWERED
 
 
-def _counts(campaign: Told, view: CampaignView) -> Iterator[tuple[str, object, object]]:
+def _counts(campaign: RecordedCampaign, view: CampaignView) -> Iterator[tuple[str, object, object]]:
     statuses = Counter(campaign.statuses.get(place, LeadStatus.NEW) for place in range(len(campaign.leads)))
     yield "status", view.status, campaign.status
     yield "leads", view.leads, len(campaign.leads)
@@ -317,6 +317,6 @@ def _counts(campaign: Told, view: CampaignView) -> Iterator[tuple[str, object, o
     yield "by status", dict(view.by_status), dict(statuses)
 
 
-def _reasons(campaign: Told, explained: CampaignExplained) -> Iterator[tuple[str, object, object]]:
+def _reasons(campaign: RecordedCampaign, explained: CampaignExplained) -> Iterator[tuple[str, object, object]]:
     yield "leads explained", explained.leads, len(campaign.leads)
     yield "sum of reasons", sum(group.leads for group in explained.reasons), len(campaign.leads)

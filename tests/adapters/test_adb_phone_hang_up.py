@@ -80,7 +80,7 @@ def another_connection(phone: AdbPhone) -> None:
     """Let adb have the phone on another connection: it may be another phone."""
     assert phone._watch is not None and phone._watch.told is not None and phone._watch.told.seen is not None
     told = phone._watch.told
-    phone._seen(replace(told, seen=replace(told.seen, transport_id="1000")))
+    phone._on_sight(replace(told, seen=replace(told.seen, transport_id="1000")))
 
 
 async def test_an_order_for_a_phone_that_was_probed_reaches_no_other_one(

@@ -23,8 +23,8 @@ from bus_schemas.slot import CONFIGURE_SLOT
 from bus_schemas.user import LOGIN, SET_ROLE
 from gateway import idempotency
 from gateway.bus_api import _read
-from gateway.http import _decode_form, reader_of
 from gateway.large_bodies import PIECE, PIECE_BYTES, _pieces
+from gateway.reading import _decode_form, reader_of
 from gateway.surface import ROUTES
 from gateway.surface.campaign import LARGEST_LEAD, RUN_BYTES
 

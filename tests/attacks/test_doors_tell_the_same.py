@@ -196,7 +196,7 @@ async def test_the_bus(whose: str) -> None:
         event = event_of(topic)
         data, subject = msgspec.json.encode(event), topic.subject_for(event)
         said.clear()
-        host.publish_to_feeds(topic, event, data, feeds_of(subject, OWNERS[whose]))
+        host.feeds.publish_to_owners(topic, event, data, feeds_of(subject, OWNERS[whose]))
         feeds = len(OWNERS[whose]) + (topic.kept and bool(rights_in(topic.kind)))
         await until(lambda: _count(said), lambda count, feeds=feeds: count >= feeds, 2)
         raw = [(subject, data)]

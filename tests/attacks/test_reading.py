@@ -20,7 +20,7 @@ from bus_schemas.dashboard import GET_SERIES
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.note import LIST_CALL_NOTES, LIST_LEAD_NOTES
 from bus_schemas.slot import LIST_SLOTS, ListSlots, SlotSummary
-from gateway import http, pages, reads
+from gateway import answers, pages, reads
 from gateway.surface import ROUTES
 from gateway.table import PIECE, csv_pieces, to_csv
 from simulators.bus.memory_broker import MemoryBroker
@@ -191,7 +191,7 @@ async def test_others_have_their_turn_while_a_table_is_written(monkeypatch: pyte
             written += 1
             yield piece
 
-    monkeypatch.setattr(http, "csv_pieces", counting)
+    monkeypatch.setattr(answers, "csv_pieces", counting)
     rows = [AuditRecord(number=number, at="2026-01-01T00:00:00.000Z", user="op12", door="http", action="a", result="OK",
                         subject={}, credential=None, address="", request_id="r", trace_id=None, hash="")
             for number in range(100)]  # fmt: skip

@@ -307,7 +307,7 @@ def test_five_campaigns_share_phones_by_weight_and_none_starves() -> None:
             await site.create(name, weight=weight)
             await site.run(name, numbers(300, TALKS, 400 * place))
         before = Counter(one.campaign for one in claims(site.world))
-        await asyncio.sleep(600.0)
+        await asyncio.sleep(300.0)
         got = Counter(one.campaign for one in claims(site.world))
         got.subtract(before)
         print(f"dials of five campaigns by weight {weights}: {dict(got)}")

@@ -46,6 +46,14 @@ def list_(tmp_path: Path) -> Path:
     return file
 
 
+def test_titles_above_the_list_are_skipped_and_told(tmp_path: Path) -> None:
+    file, bodies = tmp_path / "titled.csv", Bodies()
+    file.write_text(f"Leads of spring;;\n{LIST}")
+    said = ran(file, api(bodies))
+    assert said[0] == "skipped above the list: row 1" and "row 4: number" in said[1]
+    assert [lead["number"] for lead in bodies[0]["leads"]] == ["+380991230001", "+380991230002"]
+
+
 def ran(file: Path, call: Call, columns: list[str] | None = None) -> list[str]:
     said: list[str] = []
     run(call, "spring", file, RULES, said.append, columns)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.http import known_columns
+from gateway.answers import known_columns
 from gateway.routes import Part
 from gateway.surface import routes_of
 from gateway.table import csv_pieces, to_csv

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 
 from actors.leads import parts
 from bus_schemas.campaign import ARCHIVE_CAMPAIGN, ArchiveCampaign, CampaignStatus
@@ -113,6 +114,27 @@ def test_a_person_says_what_is_in_the_columns() -> None:
         assert found.expected is not None and found.expected.leads == 20
         await imports.start(made.import_id)
         assert (await imports.until_over(made.import_id)).new == 20
+
+    play(story)
+
+
+def test_titles_above_the_list_are_told_and_a_person_says_how_many_they_are() -> None:
+    async def story(site: Campaigns) -> None:
+        imports = Imports(site)
+        await imports.campaign()
+        made = await imports.send(b"Leads;;\nphone;name;town\n0991230006;Ann;Lviv\n0991230007;Bob;Kyiv\n")
+        found = await imports.until(made.import_id, S.READY)
+        assert found.columns is not None and (found.columns.skip, found.rows) == (1, 2)
+        wanted = MapColumns(import_id=made.import_id, fields=("number", "name", ""), header=True)
+        for skip, rows in ((None, 2), (0, 3), (3, 0)):
+            await site.until_done(MAP_COLUMNS, replace(wanted, skip=skip))
+            found = await imports.until(made.import_id, S.READY)
+            assert found.columns is not None and (found.columns.skip, found.rows) == (1 if skip is None else skip, rows)
+        await site.until_done(MAP_COLUMNS, replace(wanted, skip=1))
+        await imports.until(made.import_id, S.READY)
+        await imports.start(made.import_id)
+        over = await imports.until_over(made.import_id)
+        assert (over.new, over.invalid) == (2, {})
 
     play(story)
 

@@ -22,11 +22,13 @@ from bus_schemas.call import EndReason
 from bus_schemas.campaign import (
     LIST_CAMPAIGNS,
     PAST_CAMPAIGN,
+    REPORT_CAMPAIGN,
     CampaignSettings,
     CampaignStatus,
     GetCampaign,
     ListCampaigns,
     Mode,
+    ReportCampaign,
     StopMode,
 )
 from bus_schemas.campaign_telemetry import CampaignTelemetry
@@ -222,7 +224,7 @@ def test_a_report_has_a_line_for_each_hour_with_the_same_columns() -> None:
     assert lines == [
         {"hour": "2026-11-26T09:00:00Z", "attempts": 5, "contacts": 3, "abandoned": 0, "talk_seconds": 60,
          "in_progress": 0, "busy": 2, **nobody},
-        {"hour": "2026-11-26T10:00:00Z", "attempts": 2, "contacts": 1, "abandoned": 1, "talk_seconds": 4,
+        {"hour": "2026-11-26T10:00:00Z", "attempts": 2, "contacts": 0, "abandoned": 1, "talk_seconds": 4,
          "in_progress": 1, "busy": 0, **nobody},
     ]  # fmt: skip
 
@@ -237,6 +239,14 @@ def test_the_attempts_of_a_day_are_counted_by_hour_and_end(place: Place) -> None
             OfHour(hour, "busy", 1, 0),
         ]  # fmt: skip
         assert store.read(by_hour(ID, "2026-11-24")) == [] == store.read(by_hour("c", day))
+
+
+async def test_who_was_abandoned_is_no_contact_of_the_report(bus: MemoryBus) -> None:
+    context, asked = seen(await bus.last_seq()), ReportCampaign(campaign_id=ID, day=NOON.date().isoformat())
+    [line] = await ask(bus, REPORT_CAMPAIGN, asked, context)
+    assert (line["attempts"], line["contacts"], line["abandoned"], line["busy"], line["in_progress"]) == (4, 1, 1, 1, 1)
+    found = await ask(bus, PAST_CAMPAIGN, GetCampaign(campaign_id=ID), context)
+    assert line["contacts"] == found.answered - found.abandoned == 1
 
 
 async def test_an_outcome_that_there_is_not_is_refused(bus: MemoryBus) -> None:

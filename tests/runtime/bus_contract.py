@@ -21,6 +21,7 @@ from actors.runtime.bus import (
     RequestTimeout,
     Size,
 )
+from actors.runtime.context import FRESH_HEADER
 from actors.runtime.repeats import AT_ONCE, SHARE
 
 SCOPE = "ottb.v1.evt.call.c1.*"
@@ -109,6 +110,21 @@ class BusContract:
         await asyncio.sleep(0.05)
         got = await bus.request("ottb.v1.qry.slow.x", b"it is ", {"who": "me"}, timeout=5, again=0.1)
         assert got.data == b"second" and heard == [b"it is me"] * 2
+
+    async def test_what_is_asked_again_is_not_fresh_any_more(self, bus: Bus, other: Bus) -> None:
+        heard = list[str | None]()
+
+        async def answer_the_second(message: Message) -> None:
+            assert message.headers["who"] == "me"
+            heard.append(message.headers.get(FRESH_HEADER))
+            if len(heard) == 2:
+                assert message.reply is not None
+                await message.reply(b"", {})
+
+        await other.subscribe("ottb.v1.cmd.slow.*", answer_the_second)
+        await asyncio.sleep(0.05)
+        await bus.request("ottb.v1.cmd.slow.x", b"", {FRESH_HEADER: "1", "who": "me"}, timeout=5, again=0.1)
+        assert heard == ["1", None]
 
     async def test_what_is_asked_again_is_sent_twice_at_most(self, bus: Bus, other: Bus) -> None:
         heard = list[str]()

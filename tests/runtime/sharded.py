@@ -72,12 +72,22 @@ class Closed(Struct, frozen=True, kw_only=True):
     counter: str
 
 
+class Dropped(Struct, frozen=True, kw_only=True):
+    """It counts no more, for another reason."""
+
+    counter: str
+
+
 COUNT = Rpc("ottb.v1.cmd.counter.{counter}.count", Count, Counted)
 CLOSE = Rpc("ottb.v1.cmd.counter.{counter}.close", Count, Counted)
+DROP = Rpc("ottb.v1.cmd.counter.{counter}.drop", Count, Counted)
 COUNT_ON_SHARD = Rpc("ottb.v1.cmd.shard.{shard}.count", CountOnShard, Counted, timeout=20.0)
 ACTIVATED = Topic("ottb.v1.evt.counter.{counter}.activated", Activated)
 COUNTED = Topic("ottb.v1.evt.counter.{counter}.counted", Counted)
 CLOSED = Topic("ottb.v1.evt.counter.{counter}.closed", Closed)
+DROPPED = Topic("ottb.v1.evt.counter.{counter}.dropped", Dropped)
+
+CounterEvent = Activated | Counted | Closed | Dropped
 
 
 class Counter(Struct, frozen=True):
@@ -93,12 +103,12 @@ class Act(Effect, frozen=True, kw_only=True):
 Acted = Callable[["CounterActor"], None]
 
 
-class CounterActor(Actor[Counter, Activated | Counted | Closed, None, TimerFired]):
+class CounterActor(Actor[Counter, CounterEvent, None, TimerFired]):
     """A counter. `acted` is told whenever it does something outside."""
 
     kind = "counter"
     state_type = Counter
-    topics = (ACTIVATED, COUNTED, CLOSED)
+    topics = (ACTIVATED, COUNTED, CLOSED, DROPPED)
 
     def __init__(self, *, id: str, host: Host, acted: Acted) -> None:
         super().__init__(id=id, host=host)
@@ -106,7 +116,7 @@ class CounterActor(Actor[Counter, Activated | Counted | Closed, None, TimerFired
         self.shut_out_at = 0
 
     @staticmethod
-    def evolve(state: Counter | None, event: Activated | Counted | Closed, /) -> Counter:
+    def evolve(state: Counter | None, event: CounterEvent, /) -> Counter:
         counted = (state or Counter()).number
         return Counter(counted + 1) if isinstance(event, Counted) else Counter(counted)  # what is read twice counts
 
@@ -131,10 +141,16 @@ class CounterActor(Actor[Counter, Activated | Counted | Closed, None, TimerFired
         return Outcome(decision=Decision(events=(event,), effects=(Act(),)), reply=event)
 
     def close(self, request: Count, context: Context) -> Outcome[Counted]:
-        reply = Counted(counter=self.id, number=(self.state or Counter()).number)
-        return Outcome(decision=Decision(events=(Closed(counter=self.id),)), reply=reply)
+        return self._over(Closed(counter=self.id))
 
-    commands = by_verb(command(COUNT, count), command(CLOSE, close))
+    def drop(self, request: Count, context: Context) -> Outcome[Counted]:
+        return self._over(Dropped(counter=self.id))
+
+    def _over(self, event: Closed | Dropped) -> Outcome[Counted]:
+        reply = Counted(counter=self.id, number=(self.state or Counter()).number)
+        return Outcome(decision=Decision(events=(event,)), reply=reply)
+
+    commands = by_verb(command(COUNT, count), command(CLOSE, close), command(DROP, drop))
 
 
 def counters(acted: Acted) -> Sharded:
@@ -151,7 +167,7 @@ def counters(acted: Acted) -> Sharded:
         host.add_maker(CounterActor.made_by(lambda id, host: CounterActor(id=id, host=host, acted=acted)))
         host.serve_beside(COUNT_ON_SHARD, count)
 
-    return Sharded(actor=CounterActor, prepare=prepare, over=CLOSED)
+    return Sharded(actor=CounterActor, prepare=prepare, over=(CLOSED, DROPPED))
 
 
 async def no_step(life: "Life", name: str) -> None:

@@ -6,13 +6,16 @@ import statistics
 import msgspec
 import pytest
 
+from actors.call.actor import CallActor
 from actors.runtime import journalled
 from actors.runtime.context import Context
 from actors.runtime.ownership import BUCKET
 from actors.runtime.rendezvous import SHARDS, shard_of, shards_of
+from actors.runtime.shards import Sharded
 from actors.runtime.wire import ask
 from bus_schemas.errors import ErrorCode, Refusal
-from tests.runtime.sharded import CLOSE, Count, Life, Site, play, simulated
+from bus_schemas.note import NOTE_ADDED
+from tests.runtime.sharded import CLOSE, DROP, Count, CounterActor, Life, Site, play, simulated
 
 COUNTERS = [f"c{number}" for number in range(40)]
 AT_ONCE_S, DEATH_S = 1.0, 5.0  # what is promised of who leaves in good order, and of who dies
@@ -176,13 +179,13 @@ async def test_what_is_over_is_not_restored_and_comes_when_asked_for(site: Site)
     first = site.start("a")
     await site.until_right("a")
     await count_all(site, "one")
-    context = Context(command_id="over", user="op")
-    await ask(site.asker, CLOSE, Count(counter="c1"), context)
+    for counter, rpc in (("c1", CLOSE), ("c2", DROP)):
+        await ask(site.asker, rpc, Count(counter=counter), Context(command_id="over", user="op"))
     await site.leave(first)
     again = site.start("a")
     await site.until_right("a")
-    assert actors_of(again) == set(COUNTERS) - {"c1"}
-    assert await site.count("c1", "more") == 2
+    assert actors_of(again) == set(COUNTERS) - {"c1", "c2"}
+    assert await site.count("c1", "more") == await site.count("c2", "more") == 2
 
 
 def actors_of(life: Life) -> set[str]:
@@ -204,7 +207,8 @@ async def test_the_journal_is_asked_once_for_all_shards(site: Site) -> None:
     site.step = step
     site.start("a")
     await site.until_right("a")
-    assert len([name for name in asked if name.startswith("before ids ottb.v1.evt.counter")]) == 2  # there, and over
+    names = [name for name in asked if name.startswith("before ids ottb.v1.evt.counter")]
+    assert len(names) == 3  # those that are on record, and each way to be over
     assert len([name for name in asked if name.startswith("before replay")]) == len(COUNTERS)
 
 
@@ -351,3 +355,10 @@ async def test_when_all_have_left_nothing_is_left(site: Site) -> None:
         await site.leave(life)
     await asyncio.sleep(1.0)
     assert not site.left_over()
+
+
+def test_a_kind_that_would_not_be_found_on_record_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"call: ottb\.v1\.evt\.call\.\{line\}\.\{call_id\}\.\w+ would not"):
+        Sharded(actor=CallActor, prepare=lambda host: None)
+    with pytest.raises(TypeError, match=r"counter: ottb\.v1\.evt\.note\."):
+        Sharded(actor=CounterActor, prepare=lambda host: None, over=(NOTE_ADDED,))

@@ -39,8 +39,8 @@ def test_a_kind_is_its_own_files_and_six_entries(tmp_path: Path) -> None:
         ("pytest", "tests/stories/test_reminders.py", "tests/test_architecture.py", "tests/gateway/test_documents.py",
          "tests/stories/test_matrix.py::test_a_role_opens_its_own_routes_and_no_other[operator]",
          "tests/ledger/test_fresh.py::test_any_way_of_folding_one_kind_gives_the_same_tables[ReminderAnswers]",
-         "tests/test_states.py", "tests/test_promises.py", "tests/gateway/test_plain_words.py",
-         "tests/console/test_contract.py",
+         "tests/test_states.py", "tests/point/test_feeds.py", "tests/test_promises.py",
+         "tests/gateway/test_plain_words.py", "tests/console/test_contract.py",
          "-q", "-p", "no:cacheprovider", "-p", "no:xdist"),
     ):  # fmt: skip
         done = subprocess.run([sys.executable, "-m", *command], cwd=copy, capture_output=True, text=True, check=False)
@@ -48,8 +48,9 @@ def test_a_kind_is_its_own_files_and_six_entries(tmp_path: Path) -> None:
 
 
 def _generate(copy: Path) -> None:
-    """`make states` and `make types`."""
+    """`make states`, `make feeds` and `make types`."""
     (copy / "docs" / "states.md").write_bytes(_printed(copy, sys.executable, "-m", "tests.support.states"))
+    _printed(copy, sys.executable, "-m", "tests.support.feeds")
     contract = copy / "console" / "contract"
     openapi = _printed(copy, sys.executable, "-m", "gateway.openapi")
     command = (str(contract / "node_modules" / ".bin" / "openapi-typescript"), "--output", "generated.d.ts")

@@ -11,6 +11,7 @@ import pytest
 from tests.support.depth import DEPTH, examples
 from tests.support.site import Client, Site, running_site
 
+pytestmark = pytest.mark.sites
 EXAMPLES = str(examples(5))  # of each operation, beside those that follow from its schema
 # Every value at the edge of every field is two thirds of the work: CI and `make test-all` do that.
 PHASES = "examples,coverage,fuzzing,stateful" if DEPTH >= 1 else "examples,fuzzing,stateful"
@@ -28,7 +29,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield running
 
 
-@pytest.mark.first
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("role", ["admin", "operator"])
 async def test_no_answer_is_undocumented(site: Site, role: str, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from cli.site.secrets import secrets_of
 from cli.site.supervisor import Supervisor, python
 from tests.support.site import ROOT, Client, Site, running_site, until
 
+pytestmark = pytest.mark.sites
 PAGE = (ROOT / "docs" / "operations.md").read_text()
 SECTION = PAGE.partition("### Hosts that show each other certificates\n")[2].partition("\n## ")[0]
 MAKE, FIRST, SECOND = re.findall(r"```sh\n(.*?)```", SECTION, re.DOTALL)

@@ -8,8 +8,11 @@ import sys
 from pathlib import Path
 from shlex import quote
 
+import pytest
+
 from tests.support.site import Site, running_site
 
+pytestmark = pytest.mark.sites
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("campaigns.md", "imports.md", "do-not-call.md", "operators.md")
 SECONDS = 120.0

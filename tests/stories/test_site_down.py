@@ -5,9 +5,11 @@ import time
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from tests.support.site import Client, running_site
 
+pytestmark = pytest.mark.sites
 ME = "/api/operators/me"
 DOWN = 20.0  # seconds: longer than what counts as a restart
 

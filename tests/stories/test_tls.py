@@ -25,6 +25,8 @@ from cli.site.secrets import secrets_of
 from tests.support.certificates import Authority
 from tests.support.site import ROOT, Client, Site, running_site, until
 
+pytestmark = pytest.mark.sites
+
 
 class Secured:
     """A site with TLS, and what its certificates are made of."""

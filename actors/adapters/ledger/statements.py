@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from itertools import chain
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import msgspec
@@ -15,7 +15,9 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from actors.ledger.model import Projection
 from actors.ledger.words import WordIndex
 
-AT_ONCE = 50  # rows that one statement of SQLite adds: between two statements another thread takes the interpreter
+# Rows of a list that one statement of SQLite adds: between two statements another thread takes the interpreter, for
+# longer than a large statement costs more than small ones.
+AT_ONCE = 50
 HASHED = 8_000_000  # bytes of an index of words that are in memory before they are written
 
 
@@ -42,12 +44,16 @@ class Statements:
         insert = sqlite.insert(table) if dialect.name == "sqlite" else postgresql.insert(table)
         inserted = insert.values(_bound(names))
         self.insert = text(inserted.on_conflict_do_nothing() if self.adds_only else inserted)
-        self._insert_many = _many(self.insert, len(names)) if dialect.name == "sqlite" else None
+        listed = projection.listed and dialect.name == "sqlite"
+        self._insert_many = _many(self.insert, len(names)) if listed else None
         known = primary == sa.bindparam("_primary")
         self.delete = text(sa.delete(table).where(known))
-        self.update = ""
-        if changing:
-            self.update = text(sa.update(table).where(known).values(_bound(changing)))
+        # SQLite takes a row out of the index of each column that is set and puts it in again, changed or not.
+        indexed = {column.name for index in table.indexes for column in index.columns}.intersection(changing)
+        resting = [name for name in changing if name not in indexed]
+        self._update = text(sa.update(table).where(known).values(_bound(changing))) if changing else ""
+        self._update_resting = text(sa.update(table).where(known).values(_bound(resting))) if resting else ""
+        self._indexed = attrgetter(*indexed) if indexed and resting else None
         self._words = None
         if projection.sought is not None and dialect.name == "sqlite":
             assert set(projection.sought.columns) <= projection.once and not self.adds_only
@@ -55,9 +61,10 @@ class Statements:
             self.make += self._words.make
         self._primary = names.index(primary.name)
         self._changed = itemgetter(*(names.index(name) for name in (*changing, primary.name)))
+        self._resting = itemgetter(*(names.index(name) for name in (*resting, primary.name)))
 
     def inserts(self, rows: list[tuple[Any, ...]]) -> list[tuple[str, list[tuple[Any, ...]]]]:
-        """What adds these rows, which `values_of` has made: statements, each with the values of its runs."""
+        """What adds these rows, as tuples: statements, each with the values of its runs."""
         if self._words is not None:
             return [*self._inserts(rows), (self._words.insert, list(map(self._words.of, rows)))]
         return self._inserts(rows)
@@ -76,12 +83,18 @@ class Statements:
             found.append((self._words.delete, list(map(self._words.of, rows))))
         return found
 
-    def values_of(self, row: Any) -> tuple[Any, ...]:
-        return astuple(row)
-
-    def to_update(self, row: Any) -> tuple[Any, ...]:
-        changed: tuple[Any, ...] = self._changed(astuple(row))
-        return changed
+    def updates(self, rows: list[tuple[Any, Any]]) -> list[tuple[str, list[tuple[Any, ...]]]]:
+        """What changes rows: each as it is there, and as it is to be."""
+        if self._indexed is None:
+            return [(self._update, [self._changed(astuple(row)) for _, row in rows])]
+        changed: list[tuple[Any, ...]] = []
+        resting: list[tuple[Any, ...]] = []
+        for was, row in rows:
+            if self._indexed(was) == self._indexed(row):
+                resting.append(self._resting(astuple(row)))
+            else:
+                changed.append(self._changed(astuple(row)))
+        return [(self._update, changed), (self._update_resting, resting)]
 
 
 class Words:

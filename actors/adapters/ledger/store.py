@@ -17,6 +17,7 @@ from zlib import crc32
 import msgspec
 import sqlalchemy as sa
 import structlog
+from msgspec.structs import astuple
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from actors.adapters.ledger.statements import statements_of, text_of
@@ -228,15 +229,17 @@ class SqlStore(ABC):
         """Fold the parts into the rows of one projection: what has to be written for it."""
         statements, fold = self._statements[place], self._projections[place].fold
         if statements.adds_only:
-            return statements.inserts([statements.values_of(fold(None, part, seq)) for _, part, seq in parts])
+            added = (fold(None, part, seq) for _, part, seq in parts)
+            return statements.inserts([astuple(row) for row in added if row is not None])
         rows = self._rows(db, place, {key for key, _, _ in parts})
         before: dict[Any, Any] = {}  # of the rows that change
         remade = set()  # that were gone in between: another row by then, also in what never changes of one
         for key, part, seq in parts:
-            row = rows.get(key)
+            row = rows[key]
             after = fold(row, part, seq)
             if after is not row:
-                before.setdefault(key, row)
+                if key not in before:
+                    before[key] = row
                 rows[key] = after
                 if after is None:
                     remade.add(key)
@@ -245,14 +248,14 @@ class SqlStore(ABC):
             row = rows[key]
             if was is None:
                 if row is not None:
-                    inserts.append(statements.values_of(row))
+                    inserts.append(astuple(row))
             elif row is None or key in remade:
-                deletes.append(statements.values_of(was))
+                deletes.append(astuple(was))
                 if row is not None:
-                    inserts.append(statements.values_of(row))
+                    inserts.append(astuple(row))
             elif row is not was:
-                updates.append(statements.to_update(row))
-        return [*statements.deletes(deletes), *statements.inserts(inserts), (statements.update, updates)]
+                updates.append((was, row))
+        return [*statements.deletes(deletes), *statements.inserts(inserts), *statements.updates(updates)]
 
     def _rows(self, db: sa.Connection, place: int, keys: set[Any]) -> dict[Any, Any]:
         """The rows of these keys, and perhaps others; None where there is none."""

@@ -1,0 +1,174 @@
+"""What operators are told who look at leads before they are dialled: whether a line of theirs can call them, and what
+became of those that somebody has skipped."""
+
+import asyncio
+
+import pytest
+
+from actors.campaign import machine, previewing
+from actors.campaign.previews import SKIPPED_FOR, Previews, Shown, Skipped
+from bus_schemas.campaign import EXPLAIN_LEAD, Mode
+from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.lead import ExplainLead, LeadStanding, LeadStatus
+from bus_schemas.preview import (
+    BEGIN_PREVIEWED,
+    PREVIEW_LEAD,
+    SKIP_PREVIEWED,
+    BeginPreviewed,
+    LeadPreview,
+    PreviewLead,
+    SkipPreviewed,
+)
+from tests.attacks.test_previews import Previewed
+from tests.campaign.crowd import OWNERS, Crowd, owned
+from tests.campaign.test_team import LONG, TALKS, TEAM, numbers
+from tests.campaign.test_trunk_carriage import polish
+from tests.campaign.world import Campaigns, play
+
+PREVIEW = {**TEAM, "mode": Mode.PREVIEW}
+
+
+async def looking(site: Campaigns, *users: str, leads: list[str]) -> tuple[Crowd, LeadPreview]:
+    """Operators are ready for a campaign in preview mode, and the first looks at a lead."""
+    crowd = Crowd(site)
+    await crowd.all_ready(*users)
+    await site.create("c1", **PREVIEW)
+    await site.run("c1", leads)
+    return crowd, await next_of(crowd, users[0])
+
+
+async def next_of(crowd: Crowd, user: str) -> LeadPreview:
+    found: LeadPreview = await crowd.ask(user, PREVIEW_LEAD, PreviewLead(campaign_id="c1"))
+    return found
+
+
+async def begin(crowd: Crowd, user: str, lead: str) -> LeadPreview:
+    found: LeadPreview = await crowd.ask(user, BEGIN_PREVIEWED, BeginPreviewed(campaign_id="c1", lead=lead))
+    return found
+
+
+async def skip(crowd: Crowd, user: str, lead: str) -> None:
+    await crowd.ask(user, SKIP_PREVIEWED, SkipPreviewed(campaign_id="c1", lead=lead))
+
+
+async def refused(crowd: Crowd, user: str, lead: str) -> Refusal:
+    with pytest.raises(Refusal) as found:
+        await begin(crowd, user, lead)
+    return found.value
+
+
+def test_who_begins_a_lead_without_a_line_is_told_why() -> None:
+    async def story(site: Campaigns) -> None:
+        crowd, shown = await looking(site, "ann", leads=numbers(2, TALKS))
+        site.world.phone(1).unplug()
+        await asyncio.sleep(15.0)
+        told = await refused(crowd, "ann", shown.lead)
+        assert told.code is ErrorCode.CONFLICT and "cannot be reached" in told.message
+        assert (told.details or {})["lack"] == "slots_down"
+        again = await next_of(crowd, "ann")
+        assert again.lead == shown.lead and not again.begun and again.waits is None
+        assert not site.dials()
+
+    play(story, change=owned(*OWNERS))
+
+
+def test_whose_line_may_not_call_there_is_told_so() -> None:
+    async def story(site: Campaigns) -> None:
+        crowd, shown = await looking(site, "ann", leads=[polish(0, TALKS)])
+        told = await refused(crowd, "ann", shown.lead)
+        assert (told.details or {})["lack"] in ("country", "operator_not_ready") and "PL" in told.message
+
+    play(story, change=owned(*OWNERS))
+
+
+def test_who_has_no_line_at_all_is_told_so() -> None:
+    async def story(site: Campaigns) -> None:
+        crowd, shown = await looking(site, "cid", leads=numbers(1, TALKS))
+        told = await refused(crowd, "cid", shown.lead)
+        assert (told.details or {})["lack"] == "no_line"
+
+    play(story, change=owned((1, "ann"), (2, "bob")))
+
+
+def test_on_a_busy_line_it_waits_and_says_so() -> None:
+    async def story(site: Campaigns) -> None:
+        crowd, shown = await looking(site, "ann", leads=numbers(2, TALKS))
+        site.world.phone(1).ring("+380441112233")
+        await asyncio.sleep(3.0)
+        begun = await begin(crowd, "ann", shown.lead)
+        assert begun.begun and begun.waits == "all slots that it may use are busy"
+        assert (await next_of(crowd, "ann")).waits == begun.waits and not site.dials()
+
+    play(story, change=owned(*OWNERS))
+
+
+def test_a_lead_is_begun_on_an_idle_line_and_waits_for_nothing() -> None:
+    async def story(site: Campaigns) -> None:
+        crowd, shown = await looking(site, "ann", leads=numbers(2, LONG))
+        for _ in range(2):
+            begun = await begin(crowd, "ann", shown.lead)
+            assert begun.begun and begun.waits is None
+            await asyncio.sleep(2.0)
+        await crowd.on_a_call("ann")
+        assert sum(site.dials().values()) == 1
+
+    play(story, change=owned(*OWNERS))
+
+
+def test_what_a_rule_has_come_to_forbid_is_not_begun() -> None:
+    played = Previewed(leads=2)
+    lead = played.shown("ann")
+    assert played.selection is not None
+    place = played.selection.place_of(played.state, lead)
+    played.do(machine.mark, place, LeadStatus.DONE)
+    with pytest.raises(Refusal, match="may not be called any more"):
+        previewing.begin(played.asked("ann"), lead)
+    assert played.shown("ann") != lead
+
+
+async def explained(crowd: Crowd, lead: str) -> LeadStanding:
+    found: LeadStanding = await crowd.site.until_done(EXPLAIN_LEAD, ExplainLead(campaign_id="c1", lead=lead))
+    return found
+
+
+def test_a_skipped_lead_is_explained_by_who_skipped_it_and_comes_again() -> None:
+    async def story(site: Campaigns) -> None:
+        crowd, shown = await looking(site, "ann", "bob", leads=numbers(2, TALKS))
+        await skip(crowd, "ann", shown.lead)
+        groups = {one.reason: one for one in (await site.explain("c1")).reasons}
+        assert {reason: one.leads for reason, one in groups.items()} == {"operators_decide": 1, "skipped": 1}
+        assert "ann has skipped it" in groups["skipped"].words and groups["skipped"].until is not None
+        one = await explained(crowd, shown.lead)
+        assert (one.reason, one.until) == ("skipped", groups["skipped"].until) and "comes again" in one.words
+        other = await next_of(crowd, "bob")
+        assert other.lead != shown.lead
+        await asyncio.sleep(SKIPPED_FOR)
+        assert (await explained(crowd, shown.lead)).reason == "operators_decide"
+        await crowd.all_ready("ann", "bob")
+        await asyncio.sleep(1.0)
+        assert {(await next_of(crowd, user)).lead for user in ("ann", "bob")} == {shown.lead, other.lead}
+
+    play(story, change=owned(*OWNERS))
+
+
+def test_a_skipped_lead_is_nobodys_also_after_a_pause() -> None:
+    played = Previewed(leads=2)
+    lead = played.shown("ann")
+    previewing.skip(played.asked("ann"), lead)
+    played.do(machine.pause)
+    played.do(machine.resume)
+    assert played.shown("ann") != lead
+    with pytest.raises(Refusal, match="No lead may be called now"):
+        played.shown("ben")
+    played.later(seconds=SKIPPED_FOR)
+    assert played.shown("ben") is not None
+
+
+def test_skips_that_are_over_are_not_kept() -> None:
+    previews = Previews()
+    for place in range(100):
+        now = 10.0 * place
+        previews.show("ann", Shown(place=place, lead=f"l{place}", number="", until=now + 1))
+        previews.skip("ann", now, Skipped(by="ann", until=now + SKIPPED_FOR))
+    assert previews.skipped(99, 990.0) is not None and previews.skipped(0, 990.0) is None
+    assert len(previews.kept_from("", 0.0)) == SKIPPED_FOR // 10
