@@ -8,6 +8,7 @@ import pytest
 
 from actors.webhook.signature import verify
 from tests.stories.conftest import MORE, SLOTS
+from tests.support.js_client import JsClient
 from tests.support.receiver import Got, Receiver, moved, ok, slow
 from tests.support.site import Client, Site, running_site, until
 
@@ -244,3 +245,21 @@ async def test_a_ping_and_another_secret(boss: User, receiver: Receiver) -> None
     receiver.answers["/ping"] = ok(418, "teapot")
     came = (await boss.ask("POST", f"{one}/test", {}))[1]
     assert not came["delivered"] and came["code"] == 418 and came["response"] == "teapot"
+
+
+async def test_what_becomes_of_a_webhook_is_told_live(hooked: Site, boss: User, receiver: Receiver) -> None:
+    made = await boss.make(receiver.url("/live"), "call.ended")
+    beside = await boss.make(receiver.url("/beside"), "call.ended")
+    one = f"/{made['webhook']}"
+    async with JsClient(hooked.url("workspace", ""), boss.client.token) as socket:
+        await socket.expect(lambda heard: heard.get("connected"))
+        assert (await socket.ask("subscribe:webhooks", {"webhook": made["webhook"]}))["error"] is False
+        await boss.ask("PATCH", f"/{beside['webhook']}", {"enabled": False})
+        await boss.ask("PATCH", one, {"description": "CRM"})
+        await boss.ask("PATCH", one, {"enabled": False})
+        await boss.ask("PATCH", one, {"enabled": True})
+        await boss.ask("DELETE", one)
+        await socket.expect(lambda heard: heard.get("payload", {}).get("data", {}).get("change") == "deleted")
+        told = [update["data"] for update in socket.events("webhook.update")]
+    assert [one["change"] for one in told] == ["changed", "disabled", "enabled", "deleted"]
+    assert {one["webhook"] for one in told} == {made["webhook"]} and made["secret"] not in str(told)
