@@ -33,6 +33,8 @@ from actors.slot.start import start as start_slots
 from actors.trunk.pbx import Pbx
 from actors.trunk.start import joining
 from actors.trunk.start import start as start_trunks
+from actors.webhook.sender import Sender
+from actors.webhook.start import start as start_webhooks
 
 SETTINGS_EVERY = 5.0  # seconds
 
@@ -50,9 +52,11 @@ async def running(
     lost: asyncio.Event,
     problems: Callable[[], Iterable[Problem]] = list,
     reader: Reader | None = None,
+    sender: Sender | None = None,
 ) -> AsyncIterator[Host]:
     """The host with everything that runs in it, started in order and stopped in reverse. `problems`: what is wrong in
-    the same process beside its actors. `reader`: of lists; None: this process."""
+    the same process beside its actors. `reader`: of lists; None: this process. `sender`: to receivers of
+    webhooks; None: this site has none."""
     async with AsyncExitStack() as stack:
         process = Parts(bus=bus, clock=clock, ids=ids)
         parts = await start_host(process, stack, settings=settings, on_lost=lost.set, problems=problems)
@@ -81,6 +85,8 @@ async def running(
         await start_notes(parts, stack)
         await start_imports(parts, stack, settings=settings.imports, rules=rules, reader=reader)
         await start_log(parts, stack)
+        if sender is not None:
+            await start_webhooks(parts, stack, settings=settings.webhooks, sender=sender)
         await serve(parts, stack)
         yield parts.host
 

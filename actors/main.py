@@ -24,6 +24,7 @@ from actors.adapters.adb_place import place_of
 from actors.adapters.adb_tracker import DeviceTracker
 from actors.adapters.asterisk import Asterisk
 from actors.adapters.host_lock import HostLock
+from actors.adapters.http_sender import HttpSender
 from actors.adapters.ledger.postgresql import PostgresLedger, log_schema_of, schema_of
 from actors.adapters.ledger.sqlite import SqliteLedger
 from actors.adapters.list_reader import Apart
@@ -125,6 +126,11 @@ async def start_actors(
         pbxs[name] = Asterisk(name, ami, prefix=f"ottb-{settings.host}-{secrets.token_hex(4)}")
         pbxs[name].start()
         stack.push_async_callback(pbxs[name].stop)
+    hooks = settings.webhooks
+    sender = HttpSender(
+        allowed=hooks.allowed, http=hooks.http, connect=hooks.connect_seconds, whole=hooks.seconds
+    )
+    stack.push_async_callback(sender.close)
     host = running(
         settings,
         bus=parts.bus,
@@ -136,6 +142,7 @@ async def start_actors(
         lost=lost,
         problems=problems,
         reader=Apart(),
+        sender=sender,
     )
     return await stack.enter_async_context(host)
 

@@ -31,6 +31,7 @@ from actors.slot.settings import Adb, Hub, UsbPath, misplaced, not_hubs, overlap
 from actors.slot.usb_tree import as_in_tree
 from actors.telephony.numbers import NotANumber, caller_id, not_a_country
 from actors.trunk.settings import Ami
+from actors.webhook.settings import Webhooks
 from bus_schemas.fields import HostName, plainly
 from bus_schemas.slot import SlotConfig
 from bus_schemas.trunk import TrunkConfig
@@ -106,6 +107,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     campaigns: Campaigns = Campaigns()
     operators: Operators = Operators()
     imports: Imports = Imports()
+    webhooks: Webhooks = Webhooks()
     sandbox: Sandbox = Sandbox()
     auth: Auth = Auth()
     bus_login: BusLogin = BusLogin()
@@ -213,6 +215,7 @@ def _tidy_caller_ids(values: dict[str, Any]) -> None:
 def _mistakes(settings: Settings, slots: Iterable[SlotConfig]) -> Iterator[str]:
     """What is wrong with values that have the right form, each with its place. `slots`: with those of a sandbox."""
     yield from settings.dial.mistakes()
+    yield from settings.webhooks.mistakes()
     hubs = settings.hub_map
     yield from overlapping(hubs)
     yield from misplaced(settings.slots, hubs, settings.host)

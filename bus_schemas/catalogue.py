@@ -27,6 +27,7 @@ from bus_schemas import (
     slot,
     trunk,
     user,
+    webhook,
 )
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.kinds import Kind
@@ -36,6 +37,7 @@ from bus_schemas.rights import rights
 FILES: tuple[ModuleType, ...] = (
     audit, call, campaign, campaign_outlook, campaign_telemetry, crm, dashboard, do_not_call, gateway, host, imports,
     introspection, lead, link, log, note, operator, preview, slot, trunk, user,
+    webhook,
 )  # fmt: skip
 
 Line = TypeVar("Line")

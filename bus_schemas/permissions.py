@@ -61,6 +61,9 @@ class Action(StrEnum):
     NOTE_VIEW = "note.view"
     NOTE_VIEW_ANY = "note.view_any"  # also those of others' calls and leads
     NOTE_WRITE = "note.write"
+    WEBHOOK_VIEW = "webhook.view"
+    WEBHOOK_VIEW_ANY = "webhook.view_any"  # also those of others, to switch them off and delete them
+    WEBHOOK_MANAGE = "webhook.manage"  # have events posted to addresses
     DASHBOARD_VIEW = "dashboard.view"
     USER_VIEW = "user.view"
     USER_EDIT = "user.edit"
@@ -80,7 +83,7 @@ MODULES: Mapping[str, Mapping[str, frozenset[Action]]] = {
         "write": frozenset({A.CALL_START, A.CALL_END, A.SLOT_RESTART, A.OPERATOR_SET, A.CALL_DISPOSITION}),
         "read_all": frozenset({
             A.SLOT_VIEW_ANY, A.CALL_VIEW_ANY, A.CAMPAIGN_VIEW_ANY, A.OPERATOR_VIEW_ANY, A.DO_NOT_CALL_VIEW,
-            A.NOTE_VIEW_ANY, A.LEAD_VIEW_ANY,
+            A.NOTE_VIEW_ANY, A.LEAD_VIEW_ANY, A.WEBHOOK_VIEW_ANY,
         }),
         "supervise": frozenset({A.CALL_END_ANY, A.SLOT_USE_ANY, A.OPERATOR_SUPERVISE, A.DO_NOT_CALL_EDIT}),
         "listen": frozenset({A.CALL_RECORDING}),
@@ -96,10 +99,13 @@ MODULES: Mapping[str, Mapping[str, frozenset[Action]]] = {
         "run": frozenset({A.PIPELINE_RUN}),
     },
     "WORKSPACE": {
-        "view": frozenset({A.CALL_VIEW, A.SLOT_VIEW, A.NOTE_VIEW, A.LEAD_VIEW, A.DASHBOARD_VIEW, A.OPERATOR_VIEW}),
+        "view": frozenset({
+            A.CALL_VIEW, A.SLOT_VIEW, A.NOTE_VIEW, A.LEAD_VIEW, A.DASHBOARD_VIEW, A.OPERATOR_VIEW, A.WEBHOOK_VIEW
+        }),
         "call": frozenset({A.CALL_START, A.CALL_END, A.OPERATOR_SET, A.CALL_DISPOSITION}),
         "note": frozenset({A.NOTE_WRITE}),
         "lead": frozenset({A.LEAD_EDIT}),
+        "webhook": frozenset({A.WEBHOOK_VIEW, A.WEBHOOK_MANAGE}),
     },
     "POINT": {
         "read": frozenset({A.USER_VIEW, A.ROLE_VIEW}),
@@ -117,14 +123,14 @@ BUILT_IN_ROLES: Mapping[str, Permissions] = {
     "supervisor": {
         "OTTB": ("read", "read_all", "write", "supervise", "listen", "campaign"),
         "DCI": ("read", "read_all", "write"),
-        "WORKSPACE": ("view", "call", "note", "lead"),
+        "WORKSPACE": ("view", "call", "note", "lead", "webhook"),
         "POINT": ("read", "token"),
     },
     "operator": {"OTTB": ("read",), "DCI": ("read", "write", "run"), "WORKSPACE": ("view", "call", "note", "lead")},
     "devops": {
         "OTTB": ("read", "slot.view_any", "write", "maintain", "shell", "metrics"),
         "DCI": ("read", "read_all", "write", "run"),
-        "WORKSPACE": ("view",),
+        "WORKSPACE": ("view", "webhook"),
         "POINT": ("token", "introspect"),
     },
     "auditor": {

@@ -352,6 +352,27 @@ def stop(config: Path | None, user: str, hangup: bool, id: str) -> None:
     click.echo(f"{id}: {stopped['status']}, {stopped['in_progress']} calls in progress")
 
 
+@main.group()
+def webhook() -> None:
+    """Webhooks: what happens, posted to an address."""
+
+
+@webhook.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=9099, show_default=True)
+@click.option("--status", type=click.IntRange(200, 599), default=204, show_default=True, help="What it answers.")
+def listen(port: int, status: int) -> None:
+    """Receive webhooks on this machine and print them, each with `ok` where it is signed.
+
+    OTTB_WEBHOOK_SECRET is the secret that was shown when the webhook was made; without it nothing is verified (`?`).
+    """
+    from aiohttp import web
+
+    from cli.webhook import receiver
+
+    app = receiver(os.environ.get("OTTB_WEBHOOK_SECRET") or None, status, click.echo)
+    web.run_app(app, host="127.0.0.1", port=port, print=None, access_log=None)
+
+
 @main.command()
 def version() -> None:
     """Print the version."""

@@ -36,6 +36,7 @@ FOLDERS = {
     "operator": {"runtime", "telephony"},
     "imports": {"runtime", "telephony", "dialing", "leads"},
     "note": {"runtime"},
+    "webhook": {"runtime", "log"},
     "point": {"runtime"},
     "audit": {"runtime"},
     "log": {"runtime"},
@@ -58,6 +59,7 @@ PURE = [
     *(ROOT / f"actors/telephony/{name}.py" for name in ("line", "numbers", "orders", "reports", "zones")),
     *ROOT.glob("actors/leads/*.py"),
     ROOT / "actors/operator/days.py",
+    *(ROOT / f"actors/webhook/{name}.py" for name in ("addresses", "backoff", "queue", "signature")),
     *(ROOT / f"actors/campaign/{name}.py"
       for name in ("dry_run", "durations", "explain", "hours", "intake", "learning", "lookahead", "pacing", "places",
                    "played_team", "roster", "rulebook", "rules", "selection", "standing", "tally", "team_dry_run")),

@@ -48,6 +48,7 @@ BUCKETS: Mapping[str, Bucket] = {
     "OTTB_OWN": Bucket(0.0, MB // 2),
     "OTTB_SNAP": Bucket(0.0, 256 * MB),
     "OTTB_IDEM": Bucket(24 * 3600.0, 256 * MB),
+    "OTTB_HOOK": Bucket(0.0, 4 * MB, DiscardPolicy.NEW),  # secrets of webhooks
     "OTTB_FILE": Bucket(4 * 24 * 3600.0, 256 * MB, DiscardPolicy.NEW),  # none waits longer than three days
 }
 

@@ -14,6 +14,7 @@ from actors.ledger import (
     slot,
     timeline,
     trunk,
+    webhook,
 )
 
 READ_MODELS = (
@@ -25,6 +26,7 @@ READ_MODELS = (
     operator.READ_MODEL,
     imports.READ_MODEL,
     note.READ_MODEL,
+    webhook.READ_MODEL,
     all_leads.READ_MODEL,
     timeline.READ_MODEL,
     dashboard.READ_MODEL,

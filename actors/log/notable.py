@@ -13,6 +13,7 @@ from bus_schemas.errors import ErrorCode
 from bus_schemas.log import LONGEST_MESSAGE, LogEvent, Severity
 from bus_schemas.slot import SLOT_LINKED, SLOT_RESTARTING
 from bus_schemas.trunk import TRUNK_CHANGED
+from bus_schemas.webhook import WEBHOOK_DISABLED
 
 SERIES = 5  # refused logins alike in one minute after a first one
 LOGINS = ("POST /api/auth/login", "bus.login")  # as the audit calls them
@@ -53,6 +54,8 @@ W = When
 RESTARTS = Source(SLOT_RESTARTING, "status", ("slot", "by"))
 PHONES = Source(SLOT_LINKED, "status", ("slot", "status", "detail"))
 TRUNKS = Source(TRUNK_CHANGED, "state", ("trunk", "state", "reason"))
+OFF = "Webhook {webhook} of {user} is switched off: "
+HOOKS = Source(WEBHOOK_DISABLED, "reason", ("webhook", "user", "reason"))
 
 # fmt: off
 NOTABLE = (
@@ -64,6 +67,9 @@ NOTABLE = (
     Row(TRUNKS,   ("DOWN",),                   W.WORSE, "error",   "Trunk {trunk} is DOWN"),
     Row(TRUNKS,   ("WARN",),                   W.WORSE, "warning", "Trunk {trunk} is WARN"),
     Row(TRUNKS,   ("OK",),                     W.WELL,  "info",    "Trunk {trunk} is OK again"),
+    Row(HOOKS,    ("failing",),                W.EACH,  "warning", OFF + "for days nothing has arrived"),
+    Row(HOOKS,    ("gone",),                   W.EACH,  "warning", OFF + "its user or token is not let in any more"),
+    Row(HOOKS,    ("secret",),                 W.EACH,  "error",   OFF + "its secret is not there any more"),
 )
 # fmt: on
 TOPICS = (*dict.fromkeys(row.of.topic for row in NOTABLE), AUDIT_RECORDED)

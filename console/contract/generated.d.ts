@@ -1869,6 +1869,140 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Webhooks
+         * @description One's own webhooks (`webhook.view_any`: everybody's), oldest first.
+         */
+        get: operations["get_api_webhooks"];
+        put?: never;
+        /**
+         * Post events to an address
+         * @description Post these events to `url`, from now on; `since`: also what the journal has after this `seq`, as far as 50,000
+         *         entries back.
+         */
+        post: operations["post_api_webhooks"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/{webhook}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One webhook
+         * @description One webhook.
+         */
+        get: operations["get_api_webhooks_webhook"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a webhook
+         * @description Post nothing more. What waited is dropped.
+         */
+        delete: operations["delete_api_webhooks_webhook"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a webhook, or switch it on or off
+         * @description Change what is given. `enabled` true: it goes on with what happens from now on, or from `since` on. Whoever
+         *         changes it lends it their rights from then on.
+         */
+        patch: operations["patch_api_webhooks_webhook"];
+        trace?: never;
+    };
+    "/api/webhooks/{webhook}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post a ping
+         * @description Post a `webhook.ping` now, once, and tell what came of it.
+         */
+        post: operations["post_api_webhooks_webhook_test"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/{webhook}/secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give a webhook another secret
+         * @description Give it another secret. For `keep_seconds` the old one signs beside it.
+         */
+        post: operations["post_api_webhooks_webhook_secret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/{webhook}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The last deliveries of a webhook
+         * @description The last deliveries of a webhook, newest first.
+         */
+        get: operations["get_api_webhooks_webhook_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/{webhook}/deliveries/{n}/redeliver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send the event of a delivery once more
+         * @description Send the event of a delivery once more, behind all that wait of the same thing.
+         */
+        post: operations["post_api_webhooks_webhook_deliveries_n_redeliver"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/livez": {
         parameters: {
             query?: never;
@@ -2190,7 +2324,7 @@ export interface components {
          * @description What somebody may be allowed to do. Every route names one, or says that it needs none.
          * @enum {unknown}
          */
-        Action: "audit.view" | "call.disposition" | "call.end" | "call.end_any" | "call.recording" | "call.start" | "call.view" | "call.view_any" | "campaign.edit" | "campaign.export" | "campaign.import" | "campaign.run" | "campaign.view" | "campaign.view_any" | "dashboard.view" | "do_not_call.edit" | "do_not_call.view" | "lead.edit" | "lead.view" | "lead.view_any" | "log.view" | "log.view_any" | "log.write" | "metrics.view" | "monitor.view" | "note.view" | "note.view_any" | "note.write" | "operator.set" | "operator.supervise" | "operator.view" | "operator.view_any" | "pipeline.run" | "pipeline.view" | "role.edit" | "role.view" | "slot.configure" | "slot.reboot" | "slot.restart" | "slot.shell" | "slot.use_any" | "slot.view" | "slot.view_any" | "token.create" | "token.introspect" | "trunk.view" | "user.edit" | "user.view";
+        Action: "audit.view" | "call.disposition" | "call.end" | "call.end_any" | "call.recording" | "call.start" | "call.view" | "call.view_any" | "campaign.edit" | "campaign.export" | "campaign.import" | "campaign.run" | "campaign.view" | "campaign.view_any" | "dashboard.view" | "do_not_call.edit" | "do_not_call.view" | "lead.edit" | "lead.view" | "lead.view_any" | "log.view" | "log.view_any" | "log.write" | "metrics.view" | "monitor.view" | "note.view" | "note.view_any" | "note.write" | "operator.set" | "operator.supervise" | "operator.view" | "operator.view_any" | "pipeline.run" | "pipeline.view" | "role.edit" | "role.view" | "slot.configure" | "slot.reboot" | "slot.restart" | "slot.shell" | "slot.use_any" | "slot.view" | "slot.view_any" | "token.create" | "token.introspect" | "trunk.view" | "user.edit" | "user.view" | "webhook.manage" | "webhook.view" | "webhook.view_any";
         /**
          * ListUsers
          * @description Users by name. `cursor` continues where the last page ended.
@@ -5049,6 +5183,282 @@ export interface components {
             value: string;
         };
         /**
+         * CreateWebhook
+         * @description Post these events to `url`, from now on; `since`: also what the journal has after this `seq`, as far as 50,000
+         *         entries back.
+         */
+        CreateWebhook: {
+            /** @example https://example.com/ottb */
+            url: string;
+            events: string[];
+            /** @default {} */
+            filter: components["schemas"]["WebhookFilter"];
+            /**
+             * @default
+             * @example CRM
+             */
+            description: string;
+            /** @default null */
+            since: number | null;
+        };
+        /**
+         * WebhookFilter
+         * @description What is wanted of the events: those alone that have all these values. The fields are those of the rooms
+         *         (`subscribe:calls` with `slot`), and each must be one of all the kinds that are subscribed to.
+         */
+        WebhookFilter: {
+            /** @default null */
+            slot: number | null;
+            /** @default null */
+            user: string | null;
+            /** @default null */
+            call_id: string | null;
+            /** @default null */
+            trunk: string | null;
+            /** @default null */
+            campaign: string | null;
+            /** @default null */
+            campaign_id: string | null;
+            /** @default null */
+            lead: string | null;
+            /** @default null */
+            list: string | null;
+            /** @default null */
+            import_id: string | null;
+        };
+        /**
+         * NewWebhook
+         * @description A webhook, with the secret that signs what it posts: nobody is shown it again.
+         */
+        NewWebhook: {
+            /** @example wh_5k2a */
+            webhook: string;
+            /** @example op12 */
+            user: string;
+            url: string;
+            events: string[];
+            filter: components["schemas"]["WebhookFilter"];
+            description: string;
+            enabled: boolean;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            created: string;
+            /** @default null */
+            reason: components["schemas"]["DisabledReason"] | null;
+            /** @default null */
+            failing_since: string | null;
+            /** @default 0 */
+            waiting: number;
+            secret: string;
+        };
+        /**
+         * DisabledReason
+         * @description Why the platform has switched a webhook off. `failing`: nothing has arrived for days; `gone`: its user, or the
+         *         service token that it was made with, is not let in any more; `secret`: the secret that signs is not there any more:
+         *         make another one.
+         * @enum {unknown}
+         */
+        DisabledReason: "failing" | "gone" | "secret";
+        /**
+         * ListWebhooks
+         * @description One's own webhooks (`webhook.view_any`: everybody's), oldest first.
+         */
+        ListWebhooks: {
+            /** @default null */
+            user: string | null;
+            /** @default 100 */
+            limit: number;
+            /** @default null */
+            cursor: string | null;
+        };
+        /**
+         * WebhookView
+         * @description One webhook. `enabled` false: nothing is posted, and `reason` says why where nobody has switched it off.
+         *         `failing_since`: no delivery has arrived since then, and some have failed. `waiting`: deliveries that are not
+         *         over.
+         */
+        WebhookView: {
+            /** @example wh_5k2a */
+            webhook: string;
+            /** @example op12 */
+            user: string;
+            url: string;
+            events: string[];
+            filter: components["schemas"]["WebhookFilter"];
+            description: string;
+            enabled: boolean;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            created: string;
+            /** @default null */
+            reason: components["schemas"]["DisabledReason"] | null;
+            /** @default null */
+            failing_since: string | null;
+            /** @default 0 */
+            waiting: number;
+        };
+        /**
+         * GetWebhook
+         * @description One webhook.
+         */
+        GetWebhook: {
+            /** @example wh_5k2a */
+            webhook: string;
+        };
+        /**
+         * ChangeWebhook
+         * @description Change what is given. `enabled` true: it goes on with what happens from now on, or from `since` on. Whoever
+         *         changes it lends it their rights from then on.
+         */
+        ChangeWebhook: {
+            /** @example wh_5k2a */
+            webhook: string;
+            /** @default null */
+            url: string | null;
+            /** @default null */
+            events: string[] | null;
+            /** @default null */
+            filter: components["schemas"]["WebhookFilter"] | null;
+            /** @default null */
+            description: string | null;
+            /** @default null */
+            enabled: boolean | null;
+            /** @default null */
+            since: number | null;
+        };
+        /**
+         * DeleteWebhook
+         * @description Post nothing more. What waited is dropped.
+         */
+        DeleteWebhook: {
+            /** @example wh_5k2a */
+            webhook: string;
+        };
+        /**
+         * WebhookDeleted
+         * @description It posts nothing more.
+         */
+        WebhookDeleted: {
+            /** @example wh_5k2a */
+            webhook: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example op12 */
+            by: string;
+        };
+        /**
+         * PingWebhook
+         * @description Post a `webhook.ping` now, once, and tell what came of it.
+         */
+        PingWebhook: {
+            /** @example wh_5k2a */
+            webhook: string;
+        };
+        /**
+         * Tested
+         * @description What came of a ping. `code`: the receiver's status, null: there was no answer, and `error` says why.
+         *         `response`: the first 1,024 bytes of what it said, made harmless.
+         */
+        Tested: {
+            /** @example wh_5k2a */
+            webhook: string;
+            delivered: boolean;
+            code: number | null;
+            error: string | null;
+            response: string;
+            duration_ms: number;
+        };
+        /**
+         * RotateSecret
+         * @description Give it another secret. For `keep_seconds` the old one signs beside it.
+         */
+        RotateSecret: {
+            /** @example wh_5k2a */
+            webhook: string;
+            /** @default 86400 */
+            keep_seconds: number;
+        };
+        /**
+         * NewSecret
+         * @description The secret that signs from now on: nobody is shown it again. `old_until`: until when the old one signs beside.
+         */
+        NewSecret: {
+            /** @example wh_5k2a */
+            webhook: string;
+            secret: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            old_until: string;
+        };
+        /**
+         * ListDeliveries
+         * @description The last deliveries of a webhook, newest first.
+         */
+        ListDeliveries: {
+            /** @example wh_5k2a */
+            webhook: string;
+            /** @default null */
+            status: components["schemas"]["DeliveryStatus"] | null;
+            /** @default 100 */
+            limit: number;
+            /** @default null */
+            cursor: string | null;
+        };
+        /**
+         * DeliveryStatus
+         * @description How it is with a delivery. `retrying`: it has failed and is tried again; `failed`: it has been given up;
+         *         `withheld`: when it was to be sent, its user might not see it any more.
+         * @enum {unknown}
+         */
+        DeliveryStatus: "delivered" | "failed" | "retrying" | "waiting" | "withheld";
+        /**
+         * DeliveryView
+         * @description One delivery, after its last try. `event_id`: what is sent as `OTTB-Event-Id`, the `seq` of the event in the
+         *         journal. `began`: when it was tried first.
+         */
+        DeliveryView: {
+            n: number;
+            event_id: string;
+            event: string;
+            status: components["schemas"]["DeliveryStatus"];
+            attempts: number;
+            began: string | null;
+            tried: string | null;
+            code: number | null;
+            error: string | null;
+            response: string;
+            duration_ms: number;
+            next_try: string | null;
+        };
+        /**
+         * Redeliver
+         * @description Send the event of a delivery once more, behind all that wait of the same thing.
+         */
+        Redeliver: {
+            /** @example wh_5k2a */
+            webhook: string;
+            n: number;
+        };
+        /**
+         * Redelivering
+         * @description The delivery that repeats another one.
+         */
+        Redelivering: {
+            /** @example wh_5k2a */
+            webhook: string;
+            n: number;
+            event_id: string;
+        };
+        /**
          * AuditRecorded
          * @description Entries that were written together. `first`: the number of the first. `hash` is the SHA-256, hexadecimal, of
          *         `previous` and the entries as they stand here (`actors/audit/chain.py`). `intents`: for each entry
@@ -6737,6 +7147,147 @@ export interface components {
             reason: string;
         };
         /**
+         * WebhookCreated
+         * @description Somebody wants to be posted events. `lent`: as whom it sees them, `connection:<user>` or a service token,
+         *         `token:<id>`, and `predecessors` as Identity has it. `position`: the entry of the journal after which it begins.
+         */
+        WebhookCreated: {
+            /** @example wh_5k2a */
+            webhook: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example op12 */
+            user: string;
+            lent: string;
+            predecessors: number;
+            url: string;
+            events: string[];
+            filter: components["schemas"]["WebhookFilter"];
+            description: string;
+            position: number;
+        };
+        /**
+         * WebhookChanged
+         * @description It is like this now.
+         */
+        WebhookChanged: {
+            /** @example wh_5k2a */
+            webhook: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example op12 */
+            by: string;
+            lent: string;
+            predecessors: number;
+            url: string;
+            events: string[];
+            filter: components["schemas"]["WebhookFilter"];
+            description: string;
+        };
+        /**
+         * WebhookEnabled
+         * @description It posts what comes after `position`.
+         */
+        WebhookEnabled: {
+            /** @example wh_5k2a */
+            webhook: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example op12 */
+            by: string;
+            position: number;
+        };
+        /**
+         * WebhookDisabled
+         * @description It posts nothing for now. `by` null: the platform has done it, and `reason` says why.
+         */
+        WebhookDisabled: {
+            /** @example wh_5k2a */
+            webhook: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example op12 */
+            user: string;
+            /** @default null */
+            by: string | null;
+            /** @default null */
+            reason: components["schemas"]["DisabledReason"] | null;
+        };
+        /**
+         * WebhookAdvanced
+         * @description How far it is: what the journal has up to `position` is over, or waits. `tries`: what has come of deliveries
+         *         since it was last said; `waiting`: how many are not over. `failing_since`: as WebhookView has it.
+         */
+        WebhookAdvanced: {
+            /** @example wh_5k2a */
+            webhook: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            position: number;
+            tries: components["schemas"]["Try"][];
+            waiting: number;
+            /** @default null */
+            failing_since: string | null;
+        };
+        /**
+         * Try
+         * @description How it is with one delivery after its last try, or before its first. `about`: the end of its event's subject;
+         *         `code`: 0 where there was no answer; `due`: when it is tried next.
+         */
+        Try: {
+            n: number;
+            seq: number;
+            about: string;
+            status: components["schemas"]["DeliveryStatus"];
+            /** @default 0 */
+            attempts: number;
+            /** @default  */
+            began: string;
+            /** @default  */
+            tried: string;
+            /** @default 0 */
+            code: number;
+            /** @default  */
+            error: string;
+            /** @default  */
+            response: string;
+            /** @default 0 */
+            ms: number;
+            /** @default  */
+            due: string;
+        };
+        /**
+         * WebhookActivated
+         * @description A host owns it; older owners can no longer write.
+         */
+        WebhookActivated: {
+            /** @example wh_5k2a */
+            webhook: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example local */
+            host: string;
+            epoch: number;
+        };
+        /**
          * CallUpdate
          * @description A call has moved on. `change` says how, and with it which other fields are there; `phase`, `state` and `status`
          *         are those after it. Seconds for `ring_timeout`, `ring_at_least` and `max_duration`; whole
@@ -7006,6 +7557,29 @@ export interface components {
             mentions?: string[];
             owners?: string[];
         };
+        /**
+         * WebhookUpdate
+         * @description A webhook was made, or has changed. `reason`: why the platform has switched it off. What comes of its
+         *         deliveries is in their list.
+         */
+        WebhookUpdate: {
+            /** @example wh_5k2a */
+            webhook: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @enum {unknown} */
+            change: "changed" | "created" | "deleted" | "disabled" | "enabled";
+            by?: string | null;
+            user?: string;
+            url?: string;
+            events?: string[];
+            filter?: components["schemas"]["WebhookFilter"];
+            description?: string;
+            reason?: components["schemas"]["DisabledReason"] | null;
+        };
         LiveEvents: {
             "call.update": {
                 /** @constant */
@@ -7053,6 +7627,12 @@ export interface components {
                 /** @constant */
                 event: "note.update";
                 data: components["schemas"]["NoteUpdate"];
+                seq: number;
+            };
+            "webhook.update": {
+                /** @constant */
+                event: "webhook.update";
+                data: components["schemas"]["WebhookUpdate"];
                 seq: number;
             };
             "log.update": {
@@ -18343,6 +18923,1034 @@ export interface operations {
             415: components["responses"]["NotAsItIs"];
             417: components["responses"]["NoExpectation"];
             429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    get_api_webhooks: {
+        parameters: {
+            query?: {
+                user?: string | null;
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookView"][];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    post_api_webhooks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @example https://example.com/ottb */
+                    url: string;
+                    events: string[];
+                    /** @default {} */
+                    filter?: components["schemas"]["WebhookFilter"];
+                    /**
+                     * @default
+                     * @example CRM
+                     */
+                    description?: string;
+                    /** @default null */
+                    since?: number | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewWebhook"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    get_api_webhooks_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookView"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    delete_api_webhooks_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDeleted"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    patch_api_webhooks_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @default null */
+                    url?: string | null;
+                    /** @default null */
+                    events?: string[] | null;
+                    /** @default null */
+                    filter?: components["schemas"]["WebhookFilter"] | null;
+                    /** @default null */
+                    description?: string | null;
+                    /** @default null */
+                    enabled?: boolean | null;
+                    /** @default null */
+                    since?: number | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookView"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    post_api_webhooks_webhook_test: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                webhook: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tested"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description IDEMPOTENCY_MISMATCH */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    post_api_webhooks_webhook_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @default 86400 */
+                    keep_seconds?: number;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewSecret"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    get_api_webhooks_webhook_deliveries: {
+        parameters: {
+            query?: {
+                status?: components["schemas"]["DeliveryStatus"] | null;
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                webhook: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryView"][];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    post_api_webhooks_webhook_deliveries_n_redeliver: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                webhook: string;
+                n: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description Done. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Redelivering"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description IDEMPOTENCY_MISMATCH */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
             /** @description INTERNAL */
             500: {
                 headers: {

@@ -6,13 +6,13 @@ Both are read a little at a time. Whoever sends them on waits for the client in 
 import asyncio
 from bisect import bisect_right
 from collections import OrderedDict, deque
-from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from itertools import islice
 
 from msgspec import Struct
 
-from actors.runtime.bus import Bus, Recorded
+from actors.runtime.bus import Bus
+from actors.runtime.replays import replay_all
 from bus_schemas.names import Share
 from gateway.live.events import SOURCES, LiveEvent, RoomEvent, room_events
 from gateway.metrics import Metrics
@@ -141,14 +141,3 @@ class History:
                 found += [event for event in room_events(recorded, self._metrics) if event.kind.room == room]
                 since = recorded.seq
         return Piece(found, until, count)
-
-
-async def replay_all(bus: Bus, scopes: Iterable[str], *, after: int, until: int) -> AsyncGenerator[Recorded, None]:
-    """The entries from behind `after` up to `until` under any of the filters, which must not overlap. Raises
-    BusError."""
-    sources = [bus.replay(scope, after=after) for scope in sorted(scopes)]
-    waiting = [(await anext(source, None), source) for source in sources]
-    while ready := [(entry, source) for entry, source in waiting if entry is not None and entry.seq <= until]:
-        entry, source = min(ready, key=lambda one: one[0].seq)
-        yield entry
-        waiting = [*(one for one in ready if one[1] is not source), (await anext(source, None), source)]

@@ -14,16 +14,17 @@ from gateway.surface import (
     slot,
     trunk,
     user,
+    webhook,
 )
 
 ROUTES: tuple[Route, ...] = (
     *user.ROUTES, *audit.ROUTES, *slot.ROUTES, *call.ROUTES, *trunk.ROUTES,
     *campaign.ROUTES, *do_not_call.ROUTES, *operator.ROUTES, *imports.ROUTES, *log.ROUTES,
-    *note.ROUTES, *dashboard.ROUTES,
+    *note.ROUTES, *dashboard.ROUTES, *webhook.ROUTES,
 )  # fmt: skip
 ROOMS: tuple[AnyRoom, ...] = (
     call.ROOM, slot.ROOM, trunk.ROOM, campaign.ROOM, do_not_call.ROOM, operator.ROOM, imports.ROOM,
-    note.ROOM,
+    note.ROOM, webhook.ROOM,
 )  # fmt: skip
 LIVE: tuple[AnyRoom, ...] = (*ROOMS, log.ROOM, dashboard.ROOM)  # also what comes from elsewhere than the journal
 

@@ -225,6 +225,7 @@ def test_each_change_that_is_done_in_a_full_journal_is_named() -> None:
         "PATCH /api/users/{user}", "DELETE /api/users/{user}", "POST /api/users/{user}/logout",
         "DELETE /api/tokens/{token_id}", "POST /api/autodialer/campaigns/{campaign_id}/pause",
         "POST /api/autodialer/stop-campaign", "POST /api/autodialer/imports/{import_id}/cancel",
+        "DELETE /api/webhooks/{webhook}",
     }  # fmt: skip
 
 

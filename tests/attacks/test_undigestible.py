@@ -52,6 +52,7 @@ from bus_schemas.user import (
     RevokeToken,
     SetRole,
 )
+from bus_schemas.webhook import ChangeWebhook, CreateWebhook, DeleteWebhook, PingWebhook, Redeliver, RotateSecret
 from gateway.routes import Route
 from gateway.surface import ROUTES
 from tests.support.whole import PASSWORD, Whole
@@ -145,6 +146,14 @@ BASE: dict[type, dict[str, Any]] = {
     AddNote: {"text": "asks for @op12", "call_id": None, "campaign_id": "c1", "lead": "l1"},
     EditNote: {"note": "n_none", "text": "asks for @op12"},
     DeleteNote: {"note": "n_none"},
+    CreateWebhook: {"url": "https://example.com/hook", "events": ["call.*", "call.ended"], "filter": {"user": "op12"},
+                    "description": "CRM", "since": 1},
+    ChangeWebhook: {"webhook": "wh_none", "url": "https://example.com", "events": ["call.*"], "filter": {"slot": 1},
+                    "description": "CRM", "enabled": True, "since": 1},
+    DeleteWebhook: {"webhook": "wh_none"},
+    RotateSecret: {"webhook": "wh_none", "keep_seconds": 60},
+    PingWebhook: {"webhook": "wh_none"},
+    Redeliver: {"webhook": "wh_none", "n": 1},
     LogEvent: {"module": "crm", "severity": "warning", "message": "late", "user_id": "op12",
                "context": {"slot_id": 44, "call_id": "c_none", "trace_id": "t1", "more": {"of": ["x"]}}},
 }  # fmt: skip
@@ -152,6 +161,7 @@ CHANGING = [route for route in ROUTES if route.method != "GET" and not route.lin
 LISTS = ("/api/slots", "/api/calls/feed?all=1", "/api/users", "/api/roles", "/api/tokens", "/api/audit",
          "/api/pbx/status", "/api/pbx/cdr", "/api/autodialer/campaigns", "/api/autodialer/imports", "/api/do-not-call",
          "/api/operators", "/api/reports/operators", "/api/crm/leads", "/api/dci/logs", "/api/dashboard",
+         "/api/webhooks",
          "/api/dashboard/series?step=day", "/api/dashboard/breakdown?by=slot")  # fmt: skip
 
 ODD = (

@@ -108,7 +108,9 @@ def test_live_updates_are_documented_as_they_are_said() -> None:
     assert not {"mono", "boot", "ref", "after_ref"} & set(schemas["CallUpdate"]["properties"])
 
 
-INTERNAL = {"mono", "boot", "ref", "after_ref", "host", "heard"}  # what events tell owners alone
+INTERNAL = {  # what events tell owners alone
+    "mono", "boot", "ref", "after_ref", "host", "heard", "lent", "predecessors", "position",
+}  # fmt: skip
 NAMED = {
     CAMPAIGN_LEAD_CHANGED: {*CHANGEABLE, "place"}, CAMPAIGN_LEADS_ASSIGNED: {"assigned_seller", "leads", "places"}
 }  # what is known of people: boards hear which field it is

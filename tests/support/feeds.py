@@ -20,6 +20,7 @@ OF_ONES_OWN = {
     "operator": "yourself",
     "note": "notes of your own calls and leads, and those that you wrote",
     "slot": "your own slots",
+    "webhook": "your own webhooks, and what comes of their deliveries",
 }
 OF_THE_POOL = {"slot": "the pool"}  # kinds of which some are everybody's
 FIGURES = {"import": "counts, at most twice a second", "campaign": "counts, at most twice a second"}

@@ -4,7 +4,7 @@ a former life has left in the journal."""
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from actors.point.start import start as start_point
 from actors.runtime.parts import Parts
 from actors.runtime.problems import but_for
 from actors.settings import Settings
+from actors.webhook.sender import NotSent, Said
+from actors.webhook.settings import Webhooks
 from bus_schemas.slot import SlotConfig
 from bus_schemas.trunk import TrunkConfig
 from simulators.bus.memory_broker import MemoryBroker
@@ -38,6 +40,7 @@ SETTINGS = Settings(
     slots=(SlotConfig(id=44, serial="p44", user="op12", region="UA"), SlotConfig(id=11, serial="p11", region="UA")),
     trunks=(TrunkConfig(name="trunk-1", endpoint="trunk-1"),),
     auth=Auth(change_at_first_login=False),
+    webhooks=Webhooks(per_user=1_000, per_site=10_000),
 )
 
 
@@ -49,6 +52,13 @@ class Quick:
 
     async def check(self, stored: str | None, password: str) -> bool:
         return stored == f"quick:{password!r}"
+
+
+class Nowhere:
+    """Where webhooks are posted from here: nobody is reached."""
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Said:
+        raise NotSent("there is no such host")
 
 
 class Whole:
@@ -87,7 +97,7 @@ class Whole:
         self.host = host = await stack.enter_async_context(
             running(
                 self.settings, bus=bus, clock=parts.clock, ids=parts.ids, make_phone=make_phone, devices=lambda: (),
-                pbxs={"main": pbx}, lost=asyncio.Event(),
+                pbxs={"main": pbx}, lost=asyncio.Event(), sender=Nowhere(),
             )
         )  # fmt: skip
         self.gateway: InProcess = await stack.enter_async_context(

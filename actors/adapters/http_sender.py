@@ -1,0 +1,112 @@
+"""Posts what webhooks say. The address that is judged is the one that is connected to: a name is resolved once for
+each connection, and each address that comes of it is judged as its socket is made, so none that changes in between is
+reached, whoever answers for the name.
+"""
+
+import asyncio
+import socket
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import aiohttp
+from aiohttp.abc import AbstractResolver
+
+from actors.runtime.version import version
+from actors.webhook.addresses import Network, forbidden, wrong_url
+from actors.webhook.sender import NotSent, Said
+from bus_schemas.webhook import LONGEST_RESPONSE
+
+CONNECTIONS = 256  # at once; the host holds fewer under way
+LONGEST_LINE = 8190  # bytes of a line or a field of an answer's head
+OWN = {
+    "User-Agent": f"OTTB-Webhook/{version()}", "Content-Type": "application/json", "Accept-Encoding": "identity",
+}  # fmt: skip
+
+
+class Forbidden(OSError):
+    """An address that nothing is posted to."""
+
+
+class HttpSender:
+    """Posts over HTTP(S). `allowed`: networks that are reached although they are not anybody's; `http`: also without
+    TLS; `connect`, `whole`: seconds. `resolver`: None: the system's."""
+
+    def __init__(
+        self, *, allowed: Collection[Network], http: bool, connect: float, whole: float,
+        resolver: AbstractResolver | None = None,
+    ) -> None:  # fmt: skip
+        self._allowed = allowed
+        self._http = http
+        self._timeout = aiohttp.ClientTimeout(total=whole, connect=connect, sock_connect=connect)
+        self._resolver = resolver
+        self._session: aiohttp.ClientSession | None = None
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Said:
+        """See the port."""
+        if (wrong := wrong_url(url, http=self._http, allowed=self._allowed)) is not None:
+            raise NotSent(wrong)
+        try:
+            async with self._client().post(
+                url, data=body, headers={**headers, **OWN}, allow_redirects=False
+            ) as answer:
+                said = Said(code=answer.status, body=await _beginning(answer))
+                answer.close()  # whatever more there is
+                return said
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            raise NotSent(_words(error)) from None
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    def _client(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            connector = aiohttp.TCPConnector(
+                resolver=self._resolver or aiohttp.ThreadedResolver(), use_dns_cache=False, force_close=True,
+                limit=CONNECTIONS, socket_factory=self._socket,
+            )  # fmt: skip
+            self._session = aiohttp.ClientSession(
+                connector=connector, timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False,
+                auto_decompress=False, max_line_size=LONGEST_LINE, max_field_size=LONGEST_LINE,
+            )  # fmt: skip
+        return self._session
+
+    def _socket(self, found: Any) -> socket.socket:  # any: of an address family, as getaddrinfo says it
+        """The socket of one address that is about to be connected to. Raises Forbidden."""
+        family, kind, protocol, _, address = found
+        if (why := forbidden(str(address[0]), self._allowed)) is not None:
+            raise Forbidden(f"the address is not allowed: {why}")
+        return socket.socket(family, kind, protocol)
+
+
+async def _beginning(answer: aiohttp.ClientResponse) -> bytes:
+    """As much of the body as anybody is shown. One that ends too early, or never, is shown as far as it came."""
+    found = b""
+    try:
+        while len(found) < LONGEST_RESPONSE and (piece := await answer.content.read(LONGEST_RESPONSE - len(found))):
+            found += piece
+    except aiohttp.ClientError:
+        pass
+    return found
+
+
+def _words(error: BaseException) -> str:
+    """Why there was no answer, without what the system says of its inside."""
+    if isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error, aiohttp.ClientSSLError):
+        return _of_connecting(error.os_error)
+    if isinstance(error, aiohttp.ClientSSLError):
+        return "its certificate is not good, or it does not speak TLS"
+    if isinstance(error, TimeoutError | asyncio.TimeoutError):
+        return "no answer in time"
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "it has closed the connection without an answer"
+    no_http = isinstance(error, aiohttp.ClientPayloadError | aiohttp.ClientResponseError)
+    return "what it answered is no HTTP" if no_http else "the connection broke"
+
+
+def _of_connecting(error: BaseException) -> str:
+    if "the address is not allowed" in str(error):
+        return str(error).rpartition("Multiple exceptions: ")[2].partition(",")[0]
+    if isinstance(error, socket.gaierror):
+        return "there is no such host"
+    return "nothing listens there" if isinstance(error, ConnectionRefusedError) else "it cannot be reached"

@@ -1,0 +1,1 @@
+"""Webhooks: what happens, posted to addresses that users name."""
