@@ -43,8 +43,10 @@ def claim_secret(path: Path, content: bytes) -> bool:
 
 
 def open_own(path: Path, flags: int) -> int:
-    """A descriptor of a file that is no link and no stranger's; it is made if it is missing. Raises OSError."""
-    descriptor = os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    """A descriptor of a file that is no link and no stranger's, nor its folder; it is made if it is missing. Raises
+    OSError."""
+    with own_folder(path.parent) as folder:
+        descriptor = os.open(path.name, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
     try:
         check_owner(descriptor)
     except BaseException:

@@ -401,6 +401,22 @@ async def test_no_log_and_no_lock_of_a_stranger_is_used(place: Path) -> None:
     assert [each.read_text() for each in planted] == ["theirs"] * 3
 
 
+@as_root
+async def test_no_log_and_no_lock_is_made_in_a_folder_of_a_stranger(place: Path) -> None:
+    """Where theirs has come to the place of ours while the site ran."""
+    theirs = place / "theirs"
+    theirs.mkdir()
+    give(theirs)
+    supervisor = Supervisor(folder=theirs, say=lambda line: None)
+    with pytest.raises(GaveUp, match=r"one\.log"):
+        await supervisor.start(python("one", ["platform"], {}))
+    await supervisor.stop()
+    with pytest.raises(PermissionError):
+        await HostLock(theirs, "a").acquire()
+    PhoneLocks(theirs, server="here").take("boot")
+    assert [*theirs.iterdir()] == []
+
+
 def makers(state: Path) -> list[Callable[[], object]]:
     """What makes secrets in a state folder, also when root calls it."""
     (state / "keys").mkdir()

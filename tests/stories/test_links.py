@@ -44,10 +44,10 @@ async def test_a_link_opens_what_it_is_for_without_a_header(admin: Client) -> No
 async def test_the_log_is_followed_by_a_link_that_is_over_meanwhile(admin: Client) -> None:
     module = f"links-{uuid4().hex[:6]}"
     body = {"module": module, "severity": "warning", "message": "first"}
-    url, other = [await made_link(admin, f"{LOGS}{path}", seconds=1) for path in (f"/follow?module={module}", "")]
+    url, other = [await made_link(admin, f"{LOGS}{path}", seconds=4) for path in (f"/follow?module={module}", "")]
     async with admin.session.get(URL(admin.site.url("workspace", url), encoded=True)) as answer:
         assert answer.status == 200 and answer.headers["Referrer-Policy"] == "no-referrer"
-        await until(lambda: opened(admin, other), lambda seen: seen[0] == 401, 5)
+        await until(lambda: opened(admin, other), lambda seen: seen[0] == 401, 10)
         assert (await opened(admin, url))[0] == 401
         assert (await admin.post(EVENT, body, part="dci"))[0] == 201
         assert await Events(answer).messages(1) == ["first"]
