@@ -18,6 +18,7 @@ from bench import (
     dialling,
     dialling_start,
     do_not_call,
+    fanout,
     gateway,
     imports,
     kills,
@@ -35,8 +36,8 @@ from bench import (
 from bench.table import Row, print_table
 
 ALL = (
-    gateway, live, strangers, bus, bus_overload, adb, actors, ledger, leads, logins, campaigns, dashboard, dialling,
-    dialling_start, do_not_call, imports, kills, pacing, pbx, readers, refusals, teams,
+    gateway, live, fanout, strangers, bus, bus_overload, adb, actors, ledger, leads, logins, campaigns, dashboard,
+    dialling, dialling_start, do_not_call, imports, kills, pacing, pbx, readers, refusals, teams,
 )  # fmt: skip
 
 
