@@ -2,7 +2,9 @@
 
 Who was refused since the line may not dial faster is waited for a moment: as many of its next starts as they were
 refused, and as bring them up to the others, are left to them. So those who ask again and again have equal parts, nobody
-has to be as quick as who never pauses, and nothing is left where nobody was refused.
+has to be as quick as who never pauses, and nothing is left where nobody was refused. Whoever was waited for in vain is
+not waited for again for a while, which doubles each time until they begin a call: else who only asks to be refused
+holds up a line on which they never call.
 
 Campaigns are waited for by who dials by hand, and not by each other: theirs go round by weight (`sharing.py`).
 """
@@ -12,34 +14,48 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct
 
 REMEMBERED = 3600.0  # seconds for which it is known who had a start before whom
+REST = 10.0  # seconds in which whoever did not come is not waited for, the first time
 NEVER = float("-inf")
 
 
 class Claim(Struct, frozen=True):
-    """Somebody was refused so many starts, and is waited for until a moment of the monotonic clock."""
+    """Somebody was refused so many starts, and is waited for until a moment of the monotonic clock. `used`: they have
+    begun one meanwhile."""
 
     starts: int
     until: float
+    used: bool = False
 
 
-Claims = dict[tuple[str, bool], Claim]  # by user, and whether their campaigns wait
+class Absence(Struct, frozen=True):
+    """Somebody was waited for in vain, so often in a row, and is not until then."""
+
+    times: int
+    until: float
+
+
+Who = tuple[str, bool]  # a user, and whether their campaigns wait
 
 
 class Turns:
     """Of the lines of one host."""
 
     def __init__(self) -> None:
-        self._claims: dict[str, Claims] = {}  # by line
+        self._claims: dict[str, dict[Who, Claim]] = {}  # by line
+        self._absent: dict[str, dict[Who, Absence]] = {}  # by line
         self._last: dict[str, dict[str, float]] = {}  # when who had a start there, by line
 
     def refused(
         self, line: str, user: str, until: float, now: float, *, starts: int = 1, campaign: bool = False
     ) -> None:
         """Somebody would have begun calls, and comes back. Of a campaign `starts` is what it wants in all."""
+        self._look_for_absent(line, now)
+        absence = self._absent.get(line, {}).get((user, campaign))
+        if absence is not None and absence.until > now:
+            return
         claims = self._claims.setdefault(line, {})
-        before = claims.get((user, campaign))
-        more = before.starts if before is not None and before.until > now and not campaign else 0
-        claims[user, campaign] = Claim(more + starts, until)
+        before = claims.get((user, campaign), Claim(0, until))
+        claims[user, campaign] = Claim(starts if campaign else before.starts + starts, until, before.used)
 
     def had(self, line: str, user: str, now: float) -> None:
         """Somebody began a call."""
@@ -52,17 +68,19 @@ class Turns:
             for campaign in (False, True):
                 claim = claims.pop((user, campaign), None)
                 if claim is not None and claim.starts > 1:
-                    claims[user, campaign] = Claim(claim.starts - 1, claim.until)
+                    claims[user, campaign] = Claim(claim.starts - 1, claim.until, used=True)
+        for absent in self._absent.values():
+            for campaign in (False, True):
+                absent.pop((user, campaign), None)
 
     def others(
         self, line: str, user: str, now: float, begun: Callable[[], Mapping[str, int]], *, campaign: bool = False
     ) -> int:
         """How many of the next starts on a line are left to others. `begun`: the calls of each in the line's window."""
+        self._look_for_absent(line, now)
         claims = self._claims.get(line)
         if not claims:
             return 0
-        for who in [who for who, claim in claims.items() if claim.until <= now]:
-            del claims[who]
         wanted = dict[str, int]()
         for (other, by_campaign), claim in claims.items():
             if other != user and not (campaign and by_campaign):
@@ -77,3 +95,13 @@ class Turns:
             return behind or int(last.get(other, NEVER) < last.get(user, NEVER))
 
         return sum(min(starts, max(ahead(other), 0)) for other, starts in wanted.items())
+
+    def _look_for_absent(self, line: str, now: float) -> None:
+        """Take away the claims whose time is over, and note whose nobody came for."""
+        claims, absent = self._claims.get(line, {}), self._absent.setdefault(line, {})
+        for who in [who for who, absence in absent.items() if absence.until <= now - REMEMBERED]:
+            del absent[who]
+        for who in [who for who, claim in claims.items() if claim.until <= now]:
+            if not claims.pop(who).used:
+                times = absent[who].times + 1 if who in absent else 1
+                absent[who] = Absence(times, now + min(REST * 2.0 ** (times - 1), REMEMBERED))

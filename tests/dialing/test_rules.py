@@ -55,14 +55,14 @@ def test_no_short_number_of_a_country_is_dialled_however_it_is_written() -> None
     tried, chance = 0, random.Random(1)
     for region in sorted(COUNTRIES):
         rules, code = DialRules(site_region=region), phonenumbers.country_code_for_region(region)
-        for _ in range(examples(200)):
+        for _ in range(examples(50)):
             short = "".join(chance.choices("0123456789", k=chance.randint(3, 12)))
             for raw in (short, f"{code}{short}", f"+{code}{short}", f"0{short}", f"00380{short}"):
                 if _is_short(raw, region):
                     tried += 1
                     assert _rule(raw, rules, ()) is not None, (raw, region)
     print(f"{tried} short numbers tried, 0 dialled")
-    assert tried > examples(4000)
+    assert tried > examples(1000)
 
 
 def _is_short(raw: str, region: str) -> bool:

@@ -102,3 +102,33 @@ def test_who_had_none_for_long_is_forgotten() -> None:
     turns.refused(LINE, "u99", REMEMBERED + 60.0, REMEMBERED + 50.0)
     assert turns.others(LINE, "a", REMEMBERED + 50.0, dict) == 1
     assert len(turns._last[LINE]) == 51
+
+
+def test_who_never_comes_is_waited_for_less_and_less() -> None:
+    window = Window(1)
+    had = 0
+    for _ in range(600):
+        if window.asks("a"):
+            had += 1
+            window.turns.refused(LINE, "b", window.now + 2.0, window.now)  # asks when nothing is left, and only then
+        window.next()
+    print(f"600 starts beside somebody who asks to be refused: {had} used")
+    assert had > 580
+
+
+def test_who_did_not_come_once_is_waited_for_again_when_they_call() -> None:
+    window = Window(1)
+    window.turns.refused(LINE, "b", window.now + 2.0, window.now)
+    began = []
+    for _ in range(4):
+        began.append(window.asks("a"))
+        window.next()
+    assert began == [True, False, True, True]  # the first is before any of them, the second is left to b
+    assert window.asks("b")  # there was room
+    assert not window.asks("b")
+    window.next()
+    assert window.asks("a")  # b was last
+    assert not window.asks("b")
+    window.next()
+    assert not window.asks("a")
+    assert window.asks("b")
