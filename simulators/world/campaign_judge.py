@@ -216,15 +216,17 @@ class CampaignJudge:
                 yield Violation("dialled after its end", call.call_id, f"ended at {attempt.ended.at:.3f}")
 
     def _stops(self) -> Iterator[Violation]:
-        """After a stop was acknowledged no phone begins a call of it, until it is run again."""
+        """After a stop was acknowledged no phone begins a call of it, until it is run again. A stop that is repeated is
+        the first one: it undoes no run that came between."""
         for command in self.judge.commands:
             if command.rpc is not STOP_CAMPAIGN:
                 continue
             campaign = self.campaigns.get(command.request.campaign_id, NONE)
+            first = min((answer.asked for answer in command.answers), default=0.0)
+            again = min((at for at in campaign.begins if at > first), default=float("inf"))
             for answer in command.answers:
                 if answer.refusal is not None or answer.reply is None:
                     continue
-                again = min((at for at in campaign.begins if at > answer.asked), default=float("inf"))
                 for attempt in campaign.all:
                     device = self._device(attempt)
                     if device is not None and answer.at < device.created < again and attempt.claim.at < again:
