@@ -45,6 +45,7 @@ QUARANTINED = RefusalTemplate(
     ErrorCode.CONFLICT, "This is quarantined: its record cannot be read. Its calls end, and nothing else begins."
 )
 CRASHED = RefusalTemplate(ErrorCode.INTERNAL, "This went wrong inside. It is in the log.")
+INTERRUPTED = RefusalTemplate(ErrorCode.TIMEOUT, "It was interrupted and may have been done. Ask before repeating.")
 ANOTHERS = RefusalTemplate(ErrorCode.TIMEOUT, "Another host owns it now; it may have been done. Ask before repeating.")
 
 
@@ -246,6 +247,9 @@ class Actor(Journalled[State, Event], Generic[State, Event, Memory, Reported]):
             item = self._inbox.popleft()
             try:
                 await self._handle(item)
+            except asyncio.CancelledError:  # it is let go of in the middle: whoever waits for this one is told, too
+                self._host.spawn(self._refuse(item, INTERRUPTED()))
+                raise
             except Exception as error:  # noqa: BLE001  a crash is this actor's end, not its host's
                 await self._refuse(item, (ANOTHERS if isinstance(error, Fenced) else CRASHED)())
                 self._crash(error)

@@ -69,7 +69,7 @@ async def raced(crowd: Crowd, seed: int, ways: Sequence[dict[str, Any]], tally: 
 def judged(tally: Tally, capsys: pytest.CaptureFixture[str]) -> None:
     with capsys.disabled():
         print(f"{tally.stopped} stops of teams tried, {tally.undecided} during a dial, {len(tally.late)} late")
-    assert not tally.late and tally.stopped == OF_A_WORLD and tally.undecided > 1
+    assert not tally.late and tally.stopped == OF_A_WORLD and tally.undecided > 0
 
 
 @pytest.mark.parametrize("seed", WORLDS)

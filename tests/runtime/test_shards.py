@@ -362,3 +362,29 @@ def test_a_kind_that_would_not_be_found_on_record_is_refused() -> None:
         Sharded(actor=CallActor, prepare=lambda host: None)
     with pytest.raises(TypeError, match=r"counter: ottb\.v1\.evt\.note\."):
         Sharded(actor=CounterActor, prepare=lambda host: None, over=(NOTE_ADDED,))
+
+
+@simulated
+async def test_who_waits_is_told_when_an_actor_is_let_go_of_in_the_middle(site: Site) -> None:
+    """Else a host that starts waits for ever for an order of its own."""
+    life = site.start("a")
+    await site.until_right("a")
+    await site.count("c0", "first")
+    assert life.host is not None
+    host = life.host.shards[shard_of("c0")]
+    actor = host.get(CounterActor, "c0")
+    assert actor is not None
+
+    async def slowly(life: Life, step: str) -> None:
+        await asyncio.sleep(1.0)
+
+    site.step = slowly
+    asked = asyncio.ensure_future(site.count("c0", "second"))
+    while not actor._pump or actor._pump.done():
+        await asyncio.sleep(0.1)
+    began = site.now
+    await actor.terminate()
+    with pytest.raises(Refusal) as told:
+        await asked
+    assert told.value.code is ErrorCode.TIMEOUT and "interrupted" in told.value.message
+    assert site.now - began < 5.0
