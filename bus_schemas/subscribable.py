@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bus_schemas import call, campaign, do_not_call, imports, lead, note, operator, slot, trunk
+from bus_schemas import call, campaign, do_not_call, imports, note, operator, slot, trunk
 from bus_schemas.contract import AnyTopic
 from bus_schemas.kinds import Kind
 
@@ -30,7 +30,7 @@ SUBSCRIBABLE: Mapping[str, Subscribable] = {one.kind.name: one for one in (
     Subscribable(campaign.CAMPAIGN, (
         campaign.CAMPAIGN_CREATED, campaign.CAMPAIGN_CONFIGURED, campaign.CAMPAIGN_STARTED, campaign.CAMPAIGN_PAUSED,
         campaign.CAMPAIGN_RESUMED, campaign.CAMPAIGN_DRAINING, campaign.CAMPAIGN_STOPPED, campaign.CAMPAIGN_FINISHED,
-        campaign.CAMPAIGN_ARCHIVED, lead.CAMPAIGN_LEAD_CHANGED, lead.CAMPAIGN_LEADS_ASSIGNED,
+        campaign.CAMPAIGN_ARCHIVED, campaign.CAMPAIGN_LEAD_CHANGED, campaign.CAMPAIGN_LEADS_ASSIGNED,
     ), ("campaign",)),
     Subscribable(
         do_not_call.DO_NOT_CALL, (do_not_call.DO_NOT_CALL_ADDED, do_not_call.DO_NOT_CALL_REMOVED), ("list",)
