@@ -10,7 +10,7 @@ from msgspec import Struct
 from actors.leads.columns import cells_of, is_number, is_numeric, is_word, like_number
 from actors.leads.country import CALLING_CODE, COUNTRY, is_code
 from actors.leads.lead import BAD_COLUMNS, KEY, NUMBER_FIELDS, number_field, tidy
-from actors.leads.unnamed import OF_COUNTRIES, unnamed
+from actors.leads.unnamed import OF_COUNTRIES, Numbers, unnamed
 from actors.runtime.cells import undefused
 from actors.telephony.cells import NUMBER_NAMES, PERHAPS_NUMBER, plain_name, without_figure
 from bus_schemas.lead import NUMBERS, OWN_COLUMNS
@@ -168,18 +168,19 @@ def _find_number(rows: Sequence[Sequence[str]], fields: list[str], region: str) 
 def _find_countries(rows: Sequence[Sequence[str]], fields: list[str], region: str) -> tuple[str, tuple[int, ...]]:
     """Say in `fields` which columns say where numbers stand, though their names do not, and which the number is, where
     it is one by them alone. What a person has to say first, and columns that may say it and so far change nothing."""
-    if CALLING_CODE in fields or COUNTRY in fields:
+    if CALLING_CODE in fields or fields.count(COUNTRY) > 1:
         return "", ()
     free = [at for at, field in enumerate(fields) if not field]
     likely = [at for at in free if (cells := cells_of(rows, at)) and all(map(like_number, cells))]
-    number = fields.index("number") if "number" in fields else likely[0] if len(likely) == 1 else None
-    if number is None:
-        return "", ()
-    found = list(unnamed(rows, [at for at in free if at != number], number, region))
+    columns = [at for at, field in enumerate(fields) if field == "number"] or likely[:1] * (len(likely) == 1)
+    country = fields.index(COUNTRY) if COUNTRY in fields else None
+    among = Numbers(columns=tuple(columns), country=country, region=region)
+    found = list(unnamed(rows, [at for at in free if at not in columns], among))
     found = [one for one in found if one.sure] or found
     if not found:
         return "", ()
-    fields[number] = "number"
+    for at in columns:
+        fields[at] = "number"
     asked = [one for one in found if one.matters or one.sure]
     for one in asked:
         fields[one.at] = one.field
