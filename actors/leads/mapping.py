@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from msgspec import Struct
 
 from actors.leads.columns import cells_of, is_number, is_numeric, is_word, like_number
-from actors.leads.country import CALLING_CODE, COUNTRY, is_code
+from actors.leads.country import CALLING_CODE, COUNTRY, is_code, says_nothing
 from actors.leads.lead import BAD_COLUMNS, KEY, NUMBER_FIELDS, number_field, tidy
 from actors.leads.unnamed import OF_COUNTRIES, Numbers, unnamed
 from actors.runtime.cells import undefused
@@ -200,7 +200,7 @@ def _in_the_way(
     at, what = [at for at, one in enumerate(fields) if one == field], field.replace("_", " ")
     if len(at) > 1:
         return f"columns {' and '.join(str(one + 1) for one in at)} could be the {what}: say which"
-    cells = cells_of(rows, at[0]) if at else []
+    cells = [cell for cell in cells_of(rows, at[0]) if not says_nothing(cell)] if at else []
     if 2 * sum(map(is_known, cells)) < len(cells):
         return f"column {at[0] + 1} is called like the {what}, and most of its cells are none: say what it is"
     return ""

@@ -7,7 +7,7 @@ import pytest
 from actors.dialing.rules import DialRules
 from actors.leads.lead import Accepted, InvalidRow
 from actors.leads.mapping import guess
-from actors.leads.preview import mapping_of, outcomes
+from actors.leads.preview import GUESSED_FROM, mapping_of, outcomes
 from actors.leads.reading import layout_of
 from actors.leads.rows import Outcome
 
@@ -122,3 +122,19 @@ def test_a_second_number_is_asked_about_beside_one_that_says_its_country() -> No
     assert guessed(text) == (
         ("number", "number_2", "country"), "column 3 could be the country of the numbers", ()
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("header", "empty", "first", "doubt"),
+    [
+        ("phone;Land\n", "0501234567;\n", "501235555;PL", "column 2 could be the country of the numbers"),
+        ("phone;Land\n", "0501234567;-\n", "501235555;PL", "column 2 could be the country of the numbers"),
+        ("phone;Country;X\n", "050123;UA;\n", "501235555;UA;48", "column 3 could be the calling code of the numbers"),
+    ],
+)  # fmt: skip
+def test_a_column_that_is_empty_at_first_is_looked_at_where_it_begins(
+    header: str, empty: str, first: str, doubt: str
+) -> None:
+    file = BytesIO(f"{header}{empty * 2 * GUESSED_FROM}{first};far;too;many\n".encode())
+    found = mapping_of(file, layout_of(file), "UA")
+    assert found.doubt.partition(":")[0] == doubt and len(found.fields) == header.count(";") + 1
