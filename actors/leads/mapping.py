@@ -91,7 +91,13 @@ class Mapping(Struct, frozen=True, kw_only=True):
 
 def known(cells: Sequence[str]) -> int:
     """How many of the cells are names of columns that are known."""
-    return sum(_field_of(cell) is not None for cell in cells)
+    return headed(cells)[1]
+
+
+def headed(cells: Sequence[str]) -> tuple[bool, int]:
+    """Whether one of the cells is the name of a column of numbers, and how many are names of columns that are known."""
+    fields = [field for cell in cells if (field := _field_of(cell)) is not None]
+    return any(field in (*NUMBER_FIELDS, _PERHAPS) for field in fields), len(fields)
 
 
 def guess(rows: Sequence[Sequence[str]], region: str) -> Mapping:
@@ -99,14 +105,21 @@ def guess(rows: Sequence[Sequence[str]], region: str) -> Mapping:
     if not rows:
         return Mapping(fields=(), header=False, doubt="there is nothing in it")
     first, body = rows[0], rows[1:]
-    header = not any(is_number(cell, region) for cell in first) and (
-        known(first) > 0 or any(is_word(cell) and _below(cells_of(body, at), region) for at, cell in enumerate(first))
-    )
+    header = not any(is_number(cell, region) for cell in first) and (known(first) > 0 or _heads(first, body, region))
     width = max(map(len, rows))
     if not header:
         return _by_content(rows, [""] * width, ["" for _ in range(width)], region, header=False)
     names = [tidy(undefused(cell)) for cell in first] + [""] * (width - len(first))
     return _by_content(body, names, list(_by_name(names, body)), region, header=True)
+
+
+def _heads(first: Sequence[str], body: Sequence[Sequence[str]], region: str) -> bool:
+    """Whether a row of unknown words is a header: by what stands below one of them, unless it is one alone above rows
+    with more cells, which may be one of the list without its number."""
+    filled = max((sum(map(bool, map(str.strip, row))) for row in body), default=0)
+    if sum(map(bool, map(str.strip, first))) == 1 < filled:
+        return False
+    return any(is_word(cell) and _below(cells_of(body, at), region) for at, cell in enumerate(first))
 
 
 def _below(cells: Sequence[str], region: str) -> bool:

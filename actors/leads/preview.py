@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from actors.dialing.rules import DialRules
 from actors.leads.country import says_nothing
 from actors.leads.lead import InvalidRow
-from actors.leads.mapping import Mapping, guess, known
+from actors.leads.mapping import Mapping, guess, headed
 from actors.leads.reading import Layout, Row, layout_of, rows_of
 from actors.leads.rows import Outcome, Rows
 from actors.leads.titles import TITLES, titles_of
@@ -73,7 +73,7 @@ def mapping_of(file: BinaryIO, layout: Layout, region: str) -> Mapping:
     rows = rows_of(file, layout)
     first = [row for row in islice(rows, GUESSED_FROM) if isinstance(row, Row)]
     cells = [row.cells for row in first]
-    titles = titles_of(cells, region, known)
+    titles = titles_of(cells, region, headed)
     listed = cells[titles:]
     return replace(guess([*listed, *_further(listed, rows)], region), skip=first[titles - 1].number if titles else 0)
 
