@@ -1,6 +1,6 @@
 """What is read of a list, as it is told in events and answers, and back. Pure."""
 
-from actors.leads.mapping import Mapping
+from actors.leads.mapping import Mapping, still_unsure
 from actors.leads.parts import shortened
 from actors.leads.preview import Counts, Preview
 from actors.leads.reading import Layout
@@ -28,7 +28,7 @@ def columns_said(wanted: MapColumns, known: Columns | None) -> Columns:
     """The columns as a person says them. `known`: as they are so far. Raises Refusal(INVALID_PARAMS)."""
     skip, unsure, known = wanted.skip, wanted.unsure, known or Columns(fields=(), header=wanted.header)
     if unsure is None:
-        unsure = tuple(at for at in known.unsure if wanted.fields[at - 1 : at] == known.fields[at - 1 : at])
+        unsure = still_unsure(known.unsure, known.fields, wanted.fields)
     if max(unsure, default=0) > len(wanted.fields):
         raise misfit("unsure", f"there are {len(wanted.fields)} columns")
     return Columns(

@@ -89,6 +89,13 @@ class Mapping(Struct, frozen=True, kw_only=True):
         return found
 
 
+def still_unsure(unsure: Sequence[int], guessed: Sequence[str], said: Sequence[str]) -> tuple[int, ...]:
+    """Of the columns that are unsure by the guess, those of which a person says the same: who corrects another one has
+    not said what these are."""
+    same = [at for at, (before, now) in enumerate(zip(guessed, said, strict=False), 1) if before == now]
+    return tuple(at for at in unsure if at in same)
+
+
 def known(cells: Sequence[str]) -> int:
     """How many of the cells are names of columns that are known."""
     return headed(cells)[1]
@@ -100,12 +107,15 @@ def headed(cells: Sequence[str]) -> tuple[bool, int]:
     return any(field in (*NUMBER_FIELDS, _PERHAPS) for field in fields), len(fields)
 
 
-def guess(rows: Sequence[Sequence[str]], region: str) -> Mapping:
-    """The mapping of a list, from its first rows. `region`: where numbers stand that do not say it."""
+def guess(rows: Sequence[Sequence[str]], region: str, header: bool | None = None) -> Mapping:
+    """The mapping of a list, from its first rows. `region`: where numbers stand that do not say it. `header`: whether
+    the first row is one; None: that is guessed, too."""
     if not rows:
         return Mapping(fields=(), header=False, doubt="there is nothing in it")
     first, body = rows[0], rows[1:]
-    header = not any(is_number(cell, region) for cell in first) and (known(first) > 0 or _heads(first, body, region))
+    if header is None:
+        named = known(first) > 0 or _heads(first, body, region)
+        header = named and not any(is_number(cell, region) for cell in first)
     width = max(map(len, rows))
     if not header:
         return _by_content(rows, [""] * width, ["" for _ in range(width)], region, header=False)

@@ -67,15 +67,18 @@ def preview(file: BinaryIO, rules: DialRules, mapping: Mapping | None = None, *,
     return Preview(layout=layout, mapping=mapping, rows=rows, total=total, counts=found, invalid=told)
 
 
-def mapping_of(file: BinaryIO, layout: Layout, region: str) -> Mapping:
+def mapping_of(
+    file: BinaryIO, layout: Layout, region: str, *, skip: int | None = None, header: bool | None = None
+) -> Mapping:
     """What is guessed from the first rows of a file, and for a column that is empty in these from the first in which it
-    is not. Raises ListError."""
-    rows = rows_of(file, layout)
+    is not. `skip`, `header`: as a person says them. Raises ListError."""
+    rows = rows_below(file, layout, skip or 0)
     first = [row for row in islice(rows, GUESSED_FROM) if isinstance(row, Row)]
     cells = [row.cells for row in first]
-    titles = titles_of(cells, region, headed)
+    titles = titles_of(cells, region, headed) if skip is None and header is None else 0
     listed = cells[titles:]
-    return replace(guess([*listed, *_further(listed, rows)], region), skip=first[titles - 1].number if titles else 0)
+    found = guess([*listed, *_further(listed, rows)], region, header)
+    return replace(found, skip=first[titles - 1].number if titles else skip or 0)
 
 
 def _further(listed: Sequence[Sequence[str]], rows: Iterator[Row | InvalidRow]) -> Iterator[Sequence[str]]:
