@@ -25,6 +25,7 @@ _BETWEEN = re.compile(
     r"[()\[\]{},;:/|]+|\s+[-\u2013\u2014=]+\s+|(?<=[^\W\d_])[\s-]*(?=\+?[0-9])|(?<=[0-9])[\s-]*(?=[^\W\d_])"
 )
 _FLAGS = {0x1F1E6 + place: chr(ord("A") + place) for place in range(26)}  # of two such signs a flag is made
+LONGEST = 100  # characters of what could be a country
 _AMBIGUOUS = {"UK": "GB"}  # what may be another country's name too, so that nothing is read by it
 
 
@@ -100,6 +101,7 @@ def perhaps_of(field: str, cell: str) -> Home | None:
 
 def _text(cell: str) -> str:
     text = tidy(undefused(cell.translate(_FLAGS))).removeprefix("'")
+    text = text if len(text) <= LONGEST else f"{text[:LONGEST]}\u2026"  # the caches below hold thousands
     return "" if is_blank(text) else text
 
 

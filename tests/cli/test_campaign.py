@@ -109,7 +109,7 @@ def test_a_person_says_that_there_is_no_header(tmp_path: Path) -> None:
         assert [lead["name"] for lead in bodies[0]["leads"]] == ["Bo", "Cy"]
 
 
-def test_who_says_the_columns_stays_warned_of_one_that_may_be_the_country(tmp_path: Path) -> None:
+def test_who_says_the_columns_stays_warned_of_unsure_ones(tmp_path: Path) -> None:
     file = tmp_path / "abroad.csv"
     file.write_text("phone;Land;whom\n" + "+380991230001;UA;Ann\n" * 60 + "501234567;PL;Bo\n")
     said = ran(file, api(Bodies()), ["number", "custom:Land", "name"])

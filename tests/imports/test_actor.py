@@ -139,7 +139,7 @@ def test_titles_above_the_list_are_told_and_a_person_says_how_many_they_are() ->
     play(story)
 
 
-def test_who_corrects_another_column_stays_warned_of_one_that_may_be_the_country() -> None:
+def test_who_corrects_another_column_stays_warned_of_unsure_ones() -> None:
     async def story(site: Campaigns) -> None:
         imports = Imports(site)
         await imports.campaign()

@@ -186,7 +186,7 @@ def test_calling_codes_are_known_as_people_write_them(cell: str) -> None:
     assert isinstance(found, Accepted) and found.lead.numbers == ("+48501234567",)
 
 
-@pytest.mark.parametrize("cell", ["PL/UA", "Poland (DE)", "+48 UA", "48 49", "Poland Atlantis"])
+@pytest.mark.parametrize("cell", ["PL/UA", "Poland (DE)", "+48 UA", "48 49", "Poland Atlantis", "PL " * 40])
 def test_a_cell_that_names_two_countries_or_half_of_one_is_no_guess(cell: str) -> None:
     for found in (read("", cell, "501234567"), read(cell, "", "501234567")):
         assert isinstance(found, InvalidRow) and found.code == "unknown"

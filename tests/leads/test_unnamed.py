@@ -98,7 +98,7 @@ def test_no_lead_has_a_number_that_may_be_another_countrys() -> None:
 
 
 @pytest.mark.parametrize("said", ["Atlantis", "PL/UA", "n/k", "UK"])
-def test_what_is_not_understood_where_a_country_may_stand_is_no_guess(said: str) -> None:
+def test_what_is_not_understood_beside_a_number_is_no_guess(said: str) -> None:
     rows = "".join(f"+48{501234500 + at};PL\n" for at in range(60))
     *_, odd, none, explicit = of_file(f"phone;Land\n{rows}501234567;{said}\n0501234568;\n+380501234569;{said}\n")
     assert isinstance(odd, InvalidRow) and odd.kind == "number: unsure"
@@ -117,7 +117,7 @@ def test_a_named_country_hides_no_calling_code_beside_it() -> None:
     assert isinstance(last, InvalidRow) and last.kind == "number: unsure" and "column 3" in last.reason
 
 
-def test_a_second_number_is_asked_about_beside_one_that_says_its_country() -> None:
+def test_a_second_number_is_asked_about_beside_an_explicit_one() -> None:
     text = "phone;phone_2;Land +48501234567;501234568;PL +48501234569;501234560;PL"
     assert guessed(text) == (
         ("number", "number_2", "country"), "column 3 could be the country of the numbers", ()
@@ -132,7 +132,7 @@ def test_a_second_number_is_asked_about_beside_one_that_says_its_country() -> No
         ("phone;Country;X\n", "050123;UA;\n", "501235555;UA;48", "column 3 could be the calling code of the numbers"),
     ],
 )  # fmt: skip
-def test_a_column_that_is_empty_at_first_is_looked_at_where_it_begins(
+def test_a_column_that_is_empty_at_first_is_looked_at_further_on(
     header: str, empty: str, first: str, doubt: str
 ) -> None:
     file = BytesIO(f"{header}{empty * 2 * GUESSED_FROM}{first};far;too;many\n".encode())
