@@ -160,12 +160,14 @@ class AskedImport(Struct, frozen=True, kw_only=True):
 
 class MapColumns(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Say what is in each column, in place of what was guessed. The file is looked at again. `skip`: rows at the top
-    that are titles; null: as many as now."""
+    that are titles; null: as many as now. `unsure`: columns, from 1, that may say where the numbers stand; null: of
+    those of now the ones that hold what they held, so that who corrects another one does not answer for them."""
 
     import_id: ImportId
     fields: Annotated[tuple[Column, ...], Meta(min_length=1, max_length=256)]
     header: bool
     skip: Annotated[int, Meta(ge=0, le=MOST_SKIPPED)] | None = None
+    unsure: Annotated[tuple[Annotated[int, Meta(ge=1)], ...], Meta(max_length=256)] | None = None
 
 
 class StartImport(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

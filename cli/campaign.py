@@ -1,7 +1,7 @@
 """`ottb campaign`: run a list of leads, watch it, and ask why it does not dial."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -12,9 +12,10 @@ import msgspec
 from actors.adapters.workbook import as_table, is_workbook
 from actors.dialing.rules import DialRules
 from actors.leads.lead import NUMBER_FIELDS, Accepted, Duplicate, InvalidRow, ListError
-from actors.leads.mapping import Mapping
+from actors.leads.mapping import Mapping, still_unsure
 from actors.leads.preview import mapping_of, outcomes
 from actors.leads.reading import layout_of
+from actors.leads.rows import Outcome
 from bus_schemas.campaign import CampaignId, CampaignStatus
 from bus_schemas.lead import GivenLead, Lead
 from cli.gateway import NotDone
@@ -28,14 +29,20 @@ Call = Callable[..., Any]  # `Session.call`: method, path and, if any, body; any
 
 
 def run(
-    call: Call, campaign: str, file: Path, rules: DialRules, say: Say, columns: Sequence[str] | None = None
-) -> None:
-    """Have a campaign run with the leads of a list. `columns`: what is in them; None: it is guessed. Rows that are no
-    leads are told. Raises NotDone."""
+    call: Call, campaign: str, file: Path, rules: DialRules, say: Say, columns: Sequence[str] | None = None,
+    *, skip: int | None = None, header: bool | None = None,
+) -> None:  # fmt: skip
+    """Have a campaign run with the leads of a list. `columns`: what is in them; `skip`: rows at the top that are
+    titles; `header`: whether the row behind says what is in the columns. None: it is guessed. Rows that are no leads
+    are told. Raises NotDone."""
     report = RunReport(say)
     try:
         with _table(file) as table:
-            rows = _accepted(table, rules, columns, report)
+            layout = layout_of(table)
+            mapping = _mapping(mapping_of(table, layout, rules.site_region, skip=skip, header=header), columns)
+            if mapping.skip:
+                report.skipped(mapping.skip)
+            rows = _accepted(outcomes(table, layout, mapping, rules), report)
             while batch := list(islice(rows, BODY)):
                 _send(call, campaign, batch, report)
     except (ListError, OSError) as error:
@@ -89,19 +96,22 @@ class RunReport:
         self._say(", ".join(f"{self.counts[name]:,} {name}" for name in named))
 
 
-def _accepted(
-    table: BinaryIO, rules: DialRules, columns: Sequence[str] | None, report: RunReport
-) -> Iterator[Accepted]:
-    """The rows that are leads. Raises ListError."""
-    layout = layout_of(table)
-    mapping = mapping_of(table, layout, rules.site_region)
+def _mapping(guessed: Mapping, columns: Sequence[str] | None) -> Mapping:
+    """What is in the columns, by what a person says, else as it is guessed. Raises ListError where it is in doubt."""
     if columns is not None:
-        mapping = Mapping(fields=tuple(columns), header=mapping.header, skip=mapping.skip)
-    if mapping.doubt:
-        raise ListError(f"{mapping.doubt}. Say what is in the columns: --columns number,name,,custom:city")
-    if mapping.skip:
-        report.skipped(mapping.skip)
-    for outcome in outcomes(table, layout, mapping, rules):
+        fields, unsure = tuple(columns), still_unsure(guessed.unsure, guessed.fields, columns)
+        try:
+            return Mapping(fields=fields, header=guessed.header, skip=guessed.skip, unsure=unsure)
+        except ValueError as error:
+            raise ListError(f"--columns: {str(error).removeprefix('fields: ')}") from None
+    if guessed.doubt:
+        raise ListError(f"{guessed.doubt}. Say what is in the columns: --columns number,name,,custom:city")
+    return guessed
+
+
+def _accepted(found: Iterable[Outcome], report: RunReport) -> Iterator[Accepted]:
+    """The rows that are leads. Raises ListError."""
+    for outcome in found:
         match outcome:
             case Accepted():
                 yield outcome

@@ -280,8 +280,13 @@ def _logged_in(settings: Settings, user: str) -> Iterator["Session"]:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--id", "name", help="The campaign's id; else the file's name.")
 @click.option("--columns", help="What is in the columns, if it cannot be guessed: number,name,,custom:city")
+@click.option("--skip", type=click.IntRange(min=0), help="So many rows at the top are titles; else it is guessed.")
+@click.option("--no-header", is_flag=True, help="The first row is one of the list, and names no columns.")
 @click.option("--watch", "watched", is_flag=True, help="Show a live board until the campaign is over.")
-def run(config: Path | None, user: str, file: Path, name: str | None, columns: str | None, watched: bool) -> None:
+def run(
+    config: Path | None, user: str, file: Path, name: str | None, columns: str | None, skip: int | None,
+    no_header: bool, watched: bool,
+) -> None:  # fmt: skip
     """Run a campaign with the leads of a list (CSV, XLSX). A lead that it has already is no second one."""
     from actors.dialing.start import rules_of
     from cli import campaign
@@ -290,7 +295,8 @@ def run(config: Path | None, user: str, file: Path, name: str | None, columns: s
     with _logged_in(settings, user) as session:
         id = name or campaign.id_for(file)
         fields = columns.split(",") if columns is not None else None
-        campaign.run(session.call, id, file, rules_of(settings.dial), click.echo, fields)
+        header = False if no_header else None
+        campaign.run(session.call, id, file, rules_of(settings.dial), click.echo, fields, skip=skip, header=header)
         if watched:
             _watch(session, id)
 

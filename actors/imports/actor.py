@@ -20,7 +20,7 @@ from actors.imports.machine import (
     Read,
     ReadOver,
 )
-from actors.imports.told import layout_of, mapping_of
+from actors.imports.told import columns_said, layout_of, mapping_of
 from actors.leads.lead import ListError
 from actors.leads.parts import LeadOfRow, ListPart
 from actors.runtime.actor import Actor
@@ -47,7 +47,6 @@ from bus_schemas.imports import (
     IMPORT_TELEMETRY,
     OVER,
     CancelImport,
-    Columns,
     CreateImport,
     GetImport,
     ImportActivated,
@@ -113,10 +112,8 @@ class ImportActor(Actor[Import, ImportEvent, Never, Report]):
         return Outcome(decision=NOTHING, reply=self.view())
 
     def map_columns(self, order: Map, context: Context, now: Moment) -> Outcome[ImportView]:
-        known, skip = self._import(), order.wanted.skip
-        if skip is None:
-            skip = known.columns.skip if known.columns is not None else 0
-        columns = Columns(fields=order.wanted.fields, header=order.wanted.header, skip=skip)
+        known = self._import()
+        columns = columns_said(order.wanted, known.columns)
         return self._changed(machine.map_columns(known, columns, context.user, now))
 
     def start_it(self, order: Start, context: Context, now: Moment) -> Outcome[Page]:

@@ -1,11 +1,11 @@
 """What is read of a list, as it is told in events and answers, and back. Pure."""
 
-from actors.leads.mapping import Mapping
+from actors.leads.mapping import Mapping, still_unsure
 from actors.leads.parts import shortened
 from actors.leads.preview import Counts, Preview
 from actors.leads.reading import Layout
 from bus_schemas.errors import misfit
-from bus_schemas.imports import Columns, FileLayout, ImportCounts, ImportPreview, PreviewProblem, PreviewRow
+from bus_schemas.imports import Columns, FileLayout, ImportCounts, ImportPreview, MapColumns, PreviewProblem, PreviewRow
 
 SHOWN = 8000  # characters of a row of a preview
 
@@ -21,6 +21,18 @@ def layout_of(layout: FileLayout) -> Layout:
 def columns_told(mapping: Mapping) -> Columns:
     return Columns(
         fields=mapping.fields, header=mapping.header, doubt=mapping.doubt, skip=mapping.skip, unsure=mapping.unsure
+    )
+
+
+def columns_said(wanted: MapColumns, known: Columns | None) -> Columns:
+    """The columns as a person says them. `known`: as they are so far. Raises Refusal(INVALID_PARAMS)."""
+    skip, unsure, known = wanted.skip, wanted.unsure, known or Columns(fields=(), header=wanted.header)
+    if unsure is None:
+        unsure = still_unsure(known.unsure, known.fields, wanted.fields)
+    if max(unsure, default=0) > len(wanted.fields):
+        raise misfit("unsure", f"there are {len(wanted.fields)} columns")
+    return Columns(
+        fields=wanted.fields, header=wanted.header, skip=known.skip if skip is None else skip, unsure=unsure
     )
 
 

@@ -9,10 +9,10 @@ from functools import lru_cache
 from msgspec import Struct
 
 from actors.leads.cells import is_blank
+from actors.leads.country_names import letters_of
 from actors.leads.lead import Unfit, tidy
 from actors.runtime.cells import undefused
 from actors.telephony import numbers
-from actors.telephony.cells import plain_name
 from actors.telephony.numbers import Number
 
 CALLING_CODE, COUNTRY = "calling_code", "country"
@@ -20,36 +20,13 @@ FIELDS = (CALLING_CODE, COUNTRY)
 
 # `0` alone before it is none: that begins the code of a town or of an operator.
 _CODE = re.compile(r"(?:\+|00)?([1-9][0-9]{0,2})(?:[.,]0{1,2})?\Z")
-# Names of the countries that lists are most often of, and their three letters, as `plain_name` writes them; of others
-# the two letters are known.
-_NAMES = {
-    "UA": "ukr, ukraine, україна, украина",
-    "PL": "pol, poland, polska, польща, польша",
-    "DE": "deu, germany, deutschland, німеччина, германия",
-    "GB": "gbr, united kingdom, great britain, велика британія, великобританія, великобритания",
-    "US": "united states, united states of america, usa, сша",
-    "CA": "can, canada, канада",
-    "CZ": "cze, czech republic, czechia, чехія, чехия",
-    "SK": "svk, slovakia, словаччина, словакия",
-    "HU": "hun, hungary, угорщина, венгрия",
-    "RO": "rou, romania, румунія, румыния",
-    "MD": "mda, moldova, молдова, молдавия",
-    "BG": "bgr, bulgaria, болгарія, болгария",
-    "LT": "ltu, lithuania, литва",
-    "LV": "lva, latvia, латвія, латвия",
-    "EE": "est, estonia, естонія, эстония",
-    "IT": "ita, italy, italia, італія, италия",
-    "ES": "esp, spain, іспанія, испания",
-    "PT": "prt, portugal, португалія, португалия",
-    "FR": "fra, france, франція, франция",
-    "NL": "nld, netherlands, нідерланди, нидерланды",
-    "AT": "aut, austria, австрія, австрия",
-    "TR": "tur, turkey, туреччина, турция",
-    "IL": "isr, israel, ізраїль, израиль",
-    "GE": "geo, georgia, грузія, грузия",
-    "KZ": "kaz, kazakhstan, казахстан",
-}
-_LETTERS = {name: letters for letters, names in _NAMES.items() for name in names.split(", ")}
+# What stands between the code and the name of a country in one cell: `+48 PL`, `Poland (PL)`, `PL - Польща`, `(48)`.
+_BETWEEN = re.compile(
+    r"[()\[\]{},;:/|]+|\s+[-\u2013\u2014=]+\s+|(?<=[^\W\d_])[\s-]*(?=\+?[0-9])|(?<=[0-9])[\s-]*(?=[^\W\d_])"
+)
+_FLAGS = {0x1F1E6 + place: chr(ord("A") + place) for place in range(26)}  # of two such signs a flag is made
+LONGEST = 100  # characters of what could be a country
+_AMBIGUOUS = {"UK": "GB"}  # what may be another country's name too, so that nothing is read by it
 
 
 class Home(Struct, frozen=True, kw_only=True):
@@ -91,7 +68,7 @@ def _home(calling_code: str, country: str, said: tuple[str, ...]) -> Home:
     cells = {CALLING_CODE: _text(calling_code), COUNTRY: _text(country)}
     if not any(cells.values()):
         return Home(field=said[0], kind="missing", why="it is empty")
-    code, home = _code(cells[CALLING_CODE]), _code_of_country(cells[COUNTRY])
+    code, home = _said(cells[CALLING_CODE])[0], _said(cells[COUNTRY])[1]
     if cells[CALLING_CODE] and not code:
         return Home(field=CALLING_CODE, kind="unknown", why="no country has this calling code")
     if cells[COUNTRY] and not home:
@@ -103,17 +80,39 @@ def _home(calling_code: str, country: str, said: tuple[str, ...]) -> Home:
 
 def is_code(cell: str) -> bool:
     """Whether a cell is a country's calling code."""
-    return bool(_code(_text(cell)))
+    return bool(_said(_text(cell))[0])
 
 
 def is_country(cell: str) -> bool:
     """Whether a cell names a country that is known."""
-    return bool(_code_of_country(_text(cell)))
+    return bool(_said(_text(cell))[1]) or _text(cell).upper() in _AMBIGUOUS
+
+
+def says_nothing(cell: str) -> bool:
+    """Whether a cell holds nothing that could be a country."""
+    return not _text(cell)
+
+
+def perhaps_of(field: str, cell: str) -> Home | None:
+    """Where numbers stand if a cell of a column says it of which nobody has said that it does. None: it is empty."""
+    text = _text(cell)
+    return home_of({field: _AMBIGUOUS.get(text.upper(), text)}, (field,)) if text else None
 
 
 def _text(cell: str) -> str:
-    text = tidy(undefused(cell)).removeprefix("'")
+    text = tidy(undefused(cell.translate(_FLAGS))).removeprefix("'")
+    text = text if len(text) <= LONGEST else f"{text[:LONGEST]}\u2026"  # the caches below hold thousands
     return "" if is_blank(text) else text
+
+
+@lru_cache(maxsize=4096)
+def _said(text: str) -> tuple[str, str]:
+    """The calling code that a text is, and that of the country that it names; each empty: none, or two countries'."""
+    for parts in ([text], _BETWEEN.split(text), text.split()):
+        each = [(_code(part), _code_of_country(part)) for part in map(str.strip, parts) if part]
+        if each and all(map(any, each)) and len({code or home for code, home in each}) == 1:
+            return max(code for code, _ in each), max(home for _, home in each)
+    return "", ""
 
 
 def _code(text: str) -> str:
@@ -124,7 +123,7 @@ def _code(text: str) -> str:
 
 def _code_of_country(text: str) -> str:
     """The calling code of the country that a text names; empty: none that is known."""
-    return numbers.code_of_country(_LETTERS.get(plain_name(text), text.upper()))
+    return numbers.code_of_country(text.upper()) or numbers.code_of_country(letters_of(text))
 
 
 def _unknown(text: str) -> str:

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from msgspec import Struct
 
 from actors.leads.columns import cells_of, is_number, is_numeric, is_word, like_number
-from actors.leads.country import CALLING_CODE, COUNTRY, is_code
+from actors.leads.country import CALLING_CODE, COUNTRY, is_code, says_nothing
 from actors.leads.lead import BAD_COLUMNS, KEY, NUMBER_FIELDS, number_field, tidy
-from actors.leads.unnamed import OF_COUNTRIES, unnamed
+from actors.leads.unnamed import OF_COUNTRIES, Numbers, unnamed
 from actors.runtime.cells import undefused
 from actors.telephony.cells import NUMBER_NAMES, PERHAPS_NUMBER, plain_name, without_figure
 from bus_schemas.lead import NUMBERS, OWN_COLUMNS
@@ -89,24 +89,47 @@ class Mapping(Struct, frozen=True, kw_only=True):
         return found
 
 
+def still_unsure(unsure: Sequence[int], guessed: Sequence[str], said: Sequence[str]) -> tuple[int, ...]:
+    """Of the columns that are unsure by the guess, those of which a person says the same: who corrects another one has
+    not said what these are."""
+    same = [at for at, (before, now) in enumerate(zip(guessed, said, strict=False), 1) if before == now]
+    return tuple(at for at in unsure if at in same)
+
+
 def known(cells: Sequence[str]) -> int:
     """How many of the cells are names of columns that are known."""
-    return sum(_field_of(cell) is not None for cell in cells)
+    return headed(cells)[1]
 
 
-def guess(rows: Sequence[Sequence[str]], region: str) -> Mapping:
-    """The mapping of a list, from its first rows. `region`: where numbers stand that do not say it."""
+def headed(cells: Sequence[str]) -> tuple[bool, int]:
+    """Whether one of the cells is the name of a column of numbers, and how many are names of columns that are known."""
+    fields = [field for cell in cells if (field := _field_of(cell)) is not None]
+    return any(field in (*NUMBER_FIELDS, _PERHAPS) for field in fields), len(fields)
+
+
+def guess(rows: Sequence[Sequence[str]], region: str, header: bool | None = None) -> Mapping:
+    """The mapping of a list, from its first rows. `region`: where numbers stand that do not say it. `header`: whether
+    the first row is one; None: that is guessed, too."""
     if not rows:
         return Mapping(fields=(), header=False, doubt="there is nothing in it")
     first, body = rows[0], rows[1:]
-    header = not any(is_number(cell, region) for cell in first) and (
-        known(first) > 0 or any(is_word(cell) and _below(cells_of(body, at), region) for at, cell in enumerate(first))
-    )
+    if header is None:
+        named = known(first) > 0 or _heads(first, body, region)
+        header = named and not any(is_number(cell, region) for cell in first)
     width = max(map(len, rows))
     if not header:
         return _by_content(rows, [""] * width, ["" for _ in range(width)], region, header=False)
     names = [tidy(undefused(cell)) for cell in first] + [""] * (width - len(first))
     return _by_content(body, names, list(_by_name(names, body)), region, header=True)
+
+
+def _heads(first: Sequence[str], body: Sequence[Sequence[str]], region: str) -> bool:
+    """Whether a row of unknown words is a header: by what stands below one of them, unless it is one alone above rows
+    with more cells, which may be one of the list without its number."""
+    filled = max((sum(map(bool, map(str.strip, row))) for row in body), default=0)
+    if sum(map(bool, map(str.strip, first))) == 1 < filled:
+        return False
+    return any(is_word(cell) and _below(cells_of(body, at), region) for at, cell in enumerate(first))
 
 
 def _below(cells: Sequence[str], region: str) -> bool:
@@ -168,18 +191,19 @@ def _find_number(rows: Sequence[Sequence[str]], fields: list[str], region: str) 
 def _find_countries(rows: Sequence[Sequence[str]], fields: list[str], region: str) -> tuple[str, tuple[int, ...]]:
     """Say in `fields` which columns say where numbers stand, though their names do not, and which the number is, where
     it is one by them alone. What a person has to say first, and columns that may say it and so far change nothing."""
-    if CALLING_CODE in fields or COUNTRY in fields:
+    if CALLING_CODE in fields or fields.count(COUNTRY) > 1:
         return "", ()
     free = [at for at, field in enumerate(fields) if not field]
     likely = [at for at in free if (cells := cells_of(rows, at)) and all(map(like_number, cells))]
-    number = fields.index("number") if "number" in fields else likely[0] if len(likely) == 1 else None
-    if number is None:
-        return "", ()
-    found = list(unnamed(rows, [at for at in free if at != number], number, region))
+    columns = [at for at, field in enumerate(fields) if field == "number"] or likely[:1] * (len(likely) == 1)
+    country = fields.index(COUNTRY) if COUNTRY in fields else None
+    among = Numbers(columns=tuple(columns), country=country, region=region)
+    found = list(unnamed(rows, [at for at in free if at not in columns], among))
     found = [one for one in found if one.sure] or found
     if not found:
         return "", ()
-    fields[number] = "number"
+    for at in columns:
+        fields[at] = "number"
     asked = [one for one in found if one.matters or one.sure]
     for one in asked:
         fields[one.at] = one.field
@@ -199,7 +223,7 @@ def _in_the_way(
     at, what = [at for at, one in enumerate(fields) if one == field], field.replace("_", " ")
     if len(at) > 1:
         return f"columns {' and '.join(str(one + 1) for one in at)} could be the {what}: say which"
-    cells = cells_of(rows, at[0]) if at else []
+    cells = [cell for cell in cells_of(rows, at[0]) if not says_nothing(cell)] if at else []
     if 2 * sum(map(is_known, cells)) < len(cells):
         return f"column {at[0] + 1} is called like the {what}, and most of its cells are none: say what it is"
     return ""

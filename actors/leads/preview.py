@@ -11,13 +11,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.dialing.rules import DialRules
+from actors.leads.country import says_nothing
 from actors.leads.lead import InvalidRow
-from actors.leads.mapping import Mapping, guess, known
+from actors.leads.mapping import Mapping, guess, headed
 from actors.leads.reading import Layout, Row, layout_of, rows_of
 from actors.leads.rows import Outcome, Rows
 from actors.leads.titles import TITLES, titles_of
 
 GUESSED_FROM = 50  # rows
+FURTHER = 500  # rows that are kept of those behind
 SHOWN, SHOWN_CELL = 10, 200  # rows; characters of a cell
 TOLD = 20  # invalid rows in full
 
@@ -65,12 +67,35 @@ def preview(file: BinaryIO, rules: DialRules, mapping: Mapping | None = None, *,
     return Preview(layout=layout, mapping=mapping, rows=rows, total=total, counts=found, invalid=told)
 
 
-def mapping_of(file: BinaryIO, layout: Layout, region: str) -> Mapping:
-    """What is guessed from the first rows of a file. Raises ListError."""
-    first = [row for row in islice(rows_of(file, layout), GUESSED_FROM) if isinstance(row, Row)]
+def mapping_of(
+    file: BinaryIO, layout: Layout, region: str, *, skip: int | None = None, header: bool | None = None
+) -> Mapping:
+    """What is guessed from the first rows of a file, and for a column that is empty in these from the first in which it
+    is not. `skip`, `header`: as a person says them. Raises ListError."""
+    rows = rows_below(file, layout, skip or 0)
+    first = [row for row in islice(rows, GUESSED_FROM) if isinstance(row, Row)]
     cells = [row.cells for row in first]
-    titles = titles_of(cells, region, known)
-    return replace(guess(cells[titles:], region), skip=first[titles - 1].number if titles else 0)
+    titles = titles_of(cells, region, headed) if skip is None and header is None else 0
+    listed = cells[titles:]
+    found = guess([*listed, *_further(listed, rows)], region, header)
+    return replace(found, skip=first[titles - 1].number if titles else skip or 0)
+
+
+def _further(listed: Sequence[Sequence[str]], rows: Iterator[Row | InvalidRow]) -> Iterator[Sequence[str]]:
+    """Of the rows behind, those that say what is in columns that are empty so far: GUESSED_FROM for each of them, and
+    FURTHER at most. Where one is empty throughout that takes all rows, but no number of them is read."""
+    width, found = max(map(len, listed), default=0), 0
+    wanted = {at: GUESSED_FROM for at in range(width) if not any(_says(row, at) for row in listed[1:])}
+    while wanted and found < FURTHER and (row := next(rows, None)) is not None:
+        said = [at for at in wanted if isinstance(row, Row) and _says(row.cells, at)]
+        if isinstance(row, Row) and said:
+            yield row.cells[:width]
+            found += 1
+            wanted = {at: left - (at in said) for at, left in wanted.items() if left > (at in said)}
+
+
+def _says(cells: Sequence[str], at: int) -> bool:
+    return at < len(cells) and not says_nothing(cells[at])
 
 
 def rows_below(file: BinaryIO, layout: Layout, skip: int) -> Iterator[Row | InvalidRow]:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from actors.dialing.rules import DialRules, of_a_lead
 from actors.leads.cells import NO, YES, is_blank
-from actors.leads.country import CALLING_CODE, COUNTRY, Home, home_of, is_code
+from actors.leads.country import CALLING_CODE, COUNTRY, Home, home_of, is_code, perhaps_of
 from actors.leads.country import FIELDS as HOME_FIELDS
 from actors.leads.lead import (
     CUSTOM,
@@ -168,8 +168,7 @@ def _perhaps(cells: Sequence[str], unsure: Sequence[int]) -> Mapping[int, Home]:
     found: dict[int, Home] = {}
     for at in unsure:
         cell = cells[at - 1] if at <= len(cells) else ""
-        field = CALLING_CODE if is_code(cell) else COUNTRY
-        if home := home_of({field: cell}, (field,)):
+        if home := perhaps_of(CALLING_CODE if is_code(cell) else COUNTRY, cell):
             found[at] = home
     return found
 
@@ -178,7 +177,7 @@ def _must_be_sure(field: str, cell: str, number: str, perhaps: Mapping[int, Home
     """A number that is another one if a column says where it stands is not read by a guess."""
     for at, home in perhaps.items():
         if says_another(home, cell, number):
-            why = f"it would be another number if column {at} says its country: say whether it does"
+            why = f"it may be another number if column {at} says its country: say whether it does"
             raise Unfit(field, "unsure", why)
 
 

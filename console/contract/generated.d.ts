@@ -1564,7 +1564,8 @@ export interface paths {
         /**
          * Say what is in the columns of a file
          * @description Say what is in each column, in place of what was guessed. The file is looked at again. `skip`: rows at the top
-         *         that are titles; null: as many as now.
+         *         that are titles; null: as many as now. `unsure`: columns, from 1, that may say where the numbers stand; null: of
+         *         those of now the ones that hold what they held, so that who corrects another one does not answer for them.
          */
         post: operations["post_api_autodialer_imports_import_id_columns"];
         delete?: never;
@@ -4816,7 +4817,8 @@ export interface components {
         /**
          * MapColumns
          * @description Say what is in each column, in place of what was guessed. The file is looked at again. `skip`: rows at the top
-         *         that are titles; null: as many as now.
+         *         that are titles; null: as many as now. `unsure`: columns, from 1, that may say where the numbers stand; null: of
+         *         those of now the ones that hold what they held, so that who corrects another one does not answer for them.
          */
         MapColumns: {
             /** @example imp_5k2a */
@@ -4825,6 +4827,8 @@ export interface components {
             header: boolean;
             /** @default null */
             skip: number | null;
+            /** @default null */
+            unsure: number[] | null;
         };
         /**
          * StartImport
@@ -17143,6 +17147,8 @@ export interface operations {
                     header: boolean;
                     /** @default null */
                     skip?: number | null;
+                    /** @default null */
+                    unsure?: number[] | null;
                 };
             };
         };

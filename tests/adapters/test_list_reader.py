@@ -43,6 +43,11 @@ async def test_the_same_is_found_as_in_this_process() -> None:
     assert not children()
 
 
+async def test_names_of_countries_are_known_there_too() -> None:
+    _, parts = await found_by(Apart(), "phone;country\n470123456;Бельгія\n".encode())
+    assert [one.lead.numbers for part in parts for one in part.leads] == [("+32470123456",)]
+
+
 async def test_a_workbook_is_read_there_too() -> None:
     _, parts = await found_by(Apart(), workbook([["phone", "name"], [380991230006, "Ann"]]))
     assert [one.lead.numbers for part in parts for one in part.leads] == [("+380991230006",)]

@@ -54,9 +54,11 @@ def test_titles_above_the_list_are_skipped_and_told(tmp_path: Path) -> None:
     assert [lead["number"] for lead in bodies[0]["leads"]] == ["+380991230001", "+380991230002"]
 
 
-def ran(file: Path, call: Call, columns: list[str] | None = None) -> list[str]:
+def ran(
+    file: Path, call: Call, columns: list[str] | None = None, skip: int | None = None, header: bool | None = None
+) -> list[str]:
     said: list[str] = []
-    run(call, "spring", file, RULES, said.append, columns)
+    run(call, "spring", file, RULES, said.append, columns, skip=skip, header=header)
     return said
 
 
@@ -79,6 +81,40 @@ def test_columns_are_what_a_person_says(list_: Path) -> None:
     bodies: Bodies = []
     ran(list_, api(bodies), ["number", "", "custom:town"])
     assert bodies[0]["leads"][0]["custom"] == {"town": "Київ"} and "name" not in bodies[0]["leads"][0]
+
+
+def test_columns_that_cannot_be_are_refused(list_: Path) -> None:
+    with pytest.raises(NotDone, match="--columns: `nonsense` is no field of a lead"):
+        ran(list_, api([]), ["number", "nonsense"])
+
+
+def test_a_person_says_how_many_rows_are_titles(tmp_path: Path) -> None:
+    file, bodies = tmp_path / "titled.csv", Bodies()
+    file.write_text("phone;whom\n0991230009;old\nWhom;Town;phone\nAnn;Lviv;0991230001\nBo;Kyiv;0991230002\n")
+    said = ran(file, api(bodies), skip=2)
+    assert said[0] == "skipped above the list: rows 1 to 2" and len(bodies[0]["leads"]) == 2
+    assert bodies[0]["leads"][0] | {"lead_id": ""} == {
+        "number": "+380991230001", "lead_id": "", "custom": {"Whom": "Ann", "Town": "Lviv"},
+    }  # fmt: skip
+    bodies.clear()
+    assert ran(file, api(bodies), ["name", "", "number"], skip=0)[0].startswith("row 2: number")
+
+
+def test_a_person_says_that_there_is_no_header(tmp_path: Path) -> None:
+    file, bodies = tmp_path / "bare.csv", Bodies()
+    file.write_text("Client;12\nBo;0991230002\nCy;0991230003\n")
+    for columns in (None, ["name", "number"]):
+        bodies.clear()
+        assert ran(file, api(bodies), columns, header=False)[-1] == "2 new, 0 duplicate, 1 invalid"
+        assert [lead["name"] for lead in bodies[0]["leads"]] == ["Bo", "Cy"]
+
+
+def test_who_says_the_columns_stays_warned_of_unsure_ones(tmp_path: Path) -> None:
+    file = tmp_path / "abroad.csv"
+    file.write_text("phone;Land;whom\n" + "+380991230001;UA;Ann\n" * 60 + "501234567;PL;Bo\n")
+    said = ran(file, api(Bodies()), ["number", "custom:Land", "name"])
+    assert said[0].startswith("row 62: number: it may be another number if column 2 says its country")
+    assert not any("another" in line for line in ran(file, api(Bodies()), ["number", "custom:from", "name"]))
 
 
 @pytest.mark.parametrize("status", ["running", "finished"])

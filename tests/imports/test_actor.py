@@ -139,6 +139,31 @@ def test_titles_above_the_list_are_told_and_a_person_says_how_many_they_are() ->
     play(story)
 
 
+def test_who_corrects_another_column_stays_warned_of_unsure_ones() -> None:
+    async def story(site: Campaigns) -> None:
+        imports = Imports(site)
+        await imports.campaign()
+        explicit = "".join(f"+48{501234500 + at};PL;Ann\n" for at in range(60))
+        made = await imports.send(f"phone;Land;whom\n{explicit}501234567;PL;Bo\n".encode())
+        found = await imports.until(made.import_id, S.READY)
+        assert found.columns is not None and found.columns.unsure == (2,)
+        wanted = MapColumns(import_id=made.import_id, fields=("number", "custom:Land", "name"), header=True)
+        warned: dict[str, int] = {"number: unsure": 1}
+        for unsure, told, bad in ((None, (2,), warned), ((), (), {}), (None, (), {}), ((2,), (2,), warned)):
+            await site.until_done(MAP_COLUMNS, replace(wanted, unsure=unsure))
+            found = await imports.until(made.import_id, S.READY)
+            assert found.columns is not None and found.expected is not None
+            assert (found.columns.unsure, found.expected.invalid) == (told, bad)
+        await site.until_done(MAP_COLUMNS, replace(wanted, fields=("number", "", "name")))
+        found = await imports.until(made.import_id, S.READY)
+        assert found.columns is not None and found.columns.unsure == ()
+        with pytest.raises(Refusal) as refused:
+            await site.until_done(MAP_COLUMNS, replace(wanted, unsure=(4,)))
+        assert (refused.value.details or {})["field"] == "unsure"
+
+    play(story)
+
+
 def test_a_person_says_where_the_numbers_stand() -> None:
     async def story(site: Campaigns) -> None:
         imports = Imports(site)

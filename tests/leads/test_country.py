@@ -159,3 +159,35 @@ def test_no_number_of_any_country_becomes_another_one() -> None:
                     ), (region, code, cell)
                     read_right += isinstance(found, Accepted)
     assert read_right > 0.95 * tried > 3000, (read_right, tried)
+
+
+@pytest.mark.parametrize(
+    ("cell", "number", "right"),
+    [
+        ("Belgium", "470123456", "+32470123456"), ("Бельгія", "470123456", "+32470123456"),
+        ("Швеция", "701234567", "+46701234567"), ("Schweden", "701234567", "+46701234567"),
+        ("Szwajcaria", "781234567", "+41781234567"), ("CHE", "781234567", "+41781234567"),
+        ("bel", "470123456", "+32470123456"), ("Białoruś", "291234567", "+375291234567"),
+        ("Белоруссия", "291234567", "+375291234567"), ("Poland (PL)", "501234567", "+48501234567"),
+        ("PL - Польща", "501234567", "+48501234567"), ("+48 PL", "501234567", "+48501234567"),
+        ("PL Poland", "501234567", "+48501234567"), ("Poland (+48)", "501234567", "+48501234567"),
+        ("\U0001f1f5\U0001f1f1", "501234567", "+48501234567"), ("Türkiye", "5012345678", "+905012345678"),
+        ("Německo", "15123456789", "+4915123456789"), ("Bélgica", "470123456", "+32470123456"),
+        ("Turkiye", "5012345678", "+905012345678"), ("Turkey", "5012345678", "+905012345678"),
+    ],
+)  # fmt: skip
+def test_countries_are_known_as_people_write_them(cell: str, number: str, right: str) -> None:
+    found = read("", cell, number)
+    assert isinstance(found, Accepted) and found.lead.numbers == (right,)
+
+
+@pytest.mark.parametrize("cell", ["(48)", "(+48)", "+48 PL", "PL +48", "48 (Poland)", "48-PL", "PL48"])
+def test_calling_codes_are_known_as_people_write_them(cell: str) -> None:
+    found = read(cell, "", "501234567")
+    assert isinstance(found, Accepted) and found.lead.numbers == ("+48501234567",)
+
+
+@pytest.mark.parametrize("cell", ["PL/UA", "Poland (DE)", "+48 UA", "48 49", "Poland Atlantis", "PL " * 40])
+def test_a_cell_that_names_two_countries_or_half_of_one_is_no_guess(cell: str) -> None:
+    for found in (read("", cell, "501234567"), read(cell, "", "501234567")):
+        assert isinstance(found, InvalidRow) and found.code == "unknown"

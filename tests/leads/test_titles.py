@@ -6,7 +6,7 @@ import pytest
 
 from actors.dialing.rules import DialRules
 from actors.leads.lead import Accepted
-from actors.leads.mapping import Mapping, guess, known
+from actors.leads.mapping import Mapping, guess, headed
 from actors.leads.parts import parts_of
 from actors.leads.preview import Counts, Preview, mapping_of, outcomes, preview
 from actors.leads.reading import layout_of
@@ -42,12 +42,28 @@ def leads_of(text: str) -> list[str]:
         ("phone;name\n0991230006;Ann\n", 0, ("number", "name")),
         ("phone;name\nNobody;\n0991230006;Client\n", 0, ("number", "name")),
         ("Phone\n0991230006\n", 0, ("number",)),
+        ("Phone;Type;Kind\n;client;contact\n0991230006;a;b\n", 0, ("number", "custom:Type", "custom:Kind")),
+        ("Client\nWer;Nummer\nAnn;0991230006\n", 1, ("custom:Wer", "number")),
+        ("Контакт;;\n2026\nWer;Nummer;x\nAnn;0991230006;\n", 2, ("custom:Wer", "number", "custom:x")),
+        ("Client\nBob;0991230007\nAnn;0991230006\n", 0, ("name", "number")),
     ],
 )  # fmt: skip
 def test_the_header_is_found_below_titles(text: str, skip: int, fields: tuple[str, ...]) -> None:
     found = shown(text)
     assert (found.mapping.skip, found.mapping.fields, found.mapping.doubt) == (skip, fields, "")
     assert leads_of(text)[-1].startswith("+380991230006")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "12\n0991230001;Ann\n", "12;;\n0991230001;Ann;Kyiv\n", "Ann\nBo;0991230002\n", "Ann\n0991230002;Bo\n",
+        "Ann;\n0991230002;Bo\n", "Leads 2026\nAnn\nBo;0991230002\n",
+    ],
+)  # fmt: skip
+def test_what_may_be_a_row_of_a_list_without_a_header_is_counted(text: str) -> None:
+    counts = shown(text).counts
+    assert counts is not None and counts.leads == 1 and sum(counts.invalid.values()) == 1
 
 
 def test_titles_are_shown_and_not_counted() -> None:
@@ -77,11 +93,11 @@ def test_the_columns_of_the_table_of_what_is_bad_are_those_of_the_header() -> No
 @pytest.mark.parametrize("first", ["49;15123456789;Berta", "0991230005;x;x", "48;501234567;Jan"])
 def test_what_could_be_a_lead_is_no_title(first: str) -> None:
     rows = [line.split(";") for line in (first, "49;15123456780;Contact", "phone;name;city", "0991230006;a;b")]
-    assert titles_of(rows, "UA", known) == 0
+    assert titles_of(rows, "UA", headed) == 0
 
 
 def test_far_below_no_header_is_looked_for() -> None:
     many = [["note", ""]] * (TITLES + 1)
-    assert titles_of([*many, ["phone", "name"], ["0991230006", "Ann"]], "UA", known) == 0
-    assert titles_of([*many[1:], ["phone", "name"], ["0991230006", "Ann"]], "UA", known) == TITLES
+    assert titles_of([*many, ["phone", "name"], ["0991230006", "Ann"]], "UA", headed) == 0
+    assert titles_of([*many[1:], ["phone", "name"], ["0991230006", "Ann"]], "UA", headed) == TITLES
     assert not guess([*many, ["phone", "name"]], "UA").header
