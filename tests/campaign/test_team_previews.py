@@ -2,11 +2,14 @@
 became of those that somebody has skipped."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
 from actors.campaign import machine, previewing
+from actors.campaign.dry_run import Counting
 from actors.campaign.previews import SKIPPED_FOR, Previews, Shown, Skipped
+from actors.runtime.clock import utc
 from bus_schemas.campaign import EXPLAIN_LEAD, Mode
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.lead import ExplainLead, LeadStanding, LeadStatus
@@ -21,6 +24,7 @@ from bus_schemas.preview import (
 )
 from tests.attacks.test_previews import Previewed
 from tests.campaign.crowd import OWNERS, Crowd, owned
+from tests.campaign.played import lead_at
 from tests.campaign.test_team import LONG, TALKS, TEAM, numbers
 from tests.campaign.test_trunk_carriage import polish
 from tests.campaign.world import Campaigns, play
@@ -172,3 +176,68 @@ def test_skips_that_are_over_are_not_kept() -> None:
         previews.skip("ann", now, Skipped(by="ann", until=now + SKIPPED_FOR))
     assert previews.skipped(99, 990.0) is not None and previews.skipped(0, 990.0) is None
     assert len(previews.kept_from("", 0.0)) == SKIPPED_FOR // 10
+
+
+def called_back(leads: int, *places: int, by: str) -> Previewed:
+    """The leads at these places are due for an operator."""
+    played = Previewed(leads=leads)
+    for place in places:
+        at = utc(played.now + timedelta(seconds=60 + place))
+        played.do(machine.mark, place, LeadStatus.CALLBACK, callback=at, operator=by)
+    played.later(seconds=61 + leads)
+    return played
+
+
+def id_at(place: int) -> str:
+    return lead_at(place).id
+
+
+def test_no_one_puts_off_a_callback_of_another_by_asking() -> None:
+    played = called_back(4, 2, by="ben")
+    assert played.shown("ann") != id_at(2)
+    assert played.shown("ben") == id_at(2)
+
+
+def test_whoever_asks_on_end_keeps_no_callback_from_its_operator() -> None:
+    played = called_back(30, 20, by="ben")
+    for _ in range(6):
+        previewing.skip(played.asked("ann"), played.shown("ann"))
+        played.later(seconds=5)
+    first = played.shown("cat")
+    assert played.shown("ben") == id_at(20) != first
+    previewing.skip(played.asked("ben"), id_at(20))
+    assert played.shown("ben") != id_at(20)
+
+
+def test_callbacks_come_to_their_operator_in_their_order() -> None:
+    played = called_back(9, 3, 5, 4, by="ben")
+    played.shown("ann")
+    found = []
+    for _ in range(3):
+        found.append(played.shown("ben"))
+        previewing.skip(played.asked("ben"), found[-1])
+        previewing.skip(played.asked("ann"), played.shown("ann"))
+    assert found == [id_at(3), id_at(4), id_at(5)]
+
+
+def test_callbacks_of_others_are_not_walked_at_each_question() -> None:
+    played = called_back(190, *range(150), by="ben")
+    selection = played.selection = Counting(played.state)
+    played.shown("ann")
+    assert selection.looks == 151
+    for user in ("ben", "ann", "cat", "ben", "ann", "cat"):
+        if played.crew.previews.of(user, played.now.timestamp()) is not None:
+            previewing.skip(played.asked(user), played.shown(user))
+        before = selection.looks
+        assert (played.shown(user) in {id_at(place) for place in range(150)}) is (user == "ben")
+        assert selection.looks - before <= 2
+
+
+def test_a_callback_that_became_another_ones_is_theirs() -> None:
+    played = called_back(4, 2, by="ben")
+    played.shown("ann")
+    at = utc(played.now + timedelta(seconds=5))
+    played.do(machine.mark, 2, LeadStatus.CALLBACK, callback=at, operator="cat")
+    assert played.shown("ben") != id_at(2)
+    played.later(seconds=6)
+    assert played.shown("cat") == id_at(2)
