@@ -124,7 +124,8 @@ def _kept_by(status: CampaignStatus, found: Standing) -> Standing:
 def left_alone(skipped: Skipped) -> Standing:
     """How it is with a lead that an operator has skipped."""
     words = f"{skipped.by} has skipped it, and after a quarter of an hour it comes again"
-    return Standing(reason=SKIPPED, words=words, until=datetime.fromtimestamp(skipped.until, UTC))
+    until = datetime.fromtimestamp(skipped.until, UTC)
+    return Standing(reason=SKIPPED, words=words, until=until, change="another mode, or a time to call back")
 
 
 def put_off(found: Standing, until: float | None, tried: Sequence[Attempt], now: datetime) -> Standing:

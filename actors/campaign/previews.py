@@ -104,6 +104,14 @@ class Previews:
         self._left[shown.place] = skipped
         return shown
 
+    def unskip(self, place: int) -> None:
+        """Somebody has said meanwhile what becomes of the lead at a place."""
+        self._left.pop(place, None)
+
+    def end(self) -> None:
+        """Operators look at nothing any more, and what they skipped is anybody's; the skips of each count still."""
+        self._shown, self._left = {}, {}
+
     def skipped(self, place: int, now: float) -> Skipped | None:
         """Who has skipped the lead at a place, while nobody gets it."""
         found = self._left.get(place)

@@ -31,6 +31,7 @@ from bus_schemas.campaign import (
     CampaignLeadsAdded,
     CampaignResumed,
     CampaignStarted,
+    Mode,
 )
 from bus_schemas.lead import CampaignLeadChanged, changes_in
 
@@ -382,9 +383,11 @@ class Selection:
 
 
 def _rules(campaign: Campaign) -> tuple[object, ...]:
-    """What of its settings decides whether and when a lead is called."""
+    """What of its settings decides whether and when a lead is called; what operators look at or have skipped waits in
+    preview mode alone."""
     settings = campaign.settings
-    return tuple(getattr(settings, name) for name in settings.__struct_fields__ if name not in OF_NO_LEAD)
+    others = (getattr(settings, name) for name in settings.__struct_fields__ if name not in OF_NO_LEAD)
+    return (settings.mode is Mode.PREVIEW, *others)
 
 
 def _rank(entry: Entry) -> int:

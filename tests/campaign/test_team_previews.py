@@ -9,10 +9,19 @@ import pytest
 from actors.campaign import machine, previewing
 from actors.campaign.dry_run import Counting
 from actors.campaign.previews import SKIPPED_FOR, Previews, Shown, Skipped
-from actors.runtime.clock import utc
-from bus_schemas.campaign import EXPLAIN_LEAD, Mode
+from actors.runtime.clock import moment, parse_utc, utc
+from bus_schemas.campaign import (
+    EXPLAIN_LEAD,
+    MARK_LEAD,
+    PAUSE_CAMPAIGN,
+    RESUME_CAMPAIGN,
+    Mode,
+    PauseCampaign,
+    ResumeCampaign,
+)
+from bus_schemas.campaign_outlook import DRY_RUN, DryRun
 from bus_schemas.errors import ErrorCode, Refusal
-from bus_schemas.lead import ExplainLead, LeadStanding, LeadStatus
+from bus_schemas.lead import ExplainLead, LeadStanding, LeadStatus, MarkLead
 from bus_schemas.preview import (
     BEGIN_PREVIEWED,
     PREVIEW_LEAD,
@@ -142,6 +151,7 @@ def test_a_skipped_lead_is_explained_by_who_skipped_it_and_comes_again() -> None
         groups = {one.reason: one for one in (await site.explain("c1")).reasons}
         assert {reason: one.leads for reason, one in groups.items()} == {"operators_decide": 1, "skipped": 1}
         assert "ann has skipped it" in groups["skipped"].words and groups["skipped"].until is not None
+        assert groups["skipped"].change == "another mode, or a time to call back"
         one = await explained(crowd, shown.lead)
         assert (one.reason, one.until) == ("skipped", groups["skipped"].until) and "comes again" in one.words
         other = await next_of(crowd, "bob")
@@ -241,3 +251,75 @@ def test_a_callback_that_became_another_ones_is_theirs() -> None:
     assert played.shown("ben") != id_at(2)
     played.later(seconds=6)
     assert played.shown("cat") == id_at(2)
+
+
+async def marked(crowd: Crowd, lead: str, *, seconds: float, operator: str | None = None) -> None:
+    """A lead is to be called back so soon."""
+    at = utc(parse_utc(moment(crowd.world.clock).at) + timedelta(seconds=seconds))
+    wish = MarkLead(campaign_id="c1", lead=lead, status=LeadStatus.CALLBACK, callback=at, operator=operator)
+    await crowd.site.until_done(MARK_LEAD, wish)
+
+
+@pytest.mark.parametrize("operator", [None, "ann"])
+def test_who_is_skipped_and_wants_a_call_is_called_when_they_want(operator: str | None) -> None:
+    async def story(site: Campaigns) -> None:
+        crowd, shown = await looking(site, "ann", leads=numbers(2, TALKS))
+        await skip(crowd, "ann", shown.lead)
+        await marked(crowd, shown.lead, seconds=5.0, operator=operator)
+        told = await explained(crowd, shown.lead)
+        assert told.reason == "callback"
+        await asyncio.sleep(7.0)
+        assert (await explained(crowd, shown.lead)).reason == "operators_decide"
+        assert (await next_of(crowd, "ann")).lead == shown.lead
+
+    play(story, change=owned(*OWNERS))
+
+
+def test_a_skip_ends_with_preview_mode_by_all_accounts() -> None:
+    async def story(site: Campaigns) -> None:
+        crowd, shown = await looking(site, "ann", "bob", leads=numbers(4, TALKS))
+        for _ in range(3):
+            shown = await next_of(crowd, "ann")
+            await skip(crowd, "ann", shown.lead)
+        await next_of(crowd, "bob")  # who looks at the last one
+        await crowd.be("bob", "break")
+        await crowd.be("ann", "break")
+        await asyncio.sleep(1.0)
+        await site.configure("c1", mode=Mode.PROGRESSIVE)
+        await asyncio.sleep(1.0)
+        assert {one.reason: one.leads for one in (await site.explain("c1")).reasons} == {"no_operators": 4}
+        await crowd.be("ann", "ready")
+        await asyncio.sleep(0.2)
+        foretold = await site.until_done(DRY_RUN, DryRun(campaign_id="c1", minutes=10.0, answered=0.0, seconds=5.0))
+        assert foretold.attempts >= 3  # beside what is under way
+        working = asyncio.create_task(crowd.work())
+        await asyncio.sleep(120.0)
+        working.cancel()
+        assert len(site.dials()) == 4
+
+    play(story, change=owned(*OWNERS))
+
+
+def test_who_goes_back_to_preview_mode_has_the_skipped_ones_again() -> None:
+    async def story(site: Campaigns) -> None:
+        crowd, shown = await looking(site, "ann", leads=numbers(1, TALKS))
+        await skip(crowd, "ann", shown.lead)
+        await site.until_done(PAUSE_CAMPAIGN, PauseCampaign(campaign_id="c1"))
+        for mode in (Mode.PROGRESSIVE, Mode.PREVIEW):
+            await site.configure("c1", mode=mode)
+        await site.until_done(RESUME_CAMPAIGN, ResumeCampaign(campaign_id="c1"))
+        assert (await next_of(crowd, "ann")).lead == shown.lead
+
+    play(story, change=owned(*OWNERS))
+
+
+def test_other_settings_leave_a_skip_as_it_is() -> None:
+    async def story(site: Campaigns) -> None:
+        crowd, shown = await looking(site, "ann", leads=numbers(2, TALKS))
+        await skip(crowd, "ann", shown.lead)
+        other = await next_of(crowd, "ann")
+        await site.configure("c1", weight=3, retry_minutes={"busy": 7})
+        assert (await explained(crowd, shown.lead)).reason == "skipped"
+        assert (await next_of(crowd, "ann")).lead == other.lead != shown.lead
+
+    play(story, change=owned(*OWNERS))
