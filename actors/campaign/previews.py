@@ -124,6 +124,10 @@ class Previews:
             shown.place: shown.until for other, shown in self._shown.items() if other != user and shown.until > now
         }
 
+    def all_begun(self, now: float) -> Mapping[str, Shown]:
+        """The leads that are to be dialled, by operator."""
+        return {user: shown for user, shown in self._shown.items() if shown.begun and shown.until > now}
+
     def begun(self, users: list[str], now: float) -> dict[str, int]:
         """The places of those leads that are to be dialled, by these users."""
         found = {user: self.of(user, now) for user in users}
