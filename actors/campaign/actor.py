@@ -160,7 +160,9 @@ class CampaignActor(CampaignOnRecord):
             raise NO_PREVIEW()
         if campaign.status is not CampaignStatus.RUNNING:
             raise machine.NOT_RUNNING()
-        return previewing.Asked(context.user, campaign, crew, self._selection, self.book, self._now())
+        return previewing.Asked(
+            context.user, context.command_id, campaign, crew, self._selection, self.book, self._now()
+        )
 
     def team_crew(self) -> Crew | None:
         """Its operators, if it has any."""
