@@ -125,3 +125,23 @@ def test_while_its_host_is_away_a_campaign_is_there_for_its_operators_alone() ->
         assert await answer_to(crowd, "eve") is ErrorCode.NOT_FOUND
 
     play(story, change=owned(*OWNERS))
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("between", [0.0, 0.002, 0.005, 0.01, 0.03, 0.1])
+def test_a_stop_that_meets_a_begin_counts_what_it_calls_off(between: float, seed: int) -> None:
+    async def story(site: Campaigns) -> None:
+        crowd, shown = await looking(site, "ann", leads=numbers(2, LONG))
+        begun = asyncio.ensure_future(asked(crowd, shown.lead))
+        await asyncio.sleep(between)
+        stopped = await site.stop("c1")
+        dialled = site.dials()
+        await asyncio.gather(begun, return_exceptions=True)  # which may have come after the stop
+        assert sum(dialled.values()) <= stopped.in_progress <= len(crowd.claims())
+        await asyncio.sleep(5.0)
+        assert site.dials() == dialled  # nobody afterwards
+        if not dialled:
+            assert [one.outcome for one in crowd.ends()] == ["not_dialed"] * len(crowd.claims())
+            assert (await site.view("c1")).status == "stopped"
+
+    play(story, seed=seed, change=owned(*OWNERS))
