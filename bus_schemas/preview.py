@@ -2,13 +2,16 @@
 
 from msgspec import Struct
 
-from bus_schemas.campaign import ABSENT_CAMPAIGN, STATE, CampaignId
+from bus_schemas.campaign import STATE, AskedCampaign, CampaignId, CampaignView
 from bus_schemas.contract import Rpc
 from bus_schemas.errors import ErrorCode
 from bus_schemas.fields import Id, Utc
 from bus_schemas.permissions import Action
 
 A = Action
+# Seconds: most are answered by then, and a second one of the same command begins nothing more. The next host of a
+# campaign knows of no lead that somebody looks at, and says so.
+BEGIN_AGAIN = 2.0
 
 
 class PreviewLead(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,12 +54,15 @@ class LeadSkipped(Struct, frozen=True, kw_only=True):
 
 
 # fmt: off
+ABSENT_PREVIEW   = Rpc("ottb.v1.qry.campaign.absent_for_operator",     AskedCampaign,   CampaignView,       STATE,
+                       summary="Why nobody owns a campaign that I take calls of")
 PREVIEW_LEAD     = Rpc("ottb.v1.cmd.campaign.{campaign_id}.preview",   PreviewLead,     LeadPreview,        STATE,
-                       summary="The next lead, to look at", fallback=ABSENT_CAMPAIGN, permission=A.CALL_START)
+                       summary="The next lead, to look at", fallback=ABSENT_PREVIEW, permission=A.CALL_START)
 BEGIN_PREVIEWED  = Rpc("ottb.v1.cmd.campaign.{campaign_id}.begin_previewed", BeginPreviewed, LeadPreview,  STATE,
-                       summary="Dial the lead that I look at", fallback=ABSENT_CAMPAIGN, permission=A.CALL_START,
+                       summary="Dial the lead that I look at", timeout=15.0, again=BEGIN_AGAIN,
+                       fallback=ABSENT_PREVIEW, permission=A.CALL_START,
                        audit_fields=("campaign_id", "lead"))
 SKIP_PREVIEWED   = Rpc("ottb.v1.cmd.campaign.{campaign_id}.skip_previewed", SkipPreviewed, LeadSkipped,
                        STATE | {ErrorCode.RATE_LIMITED}, summary="Do not dial the lead that I look at",
-                       fallback=ABSENT_CAMPAIGN, permission=A.CALL_START)
+                       fallback=ABSENT_PREVIEW, permission=A.CALL_START)
 # fmt: on

@@ -160,7 +160,9 @@ class CampaignActor(CampaignOnRecord):
             raise NO_PREVIEW()
         if campaign.status is not CampaignStatus.RUNNING:
             raise machine.NOT_RUNNING()
-        return previewing.Asked(context.user, campaign, crew, self._selection, self.book, self._now())
+        return previewing.Asked(
+            context.user, context.command_id, campaign, crew, self._selection, self.book, self._now()
+        )
 
     def team_crew(self) -> Crew | None:
         """Its operators, if it has any."""
@@ -287,18 +289,18 @@ class CampaignActor(CampaignOnRecord):
         super().recorded(event)
         if self.state is None:
             return
-        if self._selection is None or self._figures is None:
+        if self._selection is None or self._figures is None or self._crew is None:
             if not isinstance(event, CampaignActivated):
                 self._follow(Selection(self.state), Figures(self.state), self._new_crew())
             return
         self._selection.follow(self.state, event)
         self._figures.follow(self.state, event)
+        self._crew.follow(self.state, event)
         if isinstance(event, CampaignAttemptClaimed):
             self._claimed[event.place] = self.seq
         if isinstance(event, CampaignConfigured):  # some may be of a carrier that is not wanted any more
             self._return(self._lines.drain())
-        if isinstance(event, CampaignAttemptEnded) and self._crew is not None:
-            self._crew.follow(self.state, event)
+        if isinstance(event, CampaignAttemptEnded):
             self._answered.drop(event.place)
         if isinstance(event, CampaignConfigured | CampaignFinished):
             self._hope.begin_anew()
@@ -550,10 +552,8 @@ class CampaignActor(CampaignOnRecord):
 
     def skipped(self, place: int) -> Skipped | None:
         """Which operator has skipped the lead at a place, while nobody gets it for that."""
-        crew, campaign = self.team_crew(), self._campaign()
-        if crew is None or (campaign.settings.mode is not Mode.PREVIEW and self.put_off(place) is None):
-            return None
-        return crew.previews.skipped(place, self._now().seconds)
+        crew = self.team_crew()
+        return crew.previews.skipped(place, self._now().seconds) if crew is not None else None
 
     def whose_lines(self) -> Whose:
         """Whose lines carry its calls."""

@@ -163,6 +163,13 @@ class Carriage:
             self._known[home] = self._lack(home)
         return self._known[home]
 
+    def hindrance(self, e164: str) -> Standing | None:
+        """Why nobody of those who are free could have it called, who would not get to it by waiting a moment."""
+        if not self._there.complete or self._free == set():
+            return None
+        lack = self.lack(e164)
+        return lack if lack.reason not in LATER else None
+
     def _home(self, e164: str) -> Home:
         if e164 not in self._homes:  # it takes long
             self._homes[e164] = home_of(e164)

@@ -37,7 +37,18 @@ from actors.campaign.standing import standing
 from actors.runtime.clock import Moment, parse_utc
 from actors.runtime.decision import Decision
 from bus_schemas.call import EndReason
-from bus_schemas.campaign import ANSWERED, BY_SOMEBODY, OUTCOMES, OVERDIALING, CampaignAttemptEnded, CampaignSettings
+from bus_schemas.campaign import (
+    ANSWERED,
+    BY_SOMEBODY,
+    OUTCOMES,
+    OVERDIALING,
+    CampaignAttemptEnded,
+    CampaignConfigured,
+    CampaignEvent,
+    CampaignLeadMarked,
+    CampaignSettings,
+    Mode,
+)
 
 RELEARNT = 2000  # attempts of late
 PIECE = 500  # leads, or attempts, of one step: some milliseconds
@@ -233,8 +244,18 @@ class Crew:
                 yield
         self._learnt = learnt
 
-    def follow(self, campaign: Campaign, event: CampaignAttemptEnded) -> None:
-        """An attempt has ended, and the campaign is this now."""
+    def follow(self, campaign: Campaign, event: CampaignEvent) -> None:
+        """Something is on record, and the campaign is this now."""
+        match event:
+            case CampaignAttemptEnded():
+                self._learn(campaign, event)
+            case CampaignLeadMarked():
+                self.previews.unskip(event.place)
+            case CampaignConfigured() if campaign.settings.mode is not Mode.PREVIEW:
+                self.previews.end()
+
+    def _learn(self, campaign: Campaign, event: CampaignAttemptEnded) -> None:
+        """An attempt has ended."""
         if self._learnt is None:  # it is on record for who asks first
             return
         entry = at(campaign.leads, event.place)

@@ -124,7 +124,20 @@ def _kept_by(status: CampaignStatus, found: Standing) -> Standing:
 def left_alone(skipped: Skipped) -> Standing:
     """How it is with a lead that an operator has skipped."""
     words = f"{skipped.by} has skipped it, and after a quarter of an hour it comes again"
-    return Standing(reason=SKIPPED, words=words, until=datetime.fromtimestamp(skipped.until, UTC))
+    until = datetime.fromtimestamp(skipped.until, UTC)
+    return Standing(reason=SKIPPED, words=words, until=until, change="another mode, or a time to call back")
+
+
+def begun(user: str, until: float, *, ready: bool, lack: Standing | None) -> Standing:
+    """How it is with a lead that an operator has begun, until then (seconds since 1970), and that is not dialled yet.
+    `lack`: why none of their lines takes it."""
+    if lack is None:
+        lack = Standing(reason=NEXT, words="it is called next")
+    words, end = f"{user} has begun it: {lack.words}", datetime.fromtimestamp(until, UTC)
+    if not ready:
+        words = f"{user} has begun it, and is not ready"
+        return Standing(reason=Stand.OPERATOR, words=words, until=end, change="that operator")
+    return replace(lack, words=words, until=end)
 
 
 def put_off(found: Standing, until: float | None, tried: Sequence[Attempt], now: datetime) -> Standing:
@@ -151,5 +164,7 @@ def _of_the_campaign(
         return Standing(reason=NEXT, words="it is called next")
     if carriage is not None and limit is Limit.CARRIERS_FULL:
         return carriage.lack(number)
+    if carriage is not None and limit is Limit.OPERATORS_DECIDE and (lack := carriage.hindrance(number)) is not None:
+        return lack
     words, change = LIMITED[limit]
     return Standing(reason=limit, words=words, change=change)

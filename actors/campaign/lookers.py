@@ -2,13 +2,16 @@
 of their lines can call is told so, and does not wait for it."""
 
 import asyncio
+from collections.abc import Mapping
 
 from msgspec.structs import replace
 
 from actors.campaign.actor import CampaignActor
-from actors.campaign.carriage import LATER, NOBODY_KNOWS, Lack, Whose
+from actors.campaign.carriage import LATER, NOBODY_KNOWS, Lack, There, Whose
+from actors.campaign.explain import begun
 from actors.campaign.orders import Begin, Show
 from actors.campaign.outside import Outside
+from actors.campaign.record import Campaign
 from actors.campaign.standing import Standing
 from actors.runtime.context import Context
 from actors.runtime.host import Host
@@ -63,16 +66,34 @@ class Lookers:
                 there = await self._outside.survey(actor.state, Whose((context.user,)))
         except TimeoutError:
             there = NOBODY_KNOWS
-        carriage = self._actor(view.campaign_id).carriage_for(context.user, there)
-        if carriage.takes(view.number):
-            return None
-        lack = carriage.lack(view.number)
-        if lack.reason not in LATER and not there.complete:
-            return replace(lack, reason=Lack.UNKNOWN)
-        return lack if lack.reason != Lack.ASKED else None
+        return _lack_of(self._actor(view.campaign_id), context.user, view.number, there)
 
     def _actor(self, id: str) -> CampaignActor:
         actor = self._host.get(CampaignActor, id)
         if actor is None:
             raise NO_CAMPAIGN()
         return actor
+
+
+def begun_leads(actor: CampaignActor, campaign: Campaign, there: There, now: float) -> Mapping[int, Standing]:
+    """What those leads wait for that operators have begun, by place. `there`: what lines all of them have; `now`:
+    seconds since 1970."""
+    crew = actor.team_crew()
+    if crew is None or not actor.runs:
+        return {}
+    free, found = {*crew.free(campaign)}, dict[int, Standing]()
+    for user, shown in crew.previews.all_begun(now).items():
+        lack = _lack_of(actor, user, shown.number, there.of((user,)))
+        found[shown.place] = begun(user, shown.until, ready=user in free, lack=lack)
+    return found
+
+
+def _lack_of(actor: CampaignActor, user: str, number: str, there: There) -> Standing | None:
+    """Why none of an operator's lines takes a call at once. `there`: what there is of theirs. None: one does."""
+    carriage = actor.carriage_for(user, there)
+    if carriage.takes(number):
+        return None
+    lack = carriage.lack(number)
+    if lack.reason not in LATER and not there.complete:
+        return replace(lack, reason=Lack.UNKNOWN)
+    return lack if lack.reason != Lack.ASKED else None

@@ -317,7 +317,7 @@ def preview(
     were looked at again meanwhile. None: nobody may be called now."""
     selection.give_back(campaign)
     moment = parse_utc(now.at)
-    found = _first(campaign, selection, book, moment, (user,), shown)
+    found = _first(campaign, selection, book, moment, user, shown)
     if found is not None:
         selection.put(found[0], moment.timestamp() + seconds)
     return found
@@ -334,21 +334,26 @@ def look_through(campaign: Campaign, selection: Selection, book: RuleBook, now: 
 
 
 def _first(
-    campaign: Campaign, selection: Selection, book: RuleBook, now: datetime, ready: Collection[str] | None,
+    campaign: Campaign, selection: Selection, book: RuleBook, now: datetime, user: str | None,
     shown: Mapping[int, float] = MappingProxyType({}),
 ) -> tuple[int, str] | None:  # fmt: skip
-    """The first lead that may be called, and its number; those before it are put away. It stays taken."""
+    """The first lead that may be called, and its number; those before it are put away. It stays taken. `user`: the
+    operator who asks, whose own come before others: one of another operator is passed over, and kept for that one.
+    None: nobody asks who talks to it."""
     for _ in range(LOOKS):
-        place = selection.take(campaign, now.timestamp())
+        place = selection.take_kept(campaign, user, now.timestamp()) if user is not None else None
+        place = selection.take(campaign, now.timestamp()) if place is None else place
         if place is None:
             return None
         if place in shown:
             selection.put(place, shown[place])
             continue
-        found = standing(campaign, place, book, now, ready)
+        found = standing(campaign, place, book, now, None if user is None else (user,))
         if found.number is not None:
             return place, found.number
         _put_away(selection, place, found)
+        if found.reason == Stand.OPERATOR and (whose := at(campaign.leads, place).operator) is not None:
+            selection.keep(place, whose)
     return None
 
 

@@ -126,7 +126,7 @@ def way(plan: Plan, operators: int, tally: Tally, day: int) -> Way:
 def pace(plan: Plan, now: Snapshot, learnt: Learnt, ahead: Outlook) -> Pace:
     """How many dials to start now. `ahead`: the outlook of what is learnt, from the last minute."""
     if plan.mode is Mode.PREVIEW:
-        return Pace(dials=0, limit=Limit.OPERATORS_DECIDE, mode=plan.mode)
+        return Pace(dials=0, limit=_in_preview(now), mode=plan.mode)
     mode, fallback = way(plan, now.operators, learnt.tally, now.day)
     if now.operators == 0:
         return Pace(dials=0, limit=Limit.NO_OPERATORS, mode=mode, fallback=fallback)
@@ -135,6 +135,15 @@ def pace(plan: Plan, now: Snapshot, learnt: Learnt, ahead: Outlook) -> Pace:
     if plan.mode is Mode.POWER:
         return _by_ratio(now, plan.ratio, plan.mode, spare=room(learnt.tally, now.day, plan.cap))
     return _looking_ahead(plan, now, learnt, ahead)
+
+
+def _in_preview(now: Snapshot) -> Limit:
+    """Who could begin a dial, or why nobody can."""
+    if now.operators == 0:
+        return Limit.NO_OPERATORS
+    if now.idle == 0:
+        return Limit.NO_OPERATOR_READY
+    return Limit.READY_ARE_DIALLED_FOR if now.in_flight >= now.idle else Limit.OPERATORS_DECIDE
 
 
 def _fallback(plan: Plan, operators: int, tally: Tally, day: int) -> Fallback | None:

@@ -20,9 +20,10 @@ from bus_schemas.preview import LeadPreview, LeadSkipped
 
 
 class Asked(NamedTuple):
-    """By whom, and what there is now."""
+    """By whom, by which command, and what there is now."""
 
     user: str
+    command: str
     campaign: Campaign
     crew: Crew
     selection: Selection
@@ -50,10 +51,10 @@ def begin(asked: Asked, lead: str, *, looks: bool = False) -> Outcome[LeadPrevie
     if not shown.begun and asked.user not in asked.crew.free(asked.campaign):
         raise NOT_READY()
     _must_be_callable(asked, shown)
-    if looks:
+    if looks or asked.crew.previews.has_begun(asked.command):  # which comes late: it may have been dialled since
         return Outcome(decision=NOTHING, reply=_view(asked, shown))
     soon: CampaignDecision = Decision(effects=(SetTimer(name=NEXT, seconds=0.0),))
-    return Outcome(decision=soon, reply=_view(asked, asked.crew.previews.begin(asked.user)))
+    return Outcome(decision=soon, reply=_view(asked, asked.crew.previews.begin(asked.user, asked.command)))
 
 
 def skip(asked: Asked, lead: str) -> Outcome[LeadSkipped]:

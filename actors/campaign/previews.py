@@ -1,5 +1,6 @@
 """Leads that operators look at before they are dialled. Not on record: who takes over knows of none, and asks anew."""
 
+from collections import deque
 from collections.abc import Callable, Mapping
 
 from msgspec import Struct
@@ -17,6 +18,7 @@ TOO_MANY_SKIPPED = RefusalTemplate(
 # Whoever skipped on end would see all numbers of a list, and keep them from everybody else: so many come without a wait
 # after a quiet time, and each counts for so many seconds.
 SKIPS, SKIP_EVERY = 30, 10.0
+KEPT = 1000  # commands by which leads were begun
 SHOWN_FOR, SKIPPED_FOR = 300.0, 900.0  # seconds for which a lead is one operator's; for which nobody gets one skipped
 
 
@@ -43,6 +45,7 @@ class Previews:
     def __init__(self) -> None:
         self._shown: dict[str, Shown] = {}  # by operator
         self._left: dict[int, Skipped] = {}  # by place, in the order in which they come again
+        self._begun: deque[str] = deque(maxlen=KEPT)  # by which commands leads were, of late
         self._skipped: dict[str, float] = {}  # up to when the skips of each count, in seconds on the monotonic clock
 
     def copy(self) -> "Previews":
@@ -75,8 +78,13 @@ class Previews:
         self._shown[user] = shown
         return shown
 
-    def begin(self, user: str) -> Shown:
-        """It is to be dialled."""
+    def has_begun(self, command: str) -> bool:
+        """Whether a lead was to be dialled by this command before."""
+        return command in self._begun
+
+    def begin(self, user: str, command: str) -> Shown:
+        """It is to be dialled, by this command."""
+        self._begun.append(command)
         return self.show(user, replace(self._shown[user], begun=True))
 
     def wait(self, user: str) -> Shown:
@@ -104,6 +112,14 @@ class Previews:
         self._left[shown.place] = skipped
         return shown
 
+    def unskip(self, place: int) -> None:
+        """Somebody has said meanwhile what becomes of the lead at a place."""
+        self._left.pop(place, None)
+
+    def end(self) -> None:
+        """Operators look at nothing any more, and what they skipped is anybody's; the skips of each count still."""
+        self._shown, self._left = {}, {}
+
     def skipped(self, place: int, now: float) -> Skipped | None:
         """Who has skipped the lead at a place, while nobody gets it."""
         found = self._left.get(place)
@@ -115,6 +131,10 @@ class Previews:
         return left | {
             shown.place: shown.until for other, shown in self._shown.items() if other != user and shown.until > now
         }
+
+    def all_begun(self, now: float) -> Mapping[str, Shown]:
+        """The leads that are to be dialled, by operator."""
+        return {user: shown for user, shown in self._shown.items() if shown.begun and shown.until > now}
 
     def begun(self, users: list[str], now: float) -> dict[str, int]:
         """The places of those leads that are to be dialled, by these users."""

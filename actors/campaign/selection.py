@@ -31,6 +31,7 @@ from bus_schemas.campaign import (
     CampaignLeadsAdded,
     CampaignResumed,
     CampaignStarted,
+    Mode,
 )
 from bus_schemas.lead import CampaignLeadChanged, changes_in
 
@@ -63,6 +64,7 @@ class Selection:
         self._times: list[int] = []  # a heap of those seconds
         self._taken: list[int] = []
         self._awaiting = dict[int, None]()  # whose operator was not ready when they were looked at last
+        self._kept: dict[str, dict[int, None]] = {}  # for their operators, who look at leads; likewise
         self._parked: dict[tuple[str, str], dict[int, deque[int]]] = {}  # by home, then by rank; likewise
         self._homes = set[tuple[str, str]]()
         self._now = 0.0
@@ -123,6 +125,24 @@ class Selection:
                     return place
             del self._ready[rank]
         return None
+
+    def take_kept(self, campaign: Campaign, user: str, now: float) -> int | None:
+        """The same of those that were kept for an operator, the first that was found. None: there is none."""
+        self._wake(campaign, now)
+        places = self._kept.get(user, {})
+        while places:
+            place = next(iter(places))
+            del places[place]
+            if READY <= self._due[place] < inf:
+                self._become(place, TAKEN)
+                self._taken.append(place)
+                return place
+        self._kept.pop(user, None)
+        return None
+
+    def keep(self, place: int, user: str) -> None:
+        """The lead, which is put away for all others, is this operator's whenever they ask."""
+        self._kept.setdefault(user, {})[place] = None
 
     def put(self, place: int, until: float | None) -> None:
         """The lead may not be called before then (seconds since 1970); None: time alone does not change that."""
@@ -244,7 +264,7 @@ class Selection:
 
     def refresh(self, campaign: Campaign) -> None:
         """The rules are others, or do-not-call lists were while it did not run: all have to be looked at again."""
-        for kept in (self._ready, self._waiting, self._times, self._taken, self._parked, self._homes):
+        for kept in (self._ready, self._waiting, self._times, self._taken, self._kept, self._parked, self._homes):
             kept.clear()
         self._rules = _rules(campaign)
         self._due = array("d", [OUT]) * len(self._due)
@@ -363,9 +383,11 @@ class Selection:
 
 
 def _rules(campaign: Campaign) -> tuple[object, ...]:
-    """What of its settings decides whether and when a lead is called."""
+    """What of its settings decides whether and when a lead is called; what operators look at or have skipped waits in
+    preview mode alone."""
     settings = campaign.settings
-    return tuple(getattr(settings, name) for name in settings.__struct_fields__ if name not in OF_NO_LEAD)
+    others = (getattr(settings, name) for name in settings.__struct_fields__ if name not in OF_NO_LEAD)
+    return (settings.mode is Mode.PREVIEW, *others)
 
 
 def _rank(entry: Entry) -> int:

@@ -1,7 +1,7 @@
 """How campaigns start: on shards, wherever those are."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from datetime import datetime
 from functools import partial
@@ -25,7 +25,7 @@ from actors.campaign.explain import Explaining, left_alone, of_campaign, put_off
 from actors.campaign.forecast import forecast, team_forecast
 from actors.campaign.hours import hours_of
 from actors.campaign.joining import Joining
-from actors.campaign.lookers import Lookers
+from actors.campaign.lookers import Lookers, begun_leads
 from actors.campaign.looks import Explanations, Looks, in_turns
 from actors.campaign.machine import CampaignDecision, stopping
 from actors.campaign.makers import look_after
@@ -331,9 +331,10 @@ class OnShard:
         actor, campaign = self._campaign(campaign.campaign)
         began, now = self._host.clock.monotonic(), parse_utc(moment(self._host.clock).at)
         explaining, ready = Explaining(campaign, actor.pace(), actor.carriage(there)), actor.ready()
+        begun = begun_leads(actor, campaign, there, now.timestamp())
 
         def look(place: int) -> None:
-            explaining.count(_standing(actor, campaign, place, now, ready))
+            explaining.count(_standing(actor, campaign, place, now, ready, begun))
 
         await in_turns(size(campaign), look, self._host.clock)
         said = explaining.said(now)
@@ -349,7 +350,8 @@ class OnShard:
         now, place = parse_utc(moment(self._host.clock).at), actor.place_of(request.lead)
         if place is None:
             raise NO_LEAD()
-        found = _standing(actor, campaign, place, now, actor.ready())
+        begun = begun_leads(actor, campaign, there, now.timestamp())
+        found = _standing(actor, campaign, place, now, actor.ready(), begun)
         return shown(request.lead, of_campaign(campaign, found, actor.pace(), actor.carriage(there)))
 
     async def dry_run(self, request: DryRun, context: Context) -> Page:
@@ -378,10 +380,14 @@ class OnShard:
 
 
 def _standing(
-    actor: CampaignActor, campaign: Campaign, place: int, now: datetime, ready: list[str] | None
-) -> Standing:
-    """How it is with a lead, also where it was put off for what is over by now. `ready`: its operators who are."""
+    actor: CampaignActor, campaign: Campaign, place: int, now: datetime, ready: list[str] | None,
+    begun: Mapping[int, Standing],
+) -> Standing:  # fmt: skip
+    """How it is with a lead, also where it was put off for what is over by now. `ready`: its operators who are.
+    `begun`: what those wait for that operators have begun."""
     found = standing(campaign, place, actor.book, now, ready)
+    if found.number is not None and place in begun:
+        return begun[place]
     if found.number is not None and (skipped := actor.skipped(place)) is not None:
         return left_alone(skipped)
     until = actor.put_off(place) if found.number is not None and actor.runs and ready is None else None

@@ -26,6 +26,7 @@ from actors.ledger.lead import (
 )
 from actors.ledger.model import METADATA, Projection, Query, columns, given, made_of
 from actors.ledger.numbers import parts_in
+from actors.ledger.operator import operators
 from actors.ledger.page import from_cursor, page
 from actors.ledger.team_times import PROJECTIONS as TIMES
 from actors.ledger.team_times import TeamHour, times_of
@@ -81,6 +82,8 @@ from bus_schemas.lead import (
     LeadStatus,
     ListLeads,
 )
+from bus_schemas.operator import ListOperators
+from bus_schemas.preview import ABSENT_PREVIEW
 from bus_schemas.user import USER_CHANGED, USER_CREATED, USER_DELETED
 
 SETTINGS = msgspec.json.Decoder(CampaignSettings)
@@ -257,6 +260,7 @@ class CampaignAnswers(Answers):
         return (
             serve(PAST_CAMPAIGN, self.past_campaign),
             serve(ABSENT_CAMPAIGN, self.absent_campaign),
+            serve(ABSENT_PREVIEW, self.absent_for_operator),
             serve(LIST_CAMPAIGNS, self.list_campaigns),
             serve(REPORT_CAMPAIGN, self.report),
             serve(LIST_LEADS, self.list_leads),
@@ -270,6 +274,13 @@ class CampaignAnswers(Answers):
 
     async def absent_campaign(self, request: AskedCampaign, context: Context) -> CampaignView:
         found = await self._found(request.campaign_id, context)
+        raise ARCHIVED() if found.status is S.ARCHIVED else OWNER_AWAY()
+
+    async def absent_for_operator(self, request: AskedCampaign, context: Context) -> CampaignView:
+        """The same, to an operator of it, who need not see it."""
+        wanted = ListOperators(campaign_id=request.campaign_id, limit=1)
+        takes_calls = await self.read(context, operators(wanted, after=None, user=context.user))
+        found = await self._found(request.campaign_id, context, *([context.user] if takes_calls else []))
         raise ARCHIVED() if found.status is S.ARCHIVED else OWNER_AWAY()
 
     async def list_campaigns(self, request: ListCampaigns, context: Context) -> Page:

@@ -14,19 +14,24 @@ _LOST_PLUS = re.compile(r"(T[0-9:.]+) ([0-9]{2}:?(?:[0-9]{2})?)\Z")
 
 def moment(text: str | None, field: str, zones: Iterable[tzinfo] = (UTC,)) -> str | None:
     """A date or a time as the records write it, so that they compare as text; in `zones` where it has no offset, which
-    must agree on it. `field`: of the request that has it. Raises Refusal(INVALID_PARAMS), which names it."""
+    must agree on it; of one that a clock shows twice the first. `field`: of the request that has it. Raises
+    Refusal(INVALID_PARAMS), which names it, also for one that a clock leaves out."""
     if text is None:
         return None
     said = _said(text, field)
     if said.tzinfo is not None:
         return utc(said)
+    on_clocks = [said.replace(tzinfo=zone) for zone in zones]
     try:
-        found = {utc(said.replace(tzinfo=zone)) for zone in zones}
+        found = {utc(local) for local in on_clocks}
     except OverflowError:  # the last hours that a calendar has, on a clock that is behind
         raise _no_moment(text, field) from None
     if len(found) != 1:
         why = "it needs an offset, like +02:00: nobody knows which clock it is meant on."
         raise misfit(field, why, given=text, could_be=sorted(found))
+    for local in on_clocks:
+        if (gap := _left_out(local)) is not None:
+            raise misfit(field, f"the clock of {local.tzinfo} goes from {gap} then: there is no such time.", given=text)
     return found.pop()
 
 
@@ -55,6 +60,19 @@ def must_be_a_day(text: str | None, field: str) -> None:
 def is_local(text: str, field: str) -> bool:
     """Whether it says no offset. Raises Refusal(INVALID_PARAMS)."""
     return _said(text, field).tzinfo is None
+
+
+def _left_out(local: datetime) -> str | None:
+    """The times around those that its clock leaves out, in words, where this is one of them. None: it is not."""
+    before, after = local.utcoffset(), local.replace(fold=1).utcoffset()
+    if before is None or after is None or before >= after:
+        return None
+    early, late = ((local - offset).replace(tzinfo=UTC) for offset in (after, before))
+    while late - early > timedelta(seconds=1):  # between them the clock is changed
+        middle = early + (late - early) / 2
+        early, late = (middle, late) if middle.astimezone(local.tzinfo).utcoffset() == before else (early, middle)
+    first, last = (late.replace(microsecond=0) + offset for offset in (before, after))
+    return f"{first:%H:%M} to {last:%H:%M}"
 
 
 def _said(text: str, field: str) -> datetime:

@@ -108,7 +108,7 @@ class SimLoop(asyncio.BaseEventLoop):
     def _shuffle(self, ready: Any) -> None:
         """The steps of different tasks that are due at once; callbacks keep their places."""
         places = [
-            place for place, handle in enumerate(ready)
+            place for place, handle in enumerate(tuple(ready))  # to which a thread of a dry run may add
             if isinstance(getattr(handle._callback, "__self__", None), asyncio.Task)
         ]  # fmt: skip
         if len(places) > 1:

@@ -35,6 +35,7 @@ class Previewed(Played):
 
     def __init__(self, leads: int) -> None:
         super().__init__()
+        self.asking = 0
         self.crew = Crew(Ready(), NoDesks(), ())
         self.create(mode=Mode.PREVIEW, operators=Operators.TEAM)
         self.run(*map(lead_at, range(leads)))
@@ -42,7 +43,9 @@ class Previewed(Played):
     def asked(self, user: str) -> Asked:
         assert self.selection is not None
         now = Moment(at=utc(self.now), mono=(self.now - NOON) / timedelta(seconds=1), boot="b")
-        return Asked(user, self.state, self.crew, self.selection, self.book, now)
+        self.asking += 1
+        command = f"{user}-{self.asking}"
+        return Asked(user, command, self.state, self.crew, self.selection, self.book, now)
 
     def shown(self, user: str) -> str:
         reply = previewing.show(self.asked(user)).reply

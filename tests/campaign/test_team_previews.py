@@ -2,14 +2,30 @@
 became of those that somebody has skipped."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
 from actors.campaign import machine, previewing
+from actors.campaign.actor import CampaignActor
+from actors.campaign.dry_run import Assumed, Counting
 from actors.campaign.previews import SKIPPED_FOR, Previews, Shown, Skipped
-from bus_schemas.campaign import EXPLAIN_LEAD, Mode
+from actors.campaign.team_dry_run import TeamDryRun
+from actors.runtime.clock import moment, parse_utc, utc
+from actors.runtime.rendezvous import shard_of
+from bus_schemas.call import EndReason
+from bus_schemas.campaign import (
+    EXPLAIN_LEAD,
+    MARK_LEAD,
+    PAUSE_CAMPAIGN,
+    RESUME_CAMPAIGN,
+    CampaignAttemptClaimed,
+    Mode,
+    PauseCampaign,
+    ResumeCampaign,
+)
 from bus_schemas.errors import ErrorCode, Refusal
-from bus_schemas.lead import ExplainLead, LeadStanding, LeadStatus
+from bus_schemas.lead import ExplainLead, LeadStanding, LeadStatus, MarkLead
 from bus_schemas.preview import (
     BEGIN_PREVIEWED,
     PREVIEW_LEAD,
@@ -21,6 +37,7 @@ from bus_schemas.preview import (
 )
 from tests.attacks.test_previews import Previewed
 from tests.campaign.crowd import OWNERS, Crowd, owned
+from tests.campaign.played import lead_at
 from tests.campaign.test_team import LONG, TALKS, TEAM, numbers
 from tests.campaign.test_trunk_carriage import polish
 from tests.campaign.world import Campaigns, play
@@ -138,14 +155,16 @@ def test_a_skipped_lead_is_explained_by_who_skipped_it_and_comes_again() -> None
         groups = {one.reason: one for one in (await site.explain("c1")).reasons}
         assert {reason: one.leads for reason, one in groups.items()} == {"operators_decide": 1, "skipped": 1}
         assert "ann has skipped it" in groups["skipped"].words and groups["skipped"].until is not None
+        assert groups["skipped"].change == "another mode, or a time to call back"
         one = await explained(crowd, shown.lead)
         assert (one.reason, one.until) == ("skipped", groups["skipped"].until) and "comes again" in one.words
         other = await next_of(crowd, "bob")
         assert other.lead != shown.lead
         await asyncio.sleep(SKIPPED_FOR)
-        assert (await explained(crowd, shown.lead)).reason == "operators_decide"
+        assert (await explained(crowd, shown.lead)).reason == "no_operators"  # who says nothing is gone
         await crowd.all_ready("ann", "bob")
         await asyncio.sleep(1.0)
+        assert (await explained(crowd, shown.lead)).reason == "operators_decide"
         assert {(await next_of(crowd, user)).lead for user in ("ann", "bob")} == {shown.lead, other.lead}
 
     play(story, change=owned(*OWNERS))
@@ -172,3 +191,219 @@ def test_skips_that_are_over_are_not_kept() -> None:
         previews.skip("ann", now, Skipped(by="ann", until=now + SKIPPED_FOR))
     assert previews.skipped(99, 990.0) is not None and previews.skipped(0, 990.0) is None
     assert len(previews.kept_from("", 0.0)) == SKIPPED_FOR // 10
+
+
+def called_back(leads: int, *places: int, by: str) -> Previewed:
+    """The leads at these places are due for an operator."""
+    played = Previewed(leads=leads)
+    for place in places:
+        at = utc(played.now + timedelta(seconds=60 + place))
+        played.do(machine.mark, place, LeadStatus.CALLBACK, callback=at, operator=by)
+    played.later(seconds=61 + leads)
+    return played
+
+
+def id_at(place: int) -> str:
+    return lead_at(place).id
+
+
+def test_no_one_puts_off_a_callback_of_another_by_asking() -> None:
+    played = called_back(4, 2, by="ben")
+    assert played.shown("ann") != id_at(2)
+    assert played.shown("ben") == id_at(2)
+
+
+def test_whoever_asks_on_end_keeps_no_callback_from_its_operator() -> None:
+    played = called_back(30, 20, by="ben")
+    for _ in range(6):
+        previewing.skip(played.asked("ann"), played.shown("ann"))
+        played.later(seconds=5)
+    first = played.shown("cat")
+    assert played.shown("ben") == id_at(20) != first
+    previewing.skip(played.asked("ben"), id_at(20))
+    assert played.shown("ben") != id_at(20)
+
+
+def test_callbacks_come_to_their_operator_in_their_order() -> None:
+    played = called_back(9, 3, 5, 4, by="ben")
+    played.shown("ann")
+    found = []
+    for _ in range(3):
+        found.append(played.shown("ben"))
+        previewing.skip(played.asked("ben"), found[-1])
+        previewing.skip(played.asked("ann"), played.shown("ann"))
+    assert found == [id_at(3), id_at(4), id_at(5)]
+
+
+def test_callbacks_of_others_are_not_walked_at_each_question() -> None:
+    played = called_back(190, *range(150), by="ben")
+    selection = played.selection = Counting(played.state)
+    played.shown("ann")
+    assert selection.looks == 151
+    for user in ("ben", "ann", "cat", "ben", "ann", "cat"):
+        if played.crew.previews.of(user, played.now.timestamp()) is not None:
+            previewing.skip(played.asked(user), played.shown(user))
+        before = selection.looks
+        assert (played.shown(user) in {id_at(place) for place in range(150)}) is (user == "ben")
+        assert selection.looks - before <= 2
+
+
+def test_a_callback_that_became_another_ones_is_theirs() -> None:
+    played = called_back(4, 2, by="ben")
+    played.shown("ann")
+    at = utc(played.now + timedelta(seconds=5))
+    played.do(machine.mark, 2, LeadStatus.CALLBACK, callback=at, operator="cat")
+    assert played.shown("ben") != id_at(2)
+    played.later(seconds=6)
+    assert played.shown("cat") == id_at(2)
+
+
+async def marked(crowd: Crowd, lead: str, *, seconds: float, operator: str | None = None) -> None:
+    """A lead is to be called back so soon."""
+    at = utc(parse_utc(moment(crowd.world.clock).at) + timedelta(seconds=seconds))
+    wish = MarkLead(campaign_id="c1", lead=lead, status=LeadStatus.CALLBACK, callback=at, operator=operator)
+    await crowd.site.until_done(MARK_LEAD, wish)
+
+
+@pytest.mark.parametrize("operator", [None, "ann"])
+def test_who_is_skipped_and_wants_a_call_is_called_when_they_want(operator: str | None) -> None:
+    async def story(site: Campaigns) -> None:
+        crowd, shown = await looking(site, "ann", leads=numbers(2, TALKS))
+        await skip(crowd, "ann", shown.lead)
+        await marked(crowd, shown.lead, seconds=5.0, operator=operator)
+        told = await explained(crowd, shown.lead)
+        assert told.reason == "callback"
+        await asyncio.sleep(7.0)
+        assert (await explained(crowd, shown.lead)).reason == "operators_decide"
+        assert (await next_of(crowd, "ann")).lead == shown.lead
+
+    play(story, change=owned(*OWNERS))
+
+
+async def attempts_foretold(site: Campaigns) -> int:
+    """How many there would be in the next ten minutes, by the dry run that is made in a thread elsewhere."""
+    owner = site.owner("c1")
+    assert owner is not None and owner.host is not None
+    actor = owner.host.shards[shard_of("c1")].get(CampaignActor, "c1")
+    assert actor is not None and actor.state is not None
+    crew = actor.team_crew()
+    assert crew is not None
+    there, now = await actor._outside.survey(actor.state, actor.whose_lines()), owner.host.clock.now()
+    crew, team = crew.played(actor.state)
+    found = TeamDryRun(
+        actor.state, actor.book.copy(), crew=crew, team=team, there=there, now=now, wrap_up=1.0, busy=5.0,
+        carrier=lambda claim: Assumed(EndReason.BUSY, 5.0),
+    ).until(now + timedelta(minutes=10))  # fmt: skip
+    return sum(isinstance(event, CampaignAttemptClaimed) for event in found.events)
+
+
+def test_a_skip_ends_with_preview_mode_by_all_accounts() -> None:
+    async def story(site: Campaigns) -> None:
+        crowd, shown = await looking(site, "ann", "bob", leads=numbers(4, TALKS))
+        for _ in range(3):
+            shown = await next_of(crowd, "ann")
+            await skip(crowd, "ann", shown.lead)
+        await next_of(crowd, "bob")  # who looks at the last one
+        await crowd.be("bob", "break")
+        await crowd.be("ann", "break")
+        await asyncio.sleep(1.0)
+        await site.configure("c1", mode=Mode.PROGRESSIVE)
+        await asyncio.sleep(1.0)
+        assert {one.reason: one.leads for one in (await site.explain("c1")).reasons} == {"no_operators": 4}
+        await crowd.be("ann", "ready")
+        await asyncio.sleep(0.2)
+        assert await attempts_foretold(site) >= 3  # beside what is under way
+        working = asyncio.create_task(crowd.work())
+        await asyncio.sleep(120.0)
+        working.cancel()
+        assert len(site.dials()) == 4
+
+    play(story, change=owned(*OWNERS))
+
+
+def test_who_goes_back_to_preview_mode_has_the_skipped_ones_again() -> None:
+    async def story(site: Campaigns) -> None:
+        crowd, shown = await looking(site, "ann", leads=numbers(1, TALKS))
+        await skip(crowd, "ann", shown.lead)
+        await site.until_done(PAUSE_CAMPAIGN, PauseCampaign(campaign_id="c1"))
+        for mode in (Mode.PROGRESSIVE, Mode.PREVIEW):
+            await site.configure("c1", mode=mode)
+        await site.until_done(RESUME_CAMPAIGN, ResumeCampaign(campaign_id="c1"))
+        assert (await next_of(crowd, "ann")).lead == shown.lead
+
+    play(story, change=owned(*OWNERS))
+
+
+def test_other_settings_leave_a_skip_as_it_is() -> None:
+    async def story(site: Campaigns) -> None:
+        crowd, shown = await looking(site, "ann", leads=numbers(2, TALKS))
+        await skip(crowd, "ann", shown.lead)
+        other = await next_of(crowd, "ann")
+        await site.configure("c1", weight=3, retry_minutes={"busy": 7})
+        assert (await explained(crowd, shown.lead)).reason == "skipped"
+        assert (await next_of(crowd, "ann")).lead == other.lead != shown.lead
+
+    play(story, change=owned(*OWNERS))
+
+
+async def said(site: Campaigns) -> dict[str, str]:
+    """The reasons for which the leads are not called, and the words."""
+    return {one.reason: one.words for one in (await site.explain("c1")).reasons}
+
+
+def test_it_is_said_when_no_operator_could_begin() -> None:
+    async def story(site: Campaigns) -> None:
+        crowd, shown = await looking(site, "ann", leads=numbers(3, LONG))
+        assert [*await said(site)] == ["operators_decide"]
+        for status, reason in (("offline", "no_operators"), ("ready", "operators_decide")):
+            await crowd.be("ann", status)
+            await asyncio.sleep(1.0)
+            assert [*await said(site)] == [reason]
+        await begin(crowd, "ann", shown.lead)
+        await asyncio.sleep(0.5)
+        assert {*await said(site)} == {"under_way", "ready_are_dialled_for"}
+        await crowd.on_a_call("ann")
+        assert {*await said(site)} == {"under_way", "no_operator_ready"}
+
+    play(story, change=owned(*OWNERS))
+
+
+def test_it_is_said_when_nobody_who_is_ready_has_a_line() -> None:
+    async def story(site: Campaigns) -> None:
+        crowd, shown = await looking(site, "ann", leads=numbers(2, TALKS))
+        site.world.phone(1).unplug()
+        await asyncio.sleep(15.0)
+        told = (await refused(crowd, "ann", shown.lead)).details or {}
+        assert [*await said(site)] == ["slots_down"] == [told["lack"]]
+        one = await explained(crowd, shown.lead)
+        assert (one.reason, one.change) == ("slots_down", told["change"])
+        await crowd.be("bob", "ready")
+        await asyncio.sleep(1.0)
+        assert [*await said(site)] == ["operators_decide"]  # one who could
+        await crowd.be("bob", "break")
+        await crowd.be("ann", "break")
+        await crowd.be("eve", "ready")
+        await asyncio.sleep(1.0)
+        assert [*await said(site)] == ["no_line"]
+
+    play(story, change=owned(*OWNERS))
+
+
+def test_of_a_begun_lead_it_is_said_what_it_waits_for() -> None:
+    async def story(site: Campaigns) -> None:
+        crowd, shown = await looking(site, "ann", "bob", leads=numbers(2, TALKS))
+        site.world.phone(1).ring("+380441112233")
+        await asyncio.sleep(3.0)
+        begun = await begin(crowd, "ann", shown.lead)
+        one, group = await explained(crowd, shown.lead), await said(site)
+        assert (one.reason, one.until) == ("slots_busy", begun.until)
+        assert one.words == f"ann has begun it: {begun.waits}"
+        assert group == {"slots_busy": one.words, "operators_decide": group["operators_decide"]}
+        await crowd.be("ann", "break")
+        await asyncio.sleep(1.0)
+        one = await explained(crowd, shown.lead)
+        assert (one.reason, one.words) == ("operator_not_ready", "ann has begun it, and is not ready")
+        await site.until_done(PAUSE_CAMPAIGN, PauseCampaign(campaign_id="c1"))
+        assert [*await said(site)] == ["paused"]
+
+    play(story, change=owned(*OWNERS))
