@@ -140,7 +140,9 @@ BASE: dict[type, dict[str, Any]] = {
     CreateImport: {"campaign_id": "c2", "name": "leads.csv", "begin": True, "run": False,
                    "file": "phone,name\n0501230001,Olena\n"},
     ImportFromPath: {"campaign_id": "c2", "path": "leads.csv", "begin": True, "run": False},
-    MapColumns: {"import_id": "imp_none", "fields": ["number", "custom:city"], "header": True},
+    MapColumns: {
+        "import_id": "imp_none", "fields": ["number", "custom:city"], "header": True, "skip": 1, "unsure": [2],
+    },
     StartImport: {"import_id": "imp_none", "run": False},
     CancelImport: {"import_id": "imp_none"},
     AddNote: {"text": "asks for @op12", "call_id": None, "campaign_id": "c1", "lead": "l1"},
