@@ -242,7 +242,7 @@ async def steady(site: Whole, seconds: float) -> tuple[int, str]:
     """An upload of 200 kB a second."""
     count = round(10 * seconds)
     status, said = await post(site, slow(count, 20_000, 0.1), **{"Content-Length": str(20_000 * count)})
-    return status, "" if status == 201 else said["details"]["rule"]
+    return status, "" if status == 201 else (said["details"] or {}).get("rule", said["code"])
 
 
 async def test_who_holds_all_places_makes_room_for_others(whole: Whole, monkeypatch: pytest.MonkeyPatch) -> None:
