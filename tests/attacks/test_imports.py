@@ -247,6 +247,7 @@ async def steady(site: Whole, seconds: float) -> tuple[int, str]:
 
 async def test_who_holds_all_places_makes_room_for_others(whole: Whole, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stored_files, "SECONDS", 60.0)
+    monkeypatch.setattr(stored_files, "SILENCE", 60.0)
     monkeypatch.setattr(stored_files, "AT_ONCE", 4)
     created = {"username": "ann", "password": PASSWORD, "role": "admin", "must_change_password": False}
     assert (await whole.ask("POST", "/api/users", created))[0] == 201
