@@ -15,7 +15,7 @@ import pytest
 from simulators.world.schedule import play
 from tests.support.depth import examples
 
-SEEDS = int(os.environ.get("OTTB_TEST_SEEDS", examples(60)))
+SEEDS = int(os.environ.get("OTTB_TEST_SEEDS", examples(68)))
 FIRST = int(os.environ.get("OTTB_TEST_FIRST_SEED", "0"))
 BLOCK = 10  # seeds, about two seconds of work: small enough to be shared by several workers
 BLOCKS = [range(first, min(first + BLOCK, FIRST + SEEDS)) for first in range(FIRST, FIRST + SEEDS, BLOCK)]

@@ -1,5 +1,5 @@
-"""How much of what is random is tried: OTTB_TEST_DEPTH times the number beside a test. CI and the mutants try 4 times
-as much, everyday runs a quarter of it: they are to be over in 2.5 minutes, and nothing is merged without CI."""
+"""How much of what is random is tried: OTTB_TEST_DEPTH times the number beside a test. CI tries 3 times as much, the
+mutants 4 times, everyday runs a quarter of it: they are to be over in minutes, and nothing is merged without CI."""
 
 import os
 
