@@ -100,6 +100,12 @@ class Assignable(Struct, frozen=True, kw_only=True):
     cursor: str | None = None
 
 
+class LeadCame(Struct, frozen=True, kw_only=True):
+    """The entry of the journal that has brought in a lead, and no other; null: it came with others, or is not there."""
+
+    seq: int | None
+
+
 class AssignInCampaign(Struct, frozen=True, kw_only=True):
     """Some leads of one campaign, for whoever owns it."""
 
@@ -187,6 +193,8 @@ LEAD_TIMELINE  = Rpc("ottb.v1.qry.lead.timeline", GetTimeline, list[TimelineEntr
 # Between parts of the platform.
 FIND_ASSIGNABLE = Rpc("ottb.v1.qry.lead.assignable",                FindAssignable, Assignable, frozenset(),
                       summary="Which leads are to be assigned")
+FIND_LEAD_CAME = Rpc("ottb.v1.qry.lead.came",                       GetLead,    LeadCame, frozenset(),
+                     summary="Where the journal brings in a lead")
 ASSIGN_IN_CAMPAIGN = Rpc("ottb.v1.cmd.campaign.{campaign_id}.assign_leads", AssignInCampaign, AssignedInCampaign,
                          frozenset({E.NOT_FOUND, E.CONFLICT}), summary="Assign leads of a campaign", timeout=10.0,
                          fallback=ABSENT_CAMPAIGN)

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from actors.leads.lead import id_of
+from actors.runtime.bus import Recorded
 from actors.runtime.context import Context
 from actors.runtime.service import Service, serve
 from actors.runtime.wire import ask
@@ -25,6 +26,7 @@ from bus_schemas.crm import ASSIGN_LEADS, CREATE_LEAD, EDIT_LEAD, AssignLeads, C
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.lead import CampaignLeadsAssigned, CrmLead, LeadStatus
 from bus_schemas.user import FIND_EXTENSION, ExtensionFound, FindExtension
+from simulators.bus.memory_bus import MemoryBus
 from simulators.carrier.rules import mobile
 from tests.campaign.world import ALL, Campaigns, play
 
@@ -115,6 +117,40 @@ def test_a_number_that_is_a_leads_is_a_conflict_and_a_repeat_is_not() -> None:
         assert (await site.view("c1")).leads == 1
         same = await refused(site=site, number=mobile(1, BUSY), command="k3", lead_id=made.lead.id)
         assert (same.code, (same.details or {})["field"]) == (ErrorCode.INVALID_PARAMS, "lead_id")
+
+    play(story)
+
+
+def test_a_repeat_reads_one_entry_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = list[str]()
+    replay, entry = MemoryBus.replay, MemoryBus.entry
+
+    async def replayed(bus: MemoryBus, scope: str, **more: Any) -> AsyncIterator[Recorded]:
+        async for recorded in replay(bus, scope, **more):
+            read.append(recorded.subject)
+            yield recorded
+
+    async def found(bus: MemoryBus, seq: int) -> Recorded | None:
+        if (recorded := await entry(bus, seq)) is not None:
+            read.append(recorded.subject)
+        return recorded
+
+    async def story(site: Campaigns) -> None:
+        await site.run("c1", [mobile(place, BUSY) for place in range(100, 140)])
+        await site.stop("c1", StopMode.HANGUP)
+        await site.until_over("c1")
+        await site.run("c1", [mobile(141, BUSY)])
+        made = [await create(site, mobile(place, BUSY), command=f"k{place}") for place in range(20)]
+        monkeypatch.setattr(MemoryBus, "replay", replayed)
+        monkeypatch.setattr(MemoryBus, "entry", found)
+        assert await create(site, mobile(0, BUSY), command="k0", fresh=False) == made[0]
+        assert sum(subject.endswith("leads_added") for subject in read) == 1
+        read.clear()
+        for place, entries in ((100, 0), (110, 0), (139, 0), (141, 1), (7, 1)):  # a list is not even looked at
+            refusal = await refused(site=site, number=mobile(place, BUSY), command="k0", fresh=False)
+            assert refusal.code is ErrorCode.CONFLICT
+            assert sum(subject.endswith("leads_added") for subject in read) == entries, place
+            read.clear()
 
     play(story)
 
