@@ -13,7 +13,7 @@ from actors.campaign.rules import Candidate, zones_for
 from actors.runtime.clock import Moment
 from actors.runtime.decision import NOTHING, Decision, SetTimer
 from actors.runtime.moments import moment
-from bus_schemas.campaign import CAMPAIGN_IS_ARCHIVED, CampaignStatus
+from bus_schemas.campaign import CAMPAIGN_IS_ARCHIVED, CampaignEvent, CampaignStatus
 from bus_schemas.crm import EditLead
 from bus_schemas.errors import ErrorCode, RefusalTemplate, misfit
 from bus_schemas.lead import CampaignLeadChanged, CampaignLeadsAssigned, Lead, LeadStatus, MarkLead
@@ -99,9 +99,9 @@ def _must_not_be_archived(campaign: Campaign) -> None:
         raise CAMPAIGN_IS_ARCHIVED()
 
 
-def assigned(decision: CampaignDecision) -> int:
+def assigned(events: Iterable[CampaignEvent]) -> int:
     """How many leads that is."""
-    return sum(len(event.leads) for event in decision.events if isinstance(event, CampaignLeadsAssigned))
+    return sum(len(event.leads) for event in events if isinstance(event, CampaignLeadsAssigned))
 
 
 def _differences(known: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str | None]:

@@ -114,6 +114,10 @@ class Actor(Journalled[State, Event], Generic[State, Event, Memory, Reported]):
     async def take_over(self) -> None:
         """Read what a new owner must know besides, now that the barrier is written."""
 
+    def costs_beside(self, events: Sequence[Event]) -> int:
+        """The bytes that events of a command cost beside the journal. Where there are any, they count however short."""
+        return 0
+
     def inherit_from(self, former: "AnyActor") -> None:
         """This actor is begun in the place of one that crashed."""
 
@@ -302,7 +306,7 @@ class Actor(Journalled[State, Event], Generic[State, Event, Memory, Reported]):
     def _may_write(self, events: Sequence[Event], context: Context) -> None:
         """Raise Refusal where what was decided on a command cannot be written, or its asker has written too much."""
         self._must_be_digestible(events)
-        self._host.written.take(context.share, events)
+        self._host.written.take(context.share, events, beside=self.costs_beside(events))
 
     async def _settle(self, decision: Decision[Event, Memory], received_at: Moment | None) -> None:
         self._must_be_digestible(decision.events)

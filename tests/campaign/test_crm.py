@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from actors.campaign.on_record import ROW
 from actors.leads.lead import id_of
 from actors.runtime.bus import Recorded
 from actors.runtime.context import Context
@@ -371,5 +372,29 @@ def test_leads_are_assigned_by_whose_they_are_to_somebody_there_is() -> None:
             with pytest.raises(Refusal) as refusal:
                 await assign(site, "eve")
             assert (refusal.value.details or {})["field"] == "assigned_seller"
+
+    play(story)
+
+
+def test_each_event_of_an_assignment_counts_and_so_do_its_leads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("actors.runtime.written.PER_SECOND", 1)
+    monkeypatch.setattr("actors.runtime.written.AT_ONCE", 3000)  # bytes
+    monkeypatch.setattr("actors.campaign.assigning.BATCH", 1)
+
+    async def story(site: Campaigns) -> None:
+        async with users(site, "ann"):
+            await draft(site)
+            for at in range(20):
+                await create(site, mobile(at, BUSY), command=f"k{at}")
+            with pytest.raises(Refusal) as refusal:
+                await assign(site, "ann")
+            assert refusal.value.code is ErrorCode.RATE_LIMITED and refusal.value.details is not None
+            assert refusal.value.details["rule"] == "journal_bytes"
+            changed = refusal.value.details["changed"]
+            length = len(next(one.data for one in site.world.broker.journal if one.subject.endswith("leads_assigned")))
+            most = 3000 // (length + ROW)
+            assert len(assigned(site)) == changed and most <= changed <= most + 1
+            with pytest.raises(Refusal):
+                await assign(site, None)
 
     play(story)

@@ -262,7 +262,8 @@ def test_leads_are_assigned_together_and_each_once() -> None:
     played.edit(1, assigned_seller="op12")
     decision = editing.assign(played.state, [0, 1, 3], "op12", BY, played.moment())
     [event] = played.record(decision)
-    assert isinstance(event, CampaignLeadsAssigned) and event.places == (0, 3) and editing.assigned(decision) == 2
+    assert isinstance(event, CampaignLeadsAssigned) and event.places == (0, 3)
+    assert editing.assigned(decision.events) == 2
     assert event.leads == tuple(at(played.state.leads, place).id for place in event.places)
     assert [entry.seller for entry in each(played.state.leads)] == ["op12", "op12", None, "op12"]
     assert editing.assign(played.state, [0, 1, 3], "op12", BY, played.moment()).events == ()
