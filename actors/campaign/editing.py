@@ -32,6 +32,7 @@ MAY_BECOME: Mapping[LeadStatus, frozenset[LeadStatus]] = {
 MOST_NUMBERS = 200  # of a lead, with those that it was tried on and has no more
 
 BEING_CALLED = RefusalTemplate(ErrorCode.CONFLICT, "A call to the lead is under way: its numbers change afterwards.")
+KEEPS_ITS_NUMBERS = RefusalTemplate(ErrorCode.CONFLICT, "Who does not want to be called keeps the numbers.")
 ANOTHERS_NUMBER = RefusalTemplate(ErrorCode.CONFLICT, "Another lead of this campaign has one of these numbers.")
 TOO_MANY = RefusalTemplate(ErrorCode.CONFLICT, "The lead was called on too many numbers already. Make another one.")
 NOT_SO = RefusalTemplate(ErrorCode.CONFLICT, "A lead of this status does not become that one.")
@@ -112,6 +113,8 @@ def _differences(known: Mapping[str, str], wanted: Mapping[str, str]) -> dict[st
 def _numbers(campaign: Campaign, place: int, entry: Entry, wanted: Lead, whose: Whose) -> tuple[str, ...]:
     if under_way(entry):
         raise BEING_CALLED()
+    if entry.status is S.DO_NOT_CALL:  # else a number that it has no more could be another lead's, and called
+        raise KEEPS_ITS_NUMBERS(status=entry.status)
     for number in wanted.numbers:
         if (other := whose(number)) not in (None, place):
             assert other is not None

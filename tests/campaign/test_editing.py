@@ -192,6 +192,20 @@ def test_a_number_that_a_lead_was_called_on_stays_its_own() -> None:
     assert played.called() == [(number_at(8), "busy")]
 
 
+def test_who_does_not_want_to_be_called_keeps_the_numbers() -> None:
+    played = Edited(leads=2)
+    played.edit(numbers=(number_at(7),))
+    played.edit(status=S.DO_NOT_CALL)
+    for numbers in ((number_at(8),), (number_at(7), number_at(8)), (number_at(0), number_at(7))):
+        assert played.refused(numbers=numbers) == {"status": S.DO_NOT_CALL}
+    assert played.edit(name="Olena", numbers=(number_at(7),)) == {"name": "Olena"}
+    assert played.run(lead_at(7)).duplicates == 1 and [claim.place for claim in played.claim(5)] == [1]
+    played.edit(1, name="Ola")  # a wish of their own brings one back
+    wish = utc(played.now.replace(hour=20))
+    played.record(machine.mark(played.state, 0, S.CALLBACK, BY, played.moment(), callback=wish, operator=None))
+    assert played.edit(numbers=(number_at(8),)) == {"numbers": (number_at(8),)}
+
+
 def test_a_lead_whose_numbers_were_none_is_called_on_another() -> None:
     played = Edited()
     [claim] = played.claim()
