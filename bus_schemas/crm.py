@@ -17,7 +17,7 @@ from bus_schemas.permissions import Action
 A = Action
 E = ErrorCode
 
-MOST_ASSIGNED = 10_000  # leads of one request
+MOST_ASSIGNED = 2000  # leads of one request
 COUNTED = 10_000  # leads of a list that are counted; where there are more, it is known that there are
 
 

@@ -376,6 +376,13 @@ def test_leads_are_assigned_by_whose_they_are_to_somebody_there_is() -> None:
     play(story)
 
 
+def test_a_request_assigns_2000_leads_at_most() -> None:
+    asked = {"filter": {}, "assigned_seller": None}
+    assert msgspec.convert({**asked, "limit": 2000}, AssignLeads).limit == 2000
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({**asked, "limit": 2001}, AssignLeads)
+
+
 def test_each_event_of_an_assignment_counts_and_so_do_its_leads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("actors.runtime.written.PER_SECOND", 1)
     monkeypatch.setattr("actors.runtime.written.AT_ONCE", 3000)  # bytes
@@ -396,5 +403,30 @@ def test_each_event_of_an_assignment_counts_and_so_do_its_leads(monkeypatch: pyt
             assert len(assigned(site)) == changed and most <= changed <= most + 1
             with pytest.raises(Refusal):
                 await assign(site, None)
+
+    play(story)
+
+
+def test_leads_are_assigned_at_a_pace_and_once_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("actors.campaign.assigning.BATCH", 50)
+    monkeypatch.setattr("actors.campaign.assigning.PER_SECOND", 100)
+    monkeypatch.setattr("actors.campaign.assigning.LEAST", 20)
+
+    async def story(site: Campaigns) -> None:
+        async with users(site, "ann", "ben"):
+            await site.run("c1", [mobile(place, BUSY) for place in range(300)])
+            await site.stop("c1", StopMode.HANGUP)
+            await site.until_over("c1")
+            begun = site.world.now
+            assert await assign(site, "ann") == (300, 300, False)
+            assert site.world.now - begun > 2.0
+            said = await asyncio.gather(*(assign(site, "ben") for _ in range(9)), return_exceptions=True)
+            refused = [one for one in said if isinstance(one, Refusal)]
+            assert {one.code for one in refused} == {ErrorCode.RATE_LIMITED} and len(refused) >= 7  # of two hosts
+            assert {(one.details or {})["rule"] for one in refused} == {"assignments"}
+            monkeypatch.setattr("actors.campaign.assigning.LONGEST", 1.0)
+            found, changed, more = await assign(site, "ann")
+            assert (found, more) == (300, True) and 0 < changed <= 150  # what does not get its turn is left
+            assert (await assign(site, None, user="eve", campaign_id="none"))[0] == 0  # others have a turn of their own
 
     play(story)
