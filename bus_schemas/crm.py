@@ -183,7 +183,7 @@ EDIT_LEAD      = Rpc("ottb.v1.cmd.campaign.{campaign_id}.edit_lead", EditLead,  
                      audit_changes=True)
 ASSIGN_LEADS   = Rpc("ottb.v1.cmd.leads.assign",                    AssignLeads, LeadsAssigned, frozenset(),
                      summary="Assign the leads that a filter finds", timeout=25.0, permission=A.LEAD_EDIT, asks=SEES,
-                     audit_fields=("assigned_seller", "matched", "changed"))
+                     audit_fields=("filter", "assigned_seller", "matched", "changed"))
 GET_CRM_LEAD   = Rpc("ottb.v1.qry.lead.one",                        GetLead,    CrmLead, frozenset({E.NOT_FOUND}),
                      summary="One lead", permission=A.LEAD_VIEW, asks=SEES)
 LEAD_TIMELINE  = Rpc("ottb.v1.qry.lead.timeline", GetTimeline, list[TimelineEntry], frozenset({E.NOT_FOUND}),
