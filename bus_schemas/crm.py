@@ -17,7 +17,7 @@ from bus_schemas.permissions import Action
 A = Action
 E = ErrorCode
 
-MOST_ASSIGNED = 10_000  # leads of one request
+MOST_ASSIGNED = 2000  # leads of one request
 COUNTED = 10_000  # leads of a list that are counted; where there are more, it is known that there are
 
 
@@ -100,6 +100,12 @@ class Assignable(Struct, frozen=True, kw_only=True):
     cursor: str | None = None
 
 
+class LeadCame(Struct, frozen=True, kw_only=True):
+    """The entry of the journal that has brought in a lead, and no other; null: it came with others, or is not there."""
+
+    seq: int | None
+
+
 class AssignInCampaign(Struct, frozen=True, kw_only=True):
     """Some leads of one campaign, for whoever owns it."""
 
@@ -177,7 +183,7 @@ EDIT_LEAD      = Rpc("ottb.v1.cmd.campaign.{campaign_id}.edit_lead", EditLead,  
                      audit_changes=True)
 ASSIGN_LEADS   = Rpc("ottb.v1.cmd.leads.assign",                    AssignLeads, LeadsAssigned, frozenset(),
                      summary="Assign the leads that a filter finds", timeout=25.0, permission=A.LEAD_EDIT, asks=SEES,
-                     audit_fields=("assigned_seller", "matched", "changed"))
+                     audit_fields=("filter", "assigned_seller", "matched", "changed"))
 GET_CRM_LEAD   = Rpc("ottb.v1.qry.lead.one",                        GetLead,    CrmLead, frozenset({E.NOT_FOUND}),
                      summary="One lead", permission=A.LEAD_VIEW, asks=SEES)
 LEAD_TIMELINE  = Rpc("ottb.v1.qry.lead.timeline", GetTimeline, list[TimelineEntry], frozenset({E.NOT_FOUND}),
@@ -187,6 +193,8 @@ LEAD_TIMELINE  = Rpc("ottb.v1.qry.lead.timeline", GetTimeline, list[TimelineEntr
 # Between parts of the platform.
 FIND_ASSIGNABLE = Rpc("ottb.v1.qry.lead.assignable",                FindAssignable, Assignable, frozenset(),
                       summary="Which leads are to be assigned")
+FIND_LEAD_CAME = Rpc("ottb.v1.qry.lead.came",                       GetLead,    LeadCame, frozenset(),
+                     summary="Where the journal brings in a lead")
 ASSIGN_IN_CAMPAIGN = Rpc("ottb.v1.cmd.campaign.{campaign_id}.assign_leads", AssignInCampaign, AssignedInCampaign,
                          frozenset({E.NOT_FOUND, E.CONFLICT}), summary="Assign leads of a campaign", timeout=10.0,
                          fallback=ABSENT_CAMPAIGN)

@@ -64,7 +64,8 @@ LATE_PAUSE = 1.0
 SOON = 0.5  # seconds that whoever has changed nothing waits for their record
 LONGEST = 64  # characters of one value on the audit
 _UNSEEN = re.compile(f"[{UNSEEN}]")
-LONGEST_LIST = 1024  # of what a role or a service token may do, said once each; all that there is takes less
+# Of what a role or a service token may do, said once each; all that there is takes less. And of a filter, as JSON.
+LONGEST_LIST = 1024
 NOT_WRITTEN = RefusalTemplate(
     ErrorCode.UNAVAILABLE, "It may have been done, but the audit could not be written. Ask before repeating."
 )
@@ -257,7 +258,9 @@ def subject_of(rpc: Rpc[Any, Any], request: Any, reply: bytes) -> dict[str, str 
         value = answered.get(name, getattr(request, name, None))
         if inner and isinstance(value, dict):
             value = value.get(inner)
-        if isinstance(value, list | dict):
+        if isinstance(value, Struct):  # which leads, or the like: what is given of it
+            found[name] = _escaped(msgspec.json.encode(value).decode())[:LONGEST_LIST]
+        elif isinstance(value, list | dict):
             found[name] = _escaped(_listed(value))[:LONGEST_LIST]
         elif isinstance(value, int | str) and not isinstance(value, bool):  # which is an int, but not on record
             found[name] = _escaped(value)[:LONGEST] if isinstance(value, str) else value

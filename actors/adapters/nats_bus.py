@@ -331,6 +331,9 @@ class NatsBus:
     async def last(self, scope: str, *, certain: bool = False) -> Recorded | None:
         return await get(self._link, self._stream, {"last_by_subj": scope}, certain=certain)
 
+    async def entry(self, seq: int) -> Recorded | None:
+        return await get(self._link, self._stream, {"seq": seq}, certain=True)
+
     async def ids(self, scope: str) -> list[str]:
         async with asking(self._client, scope):
             info = await self._js.stream_info(self._stream, subjects_filter=scope)

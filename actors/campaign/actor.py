@@ -229,7 +229,7 @@ class CampaignActor(CampaignOnRecord):
     def assign(self, order: Assign, context: Context, now: Moment) -> Outcome[int]:
         places = [place for lead in order.leads if (place := self.place_of(lead)) is not None]
         decision = editing.assign(self._campaign(), places, order.seller, context.user, now)
-        return Outcome(decision=decision, reply=editing.assigned(decision))
+        return Outcome(decision=decision, reply=editing.assigned(decision.events))
 
     orders = by_type(
         Run.by(run), Add.by(add), Create.by(create), Stop.by(stop_it), Pause.by(pause), Mark.by(mark), Edit.by(edit),

@@ -27,6 +27,7 @@ from bus_schemas.crm import (
     ASSIGN_IN_CAMPAIGN,
     CREATE_LEAD,
     EDIT_LEAD,
+    FIND_LEAD_CAME,
     GET_CRM_LEAD,
     AssignedInCampaign,
     AssignInCampaign,
@@ -45,7 +46,7 @@ IS_THERE = RefusalTemplate(ErrorCode.CONFLICT, "A lead of this campaign has this
 LEADS_ADDED = msgspec.json.Decoder(CampaignLeadsAdded).decode
 
 
-async def added_by(host: Host, command: str, campaign: str, *, after: int = 0) -> AsyncIterator[Lead]:
+async def added_by(host: Host, command: str, campaign: str, *, after: int) -> AsyncIterator[Lead]:
     """The leads that are in a campaign by a command, of what is on record behind `after`. Raises
     Refusal(UNAVAILABLE)."""
     scope = f"{ROOT}.evt.campaign.{campaign}.{CAMPAIGN_LEADS_ADDED.verb}"
@@ -93,11 +94,27 @@ class LeadsOnShard:
         """The lead that this very command has brought in. Raises Refusal(CONFLICT), which names the one that has the
         number, where it was another."""
         actor, campaign = self._campaign(id)
-        if not context.fresh:
-            async for lead in added_by(self._host, context.command_id, id):
-                return Page(body=_new(id, lead), seq=actor.seq, changed=False)
+        if not context.fresh and (lead := await self._brought_in_by(context.command_id, id, wanted.id)) is not None:
+            return Page(body=_new(id, lead), seq=actor.seq, changed=False)
         place = actor.place_with(wanted.numbers[0])
         raise IS_THERE(**{} if place is None else {"lead": at(campaign.leads, place).id})
+
+    async def _brought_in_by(self, command: str, id: str, lead: str) -> Lead | None:
+        """A lead as this command has brought it in. One that came with others is of another command. One entry of the
+        journal is read: who repeats this is refused, so nothing counts it, and a campaign may have a million leads."""
+        if self._campaign(id)[0].place_of(lead) is None:
+            return None
+        wanted = GetLead(campaign_id=id, lead=lead)
+        came = await ask(self._host.bus, FIND_LEAD_CAME, wanted, Context(command_id=command))
+        if came.seq is None:
+            return None
+        try:
+            entry = await self._host.bus.entry(came.seq)
+        except BusError:
+            raise NOT_NOW() from None
+        if entry is None or entry.headers.get(COMMAND_HEADER) != command:
+            return None
+        return next((one for one in LEADS_ADDED(entry.data).leads if one.id == lead), None)
 
     async def edit(self, request: EditLead, context: Context) -> Page:
         """Change a lead that the asker sees. What is known of it the records say, up to all that the owner has written;

@@ -13,7 +13,7 @@ from actors.campaign.rules import Candidate, zones_for
 from actors.runtime.clock import Moment
 from actors.runtime.decision import NOTHING, Decision, SetTimer
 from actors.runtime.moments import moment
-from bus_schemas.campaign import CAMPAIGN_IS_ARCHIVED, CampaignStatus
+from bus_schemas.campaign import CAMPAIGN_IS_ARCHIVED, CampaignEvent, CampaignStatus
 from bus_schemas.crm import EditLead
 from bus_schemas.errors import ErrorCode, RefusalTemplate, misfit
 from bus_schemas.lead import CampaignLeadChanged, CampaignLeadsAssigned, Lead, LeadStatus, MarkLead
@@ -32,6 +32,7 @@ MAY_BECOME: Mapping[LeadStatus, frozenset[LeadStatus]] = {
 MOST_NUMBERS = 200  # of a lead, with those that it was tried on and has no more
 
 BEING_CALLED = RefusalTemplate(ErrorCode.CONFLICT, "A call to the lead is under way: its numbers change afterwards.")
+KEEPS_ITS_NUMBERS = RefusalTemplate(ErrorCode.CONFLICT, "Who does not want to be called keeps the numbers.")
 ANOTHERS_NUMBER = RefusalTemplate(ErrorCode.CONFLICT, "Another lead of this campaign has one of these numbers.")
 TOO_MANY = RefusalTemplate(ErrorCode.CONFLICT, "The lead was called on too many numbers already. Make another one.")
 NOT_SO = RefusalTemplate(ErrorCode.CONFLICT, "A lead of this status does not become that one.")
@@ -99,9 +100,9 @@ def _must_not_be_archived(campaign: Campaign) -> None:
         raise CAMPAIGN_IS_ARCHIVED()
 
 
-def assigned(decision: CampaignDecision) -> int:
+def assigned(events: Iterable[CampaignEvent]) -> int:
     """How many leads that is."""
-    return sum(len(event.leads) for event in decision.events if isinstance(event, CampaignLeadsAssigned))
+    return sum(len(event.leads) for event in events if isinstance(event, CampaignLeadsAssigned))
 
 
 def _differences(known: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str | None]:
@@ -112,6 +113,8 @@ def _differences(known: Mapping[str, str], wanted: Mapping[str, str]) -> dict[st
 def _numbers(campaign: Campaign, place: int, entry: Entry, wanted: Lead, whose: Whose) -> tuple[str, ...]:
     if under_way(entry):
         raise BEING_CALLED()
+    if entry.status is S.DO_NOT_CALL:  # else a number that it has no more could be another lead's, and called
+        raise KEEPS_ITS_NUMBERS(status=entry.status)
     for number in wanted.numbers:
         if (other := whose(number)) not in (None, place):
             assert other is not None

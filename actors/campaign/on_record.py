@@ -1,7 +1,9 @@
 """What a campaign has on record, and how it is read back: from its snapshots, in pieces, and from the journal."""
 
+from collections.abc import Sequence
 from typing import ClassVar, Never
 
+from actors.campaign.editing import assigned
 from actors.campaign.kept import FORM, in_pieces, with_piece
 from actors.campaign.record import READ_BACK, Campaign, evolve, evolve_all
 from actors.campaign.reports import Report
@@ -20,6 +22,7 @@ from bus_schemas.catalogue import topics_of
 from bus_schemas.lead import CampaignLeadChanged
 
 HALTS = (f".{CAMPAIGN_PAUSED.verb}", f".{CAMPAIGN_STOPPED.verb}")  # how their subjects end
+ROW = 220  # bytes of a change of a lead in the read model: an event that assigns leads is as many as it has
 
 
 class CampaignOnRecord(Actor[Campaign, CampaignEvent, Never, Report]):
@@ -49,6 +52,9 @@ class CampaignOnRecord(Actor[Campaign, CampaignEvent, Never, Report]):
 
     def take_beside(self, beside: int) -> None:
         self.halted = beside
+
+    def costs_beside(self, events: Sequence[CampaignEvent]) -> int:
+        return ROW * assigned(events)
 
     def snapshot_state(self) -> Campaign | None:
         over = self.state is not None and self.state.status is CampaignStatus.ARCHIVED

@@ -164,7 +164,7 @@ async def start(
         )
         return await forward(parts.bus, CREATE_ON_SHARD, wanted, context)
 
-    assign = Assigning(bus=parts.bus).assign
+    assign = Assigning(bus=parts.bus, now=parts.host.clock.monotonic).assign
     parts.any_host.append((serve(RUN_CAMPAIGN, run), serve(CREATE_CAMPAIGN, create), serve(ASSIGN_LEADS, assign)))
 
 

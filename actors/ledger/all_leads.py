@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from actors.ledger.answers import Answers, ReadModel
 from actors.ledger.campaign import CAMPAIGNS
-from actors.ledger.lead import LEADS, NO_LEAD, WORDS, LeadRow, key_of, must_be_an_outcome, view_of
+from actors.ledger.lead import AT_ONCE, LEADS, NO_LEAD, WORDS, LeadRow, key_of, must_be_an_outcome, view_of
 from actors.ledger.model import Query, given, made_of
 from actors.ledger.numbers import has_one_of, parts_in
 from actors.ledger.page import from_cursor_of_two, page, to_cursor, with_moments
@@ -21,7 +21,15 @@ from actors.runtime.context import Context
 from actors.runtime.service import Served, serve
 from actors.runtime.wire import Page
 from bus_schemas.campaign import CampaignStatus
-from bus_schemas.crm import COUNTED, FIND_ASSIGNABLE, GET_CRM_LEAD, Assignable, FindAssignable
+from bus_schemas.crm import (
+    COUNTED,
+    FIND_ASSIGNABLE,
+    FIND_LEAD_CAME,
+    GET_CRM_LEAD,
+    Assignable,
+    FindAssignable,
+    LeadCame,
+)
 from bus_schemas.lead import LIST_ALL_LEADS, CrmLead, GetLead, LeadOrder, ListAllLeads
 from bus_schemas.permissions import Action
 
@@ -189,6 +197,19 @@ def one_of_all(campaign: str, lead: str, user: str | None) -> Query[CrmLead]:
     return Query(found if user is None else found.where(_own(user)), made_of(LeadRow, _view))
 
 
+def came_alone(campaign: str, lead: str) -> Query[LeadCame]:
+    """In which entry of the journal it came, if that has no other lead."""
+    next_one = LEADS.alias("next_one")
+    others = sa.exists().where(next_one.c.came == L.came + 1)
+    found = sa.select(L.came, others.label("others")).where(L.key == key_of(campaign, lead))
+
+    def entry(row: sa.Row[Any]) -> LeadCame:
+        seq, place = divmod(row.came, AT_ONCE)
+        return LeadCame(seq=None if place or row.others else seq)
+
+    return Query(found, entry)
+
+
 def whose(context: Context) -> str | None:
     """Whose leads somebody sees; None: all."""
     return None if Action.LEAD_VIEW_ANY in context.actions else context.user
@@ -202,6 +223,7 @@ class LeadAnswers(Answers):
             serve(LIST_ALL_LEADS, self.all_leads),
             serve(GET_CRM_LEAD, self.one_lead),
             serve(FIND_ASSIGNABLE, self.assignable),
+            serve(FIND_LEAD_CAME, self.came),
         )
 
     async def one_lead(self, request: GetLead, context: Context) -> CrmLead:
@@ -209,6 +231,10 @@ class LeadAnswers(Answers):
         if found is None:
             raise NO_LEAD()
         return found
+
+    async def came(self, request: GetLead, context: Context) -> LeadCame:
+        found = await self.one(context, came_alone(request.campaign_id, request.lead))
+        return found or LeadCame(seq=None)
 
     async def assignable(self, request: FindAssignable, context: Context) -> Assignable:
         """Who sees which as in the list. They are counted once."""

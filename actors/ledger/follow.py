@@ -6,7 +6,7 @@ that are nowhere are of entries whose time was over: sessions have one.) What fa
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 import structlog
@@ -24,6 +24,7 @@ SCOPE = "ottb.v1.evt.>"
 QUEUE = 10_000  # entries heard and not yet folded; a full queue holds the hearing back
 GROUP = 1_000  # entries in one transaction
 GROUP_BYTES = 8_000_000
+ROWS = 1_000  # rows in one, once all is in, unless one entry alone has more: who reads waits for the transaction
 GATHER = 0.01  # seconds that what was heard waits for more, unless somebody waits for it: a transaction costs a thread
 QUIET = 10.0  # seconds without an entry, after which the journal is asked whether there is none
 FIRST_PAUSE, LAST_PAUSE = 0.05, 5.0  # seconds between tries
@@ -313,13 +314,29 @@ class Following:
             await self._fold(group)
 
     async def _fold(self, group: Sequence[Recorded]) -> None:
-        batch = [_entry(recorded, self._source.decode) for recorded in group]
-        for left_out in await self._work(self._store.fold, batch):
-            if self._problems.fault(of_entry(left_out.seq), left_out.reason):
-                log.error("event left out of the records", seq=left_out.seq, reason=left_out.reason)
-        async with self._advanced:
-            self._position = group[-1].seq
-            self._advanced.notify_all()
+        entries = [_entry(recorded, self._source.decode) for recorded in group]
+        for batch in _by_rows(entries) if self._ready else (entries,):
+            for left_out in await self._work(self._store.fold, batch):
+                if self._problems.fault(of_entry(left_out.seq), left_out.reason):
+                    log.error("event left out of the records", seq=left_out.seq, reason=left_out.reason)
+            async with self._advanced:
+                self._position = batch[-1].seq
+                self._advanced.notify_all()
+
+
+def _by_rows(entries: Sequence[JournalEntry]) -> Iterator[Sequence[JournalEntry]]:
+    """The same in several parts: of some events each has hundreds of leads."""
+    part, room = list[JournalEntry](), ROWS
+    for entry in entries:
+        leads = getattr(entry.event, "leads", ())
+        rows = max(len(leads), 1) if isinstance(leads, tuple) else 1
+        if part and rows > room:
+            yield part
+            part, room = [], ROWS
+        part.append(entry)
+        room -= rows
+    if part:
+        yield part
 
 
 def _entry(recorded: Recorded, decode: Callable[[Recorded], Any]) -> JournalEntry:

@@ -25,7 +25,7 @@ from actors.runtime.commands import AnyCommand, Order, OrderTaken, Outcome, by_t
 from actors.runtime.context import Context
 from actors.runtime.decision import NOTHING, Decision, TimerFired
 from actors.runtime.inbox import BusCommand, InboxItem, LocalCommand, Report, Resume
-from actors.runtime.journalled import COMMAND_HEADER, REPLY_HEADER, Event, Journalled, State
+from actors.runtime.journalled import REPLY_HEADER, Event, Journalled, State
 from actors.runtime.wire import STOPPED, Page, decode_request, send_refusal, send_reply
 from bus_schemas.contract import verb_of
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
@@ -115,6 +115,10 @@ class Actor(Journalled[State, Event], Generic[State, Event, Memory, Reported]):
     async def take_over(self) -> None:
         """Read what a new owner must know besides, now that the barrier is written."""
 
+    def costs_beside(self, events: Sequence[Event]) -> int:
+        """The bytes that events of a command cost beside the journal. Where there are any, they count however short."""
+        return 0
+
     def inherit_from(self, former: "AnyActor") -> None:
         """This actor is begun in the place of one that crashed."""
 
@@ -201,24 +205,24 @@ class Actor(Journalled[State, Event], Generic[State, Event, Memory, Reported]):
         and calls and reports do not wait for it. Of two of one command that find nothing, the second is answered from
         memory."""
         try:
-            first = await self._answer_on_record(command, Context.from_headers(message.headers).command_id)
+            first = await self._answer_on_record(command, Context.from_headers(message.headers))
         except BusError:
             await send_refusal(message, NOT_READABLE())
+            return
+        except Refusal as refusal:
+            await send_refusal(message, refusal)
             return
         if first is None:
             await self._accept(command, message)
         else:
             await send_reply(message, msgspec.Raw(first))
 
-    async def _answer_on_record(self, command: AnyCommand, command_id: str) -> bytes | None:
-        if (known := self._answer_to(command_id)) is not None:
+    async def _answer_on_record(self, command: AnyCommand, context: Context) -> bytes | None:
+        if (known := self._answer_to(context.command_id)) is not None:
             return known
         assert command.answered_beside is not None
         scope = self.scope.removesuffix("*") + command.answered_beside.verb
-        async for recorded in self._host.bus.replay(scope):
-            if recorded.headers.get(COMMAND_HEADER) == command_id and REPLY_HEADER in recorded.headers:
-                return recorded.headers[REPLY_HEADER].encode()
-        return None
+        return await self._host.recall.answer(self._host, context.share, scope, context.command_id)
 
     def _answer_to(self, command_id: str) -> bytes | None:
         """The answer that a command had before, as far as memory has it."""
@@ -306,7 +310,7 @@ class Actor(Journalled[State, Event], Generic[State, Event, Memory, Reported]):
     def _may_write(self, events: Sequence[Event], context: Context) -> None:
         """Raise Refusal where what was decided on a command cannot be written, or its asker has written too much."""
         self._must_be_digestible(events)
-        self._host.written.take(context.share, events)
+        self._host.written.take(context.share, events, beside=self.costs_beside(events))
 
     async def _settle(self, decision: Decision[Event, Memory], received_at: Moment | None) -> None:
         self._must_be_digestible(decision.events)

@@ -166,6 +166,9 @@ class Bus(Protocol):
         """The newest entry under a subject filter. `certain`: as the stream's leader has it, so no acknowledged entry
         is missed; otherwise any replica may answer, and on more than one server that may be a moment behind."""
 
+    async def entry(self, seq: int) -> Recorded | None:
+        """The journal's entry of this sequence, as the stream's leader has it. None: there is none, or no more."""
+
     async def ids(self, scope: str) -> list[str]:
         """The subjects under a filter that have entries."""
 

@@ -35,6 +35,7 @@ from actors.runtime.feeds import Feeds
 from actors.runtime.ids import Ids
 from actors.runtime.journalled import Event, State, Unreadable
 from actors.runtime.ownership import Ownership
+from actors.runtime.recall import Recall
 from actors.runtime.supervisor import RestartBudget
 from actors.runtime.wire import Page, answer, send_refusal
 from actors.runtime.written import Written
@@ -68,7 +69,7 @@ Reply = TypeVar("Reply")
 class Host:
     """The actors of one process. `makers`: how those of each kind are made (`CallActor.made_by(...)`). `step_over`: the
     entries of the journal that are taken as if they were not there, by their sequence. `written`: by whom how much was,
-    here and in the host that this one is a shard of."""
+    here and in the host that this one is a shard of; `recall`: whose turn it is there to look for answers."""
 
     def __init__(
         self,
@@ -81,6 +82,7 @@ class Host:
         makers: Iterable[Maker] = (),
         step_over: Iterable[int] = (),
         written: Written | None = None,
+        recall: Recall | None = None,
     ) -> None:
         self.name = name
         self.bus = bus
@@ -104,6 +106,7 @@ class Host:
         self.quarantined: dict[Key, str] = {}  # what cannot be used now, and why
         self.nearly_full = False  # of the journal: nothing new is to be begun
         self.written = written or Written(clock.monotonic, nearly_full=lambda: self.nearly_full)
+        self.recall = recall or Recall(bus)
         self.fence: tuple[str, int] | None = None  # the entry of the journal by which an actor's first write counts
         self.shards: dict[int, Host] = {}  # those that this one holds: each a small host of its own (`shards.py`)
 

@@ -33,10 +33,11 @@ class Written:
         if wait := self._pace.wait(share):
             raise TOO_MUCH(retry_after=retry_after(wait))
 
-    def take(self, share: Share, events: Iterable[Struct]) -> None:
-        """These are about to be written. Raises Refusal, as `check`, where they are more than an ordinary change."""
-        size = size_of(events)
-        if size > ORDINARY and share[1] != SYSTEM:
+    def take(self, share: Share, events: Iterable[Struct], *, beside: int = 0) -> None:
+        """These are about to be written. Raises Refusal, as `check`, where they are more than an ordinary change, or
+        cost something `beside` (bytes): of such ones a single request writes many."""
+        size = size_of(events) + beside
+        if (size > ORDINARY or beside) and share[1] != SYSTEM:
             self.check(share)
             self._charge(share, size)
 

@@ -357,6 +357,11 @@ class MemoryBus:
         await self._reach(scope)
         return self._broker.last(scope, behind=0 if certain else self._broker.lag())
 
+    async def entry(self, seq: int) -> Recorded | None:
+        await self._pass(f"before entry {seq}")
+        await self._reach("entry")
+        return self._broker.journal[seq - 1] if 0 < seq <= len(self._broker.journal) else None
+
     async def ids(self, scope: str) -> list[str]:
         await self._pass(f"before ids {scope}")
         await self._reach(scope)

@@ -9,8 +9,11 @@ import pytest
 from actors.point import machine
 from actors.runtime import alike
 from bus_schemas.audit import AUDIT_RECORDED, AuditEntry, AuditRecorded
+from bus_schemas.crm import ASSIGN_LEADS, AssignLeads, LeadFilter, LeadsAssigned
+from bus_schemas.lead import LeadStatus
 from bus_schemas.permissions import MODULES
 from gateway.auditor import LONGEST_LIST
+from gateway.auditor import subject_of as subject_on_audit
 from tests.support.attacked import MAKER, PASSWORD, Attacked, attacked_point
 
 SECRET = "never on the audit"
@@ -115,3 +118,18 @@ async def test_a_refresh_token_that_comes_again_is_told_as_its_users_among_many(
 def _forged(token: str) -> str:
     head, payload, signature = token.split(".")
     return ".".join((head, payload, signature[::-1]))
+
+
+def test_which_leads_were_assigned_is_on_the_audit() -> None:
+    reply = msgspec.json.encode(LeadsAssigned(matched=3, changed=2, more=False))
+
+    def told_of(**wanted: Any) -> dict[str, str | int]:
+        return subject_on_audit(ASSIGN_LEADS, AssignLeads(filter=LeadFilter(**wanted), assigned_seller="ann"), reply)
+
+    subject = told_of(status=LeadStatus.NEW, text='львів"} {', campaign_id="c1")
+    assert subject["filter"] == '{"status":"new","campaign_id":"c1","text":"львів\\"} {"}'
+    assert (subject["assigned_seller"], subject["matched"], subject["changed"]) == ("ann", 3, 2)
+    assert told_of()["filter"] == "{}"  # all that one sees
+    unseen = "\u202e\u0000"
+    longest = told_of(text=64 * unseen, number=32 * unseen, outcome=32 * unseen, disposition=32 * unseen)["filter"]
+    assert isinstance(longest, str) and len(longest) == LONGEST_LIST and not {*unseen} & {*longest}

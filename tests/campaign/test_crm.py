@@ -9,7 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from actors.campaign.on_record import ROW
 from actors.leads.lead import id_of
+from actors.runtime.bus import Recorded
 from actors.runtime.context import Context
 from actors.runtime.service import Service, serve
 from actors.runtime.wire import ask
@@ -25,6 +27,7 @@ from bus_schemas.crm import ASSIGN_LEADS, CREATE_LEAD, EDIT_LEAD, AssignLeads, C
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.lead import CampaignLeadsAssigned, CrmLead, LeadStatus
 from bus_schemas.user import FIND_EXTENSION, ExtensionFound, FindExtension
+from simulators.bus.memory_bus import MemoryBus
 from simulators.carrier.rules import mobile
 from tests.campaign.world import ALL, Campaigns, play
 
@@ -115,6 +118,40 @@ def test_a_number_that_is_a_leads_is_a_conflict_and_a_repeat_is_not() -> None:
         assert (await site.view("c1")).leads == 1
         same = await refused(site=site, number=mobile(1, BUSY), command="k3", lead_id=made.lead.id)
         assert (same.code, (same.details or {})["field"]) == (ErrorCode.INVALID_PARAMS, "lead_id")
+
+    play(story)
+
+
+def test_a_repeat_reads_one_entry_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = list[str]()
+    replay, entry = MemoryBus.replay, MemoryBus.entry
+
+    async def replayed(bus: MemoryBus, scope: str, **more: Any) -> AsyncIterator[Recorded]:
+        async for recorded in replay(bus, scope, **more):
+            read.append(recorded.subject)
+            yield recorded
+
+    async def found(bus: MemoryBus, seq: int) -> Recorded | None:
+        if (recorded := await entry(bus, seq)) is not None:
+            read.append(recorded.subject)
+        return recorded
+
+    async def story(site: Campaigns) -> None:
+        await site.run("c1", [mobile(place, BUSY) for place in range(100, 140)])
+        await site.stop("c1", StopMode.HANGUP)
+        await site.until_over("c1")
+        await site.run("c1", [mobile(141, BUSY)])
+        made = [await create(site, mobile(place, BUSY), command=f"k{place}") for place in range(20)]
+        monkeypatch.setattr(MemoryBus, "replay", replayed)
+        monkeypatch.setattr(MemoryBus, "entry", found)
+        assert await create(site, mobile(0, BUSY), command="k0", fresh=False) == made[0]
+        assert sum(subject.endswith("leads_added") for subject in read) == 1
+        read.clear()
+        for place, entries in ((100, 0), (110, 0), (139, 0), (141, 1), (7, 1)):  # a list is not even looked at
+            refusal = await refused(site=site, number=mobile(place, BUSY), command="k0", fresh=False)
+            assert refusal.code is ErrorCode.CONFLICT
+            assert sum(subject.endswith("leads_added") for subject in read) == entries, place
+            read.clear()
 
     play(story)
 
@@ -335,5 +372,61 @@ def test_leads_are_assigned_by_whose_they_are_to_somebody_there_is() -> None:
             with pytest.raises(Refusal) as refusal:
                 await assign(site, "eve")
             assert (refusal.value.details or {})["field"] == "assigned_seller"
+
+    play(story)
+
+
+def test_a_request_assigns_2000_leads_at_most() -> None:
+    asked = {"filter": {}, "assigned_seller": None}
+    assert msgspec.convert({**asked, "limit": 2000}, AssignLeads).limit == 2000
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({**asked, "limit": 2001}, AssignLeads)
+
+
+def test_each_event_of_an_assignment_counts_and_so_do_its_leads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("actors.runtime.written.PER_SECOND", 1)
+    monkeypatch.setattr("actors.runtime.written.AT_ONCE", 3000)  # bytes
+    monkeypatch.setattr("actors.campaign.assigning.BATCH", 1)
+
+    async def story(site: Campaigns) -> None:
+        async with users(site, "ann"):
+            await draft(site)
+            for at in range(20):
+                await create(site, mobile(at, BUSY), command=f"k{at}")
+            with pytest.raises(Refusal) as refusal:
+                await assign(site, "ann")
+            assert refusal.value.code is ErrorCode.RATE_LIMITED and refusal.value.details is not None
+            assert refusal.value.details["rule"] == "journal_bytes"
+            changed = refusal.value.details["changed"]
+            length = len(next(one.data for one in site.world.broker.journal if one.subject.endswith("leads_assigned")))
+            most = 3000 // (length + ROW)
+            assert len(assigned(site)) == changed and most <= changed <= most + 1
+            with pytest.raises(Refusal):
+                await assign(site, None)
+
+    play(story)
+
+
+def test_leads_are_assigned_at_a_pace_and_once_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("actors.campaign.assigning.BATCH", 50)
+    monkeypatch.setattr("actors.campaign.assigning.PER_SECOND", 100)
+    monkeypatch.setattr("actors.campaign.assigning.LEAST", 20)
+
+    async def story(site: Campaigns) -> None:
+        async with users(site, "ann", "ben"):
+            await site.run("c1", [mobile(place, BUSY) for place in range(300)])
+            await site.stop("c1", StopMode.HANGUP)
+            await site.until_over("c1")
+            begun = site.world.now
+            assert await assign(site, "ann") == (300, 300, False)
+            assert site.world.now - begun > 2.0
+            said = await asyncio.gather(*(assign(site, "ben") for _ in range(9)), return_exceptions=True)
+            refused = [one for one in said if isinstance(one, Refusal)]
+            assert {one.code for one in refused} == {ErrorCode.RATE_LIMITED} and len(refused) >= 7  # of two hosts
+            assert {(one.details or {})["rule"] for one in refused} == {"assignments"}
+            monkeypatch.setattr("actors.campaign.assigning.LONGEST", 1.0)
+            found, changed, more = await assign(site, "ann")
+            assert (found, more) == (300, True) and 0 < changed <= 150  # what does not get its turn is left
+            assert (await assign(site, None, user="eve", campaign_id="none"))[0] == 0  # others have a turn of their own
 
     play(story)

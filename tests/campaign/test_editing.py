@@ -192,6 +192,20 @@ def test_a_number_that_a_lead_was_called_on_stays_its_own() -> None:
     assert played.called() == [(number_at(8), "busy")]
 
 
+def test_who_does_not_want_to_be_called_keeps_the_numbers() -> None:
+    played = Edited(leads=2)
+    played.edit(numbers=(number_at(7),))
+    played.edit(status=S.DO_NOT_CALL)
+    for numbers in ((number_at(8),), (number_at(7), number_at(8)), (number_at(0), number_at(7))):
+        assert played.refused(numbers=numbers) == {"status": S.DO_NOT_CALL}
+    assert played.edit(name="Olena", numbers=(number_at(7),)) == {"name": "Olena"}
+    assert played.run(lead_at(7)).duplicates == 1 and [claim.place for claim in played.claim(5)] == [1]
+    played.edit(1, name="Ola")  # a wish of their own brings one back
+    wish = utc(played.now.replace(hour=20))
+    played.record(machine.mark(played.state, 0, S.CALLBACK, BY, played.moment(), callback=wish, operator=None))
+    assert played.edit(numbers=(number_at(8),)) == {"numbers": (number_at(8),)}
+
+
 def test_a_lead_whose_numbers_were_none_is_called_on_another() -> None:
     played = Edited()
     [claim] = played.claim()
@@ -262,7 +276,8 @@ def test_leads_are_assigned_together_and_each_once() -> None:
     played.edit(1, assigned_seller="op12")
     decision = editing.assign(played.state, [0, 1, 3], "op12", BY, played.moment())
     [event] = played.record(decision)
-    assert isinstance(event, CampaignLeadsAssigned) and event.places == (0, 3) and editing.assigned(decision) == 2
+    assert isinstance(event, CampaignLeadsAssigned) and event.places == (0, 3)
+    assert editing.assigned(decision.events) == 2
     assert event.leads == tuple(at(played.state.leads, place).id for place in event.places)
     assert [entry.seller for entry in each(played.state.leads)] == ["op12", "op12", None, "op12"]
     assert editing.assign(played.state, [0, 1, 3], "op12", BY, played.moment()).events == ()

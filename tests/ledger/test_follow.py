@@ -22,6 +22,7 @@ from actors.runtime.wire import ask
 from bus_schemas.audit import LIST_AUDIT, AuditEntry, AuditRecorded, ListAudit
 from bus_schemas.call import CALLS_FEED, GET_CDR, PAST_CALL, CallDialing, CallsFeed, GetCall, GetCdr
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.lead import CampaignLeadsAssigned
 from bus_schemas.slot import SLOT_TELEMETRY
 from bus_schemas.trunk import PBX_STATUS, TRUNK_TELEMETRY, GetPbxStatus
 from simulators.bus.memory_broker import MemoryBroker
@@ -245,6 +246,30 @@ async def test_an_event_that_no_table_takes_costs_itself(bus: MemoryBus, place: 
         await write(bus, AuditRecorded(first=2**63 - 1, entries=[entry, entry], previous="", hash="h"))
         assert await ask(bus, LIST_AUDIT, ListAudit(), seen(await bus.last_seq())) == []  # not a half of it either
         assert len(ledger.problems()) == 2
+
+
+async def test_what_is_heard_is_folded_by_rows_and_not_by_entries(
+    bus: MemoryBus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "ROWS", 10)
+    monkeypatch.setattr(follow, "GATHER", 0.2)
+    store, folded = Files(tmp_path).store(), list[list[int]]()
+    fold = store.fold
+
+    def counted(batch: list[JournalEntry]) -> Any:
+        folded.append([len(one.event.leads) for one in batch])
+        return fold(batch)
+
+    monkeypatch.setattr(store, "fold", counted)
+    ledger = Ledger(bus=bus, store=store, threads=False)
+    await ledger.start()
+    for leads in (4, 4, 4, 25, 1, 9, 1):
+        ids = tuple(f"l{place}" for place in range(leads))
+        about = {"campaign": "c1", "at": AT.format(0), "by": "anna", "assigned_seller": "op"}
+        await write(bus, CampaignLeadsAssigned(**about, leads=ids, places=tuple(range(leads))))
+    await _eventually(lambda: ledger.health.behind == 0 and sum(map(len, folded)) == 7)
+    assert folded == [[4, 4], [4], [25], [1, 9], [1]]
+    await ledger.stop()
 
 
 async def test_what_is_left_out_is_kept_within_bounds(bus: MemoryBus, place: Place) -> None:

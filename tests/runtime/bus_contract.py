@@ -241,6 +241,13 @@ class BusContract:
         assert last is not None and last.seq == second and await bus.last_seq() == second
         assert [entry.seq async for entry in bus.replay(SCOPE, after=first)] == [second]
 
+    async def test_one_entry_is_found_by_its_place(self, bus: Bus) -> None:
+        first = await _append(bus, "dialing", 0, id="1")
+        second = await _append(bus, "ended", first, id="2")
+        found = await bus.entry(first)
+        assert found is not None and (found.seq, found.subject, found.data) == (first, _subject("dialing"), b"dialing")
+        assert await bus.entry(second + 1) is None
+
     async def test_a_replay_begins_where_it_is_told_by_time(self, bus: Bus) -> None:
         seqs = []
         for number in range(4):

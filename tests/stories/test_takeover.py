@@ -239,6 +239,51 @@ def test_a_look_for_a_forgotten_answer_holds_nobody_up(monkeypatch: pytest.Monke
     assert set(read) == {"ottb.v1.evt.slot.1.command_started"}
 
 
+def test_forgotten_answers_are_looked_for_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers, "REMEMBERED_ANSWERS", 2)
+    looks: list[int] = []
+
+    async def main() -> tuple[list[Any], list[Any]]:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, SimLoop)
+        world = World(loop, Path(folder), user_calls=200, slow=0.0, deaf=0.0)
+        for machine in world.machines:
+            world.keep(machine)
+        await asyncio.sleep(3.0)
+
+        async def shell(number: int) -> Any:
+            context = Context(command_id=f"k{number}", user="op", actions=EVERYTHING)
+            return await ask(world.gateways[0], ADB_COMMAND, AdbCommand(slot=1, command=f"echo {number}"), context)
+
+        replies = [await shell(number) for number in range(6)]
+        await asyncio.sleep(1.0)
+        life = world.machines[0].life
+        assert life is not None
+        replay, under_way = life.bus.replay, [0]
+
+        async def long(scope: str, *, after: int = 0) -> AsyncIterator[Recorded]:
+            under_way[0] += 1
+            looks.append(under_way[0])
+            await asyncio.sleep(0.5)
+            under_way[0] -= 1
+            async for recorded in replay(scope, after=after):
+                yield recorded
+
+        monkeypatch.setattr(life.bus, "replay", long)
+        repeats = (shell(number) for number in (0, 1, 2, 3, 0, 1))
+        again = await asyncio.gather(*repeats, return_exceptions=True)
+        await world.stop()
+        return replies, again
+
+    with tempfile.TemporaryDirectory() as folder:
+        replies, again = run(main, 1)
+    assert looks == [1, 1]
+    answered = [one for one in again if not isinstance(one, Refusal)]
+    refused = [one for one in again if isinstance(one, Refusal)]
+    assert len(answered) >= 2 and all(one in replies for one in answered)
+    assert len(refused) >= 2 and {one.code for one in refused} == {ErrorCode.RATE_LIMITED}
+
+
 @pytest.mark.parametrize("end", [World.crash, lambda world, life: life.lost.set()], ids=["killed", "in good order"])
 def test_a_call_is_known_to_its_next_owner_and_counts_for_its_user(end: Callable[[World, Life], None]) -> None:
     async def main() -> tuple[World, list[ErrorCode]]:
