@@ -102,6 +102,6 @@ class Turns:
         for who in [who for who, absence in absent.items() if absence.until <= now - REMEMBERED]:
             del absent[who]
         for who in [who for who, claim in claims.items() if claim.until <= now]:
-            if not claims.pop(who).used:
+            if not claims.pop(who).used and not who[1]:  # campaigns are offered lines, and do not ask to be refused
                 times = absent[who].times + 1 if who in absent else 1
                 absent[who] = Absence(times, now + min(REST * 2.0 ** (times - 1), REMEMBERED))

@@ -22,7 +22,7 @@ FIELDS = (CALLING_CODE, COUNTRY)
 _CODE = re.compile(r"(?:\+|00)?([1-9][0-9]{0,2})(?:[.,]0{1,2})?\Z")
 # What stands between the code and the name of a country in one cell: `+48 PL`, `Poland (PL)`, `PL - Польща`, `(48)`.
 _BETWEEN = re.compile(
-    r"[()\[\]{},;:/|]+|\s+[-\u2013\u2014=]+\s+|(?<=[^\W\d_])[\s-]*(?=\+?[0-9])|(?<=[0-9])[\s-]*(?=[^\W\d_])"
+    r"[()\[\]{},;:/|]+|\s[-\u2013\u2014=]+\s|(?<=[^\W\d_])[\s-]*(?=\+?[0-9])|(?<=[0-9])[\s-]*(?=[^\W\d_])"
 )
 _FLAGS = {0x1F1E6 + place: chr(ord("A") + place) for place in range(26)}  # of two such signs a flag is made
 LONGEST = 100  # characters of what could be a country
