@@ -9,8 +9,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from bus_schemas.campaign import ABSENT_CAMPAIGN
 from bus_schemas.contract import Rpc
 from bus_schemas.errors import ErrorCode
-from bus_schemas.fields import CallId, GivenTime, Id, Username, Utc
-from bus_schemas.lead import DIALS, NUMBERS, CrmLead, GetLead, GivenLead, LeadAttempt, LeadStatus
+from bus_schemas.fields import CallId, Id, Username, Utc
+from bus_schemas.lead import DIALS, NUMBERS, CrmLead, GetLead, GivenLead, LeadAttempt, LeadFilter, LeadStatus
 from bus_schemas.note import NoteView
 from bus_schemas.permissions import Action
 
@@ -45,21 +45,6 @@ class EditLead(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     custom: Annotated[Mapping[str, str | None], Meta(max_length=100)] | UnsetType = UNSET
     status: LeadStatus | UnsetType = UNSET
     assigned_seller: Username | UnsetType | None = UNSET
-
-
-class LeadFilter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Leads as the list of all has them (`ListAllLeads`); without any field all of them."""
-
-    status: LeadStatus | None = None
-    assigned_seller: Username | None = None
-    campaign_id: Id | None = None
-    number: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
-    text: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
-    outcome: Annotated[str, Meta(max_length=64)] | None = None
-    disposition: Annotated[str, Meta(max_length=64)] | None = None
-    contacted_since: GivenTime | None = None
-    contacted_until: GivenTime | None = None
-    callback_until: GivenTime | None = None
 
 
 class AssignLeads(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

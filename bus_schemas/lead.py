@@ -137,12 +137,8 @@ class LeadOrder(StrEnum):
     CONTACTED = "contacted"  # the last attempt, the newest first
 
 
-class ListAllLeads(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Leads of all campaigns. `assigned_seller`: who is to call them. `number`: one of theirs, or a part of one.
-    `text`: 3 to 64 characters, each word of which is a part of a number, the name or a field of their own; large and
-    small letters are the same, and one word has 3 characters. `outcome`: of the last attempt, which began in
-    `contacted_since` to `contacted_until`; `disposition`: the last word of an operator. `callback_until`: who is to be
-    called back by then."""
+class LeadFilter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Leads as the list of all has them (`ListAllLeads`); without any field all of them."""
 
     status: LeadStatus | None = None
     assigned_seller: Username | None = None
@@ -154,6 +150,15 @@ class ListAllLeads(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     contacted_since: GivenTime | None = None
     contacted_until: GivenTime | None = None
     callback_until: GivenTime | None = None
+
+
+class ListAllLeads(LeadFilter, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=False):
+    """Leads of all campaigns. `assigned_seller`: who is to call them. `number`: one of theirs, or a part of one.
+    `text`: 3 to 64 characters, each word of which is a part of a number, the name or a field of their own; large and
+    small letters are the same, and one word has 3 characters. `outcome`: of the last attempt, which began in
+    `contacted_since` to `contacted_until`; `disposition`: the last word of an operator. `callback_until`: who is to be
+    called back by then."""
+
     order: LeadOrder = LeadOrder.OLDEST
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
     cursor: Annotated[str, Meta(max_length=128)] | None = None
