@@ -203,7 +203,7 @@ class Courier:
         """Post one. None: not now. Raises BusError, Refusal, NotLetIn."""
         webhook = self._state()
         seeing = await self._desk.news.seeing(webhook.lent, webhook.predecessors)
-        recorded = await self._desk.entry(item.seq, item.about)
+        recorded = await self._desk.entry(item.seq)
         body = body_of(recorded, webhook.webhook, seeing) if recorded is not None else None
         if body is None:
             return Outcome(error=WITHHELD)

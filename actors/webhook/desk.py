@@ -65,13 +65,9 @@ class Desk:
     def _since(self, began: float) -> int:
         return round(1000 * (self._clock.monotonic() - began))
 
-    async def entry(self, seq: int, about: str) -> Recorded | None:
-        """An entry of the journal, by its place and the end of its subject. None: it is not there. Raises BusError."""
-        if (known := self.news.recent.at(seq)) is not None:
-            return known
-        async for recorded in self._bus.replay(f"{EVENTS}{about}", after=seq - 1):
-            return recorded if recorded.seq == seq else None
-        return None
+    async def entry(self, seq: int) -> Recorded | None:
+        """An entry of the journal. None: it is not there. Raises BusError."""
+        return self.news.recent.at(seq) or await self._bus.entry(seq)
 
 
 def at(seconds: float) -> str:
