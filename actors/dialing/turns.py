@@ -42,7 +42,7 @@ class Turns:
 
     def __init__(self) -> None:
         self._claims: dict[str, dict[Who, Claim]] = {}  # by line
-        self._absent: dict[str, dict[Who, Absence]] = {}  # by line
+        self._absent: dict[str, dict[str, Absence]] = {}  # by line and user
         self._last: dict[str, dict[str, float]] = {}  # when who had a start there, by line
 
     def refused(
@@ -50,8 +50,8 @@ class Turns:
     ) -> None:
         """Somebody would have begun calls, and comes back. Of a campaign `starts` is what it wants in all."""
         self._look_for_absent(line, now)
-        absence = self._absent.get(line, {}).get((user, campaign))
-        if absence is not None and absence.until > now:
+        absence = self._absent.get(line, {}).get(user)
+        if absence is not None and absence.until > now and not campaign:
             return
         claims = self._claims.setdefault(line, {})
         before = claims.get((user, campaign), Claim(0, until))
@@ -70,8 +70,7 @@ class Turns:
                 if claim is not None and claim.starts > 1:
                     claims[user, campaign] = Claim(claim.starts - 1, claim.until, used=True)
         for absent in self._absent.values():
-            for campaign in (False, True):
-                absent.pop((user, campaign), None)
+            absent.pop(user, None)
 
     def others(
         self, line: str, user: str, now: float, begun: Callable[[], Mapping[str, int]], *, campaign: bool = False
@@ -97,11 +96,13 @@ class Turns:
         return sum(min(starts, max(ahead(other), 0)) for other, starts in wanted.items())
 
     def _look_for_absent(self, line: str, now: float) -> None:
-        """Take away the claims whose time is over, and note whose nobody came for."""
+        """Take away the claims whose time is over, and note who did not come. Campaigns are offered lines, and do not
+        ask to be refused."""
         claims, absent = self._claims.get(line, {}), self._absent.setdefault(line, {})
-        for who in [who for who, absence in absent.items() if absence.until <= now - REMEMBERED]:
-            del absent[who]
+        for user in [user for user, absence in absent.items() if absence.until <= now - REMEMBERED]:
+            del absent[user]
         for who in [who for who, claim in claims.items() if claim.until <= now]:
-            if not claims.pop(who).used and not who[1]:  # campaigns are offered lines, and do not ask to be refused
-                times = absent[who].times + 1 if who in absent else 1
-                absent[who] = Absence(times, now + min(REST * 2.0 ** (times - 1), REMEMBERED))
+            user, by_campaign = who
+            if not claims.pop(who).used and not by_campaign:
+                times = absent[user].times + 1 if user in absent else 1
+                absent[user] = Absence(times, now + min(REST * 2.0 ** (times - 1), REMEMBERED))
