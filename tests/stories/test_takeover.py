@@ -192,22 +192,28 @@ def test_a_shell_command_is_run_once_however_late_it_is_repeated(monkeypatch: py
     assert set(shells.values()) == {1} and len(shells) == 4
 
 
+async def shells(folder: Path) -> tuple[World, Callable[[int], Awaitable[Any]]]:
+    """A world that is up, and how a shell command is asked of its first slot: the same number is the same command."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, SimLoop)
+    world = World(loop, folder, user_calls=200, slow=0.0, deaf=0.0)
+    for machine in world.machines:
+        world.keep(machine)
+    await asyncio.sleep(3.0)
+
+    async def shell(number: int) -> Any:
+        context = Context(command_id=f"k{number}", user="op", actions=EVERYTHING)
+        return await ask(world.gateways[0], ADB_COMMAND, AdbCommand(slot=1, command=f"echo {number}"), context)
+
+    return world, shell
+
+
 def test_a_look_for_a_forgotten_answer_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answers, "REMEMBERED_ANSWERS", 2)
     read: list[str] = []
 
     async def main() -> tuple[list[Any], float, float]:
-        loop = asyncio.get_running_loop()
-        assert isinstance(loop, SimLoop)
-        world = World(loop, Path(folder), user_calls=200, slow=0.0, deaf=0.0)
-        for machine in world.machines:
-            world.keep(machine)
-        await asyncio.sleep(3.0)
-
-        async def shell(number: int) -> Any:
-            context = Context(command_id=f"k{number}", user="op", actions=EVERYTHING)
-            return await ask(world.gateways[0], ADB_COMMAND, AdbCommand(slot=1, command=f"echo {number}"), context)
-
+        world, shell = await shells(Path(folder))
         replies = [await shell(number) for number in range(4)]
         await asyncio.sleep(1.0)
         life = world.machines[0].life
@@ -244,17 +250,7 @@ def test_forgotten_answers_are_looked_for_one_at_a_time(monkeypatch: pytest.Monk
     looks: list[int] = []
 
     async def main() -> tuple[list[Any], list[Any]]:
-        loop = asyncio.get_running_loop()
-        assert isinstance(loop, SimLoop)
-        world = World(loop, Path(folder), user_calls=200, slow=0.0, deaf=0.0)
-        for machine in world.machines:
-            world.keep(machine)
-        await asyncio.sleep(3.0)
-
-        async def shell(number: int) -> Any:
-            context = Context(command_id=f"k{number}", user="op", actions=EVERYTHING)
-            return await ask(world.gateways[0], ADB_COMMAND, AdbCommand(slot=1, command=f"echo {number}"), context)
-
+        world, shell = await shells(Path(folder))
         replies = [await shell(number) for number in range(6)]
         await asyncio.sleep(1.0)
         life = world.machines[0].life

@@ -52,8 +52,9 @@ class Statements:
         indexed = {column.name for index in table.indexes for column in index.columns}.intersection(changing)
         resting = [name for name in changing if name not in indexed]
         self._update = text(sa.update(table).where(known).values(_bound(changing))) if changing else ""
-        self._update_resting = text(sa.update(table).where(known).values(_bound(resting))) if resting else ""
         self._indexed = attrgetter(*indexed) if indexed and resting else None
+        if self._indexed is not None:
+            self._update_resting = text(sa.update(table).where(known).values(_bound(resting)))
         self._words = None
         if projection.sought is not None and dialect.name == "sqlite":
             assert set(projection.sought.columns) <= projection.once and not self.adds_only
