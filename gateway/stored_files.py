@@ -38,7 +38,7 @@ GONE = RefusalTemplate(ErrorCode.NOT_FOUND, "The file is not kept any longer.")
 
 
 @dataclass(eq=False, kw_only=True)
-class Place:
+class UploadUnderWay:
     """An upload that is under way. `size`: bytes that it may have. `limit`: of the time that it has; `given`: its place
     is somebody else's."""
 
@@ -62,7 +62,7 @@ class StoredFiles:
     def __init__(self, *, bus: Bus, ids: Ids) -> None:
         self._bus = bus
         self._ids = ids
-        self._under_way: list[Place] = []
+        self._under_way: list[UploadUnderWay] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
     def size_of(self, request: web.Request, upload: Upload) -> int:
@@ -75,14 +75,14 @@ class StoredFiles:
         return upload.most if size is None else size
 
     @contextmanager
-    def place(self, share: Share, user: str, size: int) -> "Iterator[Place]":
+    def place(self, share: Share, user: str, size: int) -> "Iterator[UploadUnderWay]":
         """Be one of the uploads while the block lasts. Raises Refusal where there are too many."""
         here = [one for one in self._under_way if not one.given]
         if sum(one.share == share for one in here) >= AT_ONCE_EACH:
             raise BUSY()
         if len(here) >= AT_ONCE:
             _make_room(here, user)
-        place = Place(share=share, user=user, size=size, writer=FileWriter(self._bus, self._ids.new()))
+        place = UploadUnderWay(share=share, user=user, size=size, writer=FileWriter(self._bus, self._ids.new()))
         self._under_way.append(place)
         try:
             yield place
@@ -93,7 +93,7 @@ class StoredFiles:
         """Bytes of the uploads under way that are in no bucket yet, of everybody or of a user."""
         return sum(one.size - one.writer.size for one in self._under_way if user in (None, one.user))
 
-    async def take(self, request: web.Request, upload: Upload, place: "Place") -> StoredFile:
+    async def take(self, request: web.Request, upload: Upload, place: "UploadUnderWay") -> StoredFile:
         """Keep the body. Raises Refusal; then nothing of it stays."""
         try:
             return await self._written(request, upload, place)
@@ -101,7 +101,7 @@ class StoredFiles:
             self._later(place.writer.undo())
             raise
 
-    async def _written(self, request: web.Request, upload: Upload, place: Place) -> StoredFile:
+    async def _written(self, request: web.Request, upload: Upload, place: UploadUnderWay) -> StoredFile:
         body, writer, time = request.content, place.writer, asyncio.get_running_loop().time
         try:
             async with asyncio.timeout(SECONDS) as place.limit, asyncio.timeout(SILENCE) as silence:
@@ -159,7 +159,7 @@ class StoredFiles:
         task.add_done_callback(self._tasks.discard)
 
 
-def _make_room(here: Sequence[Place], user: str) -> None:
+def _make_room(here: Sequence[UploadUnderWay], user: str) -> None:
     """Take a place from whoever holds the most, with all their service tokens, for one who holds fewer. Raises
     Refusal where nobody does."""
     held = Counter(one.user for one in here)

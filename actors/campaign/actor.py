@@ -12,7 +12,6 @@ from msgspec.structs import replace
 
 from actors.campaign import editing, machine, previewing, words
 from actors.campaign.answered import Answered, GiveUp, TakeCall
-from actors.campaign.caps import Caps
 from actors.campaign.carriage import Carriage, There, Whose
 from actors.campaign.claims import BeginCall, CallOver, Claim, EndCall, FindCall, Joined, NotBegun, claims_at
 from actors.campaign.crew import Crew
@@ -21,6 +20,7 @@ from actors.campaign.dispositions import Settled
 from actors.campaign.figures import Figures
 from actors.campaign.halts import Halts
 from actors.campaign.hope import Hope
+from actors.campaign.limits import CampaignLimits
 from actors.campaign.lines import Ask, Held, HeldLines
 from actors.campaign.list_news import ListNews, ListsChanged, Watch
 from actors.campaign.machine import NEXT, CampaignDecision, Ran
@@ -37,7 +37,7 @@ from actors.campaign.rulebook import Elsewhere, RuleBook
 from actors.campaign.selection import Selection
 from actors.campaign.standing import may_still_be_called
 from actors.campaign.taking_over import taken_in
-from actors.campaign.team import Heard, Team
+from actors.campaign.team import MemberChange, Team
 from actors.campaign.team_claims import claim_for_team
 from actors.campaign.waiting import AskForLines, ReturnLines, Survey, asks_for, waits_for
 from actors.campaign.words import Word
@@ -91,7 +91,7 @@ class CampaignActor(CampaignOnRecord):
 
     def __init__(
         self, *, id: str, host: Host, outside: Outside, book: RuleBook, words: MakeSettled, watch: Watch, team: Team,
-        desks: Desks, joining: frozenset[str], caps: Caps,
+        desks: Desks, joining: frozenset[str], limits: CampaignLimits,
     ) -> None:  # fmt: skip
         super().__init__(id=id, host=host)
         self._lists = ListNews(owner=self, watch=watch)
@@ -101,7 +101,7 @@ class CampaignActor(CampaignOnRecord):
         self._team = team
         self._desks, self._joining = desks, joining
         self._answered = Answered()  # that wait for an operator
-        self._caps = caps
+        self._limits = limits
         self._crew: Crew | None = None
         self._team_has_changed = False
         self._selection: Selection | None = None
@@ -130,7 +130,7 @@ class CampaignActor(CampaignOnRecord):
         except Refusal as refusal:
             self._nobody_left = self.seq if machine.NOBODY_LEFT.made(refusal) else None
             raise
-        self._caps.check(self.id, self.state, context.user, decision.events)
+        self._limits.check(self.id, self.state, context.user, decision.events)
         return self._changed(decision)
 
     def archive(self, request: ArchiveCampaign, context: Context) -> Outcome[CampaignChanged]:
@@ -151,7 +151,7 @@ class CampaignActor(CampaignOnRecord):
     def skip_previewed(self, request: SkipPreviewed, context: Context) -> Outcome[LeadSkipped]:
         return previewing.skip(self._seen_from(context), request.lead)
 
-    def _seen_from(self, context: Context) -> previewing.Asked:
+    def _seen_from(self, context: Context) -> previewing.PreviewRequest:
         """The campaign as an operator of its finds it who asks for a lead, whoever made it. Raises Refusal."""
         campaign, crew = self._campaign(), self.team_crew()
         if crew is None or not self._team.has(context.user, self.id):
@@ -160,7 +160,7 @@ class CampaignActor(CampaignOnRecord):
             raise NO_PREVIEW()
         if campaign.status is not CampaignStatus.RUNNING:
             raise machine.NOT_RUNNING()
-        return previewing.Asked(
+        return previewing.PreviewRequest(
             context.user, context.command_id, campaign, crew, self._selection, self.book, self._now()
         )
 
@@ -188,7 +188,7 @@ class CampaignActor(CampaignOnRecord):
         return self._ran(machine.add(self._campaign(), self._selection, order.given, context.user, now), context)
 
     def _ran(self, ran: Ran, context: Context) -> Outcome[Page]:
-        self._caps.check(self.id, self.state, context.user, ran.decision.events)
+        self._limits.check(self.id, self.state, context.user, ran.decision.events)
         changed = bool(ran.decision.events)
         return Outcome(
             decision=ran.decision, reply=lambda: Page(body=ran.answer, seq=self.seq, changed=changed)
@@ -316,7 +316,7 @@ class CampaignActor(CampaignOnRecord):
         self._lists.begin()
         self._telling.soon()
 
-    def _hear_of_operators(self, heard: Heard) -> None:
+    def _hear_of_operators(self, heard: MemberChange) -> None:
         """An operator is another now: all of them are looked at, in this campaign's turn."""
         if (crew := self.team_crew()) is None or not heard.concerns(self.id):
             return
@@ -334,7 +334,7 @@ class CampaignActor(CampaignOnRecord):
             self.tell(TeamChanged())
 
     def state_changed(self) -> None:
-        self._caps.follow(self.id, self.state)
+        self._limits.follow(self.id, self.state)
         if self.state is not None and self.state.status is CampaignStatus.ARCHIVED:
             self._host.retire(self, KEEP_ARCHIVED)
 
@@ -590,7 +590,7 @@ class CampaignActor(CampaignOnRecord):
     async def terminate(self) -> None:
         await super().terminate()
         self._outside.forget(self)
-        self._caps.forget(self.id, self.state)
+        self._limits.forget(self.id, self.state)
         self._words.end()
         self._lists.end()
         self._team.forget(id(self))

@@ -82,7 +82,7 @@ class Joining:
             return False
         return True
 
-    async def let_go(self, claim: Claim) -> None:
+    async def release(self, claim: Claim) -> None:
         """No call comes of the attempt. What nobody hears of runs out by itself."""
         if claim.operator is None:
             return
@@ -90,7 +90,7 @@ class Joining:
         try:
             await ask_raw(self._bus, RELEASE_OPERATOR, request, Context(command_id=self._ids.new(), user=claim.user))
         except Refusal as refusal:
-            log.info("operator not let go", operator=claim.operator, why=refusal.message)
+            log.info("operator not released", operator=claim.operator, why=refusal.message)
 
     async def join(self, campaign: Campaign, claim: Claim, call: CallConnected) -> bool:
         """Join the call that was answered to the operator. Whether it is: if not, the call is to be ended."""

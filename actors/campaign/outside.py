@@ -339,7 +339,7 @@ class Outside:
         if answer is Answer.TAKEN:
             owner.joined(claim, event.call_id)
         elif answer is Answer.REFUSED:
-            owner.spawn(self._joining.let_go(claim))  # who was kept for it; whoever waits does not wait for that
+            owner.spawn(self._joining.release(claim))  # who was kept for it; whoever waits does not wait for that
             owner.refused(claim)
         else:
             await self.give_up(owner, claim, event)
@@ -393,14 +393,14 @@ class Outside:
         elif unknown and await self._joining.has_taken(owner, claim, over.call_id):
             owner.joined(claim, over.call_id)
         if not over.answered or not owner.is_joined(claim):
-            await self._joining.let_go(claim)
+            await self._joining.release(claim)
         owner.ended(over)
 
     async def _not_begun(
         self, owner: Owner, claim: Claim, *, never: bool = False, of_number: bool = False, why: str = ""
     ) -> None:
         self._done(owner, claim)
-        await self._joining.let_go(claim)
+        await self._joining.release(claim)
         owner.ended(NotBegun(place=claim.place, attempt=claim.attempt, never=never, of_number=of_number, why=why))
 
     def _done(self, owner: Owner, claim: Claim) -> None:

@@ -7,7 +7,7 @@ from actors.campaign.claims import claims_at
 from actors.campaign.crew import Crew
 from actors.campaign.machine import NEXT, CampaignDecision
 from actors.campaign.places import at
-from actors.campaign.previews import NOT_READY, NOTHING_TO_SHOW, SHOWN_FOR, SKIPPED_FOR, Shown, Skipped
+from actors.campaign.previews import NOT_READY, NOTHING_TO_SHOW, SHOWN_FOR, SKIPPED_FOR, PreviewedLead, Skipped
 from actors.campaign.record import Campaign, text_of, tries_of
 from actors.campaign.rulebook import RuleBook
 from actors.campaign.selection import Selection
@@ -19,7 +19,7 @@ from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.preview import LeadPreview, LeadSkipped
 
 
-class Asked(NamedTuple):
+class PreviewRequest(NamedTuple):
     """By whom, by which command, and what there is now."""
 
     user: str
@@ -31,66 +31,66 @@ class Asked(NamedTuple):
     now: Moment
 
 
-def show(asked: Asked) -> Outcome[LeadPreview]:
+def show(request: PreviewRequest) -> Outcome[LeadPreview]:
     """The lead that is next for who asks; the same until they say what becomes of it. Raises Refusal."""
-    shown = asked.crew.previews.of(asked.user, asked.now.seconds)
+    shown = request.crew.previews.of(request.user, request.now.seconds)
     if shown is None:
-        shown = asked.crew.previews.show(asked.user, _next(asked))
-    return Outcome(decision=NOTHING, reply=_view(asked, shown))
+        shown = request.crew.previews.show(request.user, _next(request))
+    return Outcome(decision=NOTHING, reply=_view(request, shown))
 
 
-def begin(asked: Asked, lead: str, *, looks: bool = False) -> Outcome[LeadPreview]:
+def begin(request: PreviewRequest, lead: str, *, looks: bool = False) -> Outcome[LeadPreview]:
     """It is dialled on their slot, as soon as that is idle. One that is being dialled for them stays so. `looks`: only
     say how it is with it. Raises Refusal."""
-    for claim in claims_at(asked.campaign, asked.user):
+    for claim in claims_at(request.campaign, request.user):
         if claim.lead == lead:
-            until = tries_of(at(asked.campaign.leads, claim.place))[-1].began / 1000 + SHOWN_FOR
-            shown = Shown(place=claim.place, lead=lead, number=claim.number, until=until, begun=True)
-            return Outcome(decision=NOTHING, reply=_view(asked, shown))
-    shown = asked.crew.previews.lead_of(asked.user, lead, asked.now.seconds)
-    if not shown.begun and asked.user not in asked.crew.free(asked.campaign):
+            until = tries_of(at(request.campaign.leads, claim.place))[-1].began / 1000 + SHOWN_FOR
+            shown = PreviewedLead(place=claim.place, lead=lead, number=claim.number, until=until, begun=True)
+            return Outcome(decision=NOTHING, reply=_view(request, shown))
+    shown = request.crew.previews.lead_of(request.user, lead, request.now.seconds)
+    if not shown.begun and request.user not in request.crew.free(request.campaign):
         raise NOT_READY()
-    _must_be_callable(asked, shown)
-    if looks or asked.crew.previews.has_begun(asked.command):  # which comes late: it may have been dialled since
-        return Outcome(decision=NOTHING, reply=_view(asked, shown))
+    _must_be_callable(request, shown)
+    if looks or request.crew.previews.has_begun(request.command):  # which comes late: it may have been dialled since
+        return Outcome(decision=NOTHING, reply=_view(request, shown))
     soon: CampaignDecision = Decision(effects=(SetTimer(name=NEXT, seconds=0.0),))
-    return Outcome(decision=soon, reply=_view(asked, asked.crew.previews.begin(asked.user, asked.command)))
+    return Outcome(decision=soon, reply=_view(request, request.crew.previews.begin(request.user, request.command)))
 
 
-def skip(asked: Asked, lead: str) -> Outcome[LeadSkipped]:
+def skip(request: PreviewRequest, lead: str) -> Outcome[LeadSkipped]:
     """Somebody else may have it, after a while. Raises Refusal."""
-    shown = asked.crew.previews.lead_of(asked.user, lead, asked.now.seconds)
-    skipped = Skipped(by=asked.user, until=asked.now.seconds + SKIPPED_FOR)
-    asked.crew.previews.skip(asked.user, asked.now.mono, skipped)
-    asked.selection.put(shown.place, skipped.until)
-    return Outcome(decision=NOTHING, reply=LeadSkipped(campaign_id=asked.campaign.campaign, lead=lead))
+    shown = request.crew.previews.lead_of(request.user, lead, request.now.seconds)
+    skipped = Skipped(by=request.user, until=request.now.seconds + SKIPPED_FOR)
+    request.crew.previews.skip(request.user, request.now.mono, skipped)
+    request.selection.put(shown.place, skipped.until)
+    return Outcome(decision=NOTHING, reply=LeadSkipped(campaign_id=request.campaign.campaign, lead=lead))
 
 
-def _must_be_callable(asked: Asked, shown: Shown) -> None:
+def _must_be_callable(request: PreviewRequest, shown: PreviewedLead) -> None:
     """Raise Refusal where a rule has come to forbid it since it was shown: it is not theirs any more."""
-    found = standing(asked.campaign, shown.place, asked.book, parse_utc(asked.now.at), (asked.user,))
+    found = standing(request.campaign, shown.place, request.book, parse_utc(request.now.at), (request.user,))
     if found.number is None:
-        asked.crew.previews.over(asked.user)
-        asked.selection.put(shown.place, asked.now.seconds)  # to be looked at again
+        request.crew.previews.over(request.user)
+        request.selection.put(shown.place, request.now.seconds)  # to be looked at again
         raise Refusal(ErrorCode.CONFLICT, f"It may not be called any more: {found.words}.", reason=str(found.reason))
 
 
-def _next(asked: Asked) -> Shown:
-    if asked.user not in asked.crew.free(asked.campaign):
+def _next(request: PreviewRequest) -> PreviewedLead:
+    if request.user not in request.crew.free(request.campaign):
         raise NOT_READY()
     found = machine.preview(
-        asked.campaign, asked.selection, asked.book, asked.user, asked.now, seconds=SHOWN_FOR,
-        shown=asked.crew.previews.kept_from(asked.user, asked.now.seconds),
+        request.campaign, request.selection, request.book, request.user, request.now, seconds=SHOWN_FOR,
+        shown=request.crew.previews.kept_from(request.user, request.now.seconds),
     )  # fmt: skip
     if found is None:
         raise NOTHING_TO_SHOW()
     place, number = found
-    lead = at(asked.campaign.leads, place).id
-    return Shown(place=place, lead=lead, number=number, until=asked.now.seconds + SHOWN_FOR)
+    lead = at(request.campaign.leads, place).id
+    return PreviewedLead(place=place, lead=lead, number=number, until=request.now.seconds + SHOWN_FOR)
 
 
-def _view(asked: Asked, shown: Shown) -> LeadPreview:
+def _view(request: PreviewRequest, shown: PreviewedLead) -> LeadPreview:
     return LeadPreview(
-        campaign_id=asked.campaign.campaign, lead=shown.lead, number=shown.number,
+        campaign_id=request.campaign.campaign, lead=shown.lead, number=shown.number,
         until=text_of(round(shown.until * 1000)), begun=shown.begun,
     )  # fmt: skip

@@ -22,7 +22,7 @@ KEPT = 1000  # commands by which leads were begun
 SHOWN_FOR, SKIPPED_FOR = 300.0, 900.0  # seconds for which a lead is one operator's; for which nobody gets one skipped
 
 
-class Shown(Struct, frozen=True, kw_only=True):
+class PreviewedLead(Struct, frozen=True, kw_only=True):
     """A lead that an operator looks at. `until`: seconds since 1970. `begun`: it is to be dialled."""
 
     place: int
@@ -43,7 +43,7 @@ class Previews:
     """Who looks at what in one campaign, and who has skipped what."""
 
     def __init__(self) -> None:
-        self._shown: dict[str, Shown] = {}  # by operator
+        self._shown: dict[str, PreviewedLead] = {}  # by operator
         self._left: dict[int, Skipped] = {}  # by place, in the order in which they come again
         self._begun: deque[str] = deque(maxlen=KEPT)  # by which commands leads were, of late
         self._skipped: dict[str, float] = {}  # up to when the skips of each count, in seconds on the monotonic clock
@@ -54,7 +54,7 @@ class Previews:
         other._shown, other._left, other._skipped = {**self._shown}, {**self._left}, {**self._skipped}
         return other
 
-    def of(self, user: str, now: float) -> Shown | None:
+    def of(self, user: str, now: float) -> PreviewedLead | None:
         """The lead that somebody looks at."""
         shown = self._shown.get(user)
         if shown is not None and shown.until <= now:
@@ -67,14 +67,14 @@ class Previews:
         shown = self.of(user, now)
         return shown is not None and shown.lead == lead
 
-    def lead_of(self, user: str, lead: str, now: float) -> Shown:
+    def lead_of(self, user: str, lead: str, now: float) -> PreviewedLead:
         """The same, which must be this one. Raises Refusal."""
         shown = self.of(user, now)
         if shown is None or shown.lead != lead:
             raise NOT_SHOWN()
         return shown
 
-    def show(self, user: str, shown: Shown) -> Shown:
+    def show(self, user: str, shown: PreviewedLead) -> PreviewedLead:
         self._shown[user] = shown
         return shown
 
@@ -82,25 +82,25 @@ class Previews:
         """Whether a lead was to be dialled by this command before."""
         return command in self._begun
 
-    def begin(self, user: str, command: str) -> Shown:
+    def begin(self, user: str, command: str) -> PreviewedLead:
         """It is to be dialled, by this command."""
         self._begun.append(command)
         return self.show(user, replace(self._shown[user], begun=True))
 
-    def wait(self, user: str) -> Shown:
+    def wait(self, user: str) -> PreviewedLead:
         """Their line does not call it: they look at it still, and leave it as they would any other."""
         return self.show(user, replace(self._shown[user], begun=False))
 
-    def over(self, user: str) -> Shown:
+    def over(self, user: str) -> PreviewedLead:
         """It is dialled, or left."""
         return self._shown.pop(user)
 
-    def drop_of_others(self, is_operator: Callable[[str], bool]) -> list[Shown]:
+    def drop_of_others(self, is_operator: Callable[[str], bool]) -> list[PreviewedLead]:
         """What those looked at who are no operators any more: they do so no longer."""
         gone = [user for user in self._shown if not is_operator(user)]
         return [self._shown.pop(user) for user in gone]
 
-    def skip(self, user: str, now: float, skipped: Skipped) -> Shown:
+    def skip(self, user: str, now: float, skipped: Skipped) -> PreviewedLead:
         """It is left. `now`: on the monotonic clock. Raises Refusal for who skips too many."""
         counted = max(self._skipped.get(user, now), now) + SKIP_EVERY
         if (wait := counted - now - SKIPS * SKIP_EVERY) > 0:
@@ -132,7 +132,7 @@ class Previews:
             shown.place: shown.until for other, shown in self._shown.items() if other != user and shown.until > now
         }
 
-    def all_begun(self, now: float) -> Mapping[str, Shown]:
+    def all_begun(self, now: float) -> Mapping[str, PreviewedLead]:
         """The leads that are to be dialled, by operator."""
         return {user: shown for user, shown in self._shown.items() if shown.begun and shown.until > now}
 

@@ -14,7 +14,6 @@ from actors.campaign import machine
 from actors.campaign.actor import NO_LEAD, CampaignActor
 from actors.campaign.assigning import Assigning
 from actors.campaign.callbacks import give_on
-from actors.campaign.caps import Caps
 from actors.campaign.claims import claims_of
 from actors.campaign.crm import LeadsOnShard, added_by
 from actors.campaign.desks import Desks
@@ -25,6 +24,7 @@ from actors.campaign.explain import Explaining, left_alone, of_campaign, put_off
 from actors.campaign.forecast import forecast, team_forecast
 from actors.campaign.hours import hours_of
 from actors.campaign.joining import Joining
+from actors.campaign.limits import CampaignLimits
 from actors.campaign.lookers import Lookers, begun_leads
 from actors.campaign.looks import Explanations, Looks, in_turns
 from actors.campaign.machine import CampaignDecision, stopping
@@ -127,16 +127,16 @@ async def start(
 
     def make(id: str, host: Host) -> CampaignActor:
         return CampaignActor(
-            id=id, host=host, outside=outside, book=book(id), words=settled, watch=gate.watch, team=team, caps=caps,
+            id=id, host=host, outside=outside, book=book(id), words=settled, watch=gate.watch, team=team, limits=limits,
             desks=desks, joining=joining,
         )  # fmt: skip
 
     looks = Looks()
-    caps = Caps(running=settings.running_per_user, kept=settings.kept_per_user, leads=settings.leads)
+    limits = CampaignLimits(running=settings.running_per_user, kept=settings.kept_per_user, leads=settings.leads)
 
     def prepare(host: Host) -> None:
         host.add_maker(CampaignActor.made_by(make))
-        OnShard(host=host, rules=gate.rules, outside=outside, looks=looks, caps=caps).serve()
+        OnShard(host=host, rules=gate.rules, outside=outside, looks=looks, limits=limits).serve()
         Lookers(host=host, outside=outside).serve()
         LeadsOnShard(host=host, rules=gate.rules).serve()
 
@@ -171,12 +171,12 @@ async def start(
 class OnShard:
     """What is asked of campaigns of one shard that takes longer than an inbox should wait, or makes one."""
 
-    def __init__(self, *, host: Host, rules: DialRules, outside: Outside, looks: Looks, caps: Caps) -> None:
+    def __init__(self, *, host: Host, rules: DialRules, outside: Outside, looks: Looks, limits: CampaignLimits) -> None:
         self._host = host
         self._rules = rules
         self._outside = outside
         self._looks = looks
-        self._caps = caps
+        self._limits = limits
         self._explanations = Explanations(host.clock)
         self._looking: dict[str, asyncio.Task[CampaignExplained]] = {}  # by campaign
 
@@ -228,7 +228,7 @@ class OnShard:
         """Raise Refusal where a campaign that is not here would be refused as a new one: whatever is brought here once
         is on record, and comes back at each start."""
         if self._host.get(CampaignActor, id) is None:
-            self._caps.check(id, None, context.user, made().events)
+            self._limits.check(id, None, context.user, made().events)
 
     async def add(self, request: AddOnShard, context: Context) -> CampaignRun:
         """Of what may have been done before, the journal says what came of it: a repeat finds its own leads there."""

@@ -52,7 +52,7 @@ S = OperatorStatus
 Said = Turn | OperatorReserved | OperatorReleased | OperatorAssigned
 
 
-class Heard(Struct, frozen=True, kw_only=True):
+class MemberChange(Struct, frozen=True, kw_only=True):
     """An operator is another now. `before`: how they were, as far as that was known. `wrapped_up`: for how many
     seconds, if they have just done so."""
 
@@ -67,7 +67,7 @@ class Heard(Struct, frozen=True, kw_only=True):
         return self.member != self.before and (was or left or self.member.works_for(campaign))
 
 
-Tell = Callable[[Heard], None]
+Tell = Callable[[MemberChange], None]
 
 
 class Team:
@@ -95,7 +95,7 @@ class Team:
                 log.info("operators are not known yet", error=str(error))
                 await self._host.pause(AGAIN)
         for member in self._roll.members.values():
-            self._tell(Heard(member=member))
+            self._tell(MemberChange(member=member))
         await self._give_turns()
 
     async def stop(self) -> None:
@@ -121,7 +121,7 @@ class Team:
     def look_at(self, user: str) -> None:
         """Have those look at an operator anew whom they concern: what is known of them beside is another."""
         if (member := self._roll.members.get(user)) is not None:
-            self._tell(Heard(member=member))
+            self._tell(MemberChange(member=member))
 
     def watch(self, who: int, tell: Tell) -> None:
         """Tell whatever becomes of operators."""
@@ -175,9 +175,9 @@ class Team:
         member = after(before, said)
         self._roll.put(member)
         over = before.status is S.WRAP_UP and member.status is not S.WRAP_UP
-        self._tell(Heard(member=member, before=before, wrapped_up=member.since - before.since if over else None))
+        self._tell(MemberChange(member=member, before=before, wrapped_up=member.since - before.since if over else None))
 
-    def _tell(self, heard: Heard) -> None:
+    def _tell(self, heard: MemberChange) -> None:
         for tell in list(self._told.values()):
             tell(heard)
 

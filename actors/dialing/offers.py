@@ -53,7 +53,7 @@ class Source(Protocol):
     async def hold(self, line: Line, request: OfferLines) -> bool:
         """Whether nobody else has a part in it either that is not here, before it is offered to somebody."""
 
-    async def let_go(self, line: Line) -> None:
+    async def decline(self, line: Line) -> None:
         """It is not wanted."""
 
 
@@ -67,11 +67,11 @@ class Alike:
 
     kind: Kind
     request: OfferLines  # of any of them
-    waiting: "dict[Asked, None]" = field(default_factory=dict)
+    waiting: "dict[Waiter, None]" = field(default_factory=dict)
 
 
 @dataclass(eq=False)
-class Asked:
+class Waiter:
     """Somebody who waits, as the `number`th who has asked. `found`: for them so far."""
 
     request: OfferLines
@@ -104,7 +104,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptLine:
     """A line that is kept for `asker`, until the timer fires."""
 
     asker: str
@@ -122,8 +122,8 @@ class Offers:
         self._asked = 0
         self._rests_until = 0.0  # on the monotonic clock
         self._may_be_lines = False
-        self._kept: dict[Key, Kept] = {}
-        self._shares = Shares[Asked]()
+        self._kept: dict[Key, KeptLine] = {}
+        self._shares = Shares[Waiter]()
         self._due = False
         self._again: Timer | None = None
 
@@ -142,17 +142,17 @@ class Offers:
     async def _wait(self, request: OfferLines, seconds: float) -> list[Line]:
         alike = self._alike.setdefault(kind := kind_of(request), Alike(kind, request))
         self._asked += 1
-        asked = Asked(request, self._asked, alike, asyncio.get_running_loop().create_future())
-        alike.waiting[asked] = None
+        waiter = Waiter(request, self._asked, alike, asyncio.get_running_loop().create_future())
+        alike.waiting[waiter] = None
         self._new.add(alike)
         self._look_soon()
-        over = self._host.clock.call_later(max(seconds, 0.0), lambda: self._answer(asked))
+        over = self._host.clock.call_later(max(seconds, 0.0), lambda: self._answer(waiter))
         try:
-            await asked.answer
+            await waiter.answer
         finally:
             over.cancel()
-            self._forget(asked)  # whoever serves ends
-        return asked.found
+            self._forget(waiter)  # whoever serves ends
+        return waiter.found
 
     async def _held(self, line: Line, request: OfferLines) -> bool:
         if await self._source.hold(line, request):
@@ -164,7 +164,7 @@ class Offers:
         """It is for others."""
         kept = self._kept.get(key_of(line))
         if kept is not None and kept.asker == asker:
-            await self._source.let_go(line)
+            await self._source.decline(line)
             self.used(line, asker)
 
     def used(self, line: Line, asker: str) -> None:
@@ -206,38 +206,38 @@ class Offers:
         self._may_be_lines = False
         now = self._host.clock.monotonic()
         with_lines = (alike for alike in self._alike.values() if free.has(alike.request))
-        waiting = sorted((asked for alike in with_lines for asked in alike.waiting), key=lambda asked: asked.number)
+        waiting = sorted((waiter for alike in with_lines for waiter in alike.waiting), key=lambda waiter: waiter.number)
         self._rests_until = now + REST_FOR_ONE * len(waiting) + REST_FOR_ALIKE * len(self._alike)
         turns = self._shares.among(waiting, now)
         while (turn := turns.next()) is not None:
-            asked = turn.who
-            wanted = asked.wanted
+            waiter = turn.who
+            wanted = waiter.wanted
             line = free.take(wanted)
             if line is not None:
                 turns.gave(turn)
-                self._keep(line, asked)
-            if line is None and wanted is asked.request:
-                for each in asked.alike.waiting:
+                self._keep(line, waiter)
+            if line is None and wanted is waiter.request:
+                for each in waiter.alike.waiting:
                     turns.drop(each)
-            elif line is None or len(asked.found) >= asked.request.most:
-                turns.drop(asked)
-        for asked in waiting:
-            if asked.found:
-                self._answer(asked)
+            elif line is None or len(waiter.found) >= waiter.request.most:
+                turns.drop(waiter)
+        for waiter in waiting:
+            if waiter.found:
+                self._answer(waiter)
 
-    def _keep(self, line: Line, asked: Asked) -> None:
-        asker = asked.request.asker
-        self._kept[key_of(line)] = Kept(asker, self._host.clock.call_later(KEPT, lambda: self.used(line, asker)))
-        asked.found.append(line)
+    def _keep(self, line: Line, waiter: Waiter) -> None:
+        asker = waiter.request.asker
+        self._kept[key_of(line)] = KeptLine(asker, self._host.clock.call_later(KEPT, lambda: self.used(line, asker)))
+        waiter.found.append(line)
 
-    def _answer(self, asked: Asked) -> None:
-        self._forget(asked)
-        if not asked.answer.done():
-            asked.answer.set_result(None)
+    def _answer(self, waiter: Waiter) -> None:
+        self._forget(waiter)
+        if not waiter.answer.done():
+            waiter.answer.set_result(None)
 
-    def _forget(self, asked: Asked) -> None:
-        alike = asked.alike
-        alike.waiting.pop(asked, None)
+    def _forget(self, waiter: Waiter) -> None:
+        alike = waiter.alike
+        alike.waiting.pop(waiter, None)
         if not alike.waiting and self._alike.get(alike.kind) is alike:
             del self._alike[alike.kind]
 
@@ -304,7 +304,7 @@ class IdleSlots:
     async def hold(self, line: Line, request: OfferLines) -> bool:
         return True
 
-    async def let_go(self, line: Line) -> None:
+    async def decline(self, line: Line) -> None:
         pass
 
     def _take(self, request: OfferLines) -> IdleSlot | None:

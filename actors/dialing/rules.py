@@ -63,7 +63,7 @@ class Standing(Protocol):
         """The number of a text from `numbers.tidy`. Raises NotANumber."""
 
 
-class Place(Struct, frozen=True):
+class Region(Struct, frozen=True):
     """One region."""
 
     region: str
@@ -81,7 +81,7 @@ class Place(Struct, frozen=True):
 def canonical(raw: str, rules: DialRules, regions: Iterable[str], field: str = "number") -> Number:
     """The number to dial, or a Refusal that names the rule. `regions`: of all SIMs that might dial it; `field`: of the
     request, in which it was sent."""
-    return _canonical(raw, Place(rules.site_region), rules, regions, field)
+    return _canonical(raw, Region(rules.site_region), rules, regions, field)
 
 
 def _canonical(raw: str, place: Standing, rules: DialRules, regions: Iterable[str], field: str) -> Number:
@@ -100,7 +100,7 @@ def of_a_lead(raw: str, rules: DialRules, field: str = "number", standing: Stand
     """The same for a list, of which nobody asks yet where its numbers belong: by the site's rules alone. What no line
     may ever call is refused too, so that nobody waits for it. `standing`: what the list itself says; None: nothing, and
     its numbers are the site's. Raises what that raises, too."""
-    place = standing or Place(rules.site_region)
+    place = standing or Region(rules.site_region)
     number = _canonical(raw, place, rules, place.regions, field)
     if _is_costly(number, rules):
         raise misfit(field, COSTLY[number.kind], rule="premium", kind=number.kind)

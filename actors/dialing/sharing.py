@@ -30,7 +30,7 @@ class Sharer(Protocol):
 Who = TypeVar("Who", bound=Sharer)
 
 
-Place = tuple[float, int, str]  # how far somebody is, their place among those who wait, their name
+Position = tuple[float, int, str]  # how far somebody is, their place among those who wait, their name
 
 
 class Turns:
@@ -42,12 +42,12 @@ class Turns:
         self._seen: dict[str, float] = {}
         self._front = 0.0  # where whoever was next last was
 
-    def begin(self, names: Iterable[str], now: float) -> list[Place]:
+    def begin(self, names: Iterable[str], now: float) -> list[Position]:
         """A heap of who waits: whoever is next is its first; of those who are equally far the first of `names`."""
         for name in [name for name, seen in self._seen.items() if seen < now - self._away]:
             del self._seen[name]
             self._reached[name] = max(self._reached[name], self._front)
-        heap: list[Place] = []
+        heap: list[Position] = []
         for name in names:
             self._seen[name] = now
             self._reached.setdefault(name, self._front)
@@ -57,7 +57,7 @@ class Turns:
         heapify(heap)
         return heap
 
-    def gave(self, heap: list[Place], weight: int) -> None:
+    def gave(self, heap: list[Position], weight: int) -> None:
         """Whoever is its first got one."""
         self._front, place, name = heap[0]
         self._reached[name] = self._front + 1 / weight
@@ -85,7 +85,7 @@ class Round(Generic[Who]):
         self._waiting = Counter(self._priority.values())  # names, by priority
         self._levels = sorted(self._waiting)
         self._left = len(self._wait)
-        self._heaps: dict[int | None, list[Place]] = {}
+        self._heaps: dict[int | None, list[Position]] = {}
 
     def next(self) -> Turn[Who] | None:
         """Whose turn it is; None: nobody waits any more."""

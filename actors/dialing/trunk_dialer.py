@@ -39,7 +39,7 @@ NEXT = frozenset({ErrorCode.CALL_FAILED, ErrorCode.RATE_LIMITED, ErrorCode.UNAVA
 OF_EVERY_TRUNK = (DO_NOT_CALL, "premium", SHARE)  # rules that say the same of all: of the number, or the slot
 
 
-class Wanted(NamedTuple):
+class TrunkCallRequest(NamedTuple):
     """A call that is to go out. `slot`: whose extension takes it; None: whoever answers waits to be joined to an
     operator. `trunk`: its name, or AUTO."""
 
@@ -122,13 +122,13 @@ class TrunkDialer:
     async def dial_here(self, request: DialPbx, context: Context) -> Page:
         """Start a call through a trunk of this host. The same command under way twice is one start."""
 
-        wanted = Wanted(request.slot, request.to, request.trunk)
+        wanted = TrunkCallRequest(request.slot, request.to, request.trunk)
         return await self._attempts.once(context, _answer, lambda call_id: self._start(wanted, call_id, context))
 
     async def start_offered(self, request: StartOffered, context: Context) -> Page:
         """Start a call on a trunk that was offered. Whoever asks too late has been given up by who sent them."""
         line = request.line
-        wanted = Wanted(line.slot, request.number, line.trunk or AUTO)
+        wanted = TrunkCallRequest(line.slot, request.number, line.trunk or AUTO)
 
         async def start(call_id: str) -> StartedCall:
             try:
@@ -139,7 +139,7 @@ class TrunkDialer:
         return await self._attempts.once(context, offer_taken, start, limited=False)
 
     async def _start(
-        self, wanted: Wanted, call_id: str, context: Context, offered: StartOffered | None = None
+        self, wanted: TrunkCallRequest, call_id: str, context: Context, offered: StartOffered | None = None
     ) -> StartedCall:
         number = rules.canonical(wanted.to, self._rules, self._trunks.countries, field="to")
         held = await self._hold(wanted, call_id, context, offered)
@@ -168,7 +168,7 @@ class TrunkDialer:
         return started
 
     async def _hold(
-        self, wanted: Wanted, call_id: str, context: Context, offered: StartOffered | None
+        self, wanted: TrunkCallRequest, call_id: str, context: Context, offered: StartOffered | None
     ) -> ExtensionHeld | None:
         """The extension that is to take the call. None: whoever answers waits."""
         if wanted.slot is None:
@@ -179,7 +179,7 @@ class TrunkDialer:
     # --- a trunk
 
     async def _take(
-        self, wanted: Wanted, number: Number, call_id: str, context: Context
+        self, wanted: TrunkCallRequest, number: Number, call_id: str, context: Context
     ) -> tuple[TrunkActor, ChannelTaken]:
         refusal: Refusal | None = None
         for trunk in self._candidates(wanted.trunk):

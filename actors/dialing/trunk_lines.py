@@ -115,7 +115,7 @@ class TrunkLines:
         await self._held.release(line.slot, name, context)  # it was over before it was answered
         return False
 
-    async def let_go(self, line: Line) -> None:
+    async def decline(self, line: Line) -> None:
         if (name := self.name_of(line)) is not None and line.slot is not None:
             await self._held.release(line.slot, name, self.asks("", ()))
 

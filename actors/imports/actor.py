@@ -20,7 +20,7 @@ from actors.imports.machine import (
     Read,
     ReadOver,
 )
-from actors.imports.told import columns_said, layout_of, mapping_of
+from actors.imports.wire import columns_of_request, layout_of, mapping_of
 from actors.leads.lead import ListError
 from actors.leads.parts import LeadOfRow, ListPart
 from actors.runtime.actor import Actor
@@ -113,7 +113,7 @@ class ImportActor(Actor[Import, ImportEvent, Never, Report]):
 
     def map_columns(self, order: Map, context: Context, now: Moment) -> Outcome[ImportView]:
         known = self._import()
-        columns = columns_said(order.wanted, known.columns)
+        columns = columns_of_request(order.wanted, known.columns)
         return self._changed(machine.map_columns(known, columns, context.user, now))
 
     def start_it(self, order: Start, context: Context, now: Moment) -> Outcome[Page]:

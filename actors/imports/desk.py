@@ -9,8 +9,8 @@ import msgspec
 
 from actors.dialing.rules import DialRules
 from actors.imports.reading import OpenList, Reader
-from actors.imports.told import preview_told
 from actors.imports.turns import Turns
+from actors.imports.wire import wire_preview
 from actors.leads.parts import BadRow, ListPart, table_of_bad
 from actors.leads.preview import Preview
 from actors.runtime import files
@@ -100,7 +100,7 @@ class Desk:
 
     async def keep_preview(self, id: str, preview: Preview) -> None:
         """Keep what is shown of a file. Raises BusError."""
-        await files.put(self.bus, preview_key(id), msgspec.json.encode(preview_told(id, preview)))
+        await files.put(self.bus, preview_key(id), msgspec.json.encode(wire_preview(id, preview)))
 
     async def keep_bad(self, id: str, number: int, part: ListPart, came: Came) -> bool:
         """Keep a piece of the table of what is bad. False: nothing is, in this part, or there is no room for it. Raises

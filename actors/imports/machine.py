@@ -11,7 +11,7 @@ from typing import Never
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors.imports.told import columns_told, counts_told, layout_told, mapping_of
+from actors.imports.wire import mapping_of, wire_columns, wire_counts, wire_layout
 from actors.leads.preview import Preview
 from actors.runtime.clock import Moment, parse_utc
 from actors.runtime.decision import NOTHING, CancelTimer, Decision, Effect, SetTimer
@@ -195,10 +195,10 @@ def examined(state: Import, report: Examined, now: Moment) -> ImportDecision:
     if state.status is not S.EXAMINING:
         return NOTHING
     found = report.preview
-    columns = columns_told(found.mapping)
+    columns = wire_columns(found.mapping)
     event = ImportExamined(
-        import_id=state.import_id, at=now.at, layout=layout_told(found.layout), columns=columns, rows=found.total,
-        expected=counts_told(found.counts),
+        import_id=state.import_id, at=now.at, layout=wire_layout(found.layout), columns=columns, rows=found.total,
+        expected=wire_counts(found.counts),
     )  # fmt: skip
     if state.begin and not state.given and not columns.doubt:
         begun = ImportStarted(import_id=state.import_id, at=now.at, by=state.by, run=state.run)

@@ -88,11 +88,11 @@ async def start(
 ) -> None:
     """Lists can be imported. `reader`: None: in this process."""
     desk = Desk(bus=parts.bus, reader=reader or Here(), rules=rules, turns=Turns(settings.at_once))
-    door = Door(bus=parts.bus, ids=parts.ids, allowed=settings.allowed)
+    service = ImportService(bus=parts.bus, ids=parts.ids, allowed=settings.allowed)
 
     def prepare(host: Host) -> None:
         host.add_maker(ImportActor.made_by(lambda id, host: ImportActor(id=id, host=host, desk=desk)))
-        on_shard = OnShard(host=host, door=door)
+        on_shard = OnShard(host=host, service=service)
         host.serve_beside(IMPORT_ON_SHARD, on_shard.create)
         host.serve_beside(START_IMPORT, on_shard.start)
         host.serve_beside(MAP_COLUMNS, on_shard.map_columns)
@@ -100,16 +100,20 @@ async def start(
 
     parts.shards.add(Sharded(actor=ImportActor, prepare=prepare, over=(IMPORT_ENDED,)))
     parts.any_host.append(
-        (serve(ADMIT_IMPORT, door.admit), serve(CREATE_IMPORT, door.create), serve(IMPORT_FROM_PATH, door.from_path))
+        (
+            serve(ADMIT_IMPORT, service.admit),
+            serve(CREATE_IMPORT, service.create),
+            serve(IMPORT_FROM_PATH, service.from_path),
+        )
     )
 
 
 class OnShard:
     """What is asked of imports of one shard that takes longer than an inbox should wait, or makes one."""
 
-    def __init__(self, *, host: Host, door: "Door") -> None:
+    def __init__(self, *, host: Host, service: "ImportService") -> None:
         self._host = host
-        self._door = door
+        self._service = service
 
     async def create(self, request: ImportOnShard, context: Context) -> ImportView:
         if self._host.get(ImportActor, request.import_id) is None:  # once it is here it is on record
@@ -122,14 +126,14 @@ class OnShard:
         state = self._state(request.import_id)
         run, ready = state.run if request.run is None else request.run, state.status is ImportStatus.READY
         if ready:
-            await self._door.must_take(state.campaign_id, run=run, context=context)
+            await self._service.must_take(state.campaign_id, run=run, context=context)
         return await self._host.order(ImportActor, request.import_id, Start(run=run, checked=ready), context)
 
     async def map_columns(self, request: MapColumns, context: Context) -> ImportView:
         """Whoever says what is a number decides whom the campaign calls: they have sent the list, or see it."""
         state = self._state(request.import_id)
         if state.by != context.user:
-            await self._door.must_see(state.campaign_id, context)
+            await self._service.must_see(state.campaign_id, context)
         return await self._host.order(ImportActor, request.import_id, Map(wanted=request), context)
 
     async def preview(self, request: GetImport, context: Context) -> Page:
@@ -153,7 +157,7 @@ class OnShard:
         return actor.state
 
 
-class Door:
+class ImportService:
     """What any host is asked. `allowed`: the folder whose files may be named by their path; None: none."""
 
     def __init__(self, *, bus: Bus, ids: Ids, allowed: Path | None) -> None:

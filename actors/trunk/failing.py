@@ -27,7 +27,7 @@ class Failure(Struct, frozen=True, kw_only=True):
     number: str = ""  # not known of a call that was adopted: all of those count as one
 
 
-class Placed(Struct, frozen=True, kw_only=True):
+class PlacedCall(Struct, frozen=True, kw_only=True):
     user: str
     number: str = ""
 
@@ -39,7 +39,7 @@ class Failing(Struct, frozen=True, kw_only=True):
 
     failures: tuple[Failure, ...] = ()
     refusal: str | None = None
-    open: Mapping[str, Placed] = {}
+    open: Mapping[str, PlacedCall] = {}
     callers: Mapping[str, float] = {}
 
     # --- what happens
@@ -49,7 +49,7 @@ class Failing(Struct, frozen=True, kw_only=True):
         callers = {user: mono for user, mono in self.callers.items() if mono > now - FAILED_FOR}
         return replace(self, failures=self.now(now), callers=callers)
 
-    def placed(self, call_id: str, call: Placed, now: float) -> "Failing":
+    def placed(self, call_id: str, call: PlacedCall, now: float) -> "Failing":
         here = self.at(now)
         return replace(here, open={**self.open, call_id: call}, callers={**here.callers, call.user: now})
 
@@ -62,7 +62,7 @@ class Failing(Struct, frozen=True, kw_only=True):
 
     def failed(self, call_id: str, user: str, now: float, refusal: str | None) -> "Failing":
         """`user`: whose the call is, if it was not placed here."""
-        call = self.open.get(call_id, Placed(user=user))
+        call = self.open.get(call_id, PlacedCall(user=user))
         others = [one for one in self.now(now) if one.number != call.number]
         its = [one for one in others if one.user == call.user][: 1 - FAILED_DOWN]  # so many that one more is the most
         kept = [one for one in others if one not in its]

@@ -30,7 +30,7 @@ from actors.telephony.reports import (
     LinkChanged,
     OfLine,
 )
-from actors.trunk.failing import Failing, Placed
+from actors.trunk.failing import Failing, PlacedCall
 from actors.trunk.pbx import Contact, ContactSeen, PbxLink, PbxReport, RegistrationSeen
 from bus_schemas.call import EndReason
 from bus_schemas.errors import ErrorCode, Refusal, retry_after
@@ -380,7 +380,7 @@ def _ordered(trunk: Trunk, live: TrunkMemory, order: LineOrder, now: Moment) -> 
     holding = call_id in carried(trunk, live)
     match order:
         case Dial() if holding:
-            call = Placed(user=order.attempt.user, number=order.attempt.number)
+            call = PlacedCall(user=order.attempt.user, number=order.attempt.number)
             return replace(live, failing=live.failing.placed(call_id, call, now.mono)), (), (order,)
         case Dial():
             lost = DialFailed(cause="the line was begun afresh", reason=EndReason.NOT_DIALED)

@@ -85,11 +85,11 @@ async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Webhooks, 
     stack.push_async_callback(news.stop)
     secrets = Secrets(bus=parts.bus)
     desk = Desk(bus=parts.bus, clock=parts.clock, sender=sender, news=news, secrets=secrets, settings=settings)
-    door = Door(bus=parts.bus, ids=parts.ids, settings=settings)
+    service = WebhookService(bus=parts.bus, ids=parts.ids, settings=settings)
 
     def prepare(host: Host) -> None:
         host.add_maker(WebhookActor.made_by(lambda id, host: WebhookActor(id=id, host=host, desk=desk)))
-        on_shard = OnShard(host=host, desk=desk, door=door)
+        on_shard = OnShard(host=host, desk=desk, service=service)
         host.serve_beside(PUT_WEBHOOK, on_shard.put)
         host.serve_beside(CHANGE_WEBHOOK, on_shard.change)
         host.serve_beside(DELETE_WEBHOOK, on_shard.delete)
@@ -98,10 +98,10 @@ async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Webhooks, 
         host.serve_beside(REDELIVER, on_shard.redeliver)
 
     parts.shards.add(Sharded(actor=WebhookActor, prepare=prepare, over=(WEBHOOK_DELETED,)))
-    parts.any_host.append((serve(CREATE_WEBHOOK, door.create),))
+    parts.any_host.append((serve(CREATE_WEBHOOK, service.create),))
 
 
-class Door:
+class WebhookService:
     """What any host is asked, and what is judged before anything is done."""
 
     def __init__(self, *, bus: Bus, ids: Ids, settings: Webhooks) -> None:
@@ -176,10 +176,10 @@ def _must_narrow(events: tuple[str, ...], wanted: WebhookFilter) -> None:
 class OnShard:
     """What is asked of the webhooks of one shard."""
 
-    def __init__(self, *, host: Host, desk: Desk, door: Door) -> None:
+    def __init__(self, *, host: Host, desk: Desk, service: WebhookService) -> None:
         self._host = host
         self._desk = desk
-        self._door = door
+        self._service = service
         self._making = asyncio.Lock()
         self._testing: set[str] = set()
 
@@ -188,8 +188,8 @@ class OnShard:
         async with self._making:
             if self._host.get(WebhookActor, request.webhook) is None:
                 await self._must_have_room(context)
-            wanted, lent = request.wanted, await self._door.lent(context)
-            position = await self._door.position(wanted.since)
+            wanted, lent = request.wanted, await self._service.lent(context)
+            position = await self._service.position(wanted.since)
             secret = await self._secret(request.webhook)
             await bring_here(self._host, WebhookActor, request.webhook)
             order = Create(wanted=wanted, lent=lent, position=position)
@@ -201,7 +201,7 @@ class OnShard:
         own = [one for one in states if one is not None and one.user == context.user and not one.deleted]
         if len(own) >= settings.per_user:
             raise TOO_MANY(most=settings.per_user)
-        asking = Context(command_id=self._host.ids.new(), after=await self._door.position(None))
+        asking = Context(command_id=self._host.ids.new(), after=await self._service.position(None))
         if (await ask(self._host.bus, COUNT_WEBHOOKS, CountWebhooks(), asking)).count >= settings.per_site:
             raise SITE_HAS_TOO_MANY(most=settings.per_site)
         if self._host.nearly_full:
@@ -222,8 +222,8 @@ class OnShard:
         webhook = self._seen(request.webhook, context)
         events = request.events if request.events is not None else webhook.events
         wanted = request.filter if request.filter is not None else webhook.filter
-        self._door.must_be_right(request.url, events, wanted)
-        lent, position = await self._door.lent(context), await self._door.position(request.since)
+        self._service.must_be_right(request.url, events, wanted)
+        lent, position = await self._service.lent(context), await self._service.position(request.since)
         order = Change(wanted=request, lent=lent, position=position)
         return await self._host.order(WebhookActor, request.webhook, order, context)
 

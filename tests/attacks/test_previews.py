@@ -9,7 +9,7 @@ import pytest
 from actors.campaign import machine, previewing
 from actors.campaign.crew import Crew
 from actors.campaign.lines import Held, HeldLines
-from actors.campaign.previewing import Asked
+from actors.campaign.previewing import PreviewRequest
 from actors.campaign.previews import SKIP_EVERY, SKIPS
 from actors.campaign.roster import Member, Roll
 from actors.campaign.team import Team
@@ -40,12 +40,12 @@ class Previewed(Played):
         self.create(mode=Mode.PREVIEW, operators=Operators.TEAM)
         self.run(*map(lead_at, range(leads)))
 
-    def asked(self, user: str) -> Asked:
+    def asked(self, user: str) -> PreviewRequest:
         assert self.selection is not None
         now = Moment(at=utc(self.now), mono=(self.now - NOON) / timedelta(seconds=1), boot="b")
         self.asking += 1
         command = f"{user}-{self.asking}"
-        return Asked(user, command, self.state, self.crew, self.selection, self.book, now)
+        return PreviewRequest(user, command, self.state, self.crew, self.selection, self.book, now)
 
     def shown(self, user: str) -> str:
         reply = previewing.show(self.asked(user)).reply

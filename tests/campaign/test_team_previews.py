@@ -9,7 +9,7 @@ import pytest
 from actors.campaign import machine, previewing
 from actors.campaign.actor import CampaignActor
 from actors.campaign.dry_run import Assumed, Counting
-from actors.campaign.previews import SKIPPED_FOR, Previews, Shown, Skipped
+from actors.campaign.previews import SKIPPED_FOR, PreviewedLead, Previews, Skipped
 from actors.campaign.team_dry_run import TeamDryRun
 from actors.runtime.clock import moment, parse_utc, utc
 from actors.runtime.rendezvous import shard_of
@@ -187,7 +187,7 @@ def test_skips_that_are_over_are_not_kept() -> None:
     previews = Previews()
     for place in range(100):
         now = 10.0 * place
-        previews.show("ann", Shown(place=place, lead=f"l{place}", number="", until=now + 1))
+        previews.show("ann", PreviewedLead(place=place, lead=f"l{place}", number="", until=now + 1))
         previews.skip("ann", now, Skipped(by="ann", until=now + SKIPPED_FOR))
     assert previews.skipped(99, 990.0) is not None and previews.skipped(0, 990.0) is None
     assert len(previews.kept_from("", 0.0)) == SKIPPED_FOR // 10

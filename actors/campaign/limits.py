@@ -19,7 +19,7 @@ from bus_schemas.campaign import (
 from bus_schemas.errors import ErrorCode, Refusal
 
 
-class Caps:
+class CampaignLimits:
     """`running`: of one user's; `kept`: theirs, whatever they do, that are not archived; `leads`: of one campaign."""
 
     def __init__(self, *, running: int, kept: int, leads: int) -> None:

@@ -1,4 +1,4 @@
-"""What is read of a list, as it is told in events and answers, and back. Pure."""
+"""What is read of a list, in the structs of events and answers, and back. Pure."""
 
 from actors.leads.mapping import Mapping, still_unsure
 from actors.leads.parts import shortened
@@ -10,7 +10,7 @@ from bus_schemas.imports import Columns, FileLayout, ImportCounts, ImportPreview
 SHOWN = 8000  # characters of a row of a preview
 
 
-def layout_told(layout: Layout) -> FileLayout:
+def wire_layout(layout: Layout) -> FileLayout:
     return FileLayout(encoding=layout.encoding, delimiter=layout.delimiter, said=layout.said)
 
 
@@ -18,13 +18,13 @@ def layout_of(layout: FileLayout) -> Layout:
     return Layout(encoding=layout.encoding, delimiter=layout.delimiter, said=layout.said)
 
 
-def columns_told(mapping: Mapping) -> Columns:
+def wire_columns(mapping: Mapping) -> Columns:
     return Columns(
         fields=mapping.fields, header=mapping.header, doubt=mapping.doubt, skip=mapping.skip, unsure=mapping.unsure
     )
 
 
-def columns_said(wanted: MapColumns, known: Columns | None) -> Columns:
+def columns_of_request(wanted: MapColumns, known: Columns | None) -> Columns:
     """The columns as a person says them. `known`: as they are so far. Raises Refusal(INVALID_PARAMS)."""
     skip, unsure, known = wanted.skip, wanted.unsure, known or Columns(fields=(), header=wanted.header)
     if unsure is None:
@@ -44,20 +44,20 @@ def mapping_of(columns: Columns) -> Mapping:
         raise misfit("fields", str(error).removeprefix("fields: ")) from None
 
 
-def counts_told(counts: Counts | None) -> ImportCounts | None:
+def wire_counts(counts: Counts | None) -> ImportCounts | None:
     if counts is None:
         return None
     return ImportCounts(leads=counts.leads, duplicates=counts.duplicates, invalid=counts.invalid)
 
 
-def preview_told(id: str, preview: Preview) -> ImportPreview:
+def wire_preview(id: str, preview: Preview) -> ImportPreview:
     """A preview of an import, as it is answered."""
     return ImportPreview(
         import_id=id,
-        layout=layout_told(preview.layout),
-        columns=columns_told(preview.mapping),
+        layout=wire_layout(preview.layout),
+        columns=wire_columns(preview.mapping),
         rows=tuple(PreviewRow(number=row.number, cells=shortened(row.cells, SHOWN)) for row in preview.rows),
-        expected=counts_told(preview.counts),
+        expected=wire_counts(preview.counts),
         invalid=tuple(
             PreviewProblem(row=row.row, field=row.field, code=row.code, reason=row.reason) for row in preview.invalid
         ),
