@@ -20,7 +20,9 @@ from bus_schemas.lead import (
     DIALS,
     SEES,
     CampaignLeadChanged,
+    CampaignLeadMerged,
     CampaignLeadsAssigned,
+    CampaignLeadUnmerged,
     ExplainLead,
     GivenLead,
     Lead,
@@ -561,7 +563,7 @@ CampaignEvent = (
     CampaignCreated | CampaignActivated | CampaignConfigured | CampaignLeadsAdded | CampaignStarted | CampaignPaused
     | CampaignResumed | CampaignDraining | CampaignStopped | CampaignFinished | CampaignArchived
     | CampaignAttemptClaimed | CampaignAttemptOffered | CampaignAttemptJoined | CampaignAttemptEnded
-    | CampaignLeadMarked | CampaignLeadChanged | CampaignLeadsAssigned
+    | CampaignLeadMarked | CampaignLeadChanged | CampaignLeadMerged | CampaignLeadUnmerged | CampaignLeadsAssigned
 )  # fmt: skip
 
 # fmt: off
@@ -583,5 +585,7 @@ CAMPAIGN_ATTEMPT_JOINED  = Topic(EVENTS + "attempt_joined",  CampaignAttemptJoin
 CAMPAIGN_ATTEMPT_ENDED   = Topic(EVENTS + "attempt_ended",   CampaignAttemptEnded,   "What became of an attempt")
 CAMPAIGN_LEAD_MARKED     = Topic(EVENTS + "lead_marked",     CampaignLeadMarked,     "What becomes of a lead")
 CAMPAIGN_LEAD_CHANGED    = Topic(EVENTS + "lead_changed",    CampaignLeadChanged,    "A lead was changed")
+CAMPAIGN_LEAD_MERGED     = Topic(EVENTS + "lead_merged",     CampaignLeadMerged,     "Two leads became one")
+CAMPAIGN_LEAD_UNMERGED   = Topic(EVENTS + "lead_unmerged",   CampaignLeadUnmerged,   "They are two again")
 CAMPAIGN_LEADS_ASSIGNED  = Topic(EVENTS + "leads_assigned",  CampaignLeadsAssigned,  "Leads were assigned to a user")
 # fmt: on

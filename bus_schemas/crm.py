@@ -47,6 +47,22 @@ class EditLead(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     assigned_seller: Username | UnsetType | None = UNSET
 
 
+class MergeLead(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`duplicate`, a lead of the same campaign, is the same person as `lead`, which stays. No call to either is under
+    way."""
+
+    campaign_id: Id
+    lead: Id
+    duplicate: Id
+
+
+class UnmergeLead(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`lead`, which was merged into another one, is a person of its own. No call to either is under way."""
+
+    campaign_id: Id
+    lead: Id
+
+
 class AssignLeads(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Assign the leads that a filter finds to a user; null: to nobody. `limit`: of those that change now, those first
     that came first."""
@@ -166,6 +182,15 @@ EDIT_LEAD      = Rpc("ottb.v1.cmd.campaign.{campaign_id}.edit_lead", EditLead,  
                      summary="Change a lead", timeout=10.0, fallback=ABSENT_CAMPAIGN,
                      permission=A.LEAD_EDIT, asks=SEES | {A.SLOT_USE_ANY}, audit_fields=("campaign_id", "lead.id"),
                      audit_changes=True)
+MERGE_LEAD     = Rpc("ottb.v1.cmd.campaign.{campaign_id}.merge_lead", MergeLead, CrmLead,
+                     frozenset({E.NOT_FOUND, E.CONFLICT, E.PERMISSION_DENIED}),
+                     summary="Two leads are one person", timeout=10.0, fallback=ABSENT_CAMPAIGN,
+                     permission=A.LEAD_EDIT, asks=SEES | {A.SLOT_USE_ANY},
+                     audit_fields=("campaign_id", "lead.id", "duplicate"))
+UNMERGE_LEAD   = Rpc("ottb.v1.cmd.campaign.{campaign_id}.unmerge_lead", UnmergeLead, CrmLead,
+                     frozenset({E.NOT_FOUND, E.CONFLICT, E.PERMISSION_DENIED}),
+                     summary="Two leads are two persons after all", timeout=10.0, fallback=ABSENT_CAMPAIGN,
+                     permission=A.LEAD_EDIT, asks=SEES | {A.SLOT_USE_ANY}, audit_fields=("campaign_id", "lead.id"))
 ASSIGN_LEADS   = Rpc("ottb.v1.cmd.leads.assign",                    AssignLeads, LeadsAssigned, frozenset(),
                      summary="Assign the leads that a filter finds", timeout=25.0, permission=A.LEAD_EDIT, asks=SEES,
                      audit_fields=("filter", "assigned_seller", "matched", "changed"))

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bus_schemas.contract import READ_AGAIN, Rpc
-from bus_schemas.errors import ErrorCode
+from bus_schemas.errors import ErrorCode, RefusalTemplate
 from bus_schemas.fields import CallId, GivenTime, Id, TimeThere, Username, Utc, shaped
 from bus_schemas.permissions import Action
 
@@ -175,7 +175,7 @@ class GetLead(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class LeadView(Struct, frozen=True, kw_only=True):
     """One lead. `attempts`: how many; `last_outcome`: of the last one, null while it is under way. `callback`: when it
     wants to be called, by `operator`; null: by any. `disposition`: the last word of an operator. `assigned_seller`: to
-    whom it was assigned."""
+    whom it was assigned. `merged_into`: the lead that it is the same person as."""
 
     lead: Lead
     status: LeadStatus
@@ -186,6 +186,7 @@ class LeadView(Struct, frozen=True, kw_only=True):
     operator: Username | None = None
     disposition: str | None = None
     assigned_seller: Username | None = None
+    merged_into: Id | None = None
 
 
 class CrmLead(Struct, frozen=True, kw_only=True):
@@ -201,6 +202,7 @@ class CrmLead(Struct, frozen=True, kw_only=True):
     last_outcome: str | None = None
     callback: Utc | None = None
     disposition: str | None = None
+    merged_into: Id | None = None
 
 
 class ExportLeads(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -281,6 +283,29 @@ def changes_in(event: CampaignLeadChanged) -> dict[str, Any]:
     return {field: value for field in CHANGEABLE if (value := getattr(event, field)) is not UNSET}
 
 
+class CampaignLeadMerged(CampaignLeadChanged, frozen=True, kw_only=True):
+    """Two leads were one person: `lead` has what it lacked and `merged` had, whose numbers are its own now and which is
+    `invalid`. `gained`: the fields that it lacked, those of its own with `custom:` before the name. `attempts`: how
+    many it has with those of the other; `last_attempt`: when the last of them began, and how it ended."""
+
+    merged: Id
+    merged_place: int
+    gained: tuple[str, ...] = ()
+    attempts: int = 0
+    last_attempt: Utc | None = None
+    last_outcome: str | None = None
+
+
+class CampaignLeadUnmerged(CampaignLeadChanged, frozen=True, kw_only=True):
+    """Two leads were not one person: `lead` has no more what it had from `restored`, which is a lead of its own again.
+    `attempts`: how many that one has, with those on its numbers since."""
+
+    restored: Id
+    restored_place: int
+    restored_status: LeadStatus
+    attempts: int = 0
+
+
 class CampaignLeadsAssigned(Struct, frozen=True, kw_only=True):
     """Several leads were assigned to a user at once; null: they are nobody's. `places`: of each of the leads."""
 
@@ -292,6 +317,7 @@ class CampaignLeadsAssigned(Struct, frozen=True, kw_only=True):
     places: tuple[int, ...]
 
 
+NO_LEAD = RefusalTemplate(ErrorCode.NOT_FOUND, "No such lead in this campaign.")
 LeadLine = dict[str, str | int]  # a row of a table
 NOT_FOUND = frozenset({ErrorCode.NOT_FOUND})
 SEES = frozenset({A.CAMPAIGN_VIEW_ANY})  # whose campaigns

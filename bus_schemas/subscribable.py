@@ -30,7 +30,8 @@ SUBSCRIBABLE: Mapping[str, Subscribable] = {one.kind.name: one for one in (
     Subscribable(campaign.CAMPAIGN, (
         campaign.CAMPAIGN_CREATED, campaign.CAMPAIGN_CONFIGURED, campaign.CAMPAIGN_STARTED, campaign.CAMPAIGN_PAUSED,
         campaign.CAMPAIGN_RESUMED, campaign.CAMPAIGN_DRAINING, campaign.CAMPAIGN_STOPPED, campaign.CAMPAIGN_FINISHED,
-        campaign.CAMPAIGN_ARCHIVED, campaign.CAMPAIGN_LEAD_CHANGED, campaign.CAMPAIGN_LEADS_ASSIGNED,
+        campaign.CAMPAIGN_ARCHIVED, campaign.CAMPAIGN_LEAD_CHANGED, campaign.CAMPAIGN_LEAD_MERGED,
+        campaign.CAMPAIGN_LEAD_UNMERGED, campaign.CAMPAIGN_LEADS_ASSIGNED,
     ), ("campaign",)),
     Subscribable(
         do_not_call.DO_NOT_CALL, (do_not_call.DO_NOT_CALL_ADDED, do_not_call.DO_NOT_CALL_REMOVED), ("list",)

@@ -139,6 +139,7 @@ WHY_LONG = {
     "actors/adapters/ledger/store.py": "one transaction's way, from a group of entries to its rows",
     "actors/call/machine.py": "the whole life of a call, read against its diagram",
     "actors/campaign/actor.py": "what comes in, what is decided by it and what follows, of one campaign",
+    "actors/campaign/record.py": "one value, and what each of its events makes of it",
     "actors/campaign/machine.py": "the whole life of a campaign, read against its diagram",
     "actors/slot/machine.py": "the whole life of a slot, read against its diagram",
     "bus_schemas/call.py": "the contract of a kind is one file",

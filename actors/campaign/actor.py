@@ -6,7 +6,6 @@ some, and waits. So a slot that becomes idle is dialled on as soon as its host s
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from functools import partial
 
 from msgspec.structs import replace
 
@@ -25,7 +24,7 @@ from actors.campaign.lines import Ask, Held, HeldLines
 from actors.campaign.list_news import ListNews, ListsChanged, Watch
 from actors.campaign.machine import NEXT, CampaignDecision, Ran
 from actors.campaign.on_record import CampaignOnRecord
-from actors.campaign.orders import Add, Assign, Begin, Create, Edit, Mark, Pause, Run, Show, Stop, named
+from actors.campaign.orders import Add, Assign, Begin, Change, Create, Mark, Pause, Run, Show, Stop, named
 from actors.campaign.outside import Dialled, Outside
 from actors.campaign.pacing import Pace, pace_without_team
 from actors.campaign.places import at
@@ -72,12 +71,11 @@ from bus_schemas.campaign import (
     StopMode,
 )
 from bus_schemas.campaign_telemetry import CAMPAIGN_TELEMETRY
-from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
+from bus_schemas.errors import Refusal
 from bus_schemas.host import Line
-from bus_schemas.lead import LeadMarked
+from bus_schemas.lead import NO_LEAD, LeadMarked
 from bus_schemas.preview import SKIP_PREVIEWED, LeadPreview, LeadSkipped, SkipPreviewed
 
-NO_LEAD = RefusalTemplate(ErrorCode.NOT_FOUND, "No such lead in this campaign.")
 MOST_LINES = 50  # that are asked for at once
 KEEP_ARCHIVED = 5.0  # seconds, until the records answer for it
 TOLD_EVERY, TOLD_AGAIN = 0.5, 10.0  # seconds between two tellings of the counts; and where they stay the same
@@ -216,14 +214,12 @@ class CampaignActor(CampaignOnRecord):
         said = LeadMarked(campaign_id=self.id, lead=request.lead, status=request.status)
         return Outcome(decision=decision, reply=said)
 
-    def edit(self, order: Edit, context: Context, now: Moment) -> Outcome[bool | None]:
-        campaign, selection, request = self._campaign(), self._selection, order.request
-        if selection is None or (place := self.place_of(request.lead)) is None:
+    def change(self, order: Change, context: Context, now: Moment) -> Outcome[bool | None]:
+        if self._selection is None:
             raise NO_LEAD()
         if order.known_at < self.edited:
             return Outcome(decision=NOTHING, reply=None)
-        whose = partial(selection.whose, campaign)
-        decision = editing.edit(campaign, place, order.known, order.wanted, request, context.user, now, whose)
+        decision = order.decide(self._campaign(), self._selection, now)
         return Outcome(decision=decision, reply=bool(decision.events))
 
     def assign(self, order: Assign, context: Context, now: Moment) -> Outcome[int]:
@@ -232,8 +228,8 @@ class CampaignActor(CampaignOnRecord):
         return Outcome(decision=decision, reply=editing.assigned(decision.events))
 
     orders = by_type(
-        Run.by(run), Add.by(add), Create.by(create), Stop.by(stop_it), Pause.by(pause), Mark.by(mark), Edit.by(edit),
-        Assign.by(assign), Show.by(preview), Begin.by(begin_previewed),
+        Run.by(run), Add.by(add), Create.by(create), Stop.by(stop_it), Pause.by(pause), Mark.by(mark),
+        Change.by(change), Assign.by(assign), Show.by(preview), Begin.by(begin_previewed),
     )  # fmt: skip
 
     def _changed(self, decision: CampaignDecision) -> Outcome[CampaignChanged]:

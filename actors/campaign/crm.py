@@ -1,21 +1,26 @@
 """What is done with single leads of the campaigns of one shard."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 
 import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from actors.campaign import editing, merging
 from actors.campaign.actor import CampaignActor
-from actors.campaign.orders import Add, Assign, Edit
+from actors.campaign.machine import CampaignDecision
+from actors.campaign.orders import Add, Assign, Change
 from actors.campaign.places import at
 from actors.campaign.record import Campaign, text_of
+from actors.campaign.selection import Selection
 from actors.dialing.in_whose_name import must_dial_for
 from actors.dialing.rules import DialRules
 from actors.leads.given import changes_of, texts_of
 from actors.leads.lead import Accepted, InvalidRow, Unfit
 from actors.leads.rows import Outcome, Rows
 from actors.runtime.bus import Bus, BusError
+from actors.runtime.clock import Moment
 from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.journalled import COMMAND_HEADER
@@ -29,15 +34,21 @@ from bus_schemas.crm import (
     EDIT_LEAD,
     FIND_LEAD_CAME,
     GET_CRM_LEAD,
+    MERGE_LEAD,
+    UNMERGE_LEAD,
     AssignedInCampaign,
     AssignInCampaign,
     CreateLead,
     EditLead,
+    MergeLead,
+    UnmergeLead,
 )
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
-from bus_schemas.lead import CrmLead, GetLead, Lead, LeadStatus
+from bus_schemas.lead import NO_LEAD, CrmLead, GetLead, Lead, LeadStatus
 from bus_schemas.permissions import Action
 from bus_schemas.user import FIND_EXTENSION, FindExtension
+
+Decide = Callable[[Campaign, Selection, Moment], CampaignDecision]
 
 LOOKS = 5  # at what is known of a lead while others change it
 
@@ -70,6 +81,8 @@ class LeadsOnShard:
         """Answer for the campaigns that are here."""
         self._host.serve_beside(CREATE_LEAD, self.create)
         self._host.serve_beside(EDIT_LEAD, self.edit)
+        self._host.serve_beside(MERGE_LEAD, self.merge)
+        self._host.serve_beside(UNMERGE_LEAD, self.unmerge)
         self._host.serve_beside(ASSIGN_IN_CAMPAIGN, self.assign)
 
     async def create(self, request: CreateLead, context: Context) -> Page:
@@ -125,15 +138,54 @@ class LeadsOnShard:
         for _ in range(LOOKS):
             actor, campaign = self._campaign(id)
             known_at = actor.seq
-            seen = await self._seen(request, context, known_at)
+            seen = await self._seen(id, request.lead, context, known_at)
             wanted = self._wanted(seen.lead, request)
             if wanted.numbers != seen.lead.numbers:  # which the campaign calls
                 must_dial_for(campaign.by, campaign.settings, context)
-            order = Edit(request=request, known=seen.lead, wanted=wanted, known_at=known_at)
-            changed = await self._host.order(CampaignActor, id, order, context)
+            decide = partial(_edited, request, seen.lead, wanted, context.user)
+            changed = await self._host.order(CampaignActor, id, Change(decide=decide, known_at=known_at), context)
             if changed is not None:
                 actor, campaign = self._campaign(id)
                 return Page(body=_as_it_is(seen, wanted, actor, campaign), seq=actor.seq, changed=changed)
+        raise NOT_NOW()
+
+    async def merge(self, request: MergeLead, context: Context) -> Page:
+        """Two leads that the asker sees are one. What is known of them the records say, as where one is changed."""
+
+        async def decide(known_at: int) -> Decide:
+            known = await self._seen(request.campaign_id, request.lead, context, known_at)
+            other = await self._seen(request.campaign_id, request.duplicate, context, known_at)
+            return partial(_merged, known.lead, other.lead, context.user)
+
+        return await self._change(request.campaign_id, request.lead, context, decide)
+
+    async def unmerge(self, request: UnmergeLead, context: Context) -> Page:
+        """A lead that the asker sees is one of its own again. The other one need not be theirs to see any more."""
+        id = request.campaign_id
+
+        async def decide(known_at: int) -> Decide:
+            back = await self._seen(id, request.lead, context, known_at)
+            of_all = replace(context, actions=context.actions | {Action.LEAD_VIEW_ANY})
+            into = await self._seen(id, back.merged_into or request.lead, of_all, known_at)
+            return partial(_unmerged, into.lead, back.lead, context.user)
+
+        return await self._change(id, request.lead, context, decide)
+
+    async def _change(
+        self, id: str, lead: str, context: Context, decide: Callable[[int], Awaitable["Decide"]]
+    ) -> Page:
+        """Change several leads, and answer the one that `lead` is then. `decide`: by what the records know up to an
+        entry."""
+        for _ in range(LOOKS):
+            actor, campaign = self._campaign(id)
+            known_at = actor.seq
+            decided = await decide(known_at)
+            must_dial_for(campaign.by, campaign.settings, context)  # which calls other numbers then
+            changed = await self._host.order(CampaignActor, id, Change(decide=decided, known_at=known_at), context)
+            if changed is not None:
+                seq = self._campaign(id)[0].seq
+                of_all = replace(context, actions=context.actions | {Action.LEAD_VIEW_ANY})
+                return Page(body=await self._seen(id, lead, of_all, seq), seq=seq, changed=changed)
         raise NOT_NOW()
 
     async def assign(self, request: AssignInCampaign, context: Context) -> Page:
@@ -144,10 +196,10 @@ class LeadsOnShard:
         changed = await self._host.order(CampaignActor, id, order, context)
         return Page(body=AssignedInCampaign(changed=changed), seq=self._campaign(id)[0].seq, changed=changed > 0)
 
-    async def _seen(self, request: EditLead, context: Context, seq: int) -> CrmLead:
+    async def _seen(self, id: str, lead: str, context: Context, seq: int) -> CrmLead:
         """Raises Refusal(NOT_FOUND) where there is none, or the asker does not see it."""
         asking = replace(context, after=max(context.after, seq), actions=context.actions | {Action.LEAD_VIEW})
-        wanted = GetLead(campaign_id=request.campaign_id, lead=request.lead)
+        wanted = GetLead(campaign_id=id, lead=lead)
         return await ask(self._host.bus, GET_CRM_LEAD, wanted, asking)
 
     def _wanted(self, lead: Lead, request: EditLead) -> Lead:
@@ -164,6 +216,34 @@ class LeadsOnShard:
         if actor is None or actor.state is None:
             raise NO_CAMPAIGN()
         return actor, actor.state
+
+
+def _edited(
+    request: EditLead, known: Lead, wanted: Lead, by: str, campaign: Campaign, selection: Selection, now: Moment
+) -> CampaignDecision:
+    place = _place(campaign, selection, known)
+    return editing.edit(campaign, place, known, wanted, request, by, now, partial(selection.whose, campaign))
+
+
+def _merged(
+    known: Lead, duplicate: Lead, by: str, campaign: Campaign, selection: Selection, now: Moment
+) -> CampaignDecision:
+    place, other = (_place(campaign, selection, one) for one in (known, duplicate))
+    return merging.merge(campaign, place, other, known, duplicate, by, now)
+
+
+def _unmerged(
+    known: Lead, back: Lead, by: str, campaign: Campaign, selection: Selection, now: Moment
+) -> CampaignDecision:
+    other = _place(campaign, selection, back)
+    return merging.unmerge(campaign, other, known, back, by, now)
+
+
+def _place(campaign: Campaign, selection: Selection, lead: Lead) -> int:
+    """Raises Refusal(NOT_FOUND)."""
+    if (place := selection.place_of(campaign, lead.id)) is None:
+        raise NO_LEAD()
+    return place
 
 
 def _read(outcome: Outcome) -> Lead:

@@ -34,6 +34,7 @@ MOST_NUMBERS = 200  # of a lead, with those that it was tried on and has no more
 BEING_CALLED = RefusalTemplate(ErrorCode.CONFLICT, "A call to the lead is under way: its numbers change afterwards.")
 KEEPS_ITS_NUMBERS = RefusalTemplate(ErrorCode.CONFLICT, "Who does not want to be called keeps the numbers.")
 ANOTHERS_NUMBER = RefusalTemplate(ErrorCode.CONFLICT, "Another lead of this campaign has one of these numbers.")
+MERGED = RefusalTemplate(ErrorCode.CONFLICT, "The lead was merged into another one: undo that first, or name that one.")
 TOO_MANY = RefusalTemplate(ErrorCode.CONFLICT, "The lead was called on too many numbers already. Make another one.")
 NOT_SO = RefusalTemplate(ErrorCode.CONFLICT, "A lead of this status does not become that one.")
 
@@ -43,6 +44,7 @@ Whose = Callable[[str], int | None]
 
 def mark(campaign: Campaign, place: int, request: MarkLead, by: str, now: Moment) -> CampaignDecision:
     """Say what has become of a lead. A callback without a zone is in the lead's own. Raises Refusal."""
+    must_be_of_its_own(campaign, place)
     entry = at(campaign.leads, place)
     there = Candidate(number=entry.numbers.split(" ")[0], timezone=entry.timezone)
     callback = moment(request.callback, "callback", zones_for(there))
@@ -57,7 +59,8 @@ def edit(
 ) -> CampaignDecision:
     """Change a lead. `known`: as it is on record; `wanted`: as what is known of it is to be. `whose`: the place of the
     lead that has a number, or had it first. What stays the same goes on no record. Raises Refusal(CONFLICT)."""
-    _must_not_be_archived(campaign)
+    must_not_be_archived(campaign)
+    must_be_of_its_own(campaign, place)
     entry = at(campaign.leads, place)
     changes: dict[str, Any] = {
         field: getattr(wanted, field) for field in PLAIN if getattr(wanted, field) != getattr(known, field)
@@ -83,7 +86,7 @@ def assign(
     campaign: Campaign, places: Iterable[int], seller: str | None, by: str, now: Moment
 ) -> CampaignDecision:
     """Assign leads to a user; None: to nobody. Those that are already go on no record. Raises Refusal(CONFLICT)."""
-    _must_not_be_archived(campaign)
+    must_not_be_archived(campaign)
     found = {place: entry.id for place in places if (entry := at(campaign.leads, place)).seller != seller}
     if not found:
         return NOTHING
@@ -94,10 +97,16 @@ def assign(
     return Decision(events=(event,))
 
 
-def _must_not_be_archived(campaign: Campaign) -> None:
+def must_not_be_archived(campaign: Campaign) -> None:
     """One that is has an owner for some seconds more."""
     if campaign.status is CampaignStatus.ARCHIVED:
         raise CAMPAIGN_IS_ARCHIVED()
+
+
+def must_be_of_its_own(campaign: Campaign, place: int) -> None:
+    """Raise Refusal(CONFLICT) for a lead that was merged into another one."""
+    if (merged := campaign.merged.get(place)) is not None:
+        raise MERGED(lead=at(campaign.leads, place).id, merged_into=at(campaign.leads, merged.into).id)
 
 
 def assigned(events: Iterable[CampaignEvent]) -> int:

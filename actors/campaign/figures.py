@@ -21,7 +21,7 @@ from bus_schemas.campaign import (
     CampaignLeadsAdded,
 )
 from bus_schemas.campaign_telemetry import CampaignTelemetry
-from bus_schemas.lead import CampaignLeadChanged, LeadStatus
+from bus_schemas.lead import CampaignLeadChanged, CampaignLeadMerged, CampaignLeadUnmerged, LeadStatus
 
 PIECE = 2000  # leads of one step: a millisecond
 STATUSES = tuple(LeadStatus)
@@ -53,6 +53,10 @@ class Figures:
                 self._settle(campaign, event.place)
             case CampaignLeadMarked() | CampaignLeadChanged():
                 self._settle(campaign, event.place)
+                if isinstance(event, CampaignLeadMerged):
+                    self._settle(campaign, event.merged_place)
+                elif isinstance(event, CampaignLeadUnmerged):
+                    self._settle(campaign, event.restored_place)
 
     def said(self, campaign: Campaign, at: str, crew: Crew | None, book: RuleBook) -> CampaignTelemetry:
         """As they are told. `at`: now. `crew`: its operators, if it has any."""

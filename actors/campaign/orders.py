@@ -1,15 +1,19 @@
 """What a campaign is told by its own host, which has read the request before."""
 
+from collections.abc import Callable
 from typing import Any
 
 from msgspec import UNSET
 
+from actors.campaign.machine import CampaignDecision
+from actors.campaign.record import Campaign
+from actors.campaign.selection import Selection
 from actors.leads.rows import Outcome as Row
+from actors.runtime.clock import Moment
 from actors.runtime.commands import Order
 from actors.runtime.wire import Page
 from bus_schemas.campaign import CampaignChanged, CampaignSettings, ConfigureCampaign, StopMode
-from bus_schemas.crm import EditLead
-from bus_schemas.lead import Lead, LeadMarked, MarkLead
+from bus_schemas.lead import LeadMarked, MarkLead
 from bus_schemas.preview import LeadPreview
 
 
@@ -62,13 +66,11 @@ class Mark(Order[LeadMarked], frozen=True, kw_only=True):
     request: MarkLead
 
 
-class Edit(Order[bool | None], frozen=True, kw_only=True):
-    """Change a lead. `known`: as the records have it up to `known_at` in the journal; `wanted`: with what is to be of
-    it. Says whether anything was changed for it; None: a lead was since, and the records are to be asked again."""
+class Change(Order[bool | None], frozen=True, kw_only=True):
+    """Change leads. `decide`: by what the records know of them up to `known_at` in the journal. Says whether anything
+    was changed for it; None: a lead was since, and the records are to be asked again."""
 
-    request: EditLead
-    known: Lead
-    wanted: Lead
+    decide: Callable[[Campaign, Selection, Moment], CampaignDecision]
     known_at: int
 
 

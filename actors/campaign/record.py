@@ -7,9 +7,8 @@ and its own fields are in the journal and the ledger. A lead is known by its pla
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
-from struct import Struct as Packing
 from sys import intern
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from msgspec import UNSET, Struct
 from msgspec.structs import replace
@@ -17,6 +16,20 @@ from msgspec.structs import replace
 from actors.campaign.places import Changes, Places, at, changed, count, each, extended
 from actors.campaign.rules import Attempt
 from actors.campaign.tally import Tally, counted
+from actors.campaign.tries import (
+    SIZE,
+    Made,
+    Try,
+    begin,
+    end,
+    given_away,
+    given_back,
+    in_order,
+    its,
+    made_on,
+    packed,
+    unpacked,
+)
 from actors.runtime.clock import parse_utc, utc
 from actors.runtime.folds import fold, folds
 from bus_schemas.call import EndReason
@@ -45,25 +58,22 @@ from bus_schemas.campaign import (
     CampaignStopped,
     StopMode,
 )
-from bus_schemas.lead import CampaignLeadChanged, CampaignLeadsAssigned, Lead, LeadStatus, changes_in
+from bus_schemas.lead import (
+    CampaignLeadChanged,
+    CampaignLeadMerged,
+    CampaignLeadsAssigned,
+    CampaignLeadUnmerged,
+    Lead,
+    LeadStatus,
+    changes_in,
+)
 
 OVER = frozenset({CampaignStatus.STOPPED, CampaignStatus.FINISHED, CampaignStatus.ARCHIVED})
 CALLABLE = frozenset({LeadStatus.NEW, LeadStatus.IN_PROGRESS, LeadStatus.CALLBACK})
 NOT_DIALED = str(EndReason.NOT_DIALED)
 
-_TRY = Packing("<BQQB")  # which number, began and ended in milliseconds, which outcome from 1; 0: not over
 _OUTCOME = {outcome: number for number, outcome in enumerate(OUTCOMES, 1)}
 UNKNOWN = _OUTCOME[EndReason.UNKNOWN]  # also what only a later version knows
-
-
-class Try(NamedTuple):
-    """An attempt, as it is kept. `number`: which of the lead's, from 0 (`all_numbers`). `began`, `ended`: milliseconds;
-    0: it is not over. `outcome`: which of OUTCOMES, from 1."""
-
-    number: int
-    began: int
-    ended: int
-    outcome: int
 
 
 class Entry(Struct, frozen=True, gc=False):
@@ -96,6 +106,17 @@ class Seat(Struct, frozen=True):
     user: str | None
     joined: bool = False
     joins: bool = False
+
+
+class Merged(Struct, frozen=True):
+    """What became of a lead that was another one. `into`: the place of that one, which was `had` before and became
+    what it `gave`, None: nothing else; `status`: what it was itself; `gained`: as the event has it."""
+
+    into: int
+    status: LeadStatus
+    had: LeadStatus
+    gave: LeadStatus | None
+    gained: tuple[str, ...]
 
 
 class Claimed(Struct, frozen=True, gc=False):
@@ -136,7 +157,7 @@ class Campaign(Struct, frozen=True, kw_only=True):
     """One campaign as its events tell it. `by`: who made it, and for whom its calls are. `earlier`: leads before that
     place are of earlier runs. `in_progress`: the places of those with an attempt in progress; `crew`: the attempts for
     an operator, by place. `mode`: how it is being stopped. `tally`: answered and abandoned calls by day. `heard`: the
-    last word of an operator that is in, by its place in the journal."""
+    last word of an operator that is in, by its place in the journal. `merged`: leads that were others, by place."""
 
     campaign: str
     by: str
@@ -149,6 +170,7 @@ class Campaign(Struct, frozen=True, kw_only=True):
     mode: StopMode | None = None
     tally: Tally = Tally()
     heard: int = 0
+    merged: Mapping[int, Merged] = {}
 
     @property
     def open(self) -> int:
@@ -164,12 +186,12 @@ def entry_of(lead: Lead) -> Entry:
 
 def tries_of(entry: Entry) -> list[Try]:
     """Its attempts in this campaign, oldest first."""
-    return [Try(*fields) for fields in _TRY.iter_unpack(entry.tries)]
+    return [*unpacked(entry.tries)]
 
 
 def tried(entry: Entry) -> int:
     """How many those are."""
-    return len(entry.tries) // _TRY.size
+    return len(entry.tries) // SIZE
 
 
 def size(campaign: Campaign) -> int:
@@ -185,6 +207,13 @@ def under_way(entry: Entry) -> bool:
 def anybody_left(campaign: Campaign) -> bool:
     """Whether a lead of its last run is not settled, whatever the rules say of it."""
     return any(entry.status in CALLABLE for entry in each(campaign.leads, campaign.earlier))
+
+
+def stays(campaign: Campaign, place: int) -> int:
+    """The place of the lead that the one at a place is by now: another one, where it was merged."""
+    while (merged := campaign.merged.get(place)) is not None:
+        place = merged.into
+    return place
 
 
 def open_places(campaign: Campaign) -> list[int]:
@@ -318,15 +347,13 @@ def _attempted(campaign: Campaign, events: Iterable[Begin | End]) -> Campaign:
 
 def _begun(entry: Entry, event: Begin) -> Entry:
     number = entry.numbers.split(" ").index(event.number)
-    begun = _TRY.pack(number, milliseconds(event.at), 0, 0)
-    return replace(entry, tries=entry.tries + begun, status=LeadStatus.IN_PROGRESS, said=False)
+    tries = entry.tries + begin(number, milliseconds(event.at))
+    return replace(entry, tries=tries, status=LeadStatus.IN_PROGRESS, said=False)
 
 
 def _over(entry: Entry, event: End) -> Entry:
-    before = len(entry.tries) - _TRY.size
-    number, began, _, _ = _TRY.unpack_from(entry.tries, before)
-    over = _TRY.pack(number, began, milliseconds(event.at), _OUTCOME.get(event.outcome, UNKNOWN))
-    entry = replace(entry, tries=entry.tries[:before] + over, status=event.status, why=intern(event.why))
+    tries = end(entry.tries, milliseconds(event.at), _OUTCOME.get(event.outcome, UNKNOWN))
+    entry = replace(entry, tries=tries, status=event.status, why=intern(event.why))
     wish = entry.callback or entry.operator is not None
     if wish and event.status is not LeadStatus.CALLBACK:  # else it is still to be met
         entry = replace(entry, callback=0, operator=None)
@@ -364,6 +391,38 @@ def _lead_changed(campaign: Campaign, event: CampaignLeadChanged) -> Campaign:
     return replace(campaign, leads=changed(campaign.leads, event.place, entry))
 
 
+def _lead_merged(campaign: Campaign, event: CampaignLeadMerged) -> Campaign:
+    """Attempts of both are those of the one that stays, so its caps count them all, and they are in the order in which
+    they began. At the other one they keep their places, so that no attempt gets the number of one before when it comes
+    back."""
+    gone, entry = at(campaign.leads, event.merged_place), at(campaign.leads, event.place)
+    had, attempts = entry.status, in_order(made_of(entry), its(made_of(gone)))
+    campaign = _lead_changed(campaign, event)
+    entry = _with_made(at(campaign.leads, event.place), attempts)
+    leads = changed(campaign.leads, event.place, entry)
+    gave = None if event.status is UNSET else event.status
+    merged = Merged(event.place, gone.status, had, gave, event.gained)
+    _, tries = packed((), given_away(made_of(gone)))
+    gone = replace(gone, status=LeadStatus.INVALID, callback=0, operator=None, said=True, tries=tries)
+    return replace(
+        campaign, leads=changed(leads, event.merged_place, gone),
+        merged={**campaign.merged, event.merged_place: merged},
+    )  # fmt: skip
+
+
+def _lead_unmerged(campaign: Campaign, event: CampaignLeadUnmerged) -> Campaign:
+    """What was tried on its numbers counts for the one that comes back, whenever that was."""
+    place, back = event.restored_place, at(campaign.leads, event.restored_place)
+    attempts, own = made_of(at(campaign.leads, event.place)), all_numbers(back)
+    back = _with_made(back, given_back(made_of(back), (one for one in attempts if one.number in own)))
+    back = replace(back, status=event.restored_status)
+    entry = _with_made(at(campaign.leads, event.place), given_away(attempts, own))
+    campaign = replace(campaign, leads=changed(campaign.leads, event.place, entry))
+    campaign = _lead_changed(campaign, event)
+    merged = {other: one for other, one in campaign.merged.items() if other != place}
+    return replace(campaign, leads=changed(campaign.leads, place, back), merged=merged)
+
+
 def _leads_assigned(campaign: Campaign, event: CampaignLeadsAssigned) -> Campaign:
     leads = Changes(campaign.leads)
     seller = None if event.assigned_seller is None else intern(event.assigned_seller)
@@ -373,13 +432,18 @@ def _leads_assigned(campaign: Campaign, event: CampaignLeadsAssigned) -> Campaig
     return replace(campaign, leads=leads.done())
 
 
+def made_of(entry: Entry) -> list[Made]:
+    return made_on(all_numbers(entry), entry.tries)
+
+
 def _renumbered(entry: Entry, numbers: Sequence[str]) -> Entry:
     """With other numbers, and what was tried on those before."""
-    before, tries = all_numbers(entry), tries_of(entry)
-    former = dict.fromkeys(before[made.number] for made in tries if before[made.number] not in numbers)
-    after = [*numbers, *former]
-    packed = (_TRY.pack(after.index(before[made.number]), *made[1:]) for made in tries)
-    return replace(entry, numbers=" ".join(numbers), former=" ".join(former), tries=b"".join(packed))
+    return _with_made(replace(entry, numbers=" ".join(numbers)), made_of(entry))
+
+
+def _with_made(entry: Entry, attempts: Sequence[Made]) -> Entry:
+    former, tries = packed(entry.numbers.split(" "), attempts)
+    return replace(entry, former=" ".join(former), tries=tries)
 
 
 def _became(status: CampaignStatus) -> Callable[[Campaign, Any], Campaign]:  # any: of the events that say just that
@@ -404,5 +468,7 @@ _AFTER: Final = folds(
     fold(CampaignAttemptEnded, _attempt),
     fold(CampaignLeadMarked, _marked),
     fold(CampaignLeadChanged, _lead_changed),
+    fold(CampaignLeadMerged, _lead_merged),
+    fold(CampaignLeadUnmerged, _lead_unmerged),
     fold(CampaignLeadsAssigned, _leads_assigned),
 )

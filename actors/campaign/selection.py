@@ -19,7 +19,7 @@ from math import ceil, inf
 from msgspec import UNSET
 
 from actors.campaign.places import at, each
-from actors.campaign.record import CALLABLE, Campaign, Entry, all_numbers, under_way
+from actors.campaign.record import CALLABLE, Campaign, Entry, all_numbers, stays, under_way
 from actors.leads.lead import id_of
 from actors.telephony.numbers import home_of
 from bus_schemas.campaign import (
@@ -33,7 +33,7 @@ from bus_schemas.campaign import (
     CampaignStarted,
     Mode,
 )
-from bus_schemas.lead import CampaignLeadChanged, changes_in
+from bus_schemas.lead import CampaignLeadChanged, CampaignLeadMerged, CampaignLeadUnmerged, changes_in
 
 # What `_due` says of a lead beside seconds since 1970, and `inf`: time alone does not make it ready.
 READY, OUT, TAKEN, PARKED = 0.0, -1.0, -2.0, -3.0
@@ -89,14 +89,17 @@ class Selection:
         return place if place is not None and at(campaign.leads, place).id == lead else None
 
     def whose(self, campaign: Campaign, number: str) -> int | None:
-        """The place of the lead that has a number, E.164, or whose id is of it."""
+        """The place of the lead that has a number, E.164, or whose id is of it; where that was merged into another one,
+        of that."""
         key = id_of(number)
-        return self._places[key] if self.knows(campaign, key) else None
+        return stays(campaign, self._places[key]) if self.knows(campaign, key) else None
 
     def place_with(self, campaign: Campaign, number: str) -> int | None:
         """The place of the lead that has a number, E.164, or was called on it."""
-        place = self._places.get(id_of(number))
-        return place if place is not None and number in all_numbers(at(campaign.leads, place)) else None
+        if (place := self._places.get(id_of(number))) is None:
+            return None
+        place = stays(campaign, place)
+        return place if number in all_numbers(at(campaign.leads, place)) else None
 
     @property
     def left(self) -> int:
@@ -252,14 +255,20 @@ class Selection:
     def _change(self, campaign: Campaign, event: CampaignLeadChanged) -> None:
         entry = at(campaign.leads, event.place)
         if event.numbers is not UNSET:  # those of before are left where they are, and lead nowhere (`knows`)
-            self._know(event.place, entry)
+            self._know(campaign, event.place, entry)
+        if isinstance(event, CampaignLeadMerged):
+            self._settle(campaign, event.merged_place, at(campaign.leads, event.merged_place))
+        elif isinstance(event, CampaignLeadUnmerged):
+            self._settle(campaign, event.restored_place, at(campaign.leads, event.restored_place))
         if not changes_in(event).keys() <= OF_NO_CALL:
             self._settle(campaign, event.place, entry)
 
-    def _know(self, place: int, entry: Entry) -> None:
+    def _know(self, campaign: Campaign, place: int, entry: Entry) -> None:
+        """Its numbers lead to it, but for those that it has of a lead that was merged into it, whose they stay."""
         for number in all_numbers(entry):
             key = id_of(number)
-            if key != entry.id:
+            other = self._places.get(key, place)
+            if key != entry.id and (other == place or stays(campaign, other) != place):
                 self._places[key] = place
 
     def refresh(self, campaign: Campaign) -> None:
@@ -321,7 +330,7 @@ class Selection:
         for place, entry in enumerate(each(campaign.leads, first), first):
             self._due.append(OUT)
             self._places[entry.id] = place
-            self._know(place, entry)
+            self._know(campaign, place, entry)
             self._settle(campaign, place, entry)
             if place % PASS == PASS - 1:
                 yield

@@ -67,6 +67,8 @@ def standing(
         return Standing(reason=Stand.EARLIER_RUN, words="it is of a run that is over", change="another campaign")
     if entry.status not in CALLABLE:
         words, change = _SAID[entry.status]
+        if (merged := campaign.merged.get(place)) is not None:
+            words, change = f"it was merged into {at(campaign.leads, merged.into).id}", "that is undone"
         return Standing(reason=entry.status, words=words, change=change)
     waits = _wish(entry, now, ready) or _failing(entry, now)
     return waits or _by_the_rules(entry, book, campaign.settings, now, reach)

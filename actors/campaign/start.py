@@ -11,7 +11,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from actors.campaign import machine
-from actors.campaign.actor import NO_LEAD, CampaignActor
+from actors.campaign.actor import CampaignActor
 from actors.campaign.assigning import Assigning
 from actors.campaign.callbacks import give_on
 from actors.campaign.claims import claims_of
@@ -83,7 +83,7 @@ from bus_schemas.campaign import (
 from bus_schemas.campaign_outlook import DRY_RUN, EXPLAIN_CAMPAIGN, CampaignExplained, DryRun, ExplainCampaign
 from bus_schemas.crm import ASSIGN_LEADS
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
-from bus_schemas.lead import GET_LEAD, PAST_LEAD, ExplainLead, GetLead, GivenLead, LeadStanding, MarkLead
+from bus_schemas.lead import GET_LEAD, NO_LEAD, PAST_LEAD, ExplainLead, GetLead, GivenLead, LeadStanding, MarkLead
 from bus_schemas.operator import OPERATOR, PAST_OPERATOR, GetOperator
 
 PIECE = 50  # leads that are looked at before others have their turn: some milliseconds

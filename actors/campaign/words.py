@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from actors.campaign.machine import NEXT, CampaignDecision
 from actors.campaign.places import at
-from actors.campaign.record import CALLABLE, Campaign
+from actors.campaign.record import CALLABLE, Campaign, stays
 from actors.runtime.clock import Moment
 from actors.runtime.decision import NOTHING, Decision, SetTimer
 from bus_schemas.campaign import CampaignEvent, CampaignLeadMarked, CampaignResumed, CampaignStatus
@@ -13,7 +13,7 @@ from bus_schemas.operator import OperatorDisposed
 
 
 class Word(Struct, frozen=True, kw_only=True):
-    """A disposition of a call to the lead at `place`. `seq`: where the journal has it."""
+    """A disposition of a call to the lead at `place`, or what that was merged into. `seq`: where the journal has it."""
 
     seq: int
     place: int
@@ -26,15 +26,15 @@ def heard(campaign: Campaign, word: Word, now: Moment) -> CampaignDecision:
     found nobody left to call goes on where the word says that somebody is; one that was stopped stays so."""
     if word.seq <= campaign.heard:
         return NOTHING
-    said, status = word.said, LeadStatus(word.said.meaning)
+    said, status, place = word.said, LeadStatus(word.said.meaning), stays(campaign, word.place)
     events: list[CampaignEvent] = [
         CampaignLeadMarked(
-            campaign=campaign.campaign, at=now.at, by=said.user, lead=at(campaign.leads, word.place).id,
-            place=word.place, status=status, callback=said.callback, operator=said.operator,
+            campaign=campaign.campaign, at=now.at, by=said.user, lead=at(campaign.leads, place).id,
+            place=place, status=status, callback=said.callback, operator=said.operator,
             disposition=said.disposition, heard=word.seq,
         )
     ]  # fmt: skip
     over = campaign.status is CampaignStatus.FINISHED
-    if over and status in CALLABLE and word.place >= campaign.earlier:
+    if over and status in CALLABLE and place >= campaign.earlier:
         events.append(CampaignResumed(campaign=campaign.campaign, at=now.at, by=said.user))
     return Decision(events=tuple(events), effects=(SetTimer(name=NEXT, seconds=0.0),))

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from actors.ledger.answers import Answers, ReadModel
 from actors.ledger.campaign import CAMPAIGNS
-from actors.ledger.lead import AT_ONCE, LEADS, NO_LEAD, WORDS, LeadRow, key_of, must_be_an_outcome, view_of
+from actors.ledger.lead import AT_ONCE, LEADS, WORDS, LeadRow, key_of, must_be_an_outcome, view_of
 from actors.ledger.model import Query, given, made_of
 from actors.ledger.numbers import has_one_of, parts_in
 from actors.ledger.page import from_cursor_of_two, page, to_cursor, with_moments
@@ -30,7 +30,7 @@ from bus_schemas.crm import (
     FindAssignable,
     LeadCame,
 )
-from bus_schemas.lead import LIST_ALL_LEADS, CrmLead, GetLead, LeadOrder, ListAllLeads
+from bus_schemas.lead import LIST_ALL_LEADS, NO_LEAD, CrmLead, GetLead, LeadOrder, ListAllLeads
 from bus_schemas.permissions import Action
 
 L = LEADS.c
@@ -187,7 +187,7 @@ def _view(row: LeadRow) -> CrmLead:
     return CrmLead(
         campaign_id=row.campaign, lead=seen.lead, status=seen.status, assigned_seller=row.seller,
         attempts=seen.attempts, last_attempt=seen.last_attempt, last_outcome=seen.last_outcome, callback=seen.callback,
-        disposition=seen.disposition,
+        disposition=seen.disposition, merged_into=seen.merged_into,
     )  # fmt: skip
 
 

@@ -12,7 +12,6 @@ from msgspec.structs import replace
 
 from actors.ledger.answers import OWNER_AWAY, Answers, ReadModel, sees
 from actors.ledger.lead import (
-    NO_LEAD,
     PROJECTIONS,
     OfHour,
     attempts_on,
@@ -75,6 +74,7 @@ from bus_schemas.errors import ErrorCode, RefusalTemplate
 from bus_schemas.lead import (
     EXPORT_LEADS,
     LIST_LEADS,
+    NO_LEAD,
     PAST_LEAD,
     ExportLeads,
     GetLead,

@@ -21,11 +21,13 @@ from bus_schemas.campaign import (
     CampaignLeadMarked,
     CampaignLeadsAdded,
 )
-from bus_schemas.errors import ErrorCode, RefusalTemplate, misfit
+from bus_schemas.errors import misfit
 from bus_schemas.lead import (
     NUMBERS,
     CampaignLeadChanged,
+    CampaignLeadMerged,
     CampaignLeadsAssigned,
+    CampaignLeadUnmerged,
     Lead,
     LeadAttempt,
     LeadLine,
@@ -36,13 +38,12 @@ from bus_schemas.lead import (
 )
 
 LEAD = msgspec.json.Decoder(Lead)
-NO_LEAD = RefusalTemplate(ErrorCode.NOT_FOUND, "No such lead in this campaign.")
 NO_WISH: dict[str, None] = {"callback": None, "operator": None}
 AT_ONCE = 2**15  # leads of one event: of 1 MB, and each has more than 30 bytes
 
 LeadEvent = (
     CampaignLeadsAdded | CampaignAttemptClaimed | CampaignAttemptEnded | CampaignLeadMarked | CampaignLeadChanged
-    | CampaignLeadsAssigned
+    | CampaignLeadMerged | CampaignLeadUnmerged | CampaignLeadsAssigned
 )
 AttemptEvent = CampaignAttemptClaimed | CampaignAttemptJoined | CampaignAttemptEnded
 
@@ -50,7 +51,8 @@ AttemptEvent = CampaignAttemptClaimed | CampaignAttemptJoined | CampaignAttemptE
 class LeadRow(Struct, frozen=True, gc=False):
     """`key`: campaign and lead. `place`: in the campaign, by which lists go on. `numbers`: with a blank around each;
     `data`: the Lead as JSON. `words`: in which texts are sought. `came`: its place among those of all campaigns.
-    `assigned`: to whom; `seller`: that one, or while it wants to be called back by an `operator`, that one."""
+    `assigned`: to whom; `seller`: that one, or while it wants to be called back by an `operator`, that one. `merged`:
+    the id of the lead of its campaign that it was merged into."""
 
     key: str
     campaign: str
@@ -69,6 +71,7 @@ class LeadRow(Struct, frozen=True, gc=False):
     came: int = 0
     assigned: str | None = None
     seller: str | None = None
+    merged: str | None = None
 
 
 class AttemptRow(Struct, frozen=True, gc=False):
@@ -105,7 +108,7 @@ LEADS = sa.Table(
     sa.Index("leads_came", "came"),
     sa.Index("leads_status_came", "status", "came"),
     sa.Index("leads_seller", "seller", "came"),
-    *_ordered("callback", "last_attempt", "last_outcome", "disposition", "assigned"),
+    *_ordered("callback", "last_attempt", "last_outcome", "disposition", "assigned", "merged"),
 )
 ATTEMPTS = sa.Table(
     "lead_attempts", METADATA, *columns(AttemptRow, primary="key"), sa.Index("lead_attempts_lead", "lead", "attempt")
@@ -119,6 +122,7 @@ class Part(Struct, frozen=True):
 
     key: str
     said: AttemptEvent | CampaignLeadMarked | CampaignLeadChanged | CampaignLeadsAssigned | LeadRow
+    gone: bool = False  # of two leads that became one, or were, the other
 
 
 def key_of(campaign: str, *parts: object) -> str:
@@ -133,11 +137,21 @@ def of_leads(event: LeadEvent) -> Iterator[Part]:
         return
     if not isinstance(event, CampaignLeadsAdded):
         yield Part(key_of(event.campaign, event.lead), event)
+        if (other := other_of(event)) is not None:
+            yield Part(key_of(event.campaign, other), event, gone=True)
         return
     for place, lead in enumerate(event.leads, event.first):
         key, data = key_of(event.campaign, lead.id), msgspec.json.encode(lead).decode()
         row = LeadRow(key, event.campaign, place, _around(lead.numbers), lead.source, data, words_of(lead))
         yield Part(key, replace(row, came=place - event.first))
+
+
+def other_of(event: object) -> str | None:
+    """The id of the second lead that an event is about."""
+    match event:
+        case CampaignLeadMerged(merged=other) | CampaignLeadUnmerged(restored=other):
+            return other
+    return None
 
 
 def words_of(lead: Lead) -> str:
@@ -170,6 +184,10 @@ def fold_lead(row: LeadRow | None, part: Part, seq: int) -> LeadRow | None:
                 row, status=str(mark.status), callback=mark.callback, operator=mark.operator,
                 disposition=mark.disposition or row.disposition,
             ))  # fmt: skip
+        case CampaignLeadMerged() as merged:
+            return _merged(row, merged, gone=part.gone)
+        case CampaignLeadUnmerged() as unmerged if part.gone:
+            return replace(row, status=str(unmerged.restored_status), merged=None, attempts=unmerged.attempts)
         case CampaignLeadChanged() as changed:
             return _changed(row, changed)
         case CampaignLeadsAssigned(assigned_seller=seller):
@@ -191,6 +209,15 @@ def _changed(row: LeadRow, event: CampaignLeadChanged) -> LeadRow:
     if "status" in changes:
         row = replace(row, status=str(changes["status"]), **NO_WISH)
     return _with_seller(row)
+
+
+def _merged(row: LeadRow, event: CampaignLeadMerged, *, gone: bool) -> LeadRow:
+    if gone:
+        return _with_seller(replace(row, status=str(LeadStatus.INVALID), merged=event.lead, **NO_WISH))
+    row = _changed(row, event)
+    return replace(
+        row, attempts=event.attempts, last_attempt=event.last_attempt, last_outcome=event.last_outcome
+    )
 
 
 def _with_seller(row: LeadRow) -> LeadRow:
@@ -225,7 +252,7 @@ PROJECTIONS = (
         key="key",
         events=(
             CampaignLeadsAdded, CampaignAttemptClaimed, CampaignAttemptEnded, CampaignLeadMarked, CampaignLeadChanged,
-            CampaignLeadsAssigned,
+            CampaignLeadMerged, CampaignLeadUnmerged, CampaignLeadsAssigned,
         ),
         parts=of_leads,
         fold=fold_lead,
@@ -233,7 +260,7 @@ PROJECTIONS = (
         listed=True,
         rewritten=True,
         sought=WORDS,
-        version=4,
+        version=5,
     ),
     Projection(
         table=ATTEMPTS,
@@ -335,6 +362,7 @@ def view_of(row: LeadRow) -> LeadView:
         operator=row.operator,
         disposition=row.disposition,
         assigned_seller=row.assigned,
+        merged_into=row.merged,
     )
 
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 from actors.ledger.all_leads import one_of_all, whose
 from actors.ledger.answers import Answers, ReadModel
 from actors.ledger.call import CALLS, CallRow
-from actors.ledger.lead import ATTEMPTS, NO_LEAD, AttemptRow, attempt_of, key_of
+from actors.ledger.lead import ATTEMPTS, LEADS, AttemptRow, attempt_of, key_of, other_of
 from actors.ledger.model import METADATA, Projection, Query, columns, made_of
 from actors.ledger.note import NOTES, NoteRow, note_of
 from actors.ledger.page import from_cursor_of_two, page
@@ -22,7 +22,14 @@ from actors.runtime.service import Served, serve
 from actors.runtime.wire import Page
 from bus_schemas.campaign import CampaignLeadMarked
 from bus_schemas.crm import LEAD_TIMELINE, GetTimeline, TimelineCall, TimelineEntry, TimelineKind
-from bus_schemas.lead import CampaignLeadChanged, CampaignLeadsAssigned, changes_in
+from bus_schemas.lead import (
+    NO_LEAD,
+    CampaignLeadChanged,
+    CampaignLeadMerged,
+    CampaignLeadsAssigned,
+    CampaignLeadUnmerged,
+    changes_in,
+)
 from bus_schemas.permissions import Action
 
 Row = TypeVar("Row", bound=Struct)
@@ -60,19 +67,27 @@ class Part(Struct, frozen=True):
 
 def of_changes(event: Change) -> Iterator[Part]:
     """Each lead that an event is about."""
-    leads = event.leads if isinstance(event, CampaignLeadsAssigned) else (event.lead,)
+    other = other_of(event)
+    leads = event.leads if isinstance(event, CampaignLeadsAssigned) else tuple(filter(None, (event.lead, other)))
     for lead in leads:
         yield Part(key_of(event.campaign, lead), event)
 
 
 def fold(row: ChangeRow | None, part: Part, seq: int) -> ChangeRow:
     """The row of a change, which stays as it is."""
-    changes = msgspec.json.encode(_changes(part.said)).decode()
+    changes = msgspec.json.encode(_changes(part)).decode()
     return row or ChangeRow(f"{part.key}/{seq}", part.key, seq, part.said.at, part.said.by, changes)
 
 
-def _changes(said: Change) -> Mapping[str, Any]:
+def _changes(part: Part) -> Mapping[str, Any]:
+    said = part.said
+    its_own = not part.key.endswith(f"/{other_of(said)}")  # ids have no `/`
     match said:
+        case CampaignLeadMerged():
+            return {**changes_in(said), "merged": said.merged} if its_own else {"merged_into": said.lead}
+        case CampaignLeadUnmerged():
+            back = {"status": said.restored_status, "merged_into": None}
+            return {**changes_in(said), "unmerged": said.restored} if its_own else back
         case CampaignLeadChanged():
             return changes_in(said)
         case CampaignLeadsAssigned():
@@ -83,12 +98,16 @@ def _changes(said: Change) -> Mapping[str, Any]:
 
 
 PROJECTION = Projection(
-    table=CHANGES, row=ChangeRow, key="key", events=(CampaignLeadChanged, CampaignLeadsAssigned, CampaignLeadMarked),
+    table=CHANGES, row=ChangeRow, key="key",
+    events=(CampaignLeadChanged, CampaignLeadMerged, CampaignLeadUnmerged, CampaignLeadsAssigned, CampaignLeadMarked),
     parts=of_changes, fold=fold, once=frozenset(ChangeRow.__struct_fields__),
 )  # fmt: skip
 
 
 # --- queries ------------------------------------------------------------------------------------------------------
+
+
+Leads = Sequence[str]  # `lead.key_of` of a lead, and of those that were merged into it
 
 
 class Source(NamedTuple):
@@ -98,22 +117,22 @@ class Source(NamedTuple):
     table: sa.Table
     at: sa.Column[Any]
     number: sa.Column[Any]
-    of: Callable[[str], sa.ColumnElement[bool]]
+    of: Callable[[Leads], sa.ColumnElement[bool]]
     row: type[Struct]
     entry: Callable[[Any], TimelineEntry]  # any: of its rows
     needs: Action | None = None
 
 
-def _its_calls(lead: str) -> sa.CompoundSelect[tuple[Any]]:
+def _its_calls(leads: Leads) -> sa.CompoundSelect[tuple[Any]]:
     """The ids of the calls to a lead, those of its attempts and those of its that operators were on."""
-    tried = sa.select(ATTEMPTS.c.call_id).where(ATTEMPTS.c.lead == lead, ATTEMPTS.c.call_id.is_not(None))
-    return tried.union(sa.select(TALKS.c.call_id).where(TALKS.c.lead == lead))
+    tried = sa.select(ATTEMPTS.c.call_id).where(ATTEMPTS.c.lead.in_(leads), ATTEMPTS.c.call_id.is_not(None))
+    return tried.union(sa.select(TALKS.c.call_id).where(TALKS.c.lead.in_(leads)))
 
 
-def _its_notes(lead: str) -> sa.CompoundSelect[tuple[Any]]:
+def _its_notes(leads: Leads) -> sa.CompoundSelect[tuple[Any]]:
     """Its own, and those of its calls: each half has an index, and PostgreSQL takes none for one or the other."""
     own, of_calls = sa.select(NOTES.c.note), sa.select(NOTES.c.note)
-    return own.where(NOTES.c.lead == lead).union(of_calls.where(NOTES.c.call_id.in_(_its_calls(lead))))
+    return own.where(NOTES.c.lead.in_(leads)).union(of_calls.where(NOTES.c.call_id.in_(_its_calls(leads))))
 
 
 def _of_note(row: NoteRow) -> TimelineEntry:
@@ -144,26 +163,33 @@ def _of_recording(row: CallRow) -> TimelineEntry:
 def _sources() -> tuple[Source, ...]:
     attempts, calls, notes, changes = ATTEMPTS.c, CALLS.c, NOTES.c, CHANGES.c
     return (
-        Source(K.ATTEMPT, ATTEMPTS, attempts.at, attempts.attempt, lambda lead: attempts.lead == lead, AttemptRow,
+        Source(K.ATTEMPT, ATTEMPTS, attempts.at, attempts.attempt, lambda leads: attempts.lead.in_(leads), AttemptRow,
                _of_attempt),
-        Source(K.CALL, CALLS, calls.start_time, calls.seq, lambda lead: calls.call_id.in_(_its_calls(lead)), CallRow,
+        Source(K.CALL, CALLS, calls.start_time, calls.seq, lambda leads: calls.call_id.in_(_its_calls(leads)), CallRow,
                _of_call, Action.CALL_VIEW),
-        Source(K.RECORDING, CALLS, calls.end_time, calls.seq, lambda lead: sa.and_(
-               calls.call_id.in_(_its_calls(lead)), calls.recording.is_not(None), calls.end_time.is_not(None)),
+        Source(K.RECORDING, CALLS, calls.end_time, calls.seq, lambda leads: sa.and_(
+               calls.call_id.in_(_its_calls(leads)), calls.recording.is_not(None), calls.end_time.is_not(None)),
                CallRow, _of_recording, Action.CALL_VIEW),
-        Source(K.NOTE, NOTES, notes.added, notes.seq, lambda lead: sa.and_(
-               notes.note.in_(_its_notes(lead)), notes.deleted.is_(None)), NoteRow, _of_note, Action.NOTE_VIEW),
-        Source(K.CHANGE, CHANGES, changes.at, changes.seq, lambda lead: changes.lead == lead, ChangeRow, _of_change),
+        Source(K.NOTE, NOTES, notes.added, notes.seq, lambda leads: sa.and_(
+               notes.note.in_(_its_notes(leads)), notes.deleted.is_(None)), NoteRow, _of_note, Action.NOTE_VIEW),
+        Source(K.CHANGE, CHANGES, changes.at, changes.seq, lambda leads: changes.lead.in_(leads), ChangeRow,
+               _of_change),
     )  # fmt: skip
 
 
 SOURCES = _sources()
 
 
-def entries_of(source: Source, lead: str, *, before: Position | None, limit: int) -> Query[Found]:
-    """Those of a lead (`lead.key_of`), newest first and one more than the page has, each with its place."""
+def merged_into(campaign: str, leads: Sequence[str]) -> Query[str]:
+    """The ids of the leads that were merged into these."""
+    found = sa.select(LEADS.c.key).where(LEADS.c.campaign == campaign, LEADS.c.merged.in_(leads))
+    return Query(found, lambda row: row.key.rpartition("/")[2])
+
+
+def entries_of(source: Source, leads: Leads, *, before: Position | None, limit: int) -> Query[Found]:
+    """Those of a lead, newest first and one more than the page has, each with its place."""
     place = source.number * RANKS + RANK[source.kind]
-    found = sa.select(source.table).where(source.of(lead))
+    found = sa.select(source.table).where(source.of(leads))
     if before is not None:
         here, there = sa.tuple_(source.at, place), sa.tuple_(*(sa.literal(value) for value in before))
         found = found.where(here < there)
@@ -186,10 +212,19 @@ class TimelineAnswers(Answers):
         """For who sees the lead, with that of its calls and notes which they may see at all."""
         if await self.one(context, one_of_all(request.campaign_id, request.lead, whose(context))) is None:
             raise NO_LEAD()
-        lead, before = key_of(request.campaign_id, request.lead), from_cursor_of_two(request.cursor)
+        leads, before = await self._with_merged(request, context), from_cursor_of_two(request.cursor)
         seen = (source for source in SOURCES if source.needs is None or source.needs in context.actions)
-        queries = [entries_of(source, lead, before=before, limit=request.limit) for source in seen]
+        queries = [entries_of(source, leads, before=before, limit=request.limit) for source in seen]
         return page(merged([await self.read(context, query) for query in queries]), limit=request.limit)
+
+
+    async def _with_merged(self, request: GetTimeline, context: Context) -> Leads:
+        """With those that were merged into it, and into those. Nobody is merged twice, so that ends."""
+        found, more = list[str](), [request.lead]
+        while more:
+            found += more
+            more = await self.read(context, merged_into(request.campaign_id, more))
+        return [key_of(request.campaign_id, lead) for lead in found]
 
 
 def merged(found: Iterable[Sequence[Found]]) -> list[Found]:

@@ -17,6 +17,8 @@ from bus_schemas.campaign import (
     CAMPAIGN_DRAINING,
     CAMPAIGN_FINISHED,
     CAMPAIGN_LEAD_CHANGED,
+    CAMPAIGN_LEAD_MERGED,
+    CAMPAIGN_LEAD_UNMERGED,
     CAMPAIGN_LEADS_ASSIGNED,
     CAMPAIGN_PAUSED,
     CAMPAIGN_RESUMED,
@@ -55,7 +57,15 @@ from bus_schemas.campaign import (
 )
 from bus_schemas.campaign_outlook import DRY_RUN, EXPLAIN_CAMPAIGN
 from bus_schemas.campaign_telemetry import CAMPAIGN_TELEMETRY, CampaignTelemetry
-from bus_schemas.crm import ASSIGN_LEADS, CREATE_LEAD, EDIT_LEAD, GET_CRM_LEAD, LEAD_TIMELINE
+from bus_schemas.crm import (
+    ASSIGN_LEADS,
+    CREATE_LEAD,
+    EDIT_LEAD,
+    GET_CRM_LEAD,
+    LEAD_TIMELINE,
+    MERGE_LEAD,
+    UNMERGE_LEAD,
+)
 from bus_schemas.errors import misfit
 from bus_schemas.fields import Id, Utc
 from bus_schemas.lead import (
@@ -65,7 +75,9 @@ from bus_schemas.lead import (
     LIST_ALL_LEADS,
     LIST_LEADS,
     CampaignLeadChanged,
+    CampaignLeadMerged,
     CampaignLeadsAssigned,
+    CampaignLeadUnmerged,
     GivenLead,
     LeadStatus,
     changes_in,
@@ -156,20 +168,23 @@ ROUTES = (
     Route("POST",  "/api/crm/leads/assign",            ASSIGN_LEADS,       200, P.WORKSPACE),
     Route("GET",   "/api/crm/leads/{campaign_id}/{lead}", GET_CRM_LEAD,    200, P.WORKSPACE, light=True),
     Route("PATCH", "/api/crm/leads/{campaign_id}/{lead}", EDIT_LEAD,       200, P.WORKSPACE),
+    Route("POST",  "/api/crm/leads/{campaign_id}/{lead}/merge", MERGE_LEAD, 200, P.WORKSPACE),
+    Route("POST",  "/api/crm/leads/{campaign_id}/{lead}/unmerge", UNMERGE_LEAD, 200, P.WORKSPACE),
     Route("GET",   "/api/crm/leads/{campaign_id}/{lead}/timeline", LEAD_TIMELINE, 200, P.WORKSPACE),
 )
 # fmt: on
 
 Change = Literal[
     "created", "configured", "started", "paused", "resumed", "draining", "stopped", "finished", "archived", "counts",
-    "lead_changed", "leads_assigned",
+    "lead_changed", "lead_merged", "lead_unmerged", "leads_assigned",
 ]  # fmt: skip
 
 
 class CampaignUpdate(Struct, frozen=True, kw_only=True):
     """A campaign has changed. `change` says how, and with it which other fields are there; `status` is that after it.
     `counts`: at most twice a second, all fields from `leads` to `operators`. `lead_changed`: which `lead`, and which
-    `fields` of it, without what they are now; `leads_assigned`: some, which `fields` says alone."""
+    `fields` of it, without what they are now; `lead_merged`, `lead_unmerged`: and which `other`;
+    `leads_assigned`: some, which `fields` says alone."""
 
     campaign: CampaignId
     at: Utc
@@ -191,6 +206,7 @@ class CampaignUpdate(Struct, frozen=True, kw_only=True):
     fallback: str | UnsetType | None = UNSET
     operators: Mapping[str, int] | UnsetType = UNSET
     lead: Id | UnsetType = UNSET
+    other: Id | UnsetType = UNSET
     fields: tuple[str, ...] | UnsetType = UNSET
 
 
@@ -216,14 +232,25 @@ def present(event: Struct) -> CampaignUpdate:
         case CampaignConfigured():
             return CampaignUpdate(**fields, change="configured")
         case CampaignLeadChanged():
-            names = tuple(changes_in(event))
-            return CampaignUpdate(
-                campaign=event.campaign, at=event.at, by=event.by, change="lead_changed", lead=event.lead, fields=names
-            )
+            return _lead_changed(event)
         case CampaignLeadsAssigned(campaign=id, at=at, by=by):
             return CampaignUpdate(campaign=id, at=at, by=by, change="leads_assigned", fields=("assigned_seller",))
     change, status = BECAME[type(event)]
     return CampaignUpdate(**fields, change=change, status=status)
+
+
+def _lead_changed(event: CampaignLeadChanged) -> CampaignUpdate:
+    change: Change = "lead_changed"
+    other: str | UnsetType = UNSET
+    match event:
+        case CampaignLeadMerged(merged=other):
+            change = "lead_merged"
+        case CampaignLeadUnmerged(restored=other):
+            change = "lead_unmerged"
+    return CampaignUpdate(
+        campaign=event.campaign, at=event.at, by=event.by, change=change, lead=event.lead, other=other,
+        fields=tuple(changes_in(event)),
+    )  # fmt: skip
 
 
 ROOM = Room(
@@ -232,7 +259,7 @@ ROOM = Room(
     (
         CAMPAIGN_CREATED, CAMPAIGN_CONFIGURED, CAMPAIGN_STARTED, CAMPAIGN_PAUSED, CAMPAIGN_RESUMED, CAMPAIGN_DRAINING,
         CAMPAIGN_STOPPED, CAMPAIGN_FINISHED, CAMPAIGN_ARCHIVED, CAMPAIGN_TELEMETRY, CAMPAIGN_LEAD_CHANGED,
-        CAMPAIGN_LEADS_ASSIGNED,
+        CAMPAIGN_LEAD_MERGED, CAMPAIGN_LEAD_UNMERGED, CAMPAIGN_LEADS_ASSIGNED,
     ),
     present,
     narrows=(("campaign", CampaignId),),

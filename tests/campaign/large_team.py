@@ -9,10 +9,11 @@ from msgspec.structs import replace
 from actors.campaign.crew import Crew
 from actors.campaign.desks import Desks
 from actors.campaign.places import extended
-from actors.campaign.record import _TRY, Campaign, Entry, Seat
+from actors.campaign.record import Campaign, Entry, Seat
 from actors.campaign.roster import Member, Roll
 from actors.campaign.tally import Day, Tally
 from actors.campaign.team import Team
+from actors.campaign.tries import begin
 from bus_schemas.campaign import Mode, Operators
 from bus_schemas.carriers import Carriers, TrunkCarrier
 from bus_schemas.operator import OperatorStatus
@@ -65,7 +66,7 @@ class Ahead:
         """So many are in flight, of leads of so many lists."""
         began = round(now.timestamp() * 1000)
         leads = (
-            Entry(f"l{at}", number_at(at), None, 0, f"s{at % lists}", None, tries=_TRY.pack(0, began - 37 * at, 0, 0))
+            Entry(f"l{at}", number_at(at), None, 0, f"s{at % lists}", None, tries=begin(0, began - 37 * at))
             for at in range(calls)
         )
         crew = dict.fromkeys(range(calls), Seat(user=None, joins=True))

@@ -1,71 +1,26 @@
 """What may be changed of a lead by hand, and that calls to it stay what they were."""
 
-from collections.abc import Mapping
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from actors.campaign import editing, machine
 from actors.campaign.editing import MAY_BECOME
-from actors.campaign.kept import in_pieces, with_piece
 from actors.campaign.places import at, each
-from actors.campaign.record import Campaign, all_numbers, attempts_of, evolve_all, under_way
+from actors.campaign.record import all_numbers, attempts_of, evolve_all, under_way
 from actors.campaign.selection import Selection
 from actors.leads.lead import id_of
 from actors.runtime.clock import utc
 from bus_schemas.call import EndReason
 from bus_schemas.campaign import CampaignAttemptClaimed, CampaignStatus, StopMode
-from bus_schemas.crm import EditLead
 from bus_schemas.errors import ErrorCode, Refusal
-from bus_schemas.lead import CampaignLeadChanged, CampaignLeadsAssigned, LeadStatus, changes_in
-from tests.campaign.played import BY, ID, Played, lead_at, number_at
+from bus_schemas.lead import CampaignLeadsAssigned, LeadStatus
+from tests.campaign.edited import Edited, as_kept
+from tests.campaign.played import BY, lead_at, number_at
 
 S = LeadStatus
 STATUSES = [status for status in S if status is not S.CALLBACK]
-NO_WAITS = {"busy": 0, "no_answer": 0, "answered": 0}
-
-
-class Edited(Played):
-    """A campaign whose leads are changed by hand. `known`: as the records have them, by place."""
-
-    def __init__(self, leads: int = 1, **settings: Any) -> None:
-        super().__init__()
-        self.create(attempts_per_lead=None, retry_minutes=NO_WAITS, **settings)
-        self.known = [lead_at(place) for place in range(leads)]
-        self.run(*self.known)
-
-    def edit(self, place: int = 0, **wanted: Any) -> dict[str, Any] | None:
-        """What goes on record of it; None: nothing."""
-        selection, known = self.selection, self.known[place]
-        assert selection is not None
-        request = EditLead(campaign_id=ID, lead=known.id, **wanted)
-        plain = {name: value for name, value in wanted.items() if name not in ("status", "assigned_seller")}
-        lead = replace(known, **plain)
-
-        def whose(number: str) -> int | None:
-            return selection.whose(self.state, number)
-
-        decision = editing.edit(self.state, place, known, lead, request, BY, self.moment(), whose)
-        events = self.record(decision)
-        if not events:
-            return None
-        [event] = events
-        assert isinstance(event, CampaignLeadChanged) and (event.by, event.place) == (BY, place)
-        self.known[place] = lead
-        return changes_in(event)
-
-    def refused(self, place: int = 0, **wanted: Any) -> Mapping[str, Any]:
-        """The details of the conflict."""
-        with pytest.raises(Refusal) as refusal:
-            self.edit(place, **wanted)
-        assert refusal.value.code is ErrorCode.CONFLICT, refusal.value
-        return refusal.value.details or {}
-
-    def called(self, place: int = 0) -> list[tuple[str, str | None]]:
-        return [(each.number, each.outcome) for each in attempts_of(at(self.state.leads, place))]
 
 
 def test_what_is_named_and_other_goes_on_record_and_nothing_twice() -> None:
@@ -245,7 +200,7 @@ def _step(played: Edited, what: str, place: int, first: int, second: int) -> Non
 
 def _must_be_sound(played: Edited) -> None:
     state = played.state
-    assert evolve_all(None, played.events) == state and _as_kept(state) == state
+    assert evolve_all(None, played.events) == state and as_kept(state) == state
     for place, entry in enumerate(each(state.leads)):
         mine = [one for one in played.events if isinstance(one, CampaignAttemptClaimed) and one.place == place]
         assert [one.attempt for one in mine] == list(range(1, len(mine) + 1))
@@ -262,13 +217,6 @@ def _must_be_sound(played: Edited) -> None:
         assert places[0] == places[1] and (places[0] is not None or number not in numbers)
         assert played.selection.place_with(state, number) == anew.place_with(state, number)
     assert [played.selection.place_of(state, entry.id) for entry in each(state.leads)] == [0, 1, 2, 3]
-
-
-def _as_kept(state: Campaign) -> Campaign:
-    rest, pieces = in_pieces(state)
-    for piece in pieces:
-        rest = with_piece(rest, piece)
-    return rest
 
 
 def test_leads_are_assigned_together_and_each_once() -> None:

@@ -1,0 +1,179 @@
+"""Two leads that are one person, and back. Pure.
+
+The one that stays wins: it gets the other's numbers, and what it lacks. The other keeps what it had, is called no more,
+and is a lead of its own again when that is undone.
+"""
+
+from typing import Any
+
+from actors.campaign.editing import BEING_CALLED, MERGED, MOST_NUMBERS, TOO_MANY, must_not_be_archived
+from actors.campaign.machine import NEXT, RUN_IS_OVER, CampaignDecision
+from actors.campaign.places import at
+from actors.campaign.record import (
+    CALLABLE,
+    OVER,
+    Campaign,
+    Entry,
+    Merged,
+    all_numbers,
+    made_of,
+    text_of,
+    tries_of,
+    under_way,
+)
+from actors.campaign.tries import given_back, in_order, its
+from actors.runtime.clock import Moment
+from actors.runtime.decision import NOTHING, Decision, SetTimer
+from bus_schemas.campaign import OUTCOMES
+from bus_schemas.errors import ErrorCode, RefusalTemplate, misfit
+from bus_schemas.lead import NUMBERS, CampaignLeadMerged, CampaignLeadUnmerged, Lead, LeadStatus
+
+S = LeadStatus
+MOST_MERGED = 5000  # leads of a campaign: each merge copies what is known of those before
+EMPTY = {"name": "", "timezone": None, "language": None, "source": "", "consent": None}  # where a lead has no such
+CUSTOM = "custom:"
+
+TOO_MANY_NUMBERS = RefusalTemplate(ErrorCode.CONFLICT, "Together they have more than 5 numbers: take some away first.")
+HAS_A_WISH = RefusalTemplate(
+    ErrorCode.CONFLICT, "The other one wants to be called back at a time: merge this one into that one."
+)
+TOO_MANY_MERGED = RefusalTemplate(ErrorCode.CONFLICT, "A campaign has 5,000 merged leads at most.")
+NO_NUMBER_LEFT = RefusalTemplate(ErrorCode.CONFLICT, "The other one would have no number: give it one first.")
+
+
+def merge(
+    campaign: Campaign, place: int, other: int, known: Lead, duplicate: Lead, by: str, now: Moment
+) -> CampaignDecision:
+    """The lead at `other` is the one at `place`. `known`, `duplicate`: as the records have them. Merged so already:
+    nothing. Raises Refusal: INVALID_PARAMS, CONFLICT."""
+    if place == other:
+        raise misfit("duplicate", "a lead is no duplicate of itself.")
+    done = campaign.merged.get(other)
+    if done is not None and done.into == place:
+        return NOTHING
+    entry, gone = at(campaign.leads, place), at(campaign.leads, other)
+    numbers = _may_be_one(campaign, place, other, [*dict.fromkeys((*known.numbers, *duplicate.numbers))])
+    gained = _gained(entry, gone, known, duplicate)
+    status = _status(campaign, place, entry, gone)
+    changes: dict[str, Any] = {name: getattr(duplicate, name) for name in EMPTY if name in gained}
+    if duplicate.consent is False:  # whoever has said no to one of them has said it
+        changes["consent"] = False
+    if custom := {name: text for name, text in duplicate.custom.items() if f"{CUSTOM}{name}" in gained}:
+        changes["custom"] = custom
+    if "assigned_seller" in gained:
+        changes["assigned_seller"] = gone.seller
+    if status is not entry.status:
+        changes["status"] = status
+    attempts = in_order(made_of(entry), its(made_of(gone)))
+    last = attempts[-1] if attempts else None
+    event = CampaignLeadMerged(
+        campaign=campaign.campaign, at=now.at, by=by, lead=entry.id, place=place, merged=gone.id, merged_place=other,
+        numbers=tuple(numbers), gained=gained, attempts=len(attempts), **changes,
+        last_attempt=text_of(last.began) if last else None, last_outcome=OUTCOMES[last.outcome - 1] if last else None,
+    )  # fmt: skip
+    return Decision(events=(event,), effects=(SetTimer(name=NEXT, seconds=0.0),))
+
+
+def unmerge(
+    campaign: Campaign, other: int, known: Lead, duplicate: Lead, by: str, now: Moment
+) -> CampaignDecision:
+    """The lead at `other` is one of its own again. `known`: the one that it was merged into. It is one already:
+    nothing. Raises Refusal(CONFLICT)."""
+    must_not_be_archived(campaign)
+    merged = campaign.merged.get(other)
+    if merged is None:
+        return NOTHING
+    if (above := campaign.merged.get(merged.into)) is not None:
+        raise MERGED(lead=at(campaign.leads, merged.into).id, merged_into=at(campaign.leads, above.into).id)
+    entry, back = at(campaign.leads, merged.into), at(campaign.leads, other)
+    if under_way(entry):
+        raise BEING_CALLED()
+    numbers = tuple(number for number in known.numbers if number not in duplicate.numbers)
+    if not numbers:
+        raise NO_NUMBER_LEFT()
+    own = all_numbers(back)
+    attempts = given_back(made_of(back), (one for one in made_of(entry) if one.number in own))
+    event = CampaignLeadUnmerged(
+        campaign=campaign.campaign, at=now.at, by=by, lead=entry.id, place=merged.into, restored=back.id,
+        restored_place=other, restored_status=_restored(entry, merged, tried=bool(its(attempts))),
+        attempts=len(attempts), numbers=numbers, **_given_back(entry, back, known, duplicate, merged),
+    )  # fmt: skip
+    return Decision(events=(event,), effects=(SetTimer(name=NEXT, seconds=0.0),))
+
+
+def _may_be_one(campaign: Campaign, place: int, other: int, numbers: list[str]) -> list[str]:
+    """Raises Refusal(CONFLICT)."""
+    must_not_be_archived(campaign)
+    for one in (place, other):
+        if (merged := campaign.merged.get(one)) is not None:
+            raise MERGED(lead=at(campaign.leads, one).id, merged_into=at(campaign.leads, merged.into).id)
+    entry, gone = at(campaign.leads, place), at(campaign.leads, other)
+    if under_way(entry) or under_way(gone):
+        raise BEING_CALLED()
+    if len(numbers) > NUMBERS:
+        raise TOO_MANY_NUMBERS(numbers=len(numbers))
+    if sum(len(one.numbers.split()) + len(one.former.split()) for one in (entry, gone)) > MOST_NUMBERS:
+        raise TOO_MANY()
+    if len(campaign.merged) >= MOST_MERGED:
+        raise TOO_MANY_MERGED()
+    return numbers
+
+
+def _gained(entry: Entry, gone: Entry, known: Lead, duplicate: Lead) -> tuple[str, ...]:
+    """The fields that the one that stays lacks, and the other has."""
+    plain = (name for name, empty in EMPTY.items() if getattr(known, name) == empty != getattr(duplicate, name))
+    custom = (f"{CUSTOM}{name}" for name in duplicate.custom if name not in known.custom)
+    seller = ("assigned_seller",) if entry.seller is None and gone.seller is not None else ()
+    return (*plain, *custom, *seller)
+
+
+def _status(campaign: Campaign, place: int, entry: Entry, gone: Entry) -> LeadStatus:
+    """What the person is by both: who does not want to be called by one is not called, nor who is done with."""
+    has = {entry.status, gone.status}
+    if S.DO_NOT_CALL in has:
+        return S.DO_NOT_CALL
+    if S.CALLBACK in has:
+        if entry.status is not S.CALLBACK:
+            raise HAS_A_WISH()
+        return S.CALLBACK
+    if S.DONE in has:
+        return S.DONE
+    if has == {S.INVALID}:
+        return S.INVALID
+    if entry.status is S.INVALID and (campaign.status in OVER or place < campaign.earlier):
+        raise RUN_IS_OVER()
+    return _again(tried=bool(tries_of(entry) or tries_of(gone)))
+
+
+def _again(*, tried: bool) -> LeadStatus:
+    return S.IN_PROGRESS if tried else S.NEW
+
+
+def _restored(entry: Entry, merged: Merged, *, tried: bool) -> LeadStatus:
+    """Of the one that comes back. Who has said since that they do not want to be called may be either."""
+    if entry.status is S.DO_NOT_CALL and S.DO_NOT_CALL not in (merged.had, merged.gave):
+        return S.DO_NOT_CALL
+    return _again(tried=tried) if merged.status in CALLABLE else merged.status
+
+
+def _given_back(entry: Entry, back: Entry, known: Lead, duplicate: Lead, merged: Merged) -> dict[str, Any]:
+    """What the one that stays has no more: what it has gained, as far as it is as it was."""
+    changes: dict[str, Any] = {
+        name: empty
+        for name, empty in EMPTY.items()
+        if name in merged.gained and getattr(known, name) == getattr(duplicate, name)
+    }
+    custom = {
+        name: None
+        for name, text in duplicate.custom.items()
+        if f"{CUSTOM}{name}" in merged.gained and known.custom.get(name) == text
+    }
+    if custom:
+        changes["custom"] = custom
+    if "assigned_seller" in merged.gained and entry.seller == back.seller:
+        changes["assigned_seller"] = None
+    if merged.gave is not None and merged.gave is entry.status:
+        own = {*all_numbers(entry)} - {*all_numbers(back)}
+        tried = any(one.number in own for one in made_of(entry))
+        changes["status"] = _again(tried=tried) if merged.had in CALLABLE else merged.had
+    return changes
