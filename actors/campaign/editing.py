@@ -8,7 +8,7 @@ from msgspec import UNSET
 from actors.campaign import machine
 from actors.campaign.machine import NEXT, RUN_IS_OVER, CampaignDecision
 from actors.campaign.places import at
-from actors.campaign.record import CALLABLE, OVER, Campaign, Entry, tried, under_way
+from actors.campaign.record import CALLABLE, OVER, Campaign, Entry, tries_of, under_way
 from actors.campaign.rules import Candidate, zones_for
 from actors.runtime.clock import Moment
 from actors.runtime.decision import NOTHING, Decision, SetTimer
@@ -136,7 +136,7 @@ def _numbers(campaign: Campaign, place: int, entry: Entry, wanted: Lead, whose: 
 def _status(campaign: Campaign, place: int, entry: Entry, request: EditLead, *, renumbered: bool) -> LeadStatus:
     """The one that it then has. One of whose numbers none could be called may be once it has another."""
     before, wanted = entry.status, request.status
-    again = S.IN_PROGRESS if tried(entry) else S.NEW
+    again = S.IN_PROGRESS if tries_of(entry) else S.NEW
     if wanted is UNSET:
         return again if renumbered and before is S.INVALID else before
     if wanted is before:

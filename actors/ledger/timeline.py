@@ -135,6 +135,18 @@ def _its_notes(leads: Leads) -> sa.CompoundSelect[tuple[Any]]:
     return own.where(NOTES.c.lead.in_(leads)).union(of_calls.where(NOTES.c.call_id.in_(_its_calls(leads))))
 
 
+def _its_changes(leads: Leads) -> sa.ColumnElement[bool]:
+    """A change of several of them is the first one's: no two have the same place in the timeline."""
+    same = CHANGES.alias("same")
+    own, before = _turn(CHANGES.c.lead, leads), _turn(same.c.lead, leads)
+    first = sa.exists().where(same.c.seq == CHANGES.c.seq, same.c.lead.in_(leads), before < own)
+    return sa.and_(CHANGES.c.lead.in_(leads), *([~first] if len(leads) > 1 else []))
+
+
+def _turn(lead: sa.ColumnElement[str], leads: Leads) -> sa.ColumnElement[int]:
+    return sa.case(*((lead == one, turn) for turn, one in enumerate(leads)), else_=len(leads))
+
+
 def _of_note(row: NoteRow) -> TimelineEntry:
     return TimelineEntry(kind=K.NOTE, at=row.added, by=row.author, note=note_of(row))
 
@@ -172,8 +184,7 @@ def _sources() -> tuple[Source, ...]:
                CallRow, _of_recording, Action.CALL_VIEW),
         Source(K.NOTE, NOTES, notes.added, notes.seq, lambda leads: sa.and_(
                notes.note.in_(_its_notes(leads)), notes.deleted.is_(None)), NoteRow, _of_note, Action.NOTE_VIEW),
-        Source(K.CHANGE, CHANGES, changes.at, changes.seq, lambda leads: changes.lead.in_(leads), ChangeRow,
-               _of_change),
+        Source(K.CHANGE, CHANGES, changes.at, changes.seq, _its_changes, ChangeRow, _of_change),
     )  # fmt: skip
 
 

@@ -1138,6 +1138,47 @@ export interface paths {
         patch: operations["patch_api_crm_leads_campaign_id_lead"];
         trace?: never;
     };
+    "/api/crm/leads/{campaign_id}/{lead}/merge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Two leads are one person
+         * @description `duplicate`, a lead of the same campaign, is the same person as `lead`, which stays. No call to either is under
+         *         way.
+         */
+        post: operations["post_api_crm_leads_campaign_id_lead_merge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/crm/leads/{campaign_id}/{lead}/unmerge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Two leads are two persons after all
+         * @description `lead`, which was merged into another one, is a person of its own. No call to either is under way.
+         */
+        post: operations["post_api_crm_leads_campaign_id_lead_unmerge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/crm/leads/{campaign_id}/{lead}/timeline": {
         parameters: {
             query?: never;
@@ -3814,7 +3855,7 @@ export interface components {
          * LeadView
          * @description One lead. `attempts`: how many; `last_outcome`: of the last one, null while it is under way. `callback`: when it
          *         wants to be called, by `operator`; null: by any. `disposition`: the last word of an operator. `assigned_seller`: to
-         *         whom it was assigned.
+         *         whom it was assigned. `merged_into`: the lead that it is the same person as.
          */
         LeadView: {
             lead: components["schemas"]["Lead"];
@@ -3833,6 +3874,8 @@ export interface components {
             disposition: string | null;
             /** @default null */
             assigned_seller: string | null;
+            /** @default null */
+            merged_into: string | null;
         };
         /**
          * Lead
@@ -4041,6 +4084,8 @@ export interface components {
             callback: string | null;
             /** @default null */
             disposition: string | null;
+            /** @default null */
+            merged_into: string | null;
         };
         /**
          * CreateLead
@@ -4145,6 +4190,24 @@ export interface components {
             };
             status?: components["schemas"]["LeadStatus"];
             assigned_seller?: string | null;
+        };
+        /**
+         * MergeLead
+         * @description `duplicate`, a lead of the same campaign, is the same person as `lead`, which stays. No call to either is under
+         *         way.
+         */
+        MergeLead: {
+            campaign_id: string;
+            lead: string;
+            duplicate: string;
+        };
+        /**
+         * UnmergeLead
+         * @description `lead`, which was merged into another one, is a person of its own. No call to either is under way.
+         */
+        UnmergeLead: {
+            campaign_id: string;
+            lead: string;
         };
         /**
          * GetTimeline
@@ -6070,6 +6133,80 @@ export interface components {
             assigned_seller?: string | null;
         };
         /**
+         * CampaignLeadMerged
+         * @description Two leads were one person: `lead` has what it lacked and `merged` had, whose numbers are its own now and which is
+         *         `invalid`. `gained`: the fields that it lacked, those of its own with `custom:` before the name. `attempts`: how
+         *         many it has with those of the other; `last_attempt`: when the last of them began, and how it ended.
+         */
+        CampaignLeadMerged: {
+            campaign: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example op12 */
+            by: string;
+            lead: string;
+            place: number;
+            numbers?: string[];
+            name?: string;
+            timezone?: string | null;
+            priority?: number;
+            language?: string | null;
+            source?: string;
+            consent?: boolean | null;
+            custom?: {
+                [key: string]: string | null;
+            };
+            status?: components["schemas"]["LeadStatus"];
+            assigned_seller?: string | null;
+            merged: string;
+            merged_place: number;
+            /** @default [] */
+            gained: string[];
+            /** @default 0 */
+            attempts: number;
+            /** @default null */
+            last_attempt: string | null;
+            /** @default null */
+            last_outcome: string | null;
+        };
+        /**
+         * CampaignLeadUnmerged
+         * @description Two leads were not one person: `lead` has no more what it had from `restored`, which is a lead of its own again.
+         *         `attempts`: how many that one has, with those on its numbers since.
+         */
+        CampaignLeadUnmerged: {
+            campaign: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example op12 */
+            by: string;
+            lead: string;
+            place: number;
+            numbers?: string[];
+            name?: string;
+            timezone?: string | null;
+            priority?: number;
+            language?: string | null;
+            source?: string;
+            consent?: boolean | null;
+            custom?: {
+                [key: string]: string | null;
+            };
+            status?: components["schemas"]["LeadStatus"];
+            assigned_seller?: string | null;
+            restored: string;
+            restored_place: number;
+            restored_status: components["schemas"]["LeadStatus"];
+            /** @default 0 */
+            attempts: number;
+        };
+        /**
          * CampaignLeadsAssigned
          * @description Several leads were assigned to a user at once; null: they are nobody's. `places`: of each of the leads.
          */
@@ -7404,7 +7541,8 @@ export interface components {
          * CampaignUpdate
          * @description A campaign has changed. `change` says how, and with it which other fields are there; `status` is that after it.
          *         `counts`: at most twice a second, all fields from `leads` to `operators`. `lead_changed`: which `lead`, and which
-         *         `fields` of it, without what they are now; `leads_assigned`: some, which `fields` says alone.
+         *         `fields` of it, without what they are now; `lead_merged`, `lead_unmerged`: and which `other`;
+         *         `leads_assigned`: some, which `fields` says alone.
          */
         CampaignUpdate: {
             /** @example campaign_001 */
@@ -7415,7 +7553,7 @@ export interface components {
              */
             at: string;
             /** @enum {unknown} */
-            change: "archived" | "configured" | "counts" | "created" | "draining" | "finished" | "lead_changed" | "leads_assigned" | "paused" | "resumed" | "started" | "stopped";
+            change: "archived" | "configured" | "counts" | "created" | "draining" | "finished" | "lead_changed" | "lead_merged" | "lead_unmerged" | "leads_assigned" | "paused" | "resumed" | "started" | "stopped";
             status?: components["schemas"]["CampaignStatus"];
             by?: string | null;
             settings?: components["schemas"]["CampaignSettings"];
@@ -7437,6 +7575,7 @@ export interface components {
                 [key: string]: number;
             };
             lead?: string;
+            other?: string;
             fields?: string[];
         };
         /**
@@ -14675,6 +14814,262 @@ export interface operations {
                     status?: components["schemas"]["LeadStatus"];
                     assigned_seller?: string | null;
                 };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmLead"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    post_api_crm_leads_campaign_id_lead_merge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+                lead: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    duplicate: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmLead"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    post_api_crm_leads_campaign_id_lead_unmerge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+                lead: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": Record<string, never>;
             };
         };
         responses: {

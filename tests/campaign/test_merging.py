@@ -168,7 +168,7 @@ def test_a_no_to_be_called_holds_for_both() -> None:
     assert at(played.state.leads, 0).consent is False  # nobody says whose it was
 
 
-def test_calls_to_both_count_for_the_one_that_stays_and_undone_each_for_its_own() -> None:
+def test_calls_count_for_the_one_that_stays_and_undone_for_its_own() -> None:
     played = Merging(leads=2)
     for claim in played.claim(2):
         played.over(claim, EndReason.BUSY)

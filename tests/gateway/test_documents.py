@@ -8,10 +8,15 @@ from typing import Any
 import jsonschema
 import pytest
 
-from bus_schemas.campaign import CAMPAIGN_LEAD_CHANGED, CAMPAIGN_LEADS_ASSIGNED
+from bus_schemas.campaign import (
+    CAMPAIGN_LEAD_CHANGED,
+    CAMPAIGN_LEAD_MERGED,
+    CAMPAIGN_LEAD_UNMERGED,
+    CAMPAIGN_LEADS_ASSIGNED,
+)
 from bus_schemas.catalogue import RPCS, TOPICS
 from bus_schemas.errors import ErrorCode
-from bus_schemas.lead import CHANGEABLE
+from bus_schemas.lead import CHANGEABLE, CampaignLeadMerged, CampaignLeadUnmerged
 from bus_schemas.permissions import BUILT_IN_ROLES, Access, Action, resolve
 from gateway.errors import HTTP_STATUS
 from gateway.openapi import PAGES, asyncapi, openapi
@@ -112,7 +117,10 @@ INTERNAL = {  # what events tell owners alone
     "mono", "boot", "ref", "after_ref", "host", "heard", "lent", "predecessors", "position",
 }  # fmt: skip
 NAMED = {
-    CAMPAIGN_LEAD_CHANGED: {*CHANGEABLE, "place"}, CAMPAIGN_LEADS_ASSIGNED: {"assigned_seller", "leads", "places"}
+    CAMPAIGN_LEAD_CHANGED: {*CHANGEABLE, "place"},
+    CAMPAIGN_LEAD_MERGED: {*CampaignLeadMerged.__struct_fields__},
+    CAMPAIGN_LEAD_UNMERGED: {*CampaignLeadUnmerged.__struct_fields__},
+    CAMPAIGN_LEADS_ASSIGNED: {"assigned_seller", "leads", "places"}
 }  # what is known of people: boards hear which field it is
 
 

@@ -7,10 +7,20 @@ import msgspec
 import pytest
 
 from actors.ledger.all_leads import Sought, leads_of_all, one_of_all
+from actors.ledger.lead import leads_of
 from actors.ledger.store import JournalEntry
 from actors.ledger.words import texts_in
 from bus_schemas.campaign import CampaignArchived, CampaignAttemptEnded
-from bus_schemas.lead import CampaignLeadChanged, CampaignLeadsAssigned, CrmLead, LeadStatus, ListAllLeads
+from bus_schemas.lead import (
+    CampaignLeadChanged,
+    CampaignLeadMerged,
+    CampaignLeadsAssigned,
+    CampaignLeadUnmerged,
+    CrmLead,
+    LeadStatus,
+    ListAllLeads,
+    ListLeads,
+)
 from tests.ledger.places import Files, Place
 from tests.ledger.test_all_leads import AT, Told
 
@@ -132,3 +142,30 @@ def test_those_are_to_be_assigned_that_are_not_yet(place: Place) -> None:
         assert assignable(store, "op13", text="марія") == every[:2] == spring.seen("op12", assigned_seller="op12")
         assert assignable(store, "op13", campaign_id="spring", limit=1) == every[:2]
         assert assignable(store, "op13", status="done") == []
+
+
+def test_two_leads_that_are_one_are_shown_as_one_and_undone_as_two(place: Place) -> None:
+    with closing(place.store()) as store:
+        spring = told(store)
+        about: dict[str, Any] = {"campaign": "spring", "at": AT, "by": "anna", "lead": "l1", "place": 1}
+        before = spring.one("l2")
+        spring.change(lead="l2", name="Olena", assigned_seller="op12")
+        spring.fold(CampaignLeadMerged(
+            **about, merged="l2", merged_place=2, numbers=(OLD, NEW), attempts=3, last_attempt=AT, last_outcome="busy",
+            custom={"age": "30"}, status=LeadStatus.IN_PROGRESS,
+        ))  # fmt: skip
+        stays, gone = spring.one("l1"), spring.one("l2")
+        assert stays is not None and gone is not None and before is not None
+        assert (stays.lead.numbers, stays.lead.custom["age"], stays.attempts) == ((OLD, NEW), "30", 3)
+        assert (stays.status, stays.last_outcome, stays.merged_into) == (LeadStatus.IN_PROGRESS, "busy", None)
+        assert (gone.status, gone.merged_into, gone.lead.name) == (LeadStatus.INVALID, "l1", "Olena")
+        listed = store.read(leads_of(ListLeads(campaign_id="spring"), after=None))
+        assert [view.merged_into for _, view in listed] == [None, "l1"]
+        spring.fold(CampaignLeadUnmerged(
+            **about, restored="l2", restored_place=2, restored_status=LeadStatus.NEW, attempts=1, numbers=(OLD,),
+            custom={"age": None}, status=LeadStatus.NEW,
+        ))  # fmt: skip
+        stays, back = spring.one("l1"), spring.one("l2")
+        assert stays is not None and back is not None
+        assert (stays.lead.numbers, "age" in stays.lead.custom, stays.status) == ((OLD,), False, LeadStatus.NEW)
+        assert (back.status, back.merged_into, back.attempts) == (LeadStatus.NEW, None, 1)

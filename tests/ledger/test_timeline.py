@@ -14,7 +14,13 @@ from bus_schemas.call import CallDialing, CallEnded, CallState, EndReason
 from bus_schemas.campaign import CampaignAttemptClaimed, CampaignAttemptEnded, CampaignLeadMarked
 from bus_schemas.crm import GetTimeline, TimelineEntry
 from bus_schemas.errors import Refusal
-from bus_schemas.lead import CampaignLeadChanged, CampaignLeadsAssigned, LeadStatus
+from bus_schemas.lead import (
+    CampaignLeadChanged,
+    CampaignLeadMerged,
+    CampaignLeadsAssigned,
+    CampaignLeadUnmerged,
+    LeadStatus,
+)
 from bus_schemas.note import NoteAdded, NoteDeleted
 from bus_schemas.permissions import Action
 from tests.ledger.places import Place
@@ -72,7 +78,7 @@ def timeline(store: Any, lead: str = "l1", limit: int = 50) -> list[TimelineEntr
     """All pages, which say what one would."""
     before, found = None, list[TimelineEntry]()
     while True:
-        parts = [store.read(entries_of(each, f"spring/{lead}", before=before, limit=limit)) for each in SOURCES]
+        parts = [store.read(entries_of(each, [f"spring/{lead}"], before=before, limit=limit)) for each in SOURCES]
         rows = merged(parts)
         found += [entry for _, entry in rows[:limit]]
         if len(rows) <= limit:
@@ -101,6 +107,24 @@ def test_a_lead_shows_what_has_happened_to_it_newest_first(place: Place, limit: 
         assert [one.recording for one in found if one.recording] == ["/api/pbx/recordings/c_1"]
 
 
+async def test_of_one_that_was_merged_all_is_in_the_timeline_of_the_other(place: Place) -> None:
+    with closing(place.store()) as store:
+        spring = told(store)
+        about: dict[str, Any] = {"campaign": "spring", "by": "anna", "lead": "l2", "place": 2}
+        alone = await seen(store)
+        spring.fold(CampaignLeadMerged(**about, at=at(20), merged="l1", merged_place=1, numbers=(NUMBER, NUMBER)))
+        found = await seen(store, "l2")
+        assert [one.changes for one in found[:1]] == [{"numbers": [NUMBER, NUMBER], "merged": "l1"}]
+        assert found[1:] == alone  # in which is that both were assigned at once
+        assert [len(await seen(store, "l2", limit=limit)) for limit in (1, 2, 3)] == [len(found)] * 3
+        assert (await seen(store))[0].changes == {"merged_into": "l2"}
+        spring.fold(CampaignLeadUnmerged(
+            **about, at=at(21), restored="l1", restored_place=1, restored_status=LeadStatus.DONE, numbers=(NUMBER,)
+        ))  # fmt: skip
+        assert [one.kind for one in await seen(store, "l2")] == ["change"] * 3
+        assert (await seen(store))[0].changes == {"status": "done", "merged_into": None}
+
+
 def test_another_lead_has_nothing_of_it(place: Place) -> None:
     with closing(place.store()) as store:
         spring = told(store)
@@ -120,20 +144,36 @@ async def test_calls_and_notes_are_for_who_may_see_any(
 ) -> None:
     asker = Context(user="anna", command_id="x", actions=frozenset(more))
     with closing(place.store()) as store:
-
-        async def read(context: Context, query: Query[Answer], *, short: bool = False) -> list[Answer]:
-            return store.read(query)
-
         told(store)
-        answers = TimelineAnswers(
-            read=read, folded=int, unread=not_more, examine=not_more, now=float, region="UA", wall=datetime.now
-        )
+        answers = answering(store)
         asked = GetTimeline(campaign_id="spring", lead="l1")
         body: Any = (await answers.timeline(asked, asker)).body
         assert {entry.kind for entry in body} == kinds
         for stranger, lead in (("eve", "l1"), ("anna", "l9")):
             with pytest.raises(Refusal, match="No such lead"):
                 await answers.timeline(replace(asked, lead=lead), replace(asker, user=stranger))
+
+
+def answering(store: Any) -> TimelineAnswers:
+    async def read(context: Context, query: Query[Answer], *, short: bool = False) -> list[Answer]:
+        found: list[Answer] = store.read(query)
+        return found
+
+    return TimelineAnswers(
+        read=read, folded=int, unread=not_more, examine=not_more, now=float, region="UA", wall=datetime.now
+    )
+
+
+async def seen(store: Any, lead: str = "l1", limit: int = 50) -> list[TimelineEntry]:
+    """By who sees all, page by page."""
+    asker = Context(user="anna", command_id="x", actions=frozenset(Action))
+    asked, found = GetTimeline(campaign_id="spring", lead=lead, limit=limit), list[TimelineEntry]()
+    while True:
+        said = await answering(store).timeline(asked, asker)
+        found += said.body
+        if said.next_cursor is None:
+            return found
+        asked = replace(asked, cursor=said.next_cursor)
 
 
 async def not_more(_: object) -> Any:

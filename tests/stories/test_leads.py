@@ -194,3 +194,42 @@ async def test_what_has_happened_to_a_lead_is_shown_to_whose_it_is(
         pages += (await timeline(stranger, query))[1]
         query = f"?limit=1&cursor={stranger.last_headers.get('X-Next-Cursor')}"
     assert pages == found
+
+
+async def test_two_leads_that_are_one_person_are_merged_and_undone(
+    site: Site, admin: Client, stranger: Client, campaign: str
+) -> None:
+    crm = Crm(admin)
+    _, one = await crm.create(campaign, mobile(FIRST + 40, BUSY), name="Olena")
+    _, two = await crm.create(campaign, mobile(FIRST + 41, BUSY), custom={"city": "Lviv"}, source="fair")
+    a, b = one["lead"]["id"], two["lead"]["id"]
+    at = f"{LEADS}/{campaign}"
+    assert (await stranger.post(f"{at}/{a}/merge", {"duplicate": b}, part="workspace"))[0] == 404
+    async with JsClient(site.url("workspace", ""), admin.token) as socket:
+        await socket.expect(lambda heard: heard.get("connected"))
+        assert (await socket.ask("subscribe:campaigns", {"campaign": campaign}))["error"] is False
+        status, both = await admin.post(f"{at}/{a}/merge", {"duplicate": b}, part="workspace")
+        assert (status, both["lead"]["numbers"]) == (200, [mobile(FIRST + 40, BUSY), mobile(FIRST + 41, BUSY)]), both
+        assert (both["lead"]["name"], both["lead"]["custom"], both["lead"]["source"]) == (
+            "Olena", {"city": "Lviv"}, "fair"
+        )  # fmt: skip
+        assert await admin.post(f"{at}/{a}/merge", {"duplicate": b}, part="workspace") == (200, both)
+        assert await crm.one(campaign, b) == (200, two | {"status": "invalid", "merged_into": a})
+        for wanted in ({"name": "X"}, {"status": "new"}):
+            status, refused = await crm.edit(campaign, b, **wanted)
+            assert (status, refused["details"]) == (409, {"lead": b, "merged_into": a})
+        for other, code in ((a, 400), ("none", 404), ("a.b", 400), (None, 400)):
+            assert (await admin.post(f"{at}/{a}/merge", {"duplicate": other}, part="workspace"))[0] == code, other
+        status, back = await admin.post(f"{at}/{b}/unmerge", {}, part="workspace")
+        assert (status, back) == (200, two)
+        assert await crm.one(campaign, a) == (200, one)
+        assert await admin.post(f"{at}/{b}/unmerge", {}, part="workspace") == (200, two)
+        await socket.expect(lambda heard: heard.get("payload", {}).get("data", {}).get("change") == "lead_unmerged")
+        heard = [update["data"] for update in socket.events("campaign.update") if "other" in update["data"]]
+    assert [(update["change"], update["lead"], update["other"]) for update in heard] == [
+        ("lead_merged", a, b), ("lead_unmerged", a, b)
+    ]  # fmt: skip
+    _, happened = await admin.get(f"{at}/{b}/timeline", part="workspace")
+    assert [entry["changes"].get("merged_into", "") for entry in happened] == [None, a]
+    entries = await admin.audit(f"action=POST%20{LEADS}/&result=OK")
+    assert {"campaign_id": campaign, "lead": a, "duplicate": b} in [entry["subject"] for entry in entries]
