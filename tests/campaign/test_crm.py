@@ -23,7 +23,17 @@ from bus_schemas.campaign import (
     CreateCampaign,
     StopMode,
 )
-from bus_schemas.crm import ASSIGN_LEADS, CREATE_LEAD, EDIT_LEAD, AssignLeads, CreateLead, EditLead, LeadFilter
+from bus_schemas.crm import (
+    ASSIGN_LEADS,
+    CREATE_LEAD,
+    EDIT_LEAD,
+    MERGE_LEAD,
+    AssignLeads,
+    CreateLead,
+    EditLead,
+    LeadFilter,
+    MergeLead,
+)
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.lead import CampaignLeadsAssigned, CrmLead, LeadStatus
 from bus_schemas.user import FIND_EXTENSION, ExtensionFound, FindExtension
@@ -298,6 +308,41 @@ def test_a_lead_that_is_changed_in_the_moment_of_its_call_is_called_once() -> No
         for old, id in zip(numbers, new, strict=True):
             assert dials[old] + dials[new[id]] == 1, (old, dials)
         assert done == new.keys()
+
+    play(story)
+
+
+def test_two_leads_that_are_merged_in_the_moment_of_a_call_are_called_as_one() -> None:
+    async def story(site: Campaigns) -> None:
+        numbers = [mobile(place, TALKS) for place in range(24)]
+        await site.run("c1", numbers)
+        await site.configure("c1", attempts_per_lead=1)
+        pairs = [(numbers[at], numbers[at + 1]) for at in range(0, len(numbers), 2)]
+        before = dict[tuple[str, str], int]()  # calls to either when they became one
+
+        async def merge(one: str, other: str) -> None:
+            request = MergeLead(campaign_id="c1", lead=id_of(one), duplicate=id_of(other))
+            site.commands += 1
+            context = Context(command_id=f"m{site.commands}", user="op", actions=ALL & MERGE_LEAD.needed)
+            try:
+                await ask(site.world.gateways[0], MERGE_LEAD, request, context)
+            except Refusal as refusal:
+                assert refusal.code is ErrorCode.CONFLICT
+            else:
+                dials = site.dials()
+                before[one, other] = dials[one] + dials[other]
+
+        while len(before) < len(pairs) and site.world.now < 120:
+            for pair in pairs:
+                if pair not in before:
+                    await merge(*pair)
+            await asyncio.sleep(0.5)
+        found = await site.until_over("c1")
+        dials = site.dials()
+        assert before.keys() == {*pairs} and 0 in before.values() and found.attempts == sum(dials.values())
+        for (one, other), had in before.items():
+            assert dials[one] + dials[other] == (had or 1), (one, other, had)
+        assert found.by_status[LeadStatus.INVALID] == len(pairs)
 
     play(story)
 
