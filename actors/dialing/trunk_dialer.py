@@ -24,7 +24,7 @@ from actors.runtime.wire import Page, forward
 from actors.telephony.numbers import Number
 from actors.telephony.orders import Drop
 from actors.trunk.actor import TrunkActor
-from actors.trunk.machine import ChannelTaken, TakeChannel
+from actors.trunk.machine import FULL, ChannelTaken, TakeChannel
 from actors.trunk.registry import TrunkRegistry
 from bus_schemas.call import Phase, state_of
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
@@ -190,6 +190,8 @@ class TrunkDialer:
                 taken = await self._host.order(TrunkActor, trunk.id, order, context)
                 self._count(trunk, call_id, context)
             except Refusal as why:
+                if FULL.made(why):
+                    self._pace.full(trunk, context.user)
                 if wanted.trunk != AUTO or why.code not in NEXT:
                     raise
                 refusal = why if refusal is None or why.code is ErrorCode.RATE_LIMITED else refusal

@@ -17,7 +17,7 @@ from actors.dialing.held_extensions import HeldExtensions
 from actors.dialing.in_whose_name import FOR_OPERATORS
 from actors.dialing.offers import Key, key_of
 from actors.dialing.rules import DialRules, countries_of_trunk
-from actors.dialing.trunk_pace import TrunkPace
+from actors.dialing.trunk_pace import TrunkPace, free_channels
 from actors.runtime.clock import parse_utc
 from actors.runtime.context import Context
 from actors.runtime.host import Host
@@ -252,7 +252,9 @@ class FreeChannels:
         self._lines = lines
         here = lines.here()
         self._trunks = [trunk for trunk in here if trunk.room > 0]
-        self._too_fast = [trunk for trunk in here if lines.pace.left(trunk.actor) <= 0]
+        self._short = [
+            trunk for trunk in here if lines.pace.left(trunk.actor) <= 0 or free_channels(trunk.actor) <= 0
+        ]
         self._taken: set[int] | None = None
         self._askers: dict[tuple[str, tuple[str, ...] | None], tuple[Context, set[int]]] = {}  # what they cannot have
 
@@ -284,8 +286,8 @@ class FreeChannels:
         free = (trunk for trunk in self._trunks if trunk.room > 0 and self._may_have(trunk, request))
         fit = (trunk for trunk in free if trunk.room > pace.others(trunk.actor, user))
         found = min(fit, key=lambda trunk: (trunk.health, -trunk.room, trunk.actor.id), default=None)
-        if found is None and self._too_fast and (request.joins or self._extension(request) is not None):
-            for trunk in self._too_fast:
+        if found is None and self._short and (request.joins or self._extension(request) is not None):
+            for trunk in self._short:
                 if self._may_have(trunk, request):
                     pace.wanted(trunk.actor, user, request.most)
         return found

@@ -1,4 +1,4 @@
-"""How fast calls begin on the trunks of one host, and in whose turn."""
+"""How fast calls begin on the trunks of one host, and in whose turn; and who has the next channel of a full one."""
 
 from collections import Counter
 
@@ -6,6 +6,7 @@ from actors.dialing.limits import CallLimits
 from actors.dialing.turns import Turns
 from actors.runtime.clock import Clock, Moment, moment
 from actors.trunk.actor import TrunkActor
+from actors.trunk.machine import COME_BACK
 from bus_schemas.errors import ErrorCode, RefusalTemplate, retry_after
 
 GRACE = 1.0  # seconds more than they were told, in which whoever was refused is waited for
@@ -15,15 +16,20 @@ TOO_FAST = RefusalTemplate(
 OTHERS_TURN = RefusalTemplate(
     ErrorCode.RATE_LIMITED, "The trunk may not dial faster, and it is the turn of others who wait.", rule="trunk_turn"
 )
+OTHERS_CHANNEL = RefusalTemplate(
+    ErrorCode.RATE_LIMITED, "The trunk was full, and its next channel is for others who wait.", rule="trunk_turn"
+)
 
 
 class TrunkPace:
-    """`limits` count the starts of the host's lines."""
+    """`limits` count the starts of the host's lines. Who found a trunk full, and holds fewer of its channels, has the
+    next ones, as who found it too slow has the next starts."""
 
     def __init__(self, *, limits: CallLimits, clock: Clock) -> None:
         self._limits = limits
         self._clock = clock
         self._turns = Turns()
+        self._channels = Turns()
 
     def left(self, trunk: TrunkActor) -> int:
         """How many calls may begin on it now."""
@@ -42,17 +48,30 @@ class TrunkPace:
             wait = retry_after(window_of(trunk))
             self._turns.refused(trunk.line, user, now.mono + wait + GRACE, now.mono)
             raise OTHERS_TURN(trunk=trunk.id, retry_after=wait)
+        if not offered and free_channels(trunk) < self._others_channels(trunk, user, now, campaign=False):
+            self.full(trunk, user)
+            raise OTHERS_CHANNEL(trunk=trunk.id, retry_after=COME_BACK)
         self._limits.count(trunk.line, call_id, user, now)
         self._turns.had(trunk.line, user, now.mono)
+        self._channels.had(trunk.line, user, now.mono)
+
+    def full(self, trunk: TrunkActor, user: str) -> None:
+        """Somebody found no channel, and comes back in `COME_BACK`."""
+        now = self._clock.monotonic()
+        self._channels.refused(trunk.line, user, now + COME_BACK + GRACE, now)
 
     def others(self, trunk: TrunkActor, user: str) -> int:
         """How many of them are left to others, who dial by hand, by the campaigns of a user."""
-        return self._others(trunk, user, moment(self._clock), campaign=True)
+        now = moment(self._clock)
+        channels = self._others_channels(trunk, user, now, campaign=True)
+        return max(channels, self._others(trunk, user, now, campaign=True))
 
     def wanted(self, trunk: TrunkActor, user: str, starts: int) -> None:
-        """A user's campaign would begin so many calls, and looks again soon."""
+        """A user's campaign would begin so many calls on a trunk that is full or may not dial faster, and looks again
+        soon."""
         now = self._clock.monotonic()
-        self._turns.refused(trunk.line, user, now + GRACE, now, starts=starts, campaign=True)
+        turns = self._turns if self.left(trunk) <= 0 else self._channels
+        turns.refused(trunk.line, user, now + GRACE, now, starts=starts, campaign=True)
 
     def _left(self, trunk: TrunkActor, now: Moment) -> int:
         window = window_of(trunk)
@@ -63,6 +82,19 @@ class TrunkPace:
             return self._limits.starts_by_user(trunk.line, window_of(trunk), now)
 
         return self._turns.others(trunk.line, user, now.mono, begun, campaign=campaign)
+
+    def _others_channels(self, trunk: TrunkActor, user: str, now: Moment, *, campaign: bool) -> int:
+        def held() -> Counter[str]:
+            taken = Counter({user: 0 if campaign else 1})  # just now
+            return trunk.calls_by_user - taken
+
+        return self._channels.others(trunk.line, user, now.mono, held, campaign=campaign)
+
+
+def free_channels(trunk: TrunkActor) -> int:
+    """How many of them nobody holds."""
+    view = trunk.view
+    return view.channels - view.calls
 
 
 def window_of(trunk: TrunkActor) -> float:

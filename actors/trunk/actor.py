@@ -1,6 +1,7 @@
 """The trunk's shell: carries out on the PBX what the machine decides, and says how the trunk is."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
@@ -100,6 +101,12 @@ class TrunkActor(LineActor[Trunk, TrunkEvent, TrunkMemory, TrunkReport]):
         """Of each call that it carries, the slot whose extension it is joined with."""
         carried = machine.carried(self.state, self.live).values() if self.state else ()
         return [holder.slot for holder in carried if holder.slot is not None]
+
+    @property
+    def calls_by_user(self) -> Counter[str]:
+        """How many of its channels each user holds."""
+        carried = machine.carried(self.state, self.live).values() if self.state else ()
+        return Counter(holder.user for holder in carried)
 
     # --- orders of this host
 

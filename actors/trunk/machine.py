@@ -33,7 +33,7 @@ from actors.telephony.reports import (
 from actors.trunk.failing import Failing, PlacedCall
 from actors.trunk.pbx import Contact, ContactSeen, PbxLink, PbxReport, RegistrationSeen
 from bus_schemas.call import EndReason
-from bus_schemas.errors import ErrorCode, Refusal, retry_after
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, retry_after
 from bus_schemas.trunk import (
     TrunkActivated,
     TrunkChanged,
@@ -253,6 +253,10 @@ def _must_be_free(trunk: Trunk, live: TrunkMemory) -> None:
         raise Refusal(ErrorCode.CONFLICT, "The trunk carries calls.", trunk=trunk.config.name)
 
 
+COME_BACK = 2.0  # seconds, for who wants a channel when all are in use
+FULL = RefusalTemplate(ErrorCode.RATE_LIMITED, "All channels of the trunk are in use.", rule="trunk_channels")
+
+
 def take(trunk: Trunk, live: TrunkMemory, order: TakeChannel, now: Moment) -> TrunkDecision:
     """Hold a channel. Refuses where the trunk is down or full. Nothing is written: the attempt is the record of it."""
     config = trunk.config
@@ -262,9 +266,7 @@ def take(trunk: Trunk, live: TrunkMemory, order: TakeChannel, now: Moment) -> Tr
         reason = _failing(len(live.failing.now(now.mono)), live.failing.refusal)
         raise _is_down(config, reason, retry_after=retry_after(seconds))
     if _channels(trunk, live) >= config.channels:
-        raise Refusal(
-            ErrorCode.RATE_LIMITED, "All channels of the trunk are in use.", rule="trunk_channels", trunk=config.name
-        )
+        raise FULL(trunk=config.name, retry_after=COME_BACK)
     held = hold(live.held, Holder(id=order.call_id, user=order.user, slot=order.slot))
     return Decision(memory=replace(live, held=held))
 

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from actors.dialing.settings import Dial
 from actors.runtime.context import Context
 from actors.runtime.wire import ask
+from bus_schemas.call import END_CALL, EndCall
 from bus_schemas.carriers import TrunkCarrier
 from bus_schemas.errors import Refusal
 from bus_schemas.host import OFFER_LINES, OfferLines
@@ -32,7 +33,7 @@ TRUNK = "trunk-1"
 class Site:
     """A trunk of a host, and a slot of each of two users, whose extensions take any number of calls at once."""
 
-    def __init__(self, folder: Path, per_second: float) -> None:
+    def __init__(self, folder: Path, per_second: float, channels: int = 1_000) -> None:
         loop = asyncio.get_running_loop()
         self.world = World(cast(SimLoop, loop), folder, user_calls=10_000, slow=0.0, deaf=0.0)
         slots = tuple(
@@ -42,10 +43,12 @@ class Site:
             self.world.handsets.setdefault(slot.serial or "", Handset(f"slot-{slot.id}"))
         dial = Dial(countries=("UA",), extension_calls=1_000, user_concurrent_calls=1_000, user_calls_per_minute=10_000)
         for machine in self.world.machines:
-            trunks = tuple(replace(one, channels=1_000, calls_per_second=per_second) for one in machine.settings.trunks)
+            here, wanted = machine.settings.trunks, {"channels": channels, "calls_per_second": per_second}
+            trunks = tuple(replace(one, **wanted) for one in here)
             machine.settings = replace(machine.settings, slots=slots, dial=dial, trunks=trunks)
         self.asked = 0
         self.begun, self.rules = Counter[str](), Counter[str]()
+        self.calls = list[str]()  # that go on
 
     @asynccontextmanager
     async def up(self) -> AsyncIterator[None]:
@@ -62,13 +65,25 @@ class Site:
         number = f"+38050{self.asked % 1000:03}4567"  # talks until somebody hangs up
         wanted = DialPbx(from_=f"slot_{SLOT_OF[user]}", to=number, trunk=TRUNK)
         try:
-            await ask(self.world.gateways[0], DIAL_PBX, wanted, context)
+            view = await ask(self.world.gateways[0], DIAL_PBX, wanted, context)
         except Refusal as refusal:
             details = refusal.details or {}
             self.rules[str(details["rule"])] += 1
             return float(details["retry_after"])
         self.begun[user] += 1
+        self.calls.append(view.call_id)
         return 0.0
+
+    async def hang_up(self, user: str, seconds: float) -> None:
+        """Every call ends so long after it began."""
+        loop, ends = asyncio.get_running_loop(), list[tuple[float, str]]()
+        while True:
+            ends += [(loop.time() + seconds, call_id) for call_id in self.calls]
+            self.calls.clear()
+            while ends and ends[0][0] <= loop.time():
+                context = Context(command_id=f"e{ends[0][1]}", user=user, actions=END_CALL.needed | ACTIONS)
+                await ask(self.world.gateways[0], END_CALL, EndCall(call_id=ends.pop(0)[1]), context)
+            await asyncio.sleep(0.1)
 
     async def flood(self, user: str) -> None:
         while True:
@@ -152,3 +167,35 @@ async def _not_all_is_offered(folder: Path, per_second: float) -> None:
 @pytest.mark.parametrize("attack", [_beside_one_who_waits, _alone, _beside_a_campaign, _not_all_is_offered])
 def test_one_user_leaves_others_their_turn_on_a_trunk(attack: Any, per_second: float, tmp_path: Path) -> None:
     run(lambda: attack(tmp_path, per_second), seed=1)
+
+
+CHANNELS, TALK, LONG = 6, 4.0, 60
+
+
+async def _full_beside_one_who_waits(folder: Path) -> None:
+    site = Site(folder, 50.0, channels=CHANNELS)
+    async with site.up():
+        users = (site.flood("op12"), site.come_back("op21"), site.hang_up("admin", TALK))
+        tasks = [asyncio.ensure_future(one) for one in users]
+        await asyncio.sleep(LONG)
+        for task in tasks:
+            task.cancel()
+        begun, most = site.begun, LONG * CHANNELS / TALK
+        print(f"{site.asked} calls wanted in {LONG} s of {CHANNELS} channels, each {TALK} s: {dict(begun)}")
+        assert begun["op21"] >= 0.25 * begun.total() and begun.total() >= 0.6 * most
+        assert {*site.rules} == {"trunk_channels", "trunk_turn"}
+
+
+async def _full_alone(folder: Path) -> None:
+    site = Site(folder, 50.0, channels=CHANNELS)
+    async with site.up():
+        tasks = [asyncio.ensure_future(one) for one in (site.flood("op12"), site.hang_up("admin", TALK))]
+        await asyncio.sleep(LONG)
+        for task in tasks:
+            task.cancel()
+        assert site.begun["op12"] >= 0.85 * LONG * CHANNELS / TALK and {*site.rules} == {"trunk_channels"}
+
+
+@pytest.mark.parametrize("attack", [_full_beside_one_who_waits, _full_alone])
+def test_one_user_leaves_others_the_next_channel_of_a_full_trunk(attack: Any, tmp_path: Path) -> None:
+    run(lambda: attack(tmp_path), seed=1)
