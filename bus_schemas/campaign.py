@@ -41,7 +41,8 @@ CAMPAIGN = Kind("campaign", "campaigns", view=A.CAMPAIGN_VIEW, view_others=A.CAM
 NO_CAMPAIGN = RefusalTemplate(ErrorCode.NOT_FOUND, "No such campaign.")  # or who asks does not see it
 CAMPAIGN_IS_ARCHIVED = RefusalTemplate(ErrorCode.CONFLICT, "The campaign is archived. Make another one like it.")
 
-HALT_AGAIN = 1.0  # seconds: most are answered by then, and a second one of the same command changes nothing
+# Seconds: most are answered by then, a part of a run later, and a second one of the same command changes nothing.
+ONCE_AGAIN, RUN_AGAIN = 1.0, 3.0
 MOST_LEADS = 100_000  # of one request
 CampaignId = Annotated[Id, Meta(examples=["campaign_001"])]
 # A contact: whoever was called talked to somebody of ours. Abandoned: they answered, and nobody was there for them: an
@@ -345,6 +346,8 @@ ReportLine = dict[str, str | int]  # an hour; `hour`, and counts
 #                       subject                                        request          reply               refused with
 ABSENT_CAMPAIGN  = Rpc("ottb.v1.qry.campaign.absent",                  AskedCampaign,   CampaignView,       STATE,
                        summary="Why nobody owns a campaign")
+PAST_ARCHIVED    = Rpc("ottb.v1.qry.campaign.archived",                AskedCampaign,   CampaignChanged,    STATE,
+                       summary="A campaign that is to be archived, and is")
 PAST_CAMPAIGN    = Rpc("ottb.v1.qry.campaign.get",                     GetCampaign,     CampaignView,       NONE,
                        summary="One campaign, with its counts and rates", permission=A.CAMPAIGN_VIEW, asks=SEES)
 REPORT_CAMPAIGN  = Rpc("ottb.v1.qry.campaign.report",                  ReportCampaign,  list[ReportLine],   NONE,
@@ -353,37 +356,41 @@ LIST_CAMPAIGNS   = Rpc("ottb.v1.qry.campaign.list",                    ListCampa
                        summary="All campaigns", permission=A.CAMPAIGN_VIEW, asks=SEES)
 
 CREATE_ON_SHARD  = Rpc("ottb.v1.cmd.shard.{shard}.create_campaign",    CreateOnShard,   CampaignChanged,    STATE,
-                       summary="Make a campaign on its shard", timeout=20.0)
+                       summary="Make a campaign on its shard", timeout=20.0, again=ONCE_AGAIN)
 RUN_ON_SHARD     = Rpc("ottb.v1.cmd.shard.{shard}.run_campaign",       RunOnShard,      CampaignRun,        STATE,
-                       summary="Run a campaign on its shard with a part of its leads", timeout=20.0)
+                       summary="Run a campaign on its shard with a part of its leads", timeout=20.0, again=RUN_AGAIN)
 ADD_ON_SHARD     = Rpc("ottb.v1.cmd.shard.{shard}.add_leads",          AddOnShard,      CampaignRun,        STATE,
                        summary="Add leads of a list to a campaign on its shard", timeout=20.0)
 CREATE_CAMPAIGN  = Rpc("ottb.v1.cmd.campaign.create",                  CreateCampaign,  CampaignChanged,    STATE,
-                       summary="Make a campaign", timeout=25.0,
+                       summary="Make a campaign", timeout=25.0, again=ONCE_AGAIN,
                        permission=A.CAMPAIGN_EDIT, asks=SEES | {A.CAMPAIGN_VIEW}, audit_fields=NAMED)
 RUN_CAMPAIGN     = Rpc("ottb.v1.cmd.campaign.run",                     RunCampaign,     CampaignRun,        STATE,
                        summary="Run a campaign, with these leads", timeout=25.0,
                        permission=A.CAMPAIGN_RUN, asks=DIALS, audit_fields=NAMED)
 STOP_CAMPAIGN    = Rpc("ottb.v1.cmd.campaign.{campaign_id}.stop",      StopCampaign,    CampaignStopping,   STATE,
-                       summary="Stop a campaign", timeout=15.0, again=HALT_AGAIN, fallback=ABSENT_CAMPAIGN,
+                       summary="Stop a campaign", timeout=15.0, again=ONCE_AGAIN, fallback=ABSENT_CAMPAIGN,
                        permission=A.CAMPAIGN_RUN, asks=SEES, audit_fields=("campaign_id", "mode"), when_full=True)
 PAUSE_CAMPAIGN   = Rpc("ottb.v1.cmd.campaign.{campaign_id}.pause",     PauseCampaign,   CampaignChanged,    STATE,
-                       summary="Pause a campaign", timeout=15.0, again=HALT_AGAIN, fallback=ABSENT_CAMPAIGN,
+                       summary="Pause a campaign", timeout=15.0, again=ONCE_AGAIN, fallback=ABSENT_CAMPAIGN,
                        permission=A.CAMPAIGN_RUN, asks=SEES, audit_fields=NAMED, when_full=True)
 RESUME_CAMPAIGN  = Rpc("ottb.v1.cmd.campaign.{campaign_id}.resume",    ResumeCampaign,  CampaignChanged,    STATE,
-                       summary="Go on, or begin with the leads that there are", fallback=ABSENT_CAMPAIGN,
+                       summary="Go on, or begin with the leads that there are", timeout=15.0, again=ONCE_AGAIN,
+                       fallback=ABSENT_CAMPAIGN,
                        permission=A.CAMPAIGN_RUN, asks=DIALS, audit_fields=NAMED)
 ARCHIVE_CAMPAIGN = Rpc("ottb.v1.cmd.campaign.{campaign_id}.archive",   ArchiveCampaign, CampaignChanged,    STATE,
-                       summary="Keep a campaign for the records alone", fallback=ABSENT_CAMPAIGN,
+                       summary="Keep a campaign for the records alone", timeout=15.0, again=ONCE_AGAIN,
+                       fallback=PAST_ARCHIVED,
                        permission=A.CAMPAIGN_EDIT, asks=SEES, audit_fields=NAMED)
 CONFIGURE_CAMPAIGN = Rpc("ottb.v1.cmd.campaign.{campaign_id}.configure", ConfigureCampaign, CampaignChanged, STATE,
-                       summary="Change the settings of a campaign", fallback=ABSENT_CAMPAIGN,
+                       summary="Change the settings of a campaign", timeout=15.0, again=ONCE_AGAIN,
+                       fallback=ABSENT_CAMPAIGN,
                        permission=A.CAMPAIGN_EDIT, asks=DIALS, audit_fields=NAMED, audit_changes=True)
 EXPLAIN_LEAD     = Rpc("ottb.v1.cmd.campaign.{campaign_id}.explain_lead", ExplainLead,  LeadStanding,       NONE,
                        summary="Why a lead is not called", fallback=ABSENT_CAMPAIGN,
                        permission=A.CAMPAIGN_VIEW, asks=SEES, again=2.5)
 MARK_LEAD        = Rpc("ottb.v1.cmd.campaign.{campaign_id}.mark",      MarkLead,        LeadMarked,         STATE,
-                       summary="Say what becomes of a lead", fallback=ABSENT_CAMPAIGN,
+                       summary="Say what becomes of a lead", timeout=15.0, again=ONCE_AGAIN,
+                       fallback=ABSENT_CAMPAIGN,
                        permission=A.CAMPAIGN_EDIT, asks=SEES, audit_fields=("campaign_id", "lead", "status"))
 # fmt: on
 

@@ -57,7 +57,8 @@ class LeadSkipped(Struct, frozen=True, kw_only=True):
 ABSENT_PREVIEW   = Rpc("ottb.v1.qry.campaign.absent_for_operator",     AskedCampaign,   CampaignView,       STATE,
                        summary="Why nobody owns a campaign that I take calls of")
 PREVIEW_LEAD     = Rpc("ottb.v1.cmd.campaign.{campaign_id}.preview",   PreviewLead,     LeadPreview,        STATE,
-                       summary="The next lead, to look at", fallback=ABSENT_PREVIEW, permission=A.CALL_START)
+                       summary="The next lead, to look at", timeout=15.0, again=BEGIN_AGAIN,
+                       fallback=ABSENT_PREVIEW, permission=A.CALL_START)
 BEGIN_PREVIEWED  = Rpc("ottb.v1.cmd.campaign.{campaign_id}.begin_previewed", BeginPreviewed, LeadPreview,  STATE,
                        summary="Dial the lead that I look at", timeout=15.0, again=BEGIN_AGAIN,
                        fallback=ABSENT_PREVIEW, permission=A.CALL_START,

@@ -418,7 +418,7 @@ async def ask_in_parts(bus: Bus, parts: Parts, request: Any, context: Context) -
         raise AWAY() from None
     for number, part in enumerate(parts.split(request, end)):
         if answers:
-            part, context = parts.after(part, answers), replace(context, fresh=False)
+            part = parts.after(part, answers)
         asked = replace(context, command_id=derived("p", context.command_id, str(number))) if number else context
         answered = await ask_raw(bus, parts.rpc, part, asked)
         answers.append(msgspec.json.decode(answered.data, type=parts.rpc.reply))

@@ -17,14 +17,29 @@ from actors.campaign.crew import Crew
 from actors.campaign.desks import Desks
 from actors.campaign.dispositions import Settled
 from actors.campaign.figures import Figures
-from actors.campaign.halts import Halts
 from actors.campaign.hope import Hope
 from actors.campaign.limits import CampaignLimits
 from actors.campaign.lines import Ask, Held, HeldLines
 from actors.campaign.list_news import ListNews, ListsChanged, Watch
 from actors.campaign.machine import NEXT, CampaignDecision, Ran
 from actors.campaign.on_record import CampaignOnRecord
-from actors.campaign.orders import Add, Assign, Begin, Change, Create, Mark, Pause, Run, Show, Stop, named
+from actors.campaign.once import Once
+from actors.campaign.orders import (
+    Add,
+    Archive,
+    Assign,
+    Begin,
+    Change,
+    Configure,
+    Create,
+    Mark,
+    Pause,
+    Resume,
+    Run,
+    Show,
+    Stop,
+    named,
+)
 from actors.campaign.outside import Dialled, Outside
 from actors.campaign.pacing import Pace, pace_without_team
 from actors.campaign.places import at
@@ -50,30 +65,23 @@ from actors.runtime.telling import Telling
 from actors.runtime.wire import Page
 from bus_schemas.call import CallConnected
 from bus_schemas.campaign import (
-    ARCHIVE_CAMPAIGN,
     CAMPAIGN,
-    CONFIGURE_CAMPAIGN,
     NO_CAMPAIGN,
-    RESUME_CAMPAIGN,
-    ArchiveCampaign,
     CampaignActivated,
     CampaignAttemptClaimed,
     CampaignAttemptEnded,
-    CampaignChanged,
     CampaignConfigured,
     CampaignEvent,
     CampaignFinished,
     CampaignStatus,
-    ConfigureCampaign,
     Mode,
     Operators,
-    ResumeCampaign,
     StopMode,
 )
 from bus_schemas.campaign_telemetry import CAMPAIGN_TELEMETRY
 from bus_schemas.errors import Refusal
 from bus_schemas.host import Line
-from bus_schemas.lead import NO_LEAD, LeadMarked
+from bus_schemas.lead import NO_LEAD
 from bus_schemas.preview import SKIP_PREVIEWED, LeadPreview, LeadSkipped, SkipPreviewed
 
 MOST_LINES = 50  # that are asked for at once
@@ -112,33 +120,30 @@ class CampaignActor(CampaignOnRecord):
         self._claimed: dict[int, int] = {}  # the entry of each claim whose call was not asked for yet, by place
         self._surveying = False
         self._hope = Hope()
-        self._halts = Halts()
+        self._once = Once()
         self._telling = Telling(
             actor=self, host=host, every=TOLD_EVERY, tell=self._tell, again=TOLD_AGAIN, goes_on=lambda: self.runs
         )
 
     # --- commands
 
-    def go_on(self, request: ResumeCampaign, context: Context) -> Outcome[CampaignChanged]:
+    def _resumed(self, context: Context, now: Moment) -> CampaignDecision:
         campaign = self.dialling_for(context)
         if self._nobody_left == self.seq:  # else whoever asks on end has all leads passed over each time
             raise machine.NOBODY_LEFT(status=campaign.status)
         try:
-            decision = machine.resume(campaign, context.user, self._now())
+            decision = machine.resume(campaign, context.user, now)
         except Refusal as refusal:
             self._nobody_left = self.seq if machine.NOBODY_LEFT.made(refusal) else None
             raise
         self._limits.check(self.id, self.state, context.user, decision.events)
-        return self._changed(decision)
+        return decision
 
-    def archive(self, request: ArchiveCampaign, context: Context) -> Outcome[CampaignChanged]:
-        return self._changed(machine.archive(self.seen_by(context), context.user, self._now()))
-
-    def configure(self, request: ConfigureCampaign, context: Context) -> Outcome[CampaignChanged]:
+    def _configured(self, order: Configure, context: Context, now: Moment) -> CampaignDecision:
         campaign = self.dialling_for(context)
-        settings = replace(campaign.settings, **named(request, campaign.settings))
+        settings = replace(campaign.settings, **named(order.request, campaign.settings))
         must_dial_for(campaign.by, settings, context)
-        return self._changed(machine.configure(campaign, settings, context.user, self._now()))
+        return machine.configure(campaign, settings, context.user, now)
 
     def preview(self, order: Show, context: Context, now: Moment) -> Outcome[LeadPreview]:
         return previewing.show(self._seen_from(context))
@@ -167,12 +172,7 @@ class CampaignActor(CampaignOnRecord):
         team = self.state is not None and self.state.settings.operators is Operators.TEAM
         return self._crew if team else None
 
-    commands = by_verb(
-        command(RESUME_CAMPAIGN, go_on),
-        command(ARCHIVE_CAMPAIGN, archive),
-        command(CONFIGURE_CAMPAIGN, configure),
-        command(SKIP_PREVIEWED, skip_previewed),
-    )
+    commands = by_verb(command(SKIP_PREVIEWED, skip_previewed))
 
     def run(self, order: Run, context: Context, now: Moment) -> Outcome[Page]:
         if order.by_asker and self.state is not None:  # it may have become somebody's meanwhile
@@ -192,27 +192,34 @@ class CampaignActor(CampaignOnRecord):
             decision=ran.decision, reply=lambda: Page(body=ran.answer, seq=self.seq, changed=changed)
         )
 
-    def create(self, order: Create, context: Context, now: Moment) -> Outcome[CampaignChanged]:
+    def create(self, order: Create, context: Context, now: Moment) -> Outcome[bool]:
         if self.state is not None and not self._is_seen_by(context):
             raise machine.EXISTS()
-        return self._changed(machine.create(self.id, self.state, order.settings, context.user, now))
+        return self._do(context, lambda: machine.create(self.id, self.state, order.settings, context.user, now))
 
     def stop_it(self, order: Stop, context: Context, now: Moment) -> Outcome[bool]:
-        return self._halt(context, lambda: machine.stop(self._campaign(), order.mode, context.user, now))
+        return self._do(context, lambda: machine.stop(self._campaign(), order.mode, context.user, now))
 
     def pause(self, order: Pause, context: Context, now: Moment) -> Outcome[bool]:
-        return self._halt(context, lambda: machine.pause(self._campaign(), context.user, now))
+        return self._do(context, lambda: machine.pause(self._campaign(), context.user, now))
 
-    def _halt(self, context: Context, decide: Callable[[], CampaignDecision]) -> Outcome[bool]:
-        return self._halts.make(context.command_id, self._answer_to(context.command_id), decide)
+    def go_on(self, order: Resume, context: Context, now: Moment) -> Outcome[bool]:
+        return self._do(context, lambda: self._resumed(context, now))
 
-    def mark(self, order: Mark, context: Context, now: Moment) -> Outcome[LeadMarked]:
+    def archive(self, order: Archive, context: Context, now: Moment) -> Outcome[bool]:
+        return self._do(context, lambda: machine.archive(self.seen_by(context), context.user, now))
+
+    def configure(self, order: Configure, context: Context, now: Moment) -> Outcome[bool]:
+        return self._do(context, lambda: self._configured(order, context, now))
+
+    def _do(self, context: Context, decide: Callable[[], CampaignDecision]) -> Outcome[bool]:
+        return self._once.make(context.command_id, self._answer_to(context.command_id), decide)
+
+    def mark(self, order: Mark, context: Context, now: Moment) -> Outcome[bool]:
         request, campaign = order.request, self.seen_by(context)
         if (place := self.place_of(request.lead)) is None:
             raise NO_LEAD()
-        decision = editing.mark(campaign, place, request, context.user, now)
-        said = LeadMarked(campaign_id=self.id, lead=request.lead, status=request.status)
-        return Outcome(decision=decision, reply=said)
+        return self._do(context, lambda: editing.mark(campaign, place, request, context.user, now))
 
     def change(self, order: Change, context: Context, now: Moment) -> Outcome[bool | None]:
         if self._selection is None:
@@ -229,15 +236,9 @@ class CampaignActor(CampaignOnRecord):
 
     orders = by_type(
         Run.by(run), Add.by(add), Create.by(create), Stop.by(stop_it), Pause.by(pause), Mark.by(mark),
-        Change.by(change), Assign.by(assign), Show.by(preview), Begin.by(begin_previewed),
+        Change.by(change), Assign.by(assign), Show.by(preview), Begin.by(begin_previewed), Resume.by(go_on), Archive.by(archive),
+        Configure.by(configure),
     )  # fmt: skip
-
-    def _changed(self, decision: CampaignDecision) -> Outcome[CampaignChanged]:
-        def reply() -> CampaignChanged:
-            campaign = self._campaign()
-            return CampaignChanged(campaign_id=self.id, status=campaign.status, settings=campaign.settings)
-
-        return Outcome(decision=decision, reply=reply)
 
     def _campaign(self) -> Campaign:
         if self.state is None:

@@ -12,8 +12,8 @@ from actors.leads.rows import Outcome as Row
 from actors.runtime.clock import Moment
 from actors.runtime.commands import Order
 from actors.runtime.wire import Page
-from bus_schemas.campaign import CampaignChanged, CampaignSettings, ConfigureCampaign, StopMode
-from bus_schemas.lead import LeadMarked, MarkLead
+from bus_schemas.campaign import CampaignSettings, ConfigureCampaign, StopMode
+from bus_schemas.lead import MarkLead
 from bus_schemas.preview import LeadPreview
 
 
@@ -54,14 +54,29 @@ class Begin(Order[LeadPreview], frozen=True, kw_only=True):
     looks: bool = False
 
 
-class Create(Order[CampaignChanged], frozen=True, kw_only=True):
-    """Be a campaign with these settings; None: with any."""
+class Resume(Order[bool], frozen=True, kw_only=True):
+    """Go on, or begin. Says whether anything was changed for it."""
+
+
+class Archive(Order[bool], frozen=True, kw_only=True):
+    """Be for the records alone. Says whether anything was changed for it."""
+
+
+class Configure(Order[bool], frozen=True, kw_only=True):
+    """Have other settings. Says whether anything was changed for it."""
+
+    request: ConfigureCampaign
+
+
+class Create(Order[bool], frozen=True, kw_only=True):
+    """Be a campaign with these settings; None: with any. Says whether anything was changed for it."""
 
     settings: CampaignSettings | None
 
 
-class Mark(Order[LeadMarked], frozen=True, kw_only=True):
-    """Mark a lead; the operator of the callback, if any, is known to be one."""
+class Mark(Order[bool], frozen=True, kw_only=True):
+    """Mark a lead; the operator of the callback, if any, is known to be one. Says whether anything was changed for it.
+    """
 
     request: MarkLead
 

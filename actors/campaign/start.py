@@ -1,7 +1,7 @@
 """How campaigns start: on shards, wherever those are."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from datetime import datetime
 from functools import partial
@@ -29,7 +29,7 @@ from actors.campaign.lookers import Lookers, begun_leads
 from actors.campaign.looks import Explanations, Looks, in_turns
 from actors.campaign.machine import CampaignDecision, stopping
 from actors.campaign.makers import look_after
-from actors.campaign.orders import Add, Create, Mark, Pause, Run, Stop
+from actors.campaign.orders import Add, Archive, Configure, Create, Mark, Pause, Resume, Run, Stop
 from actors.campaign.outside import Outside
 from actors.campaign.places import at
 from actors.campaign.presets import presets_of
@@ -56,9 +56,11 @@ from actors.telephony.zones import zone
 from bus_schemas.call import CALL_CONNECTED, CALL_ENDED
 from bus_schemas.campaign import (
     ADD_ON_SHARD,
+    ARCHIVE_CAMPAIGN,
     CAMPAIGN,
     CAMPAIGN_ARCHIVED,
     CAMPAIGN_IS_ARCHIVED,
+    CONFIGURE_CAMPAIGN,
     CREATE_CAMPAIGN,
     CREATE_ON_SHARD,
     EXPLAIN_LEAD,
@@ -66,16 +68,20 @@ from bus_schemas.campaign import (
     NO_CAMPAIGN,
     PAST_CAMPAIGN,
     PAUSE_CAMPAIGN,
+    RESUME_CAMPAIGN,
     RUN_CAMPAIGN,
     RUN_ON_SHARD,
     STOP_CAMPAIGN,
     AddOnShard,
+    ArchiveCampaign,
     CampaignChanged,
     CampaignRun,
+    ConfigureCampaign,
     CreateCampaign,
     CreateOnShard,
     GetCampaign,
     PauseCampaign,
+    ResumeCampaign,
     RunCampaign,
     RunOnShard,
     StopCampaign,
@@ -83,7 +89,17 @@ from bus_schemas.campaign import (
 from bus_schemas.campaign_outlook import DRY_RUN, EXPLAIN_CAMPAIGN, CampaignExplained, DryRun, ExplainCampaign
 from bus_schemas.crm import ASSIGN_LEADS
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
-from bus_schemas.lead import GET_LEAD, NO_LEAD, PAST_LEAD, ExplainLead, GetLead, GivenLead, LeadStanding, MarkLead
+from bus_schemas.lead import (
+    GET_LEAD,
+    NO_LEAD,
+    PAST_LEAD,
+    ExplainLead,
+    GetLead,
+    GivenLead,
+    LeadMarked,
+    LeadStanding,
+    MarkLead,
+)
 from bus_schemas.operator import OPERATOR, PAST_OPERATOR, GetOperator
 
 PIECE = 50  # leads that are looked at before others have their turn: some milliseconds
@@ -187,18 +203,21 @@ class OnShard:
         self._host.serve_beside(ADD_ON_SHARD, self.add)
         self._host.serve_beside(STOP_CAMPAIGN, self.stop)
         self._host.serve_beside(PAUSE_CAMPAIGN, self.pause)
+        self._host.serve_beside(RESUME_CAMPAIGN, self.resume)
+        self._host.serve_beside(ARCHIVE_CAMPAIGN, self.archive)
+        self._host.serve_beside(CONFIGURE_CAMPAIGN, self.configure)
         self._host.serve_beside(MARK_LEAD, self.mark)
         self._host.serve_beside(GET_LEAD, self.lead)
         self._host.serve_beside(EXPLAIN_CAMPAIGN, self.explain)
         self._host.serve_beside(EXPLAIN_LEAD, self.explain_lead)
         self._host.serve_beside(DRY_RUN, self.dry_run)
 
-    async def create(self, request: CreateOnShard, context: Context) -> CampaignChanged:
+    async def create(self, request: CreateOnShard, context: Context) -> Page:
         id, now = request.campaign_id, moment(self._host.clock)
         await self._must_not_be_archived(id, context, machine.EXISTS)
         self._must_be_made(id, lambda: machine.create(id, None, request.settings, context.user, now), context)
         await bring_here(self._host, CampaignActor, request.campaign_id)
-        return await self._host.order(CampaignActor, request.campaign_id, Create(settings=request.settings), context)
+        return await self._changed(request.campaign_id, Create(settings=request.settings), context)
 
     async def run(self, request: RunOnShard, context: Context) -> Page:
         await self._must_not_be_archived(request.campaign_id, context, NO_CAMPAIGN)
@@ -206,8 +225,20 @@ class OnShard:
         id, now = request.campaign_id, moment(self._host.clock)
         self._must_be_made(id, lambda: machine.run(id, None, None, given, context.user, now).decision, context)
         await bring_here(self._host, CampaignActor, request.campaign_id)
-        order = Run(given=given, goes_on=request.goes_on, after=request.after, by_asker=True)
-        return await self._host.order(CampaignActor, request.campaign_id, order, context)
+        before = await self._added_by(context.command_id, request) if self._may_be_in(id, given, context) else 0
+        order = Run(given=given, goes_on=request.goes_on or before > 0, after=request.after, by_asker=True)
+        page = await self._host.order(CampaignActor, request.campaign_id, order, context)
+        answer = msgspec.convert(page.body, CampaignRun)
+        if context.fresh or not answer.duplicates:
+            return page
+        told = await self._altogether(answer, context.command_id, request)
+        return replace(page, body=told, changed=page.changed or told.accepted > 0)
+
+    def _may_be_in(self, id: str, given: Iterable[Outcome], context: Context) -> bool:
+        """Whether some of these rows may have been brought in by this command before."""
+        actor = None if context.fresh else self._host.get(CampaignActor, id)
+        leads = (row.lead.id for row in given if isinstance(row, Accepted))
+        return actor is not None and any(actor.place_of(lead) is not None for lead in leads)
 
     async def _must_not_be_archived(self, id: str, context: Context, unseen: RefusalTemplate) -> None:
         """Raise Refusal for one that is, `unseen` for who does not see it. To find that out by bringing it here would
@@ -244,14 +275,17 @@ class OnShard:
         order = Run(given=given, goes_on=goes_on, after=request.after) if request.run else Add(given=given)
         page = await self._host.order(CampaignActor, request.campaign_id, order, context)
         answer = msgspec.convert(page.body, CampaignRun)
-        if context.fresh:
-            return answer
-        accepted = await self._added_by(context.command_id, request)  # also by one that was under way beside
+        return answer if context.fresh else await self._altogether(answer, context.command_id, request)
+
+    async def _altogether(self, answer: CampaignRun, command: str, request: AddOnShard | RunOnShard) -> CampaignRun:
+        """What came of a command that was sent before, too, of which this is the last answer."""
+        accepted = await self._added_by(command, request)  # also by one that was under way beside
         return replace(answer, accepted=accepted, duplicates=answer.duplicates + answer.accepted - accepted)
 
-    async def _added_by(self, command: str, request: AddOnShard) -> int:
+    async def _added_by(self, command: str, request: AddOnShard | RunOnShard) -> int:
         """How many leads are in by a command. Raises Refusal(UNAVAILABLE)."""
-        return len([lead async for lead in added_by(self._host, command, request.campaign_id, after=request.after)])
+        id, after = request.campaign_id, request.after or 0
+        return len([lead async for lead in added_by(self._host, command, id, after=after)])
 
     async def stop(self, request: StopCampaign, context: Context) -> Page:
         """Nothing is dialled any more, once this is answered: from the record of the stop on no order to dial leaves,
@@ -262,8 +296,7 @@ class OnShard:
     async def pause(self, request: PauseCampaign, context: Context) -> Page:
         """The same, until it is resumed."""
         actor, campaign, changed = await self._end(request.campaign_id, Pause(), context)
-        said = CampaignChanged(campaign_id=actor.id, status=campaign.status, settings=campaign.settings)
-        return Page(body=said, seq=actor.seq, changed=changed)
+        return self._said(actor, campaign, changed=changed)
 
     async def _end(self, id: str, order: Stop | Pause, context: Context) -> tuple[CampaignActor, Campaign, bool]:
         self._seen_by(context, id)
@@ -271,6 +304,24 @@ class OnShard:
         _, campaign = self._campaign(id)
         await self._outside.await_dials(claims_of(campaign))
         return *self._campaign(id), changed
+
+    async def resume(self, request: ResumeCampaign, context: Context) -> Page:
+        return await self._changed(request.campaign_id, Resume(), context)
+
+    async def archive(self, request: ArchiveCampaign, context: Context) -> Page:
+        return await self._changed(request.campaign_id, Archive(), context)
+
+    async def configure(self, request: ConfigureCampaign, context: Context) -> Page:
+        return await self._changed(request.campaign_id, Configure(request=request), context)
+
+    async def _changed(self, id: str, order: Resume | Archive | Configure | Create, context: Context) -> Page:
+        """What it is after an order that is carried out once by its command."""
+        has = await self._host.order(CampaignActor, id, order, context)
+        return self._said(*self._campaign(id), changed=has)
+
+    def _said(self, actor: CampaignActor, campaign: Campaign, *, changed: bool) -> Page:
+        said = CampaignChanged(campaign_id=actor.id, status=campaign.status, settings=campaign.settings)
+        return Page(body=said, seq=actor.seq, changed=changed)
 
     async def mark(self, request: MarkLead, context: Context) -> Page:
         """A callback to an operator is to one that there is."""
@@ -282,8 +333,10 @@ class OnShard:
                 if refusal.code is not ErrorCode.NOT_FOUND:
                     raise
                 raise misfit("operator", "nobody of this name has been an operator.") from None
-        said = await self._host.order(CampaignActor, request.campaign_id, Mark(request=request), context)
-        return Page(body=said, seq=self._campaign(request.campaign_id)[0].seq)
+        id = request.campaign_id
+        changed = await self._host.order(CampaignActor, id, Mark(request=request), context)
+        said = LeadMarked(campaign_id=id, lead=request.lead, status=request.status)
+        return Page(body=said, seq=self._campaign(id)[0].seq, changed=changed)
 
     async def lead(self, request: GetLead, context: Context) -> Page:
         """What the records say of a lead, also to an operator who looks at it: of that they say nothing."""

@@ -42,12 +42,14 @@ from bus_schemas.campaign import (
     CONTACT,
     LIST_CAMPAIGNS,
     NO_CAMPAIGN,
+    PAST_ARCHIVED,
     PAST_CAMPAIGN,
     REPORT_CAMPAIGN,
     AskedCampaign,
     CampaignArchived,
     CampaignAttemptClaimed,
     CampaignAttemptEnded,
+    CampaignChanged,
     CampaignConfigured,
     CampaignCreated,
     CampaignDraining,
@@ -261,6 +263,7 @@ class CampaignAnswers(Answers):
             serve(PAST_CAMPAIGN, self.past_campaign),
             serve(ABSENT_CAMPAIGN, self.absent_campaign),
             serve(ABSENT_PREVIEW, self.absent_for_operator),
+            serve(PAST_ARCHIVED, self.past_archived),
             serve(LIST_CAMPAIGNS, self.list_campaigns),
             serve(REPORT_CAMPAIGN, self.report),
             serve(LIST_LEADS, self.list_leads),
@@ -275,6 +278,13 @@ class CampaignAnswers(Answers):
     async def absent_campaign(self, request: AskedCampaign, context: Context) -> CampaignView:
         found = await self._found(request.campaign_id, context)
         raise ARCHIVED() if found.status is S.ARCHIVED else OWNER_AWAY()
+
+    async def past_archived(self, request: AskedCampaign, context: Context) -> CampaignChanged:
+        """What is archived stays so, however often that is asked."""
+        found = await self._found(request.campaign_id, context)
+        if found.status is not S.ARCHIVED:
+            raise OWNER_AWAY()
+        return CampaignChanged(campaign_id=found.campaign_id, status=found.status, settings=found.settings)
 
     async def absent_for_operator(self, request: AskedCampaign, context: Context) -> CampaignView:
         """The same, to an operator of it, who need not see it."""

@@ -11,10 +11,8 @@ from actors.runtime.context import Context
 from actors.runtime.journalled import COMMAND_HEADER
 from actors.runtime.wire import ask
 from bus_schemas.campaign import (
-    HALT_AGAIN,
     PAUSE_CAMPAIGN,
     RESUME_CAMPAIGN,
-    RUN_CAMPAIGN,
     STOP_CAMPAIGN,
     CampaignStatus,
     PauseCampaign,
@@ -121,12 +119,6 @@ def test_the_next_host_knows_by_the_record_what_was_done() -> None:
         assert (await asked(site, "pause")).status is S.RUNNING and written(site) == ["paused"]
 
     play(story, keep=True)
-
-
-def test_what_may_be_done_twice_is_sent_once() -> None:
-    """A run has parts with leads, and a resume no answer on record."""
-    assert {rpc.asked_again for rpc in (STOP_CAMPAIGN, PAUSE_CAMPAIGN)} == {HALT_AGAIN}
-    assert RESUME_CAMPAIGN.asked_again is None and RUN_CAMPAIGN.asked_again is None
 
 
 @pytest.mark.parametrize("what", HALTS)

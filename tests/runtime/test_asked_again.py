@@ -8,8 +8,9 @@ import pytest
 from actors.runtime.bus import Message
 from actors.runtime.context import Context
 from actors.runtime.wire import ask
+from bus_schemas.call import START_CALL, StartCall
 from bus_schemas.campaign import CampaignStatus
-from bus_schemas.campaign_outlook import DRY_RUN, EXPLAIN_CAMPAIGN, CampaignExplained, DryRun, ExplainCampaign
+from bus_schemas.campaign_outlook import EXPLAIN_CAMPAIGN, CampaignExplained, ExplainCampaign
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.slot import GET_SLOT, SLOT_ABSENT, GetSlot
 from simulators.bus.memory_broker import MemoryBroker
@@ -39,9 +40,9 @@ def test_an_explanation_that_was_lost_is_asked_for_again() -> None:
         assert await ask(bus, EXPLAIN_CAMPAIGN, ExplainCampaign(campaign_id="c1"), context) == SAID
         assert len(asked) == 2 and loop.time() - began < EXPLAIN_CAMPAIGN.timeout
         asked.clear()
-        await bus.subscribe(DRY_RUN.pattern, answer)
+        await bus.subscribe(START_CALL.pattern, answer)
         with pytest.raises(Refusal) as silent:
-            await ask(bus, DRY_RUN, DryRun(campaign_id="c1"), context)
+            await ask(bus, START_CALL, StartCall(number="+380991230006"), context)
         assert silent.value.code is ErrorCode.TIMEOUT and len(asked) == 1
 
     run(main, 1)

@@ -1,4 +1,4 @@
-"""A stop, or a pause, is made once by its command. Pure."""
+"""What is done to a campaign once by its command. Pure."""
 
 from collections import deque
 from collections.abc import Callable
@@ -10,9 +10,9 @@ from actors.runtime.decision import NOTHING
 KEPT = 100  # commands of late
 
 
-class Halts:
-    """The commands by which one campaign was told to begin nothing. Each may come again (`Rpc.again`), and late, when
-    somebody has the campaign go on by then."""
+class Once:
+    """The commands by which one campaign was changed, or was to be. Each may come again (`Rpc.again`), and late, when
+    somebody has changed it back by then."""
 
     def __init__(self) -> None:
         self._made: deque[str] = deque(maxlen=KEPT)
@@ -27,5 +27,6 @@ class Halts:
         if command in self._made:
             return Outcome(decision=NOTHING, reply=False)
         decision = decide()
-        self._made.append(command)
+        if not decision.events:  # else the record says it
+            self._made.append(command)
         return Outcome(decision=decision, reply=bool(decision.events))
