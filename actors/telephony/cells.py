@@ -14,6 +14,8 @@ _EXPONENT = re.compile(r"\s*'?[+-]?[0-9]+(?:[.,][0-9]+)?[eE]\+?[0-9]+\s*\Z")
 _ALL_DIGITS = re.compile(r"\s*'?\+?([0-9])[.,]([0-9]+)[eE]\+?([0-9]{1,2})\s*\Z")
 _TEXT_FORMULA = re.compile(r'\s*="([^"]*)"\s*\Z')  # as a spreadsheet keeps the 0 before a number
 _SEPARATORS = re.compile(r"[\s_\-./:()\[\]#]+")
+_WORD_BEGINS = re.compile(r"(?<=[a-z])(?=[A-Z])")  # `PhoneNumber`, as programs name columns
+_LETTER_BY_LETTER = re.compile(r"\b([^\W\d_]) (?=[^\W\d_]\b)")  # of `N.A.M.E.`
 _APOSTROPHES = str.maketrans("", "", "'\u2019\u02bc`\u2018")
 
 # What people call a column of numbers in English, Ukrainian and Russian, as `plain_name` writes it; and what it may be.
@@ -28,7 +30,12 @@ NUMBER_NAMES = (
     "дом тел, доп телефон, доп тел, доп номер, раб телефон, раб тел, второй телефон, "
     "номер телефона, мобильный, мобильный телефон, мобильный номер, сотовый, сотовый телефон, контактный телефон, "
     "контактный номер, рабочий телефон, домашний телефон, дополнительный телефон, основной телефон, "
-    "другой телефон, городской телефон, стационарный телефон, телефоны"
+    "другой телефон, городской телефон, стационарный телефон, телефоны, № телефону, № телефона, № тел, "
+    "тел моб, тел дом, тел роб, тел раб, тел осн, тел дод, тел доп, тел клієнта, тел клиента, тел абонента, "
+    "телефон моб, телефон дом, телефон роб, телефон раб, телефон осн, телефон дод, телефон доп, телефон мобільний, "
+    "телефон домашній, телефон робочий, телефон основний, телефон додатковий, телефон контактний, телефон клієнта, "
+    "телефон мобильный, телефон сотовый, телефон домашний, телефон рабочий, телефон основной, "
+    "телефон дополнительный, телефон контактный, телефон клиента, телефон абонента"
 )
 PERHAPS_NUMBER = "number, номер"
 
@@ -56,7 +63,8 @@ def _written_out(cell: str) -> str:
 
 def plain_name(name: str) -> str:
     """The name of a column without what people write it with."""
-    return _SEPARATORS.sub(" ", name.casefold().translate(_APOSTROPHES)).strip()
+    plain = _SEPARATORS.sub(" ", _WORD_BEGINS.sub(" ", name).casefold().translate(_APOSTROPHES)).strip()
+    return _LETTER_BY_LETTER.sub(r"\1", plain)
 
 
 def without_figure(plain: str) -> str:
