@@ -566,11 +566,24 @@ class CampaignLeadMarked(Struct, frozen=True, kw_only=True):
     heard: int = 0
 
 
+class CampaignLeadSkipped(Struct, frozen=True, kw_only=True):
+    """An operator has looked at a lead in preview mode and left it: `until` then nobody gets it, unless somebody marks
+    it, or the campaign dials in another mode."""
+
+    campaign: CampaignId
+    at: Utc
+    by: Username
+    lead: Id
+    place: int
+    until: Utc
+
+
 CampaignEvent = (
     CampaignCreated | CampaignActivated | CampaignConfigured | CampaignLeadsAdded | CampaignStarted | CampaignPaused
     | CampaignResumed | CampaignDraining | CampaignStopped | CampaignFinished | CampaignArchived
     | CampaignAttemptClaimed | CampaignAttemptOffered | CampaignAttemptJoined | CampaignAttemptEnded
-    | CampaignLeadMarked | CampaignLeadChanged | CampaignLeadMerged | CampaignLeadUnmerged | CampaignLeadsAssigned
+    | CampaignLeadMarked | CampaignLeadSkipped | CampaignLeadChanged | CampaignLeadMerged | CampaignLeadUnmerged
+    | CampaignLeadsAssigned
 )  # fmt: skip
 
 # fmt: off
@@ -591,6 +604,7 @@ CAMPAIGN_ATTEMPT_OFFERED = Topic(EVENTS + "attempt_offered", CampaignAttemptOffe
 CAMPAIGN_ATTEMPT_JOINED  = Topic(EVENTS + "attempt_joined",  CampaignAttemptJoined,  "An operator has taken the call")
 CAMPAIGN_ATTEMPT_ENDED   = Topic(EVENTS + "attempt_ended",   CampaignAttemptEnded,   "What became of an attempt")
 CAMPAIGN_LEAD_MARKED     = Topic(EVENTS + "lead_marked",     CampaignLeadMarked,     "What becomes of a lead")
+CAMPAIGN_LEAD_SKIPPED    = Topic(EVENTS + "lead_skipped",    CampaignLeadSkipped,    "An operator has left a lead")
 CAMPAIGN_LEAD_CHANGED    = Topic(EVENTS + "lead_changed",    CampaignLeadChanged,    "A lead was changed")
 CAMPAIGN_LEAD_MERGED     = Topic(EVENTS + "lead_merged",     CampaignLeadMerged,     "Two leads became one")
 CAMPAIGN_LEAD_UNMERGED   = Topic(EVENTS + "lead_unmerged",   CampaignLeadUnmerged,   "They are two again")

@@ -65,5 +65,5 @@ BEGIN_PREVIEWED  = Rpc("ottb.v1.cmd.campaign.{campaign_id}.begin_previewed", Beg
                        audit_fields=("campaign_id", "lead"))
 SKIP_PREVIEWED   = Rpc("ottb.v1.cmd.campaign.{campaign_id}.skip_previewed", SkipPreviewed, LeadSkipped,
                        STATE | {ErrorCode.RATE_LIMITED}, summary="Do not dial the lead that I look at",
-                       fallback=ABSENT_PREVIEW, permission=A.CALL_START)
+                       timeout=15.0, again=BEGIN_AGAIN, fallback=ABSENT_PREVIEW, permission=A.CALL_START)
 # fmt: on

@@ -43,8 +43,8 @@ from actors.campaign.orders import (
 from actors.campaign.outside import Dialled, Outside
 from actors.campaign.pacing import Pace, pace_without_team
 from actors.campaign.places import at
-from actors.campaign.previews import NO_PREVIEW, Skipped
-from actors.campaign.record import Campaign, tried, under_way
+from actors.campaign.previews import NO_PREVIEW
+from actors.campaign.record import Campaign, Skipped, tried, under_way
 from actors.campaign.reports import CallAnswered, Ended, Offered, OperatorRefused, Report, Surveyed, TeamChanged
 from actors.campaign.rest import Rest
 from actors.campaign.rulebook import Elsewhere, RuleBook
@@ -236,8 +236,8 @@ class CampaignActor(CampaignOnRecord):
 
     orders = by_type(
         Run.by(run), Add.by(add), Create.by(create), Stop.by(stop_it), Pause.by(pause), Mark.by(mark),
-        Change.by(change), Assign.by(assign), Show.by(preview), Begin.by(begin_previewed), Resume.by(go_on), Archive.by(archive),
-        Configure.by(configure),
+        Change.by(change), Assign.by(assign), Show.by(preview), Begin.by(begin_previewed),
+        Resume.by(go_on), Archive.by(archive), Configure.by(configure),
     )  # fmt: skip
 
     def _campaign(self) -> Campaign:
@@ -549,8 +549,8 @@ class CampaignActor(CampaignOnRecord):
 
     def skipped(self, place: int) -> Skipped | None:
         """Which operator has skipped the lead at a place, while nobody gets it for that."""
-        crew = self.team_crew()
-        return crew.previews.skipped(place, self._now().seconds) if crew is not None else None
+        found = self._campaign().skipped.get(place)
+        return found if found is not None and found.until > self._now().seconds * 1000 else None
 
     def whose_lines(self) -> Whose:
         """Whose lines carry its calls."""

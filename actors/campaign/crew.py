@@ -45,7 +45,6 @@ from bus_schemas.campaign import (
     CampaignAttemptEnded,
     CampaignConfigured,
     CampaignEvent,
-    CampaignLeadMarked,
     CampaignSettings,
     Mode,
 )
@@ -249,8 +248,6 @@ class Crew:
         match event:
             case CampaignAttemptEnded():
                 self._learn(campaign, event)
-            case CampaignLeadMarked():
-                self.previews.unskip(event.place)
             case CampaignConfigured() if campaign.settings.mode is not Mode.PREVIEW:
                 self.previews.end()
 

@@ -8,8 +8,7 @@ from msgspec.structs import replace
 
 from actors.campaign.carriage import Carriage
 from actors.campaign.pacing import Limit, Pace
-from actors.campaign.previews import Skipped
-from actors.campaign.record import Campaign, size
+from actors.campaign.record import Campaign, Skipped, moment_of, size
 from actors.campaign.rules import Attempt, Reason
 from actors.campaign.standing import AGAIN, Stand, Standing
 from actors.runtime.clock import utc
@@ -124,7 +123,7 @@ def _kept_by(status: CampaignStatus, found: Standing) -> Standing:
 def left_alone(skipped: Skipped) -> Standing:
     """How it is with a lead that an operator has skipped."""
     words = f"{skipped.by} has skipped it, and after a quarter of an hour it comes again"
-    until = datetime.fromtimestamp(skipped.until, UTC)
+    until = moment_of(skipped.until)
     return Standing(reason=SKIPPED, words=words, until=until, change="another mode, or a time to call back")
 
 

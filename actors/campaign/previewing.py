@@ -7,7 +7,7 @@ from actors.campaign.claims import claims_at
 from actors.campaign.crew import Crew
 from actors.campaign.machine import NEXT, CampaignDecision
 from actors.campaign.places import at
-from actors.campaign.previews import NOT_READY, NOTHING_TO_SHOW, SHOWN_FOR, SKIPPED_FOR, PreviewedLead, Skipped
+from actors.campaign.previews import NOT_READY, NOTHING_TO_SHOW, SHOWN_FOR, SKIPPED_FOR, PreviewedLead
 from actors.campaign.record import Campaign, text_of, tries_of
 from actors.campaign.rulebook import RuleBook
 from actors.campaign.selection import Selection
@@ -15,6 +15,7 @@ from actors.campaign.standing import standing
 from actors.runtime.clock import Moment, parse_utc
 from actors.runtime.commands import Outcome
 from actors.runtime.decision import NOTHING, Decision, SetTimer
+from bus_schemas.campaign import CampaignLeadSkipped
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.preview import LeadPreview, LeadSkipped
 
@@ -59,11 +60,14 @@ def begin(request: PreviewRequest, lead: str, *, looks: bool = False) -> Outcome
 
 def skip(request: PreviewRequest, lead: str) -> Outcome[LeadSkipped]:
     """Somebody else may have it, after a while. Raises Refusal."""
-    shown = request.crew.previews.lead_of(request.user, lead, request.now.seconds)
-    skipped = Skipped(by=request.user, until=request.now.seconds + SKIPPED_FOR)
-    request.crew.previews.skip(request.user, request.now.mono, skipped)
-    request.selection.put(shown.place, skipped.until)
-    return Outcome(decision=NOTHING, reply=LeadSkipped(campaign_id=request.campaign.campaign, lead=lead))
+    shown, id = request.crew.previews.lead_of(request.user, lead, request.now.seconds), request.campaign.campaign
+    request.crew.previews.skip(request.user, request.now.mono)
+    until = text_of(round((request.now.seconds + SKIPPED_FOR) * 1000))
+    event = CampaignLeadSkipped(
+        campaign=id, at=request.now.at, by=request.user, lead=lead, place=shown.place, until=until
+    )
+    skipped: CampaignDecision = Decision(events=(event,))
+    return Outcome(decision=skipped, reply=LeadSkipped(campaign_id=id, lead=lead))
 
 
 def _must_be_callable(request: PreviewRequest, shown: PreviewedLead) -> None:
@@ -80,7 +84,7 @@ def _next(request: PreviewRequest) -> PreviewedLead:
         raise NOT_READY()
     found = machine.preview(
         request.campaign, request.selection, request.book, request.user, request.now, seconds=SHOWN_FOR,
-        shown=request.crew.previews.kept_from(request.user, request.now.seconds),
+        shown=request.crew.previews.kept_from(request.user, request.now.seconds, request.campaign.skipped),
     )  # fmt: skip
     if found is None:
         raise NOTHING_TO_SHOW()

@@ -1,4 +1,5 @@
-"""Leads that operators look at before they are dialled. Not on record: who takes over knows of none, and asks anew."""
+"""Leads that operators look at before they are dialled. Not on record: who takes over knows of none, and asks anew.
+What they skip is (`Campaign.skipped`)."""
 
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -6,6 +7,7 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
+from actors.campaign.record import Skipped
 from bus_schemas.errors import ErrorCode, RefusalTemplate, retry_after
 
 NO_PREVIEW = RefusalTemplate(ErrorCode.CONFLICT, "The campaign does not dial in preview mode for operators.")
@@ -32,26 +34,18 @@ class PreviewedLead(Struct, frozen=True, kw_only=True):
     begun: bool = False
 
 
-class Skipped(Struct, frozen=True, kw_only=True):
-    """A lead that an operator has skipped. `until`: seconds since 1970."""
-
-    by: str
-    until: float
-
-
 class Previews:
-    """Who looks at what in one campaign, and who has skipped what."""
+    """Who looks at what in one campaign."""
 
     def __init__(self) -> None:
         self._shown: dict[str, PreviewedLead] = {}  # by operator
-        self._left: dict[int, Skipped] = {}  # by place, in the order in which they come again
         self._begun: deque[str] = deque(maxlen=KEPT)  # by which commands leads were, of late
         self._skipped: dict[str, float] = {}  # up to when the skips of each count, in seconds on the monotonic clock
 
     def copy(self) -> "Previews":
         """The same, for who asks what would be."""
         other = Previews()
-        other._shown, other._left, other._skipped = {**self._shown}, {**self._left}, {**self._skipped}
+        other._shown, other._skipped = {**self._shown}, {**self._skipped}
         return other
 
     def of(self, user: str, now: float) -> PreviewedLead | None:
@@ -100,34 +94,21 @@ class Previews:
         gone = [user for user in self._shown if not is_operator(user)]
         return [self._shown.pop(user) for user in gone]
 
-    def skip(self, user: str, now: float, skipped: Skipped) -> PreviewedLead:
+    def skip(self, user: str, now: float) -> PreviewedLead:
         """It is left. `now`: on the monotonic clock. Raises Refusal for who skips too many."""
         counted = max(self._skipped.get(user, now), now) + SKIP_EVERY
         if (wait := counted - now - SKIPS * SKIP_EVERY) > 0:
             raise TOO_MANY_SKIPPED(retry_after=retry_after(wait))
         self._skipped[user] = counted
-        since = skipped.until - SKIPPED_FOR
-        self._left = {place: one for place, one in self._left.items() if one.until > since}
-        shown = self.over(user)
-        self._left[shown.place] = skipped
-        return shown
-
-    def unskip(self, place: int) -> None:
-        """Somebody has said meanwhile what becomes of the lead at a place."""
-        self._left.pop(place, None)
+        return self.over(user)
 
     def end(self) -> None:
-        """Operators look at nothing any more, and what they skipped is anybody's; the skips of each count still."""
-        self._shown, self._left = {}, {}
+        """Operators look at nothing any more; the skips of each count still."""
+        self._shown = {}
 
-    def skipped(self, place: int, now: float) -> Skipped | None:
-        """Who has skipped the lead at a place, while nobody gets it."""
-        found = self._left.get(place)
-        return found if found is not None and found.until > now else None
-
-    def kept_from(self, user: str, now: float) -> Mapping[int, float]:
-        """The places of the leads that others look at, or that were skipped, and until when."""
-        left = {place: one.until for place, one in self._left.items() if one.until > now}
+    def kept_from(self, user: str, now: float, skipped: Mapping[int, Skipped]) -> Mapping[int, float]:
+        """The places of the leads that others look at, or that were `skipped`, and until when."""
+        left = {place: one.until / 1000 for place, one in skipped.items() if one.until / 1000 > now}
         return left | {
             shown.place: shown.until for other, shown in self._shown.items() if other != user and shown.until > now
         }

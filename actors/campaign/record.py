@@ -50,12 +50,14 @@ from bus_schemas.campaign import (
     CampaignFinished,
     CampaignLeadMarked,
     CampaignLeadsAdded,
+    CampaignLeadSkipped,
     CampaignPaused,
     CampaignResumed,
     CampaignSettings,
     CampaignStarted,
     CampaignStatus,
     CampaignStopped,
+    Mode,
     StopMode,
 )
 from bus_schemas.lead import (
@@ -119,6 +121,13 @@ class Merged(Struct, frozen=True):
     gained: tuple[str, ...]
 
 
+class Skipped(Struct, frozen=True):
+    """A lead that an operator has skipped in preview mode. `until`: in milliseconds."""
+
+    by: str
+    until: int
+
+
 class Claimed(Struct, frozen=True, gc=False):
     """What is read back of a claim, `CampaignAttemptClaimed`. Of most events of a campaign there are two for each call:
     what was checked when it was written is not checked again, which is the half of what their reading takes."""
@@ -157,7 +166,8 @@ class Campaign(Struct, frozen=True, kw_only=True):
     """One campaign as its events tell it. `by`: who made it, and for whom its calls are. `earlier`: leads before that
     place are of earlier runs. `in_progress`: the places of those with an attempt in progress; `crew`: the attempts for
     an operator, by place. `mode`: how it is being stopped. `tally`: answered and abandoned calls by day. `heard`: the
-    last word of an operator that is in, by its place in the journal. `merged`: leads that were others, by place."""
+    last word of an operator that is in, by its place in the journal. `skipped`: leads that operators have left, by
+    place. `merged`: leads that were others, by place."""
 
     campaign: str
     by: str
@@ -171,6 +181,7 @@ class Campaign(Struct, frozen=True, kw_only=True):
     tally: Tally = Tally()
     heard: int = 0
     merged: Mapping[int, Merged] = {}
+    skipped: Mapping[int, Skipped] = {}
 
     @property
     def open(self) -> int:
@@ -289,7 +300,8 @@ def evolve_all(campaign: Campaign | None, events: Iterable[Any]) -> Campaign | N
 
 
 def _configured(campaign: Campaign, event: CampaignConfigured) -> Campaign:
-    return replace(campaign, settings=event.settings)
+    skipped = campaign.skipped if event.settings.mode is Mode.PREVIEW else {}
+    return replace(campaign, settings=event.settings, skipped=skipped)
 
 
 def _started(campaign: Campaign, event: CampaignStarted) -> Campaign:
@@ -374,7 +386,14 @@ def _marked(campaign: Campaign, event: CampaignLeadMarked) -> Campaign:
         at(campaign.leads, event.place), status=event.status, callback=callback, operator=event.operator, said=True
     )
     leads = changed(campaign.leads, event.place, entry)
-    return replace(campaign, leads=leads, heard=max(campaign.heard, event.heard))
+    skipped = {place: one for place, one in campaign.skipped.items() if place != event.place}
+    return replace(campaign, leads=leads, heard=max(campaign.heard, event.heard), skipped=skipped)
+
+
+def _skipped(campaign: Campaign, event: CampaignLeadSkipped) -> Campaign:
+    now, one = milliseconds(event.at), Skipped(event.by, milliseconds(event.until))
+    others = {place: other for place, other in campaign.skipped.items() if other.until > now}
+    return replace(campaign, skipped={**others, event.place: one})
 
 
 def _lead_changed(campaign: Campaign, event: CampaignLeadChanged) -> Campaign:
@@ -467,6 +486,7 @@ _AFTER: Final = folds(
     fold(CampaignAttemptJoined, _joined),
     fold(CampaignAttemptEnded, _attempt),
     fold(CampaignLeadMarked, _marked),
+    fold(CampaignLeadSkipped, _skipped),
     fold(CampaignLeadChanged, _lead_changed),
     fold(CampaignLeadMerged, _lead_merged),
     fold(CampaignLeadUnmerged, _lead_unmerged),

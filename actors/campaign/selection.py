@@ -19,7 +19,7 @@ from math import ceil, inf
 from msgspec import UNSET
 
 from actors.campaign.places import at, each
-from actors.campaign.record import CALLABLE, Campaign, Entry, all_numbers, stays, under_way
+from actors.campaign.record import CALLABLE, Campaign, Entry, all_numbers, milliseconds, stays, under_way
 from actors.leads.lead import id_of
 from actors.telephony.numbers import home_of
 from bus_schemas.campaign import (
@@ -29,6 +29,7 @@ from bus_schemas.campaign import (
     CampaignEvent,
     CampaignLeadMarked,
     CampaignLeadsAdded,
+    CampaignLeadSkipped,
     CampaignResumed,
     CampaignStarted,
     Mode,
@@ -246,6 +247,8 @@ class Selection:
                 self._become(event.place, OUT)
             case CampaignAttemptEnded() | CampaignLeadMarked():
                 self._settle(campaign, event.place, at(campaign.leads, event.place))
+            case CampaignLeadSkipped():
+                self.put(event.place, milliseconds(event.until) / 1000)
             case CampaignLeadChanged():
                 self._change(campaign, event)
             case CampaignStarted() | CampaignResumed() | CampaignConfigured():

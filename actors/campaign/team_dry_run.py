@@ -144,7 +144,7 @@ class TeamDryRun:
     def offered(self, users: Iterable[str]) -> Mapping[str, str]:
         """The lead that each of these would be shown next, in preview."""
         found, now = dict[str, str](), self._moment()
-        places = {**self._crew.previews.kept_from("", now.seconds)}
+        places = {**self._crew.previews.kept_from("", now.seconds, self._campaign.skipped)}
         for user in users:
             if (shown := self._crew.previews.of(user, now.seconds)) is not None:
                 found[user], places[shown.place] = shown.lead, shown.until

@@ -52,6 +52,9 @@ class Previewed(Played):
         assert not callable(reply)
         return reply.lead
 
+    def skip(self, user: str, lead: str) -> None:
+        self.record(previewing.skip(self.asked(user), lead).decision)
+
     def begun(self) -> list[CampaignAttemptClaimed]:
         """The attempts of one turn in which all operators have lines."""
         decision, _ = self.crew.begin_wanted(self.state, self.book, lines_of(USERS), self.moment())
@@ -107,7 +110,7 @@ def test_whose_line_calls_nobody_sees_no_more_leads_by_dialling() -> None:
         assert not decision.events and not waits
     print(f"100 leads begun on a line that may not call them: {len(seen)} seen")
     assert len(seen) == 1
-    previewing.skip(played.asked("ann"), lead)
+    played.skip("ann", lead)
     previewing.begin(played.asked("ann"), played.shown("ann"))
     assert len(played.begun()) == 1
 
@@ -116,13 +119,13 @@ def test_nobody_skips_through_a_whole_list() -> None:
     played, skipped = Previewed(leads=300), 0
     with pytest.raises(Refusal) as refused:
         while True:
-            previewing.skip(played.asked("ann"), played.shown("ann"))
+            played.skip("ann", played.shown("ann"))
             skipped += 1
     wait = (refused.value.details or {})["retry_after"]
     assert refused.value.code is ErrorCode.RATE_LIMITED and isinstance(wait, float) and 0 < wait <= SKIP_EVERY
     seen = played.shown("ann")
-    previewing.skip(played.asked("ben"), played.shown("ben"))
+    played.skip("ben", played.shown("ben"))
     played.later(seconds=wait)
-    previewing.skip(played.asked("ann"), seen)
+    played.skip("ann", seen)
     print(f"300 leads skipped on end: {skipped} at once, then one each {SKIP_EVERY:.0f} s")
     assert skipped == SKIPS

@@ -9,10 +9,12 @@ import pytest
 from actors.campaign import machine, previewing
 from actors.campaign.actor import CampaignActor
 from actors.campaign.dry_run import Assumed, Counting
-from actors.campaign.previews import SKIPPED_FOR, PreviewedLead, Previews, Skipped
+from actors.campaign.previews import SKIPPED_FOR
 from actors.campaign.team_dry_run import TeamDryRun
 from actors.runtime.clock import moment, parse_utc, utc
+from actors.runtime.context import Context
 from actors.runtime.rendezvous import shard_of
+from actors.runtime.wire import ask
 from bus_schemas.call import EndReason
 from bus_schemas.campaign import (
     EXPLAIN_LEAD,
@@ -36,8 +38,9 @@ from bus_schemas.preview import (
     SkipPreviewed,
 )
 from tests.attacks.test_previews import Previewed
-from tests.campaign.crowd import OWNERS, Crowd, owned
+from tests.campaign.crowd import MAY, OWNERS, Crowd, owned
 from tests.campaign.played import lead_at
+from tests.campaign.test_halted_once import SOON, until, written
 from tests.campaign.test_team import LONG, TALKS, TEAM, numbers
 from tests.campaign.test_trunk_carriage import polish
 from tests.campaign.world import Campaigns, play
@@ -173,7 +176,7 @@ def test_a_skipped_lead_is_explained_by_who_skipped_it_and_comes_again() -> None
 def test_a_skipped_lead_is_nobodys_also_after_a_pause() -> None:
     played = Previewed(leads=2)
     lead = played.shown("ann")
-    previewing.skip(played.asked("ann"), lead)
+    played.skip("ann", lead)
     played.do(machine.pause)
     played.do(machine.resume)
     assert played.shown("ann") != lead
@@ -184,13 +187,46 @@ def test_a_skipped_lead_is_nobodys_also_after_a_pause() -> None:
 
 
 def test_skips_that_are_over_are_not_kept() -> None:
-    previews = Previews()
-    for place in range(100):
-        now = 10.0 * place
-        previews.show("ann", PreviewedLead(place=place, lead=f"l{place}", number="", until=now + 1))
-        previews.skip("ann", now, Skipped(by="ann", until=now + SKIPPED_FOR))
-    assert previews.skipped(99, 990.0) is not None and previews.skipped(0, 990.0) is None
-    assert len(previews.kept_from("", 0.0)) == SKIPPED_FOR // 10
+    played = Previewed(leads=40)
+    for _ in range(40):
+        played.skip("ann", played.shown("ann"))
+        played.later(seconds=30)
+    assert len(played.state.skipped) == SKIPPED_FOR // 30
+
+
+def test_a_skip_is_on_record_and_outlives_its_host() -> None:
+    async def story(site: Campaigns) -> None:
+        crowd, shown = await looking(site, "ann", "bob", leads=numbers(3, LONG))
+        skip = SkipPreviewed(campaign_id="c1", lead=shown.lead)
+        await crowd.ask("ann", SKIP_PREVIEWED, skip)
+        owner = site.owner("c1")
+        assert owner is not None
+        site.world.crash(owner)
+        await asyncio.sleep(20.0)
+        await crowd.all_ready("ann", "bob")
+        await asyncio.sleep(1.0)
+        others = {(await next_of(crowd, user)).lead for user in ("ann", "bob")}
+        assert shown.lead not in others and len(others) == 2
+        assert (await explained(crowd, shown.lead)).reason == "skipped"
+
+    play(story, keep=True, change=owned(*OWNERS))
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_who_skips_a_lead_as_its_host_dies_is_answered(seed: int) -> None:
+    async def story(site: Campaigns) -> None:
+        _, shown = await looking(site, "ann", leads=numbers(3, LONG))
+        owner, began = site.owner("c1"), site.world.now
+        assert owner is not None
+        context = Context(command_id="skip", user="ann", actions=MAY, fresh=True)
+        skip = SkipPreviewed(campaign_id="c1", lead=shown.lead)
+        answer = asyncio.ensure_future(ask(site.world.gateways[1], SKIP_PREVIEWED, skip, context))
+        await until(lambda: bool(written(site, "skip")))
+        site.world.crash(owner)
+        assert (await answer).lead == shown.lead and site.world.now - began < SOON
+        assert written(site, "skip") == ["lead_skipped"]
+
+    play(story, seed=seed, keep=True, change=owned(*OWNERS))
 
 
 def called_back(leads: int, *places: int, by: str) -> Previewed:
@@ -216,11 +252,11 @@ def test_no_one_puts_off_a_callback_of_another_by_asking() -> None:
 def test_whoever_asks_on_end_keeps_no_callback_from_its_operator() -> None:
     played = called_back(30, 20, by="ben")
     for _ in range(6):
-        previewing.skip(played.asked("ann"), played.shown("ann"))
+        played.skip("ann", played.shown("ann"))
         played.later(seconds=5)
     first = played.shown("cat")
     assert played.shown("ben") == id_at(20) != first
-    previewing.skip(played.asked("ben"), id_at(20))
+    played.skip("ben", id_at(20))
     assert played.shown("ben") != id_at(20)
 
 
@@ -230,8 +266,8 @@ def test_callbacks_come_to_their_operator_in_their_order() -> None:
     found = []
     for _ in range(3):
         found.append(played.shown("ben"))
-        previewing.skip(played.asked("ben"), found[-1])
-        previewing.skip(played.asked("ann"), played.shown("ann"))
+        played.skip("ben", found[-1])
+        played.skip("ann", played.shown("ann"))
     assert found == [id_at(3), id_at(4), id_at(5)]
 
 
@@ -242,7 +278,7 @@ def test_callbacks_of_others_are_not_walked_at_each_question() -> None:
     assert selection.looks == 151
     for user in ("ben", "ann", "cat", "ben", "ann", "cat"):
         if played.crew.previews.of(user, played.now.timestamp()) is not None:
-            previewing.skip(played.asked(user), played.shown(user))
+            played.skip(user, played.shown(user))
         before = selection.looks
         assert (played.shown(user) in {id_at(place) for place in range(150)}) is (user == "ben")
         assert selection.looks - before <= 2
