@@ -6104,6 +6104,29 @@ export interface components {
             heard: number;
         };
         /**
+         * CampaignLeadSkipped
+         * @description An operator has looked at a lead in preview mode and left it: `until` then nobody gets it, unless somebody marks
+         *         it, or the campaign dials in another mode.
+         */
+        CampaignLeadSkipped: {
+            /** @example campaign_001 */
+            campaign: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example op12 */
+            by: string;
+            lead: string;
+            place: number;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            until: string;
+        };
+        /**
          * CampaignLeadChanged
          * @description Somebody has changed a lead: the fields that are there. `custom`: of the fields of its own those that are new;
          *         null: it is gone. With a `status` it wants to be called back at no time any more.
