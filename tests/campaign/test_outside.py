@@ -54,6 +54,8 @@ def test_a_pause_between_a_claim_and_its_call_holds() -> None:
         await site.until_done(PAUSE_CAMPAIGN, PauseCampaign(campaign_id="c1"))
         await asyncio.sleep(10.0)
         assert not {one.number for one in begun} & set(site.dials())
+        asked_for = {one.event.command_id for one in world.stored if one.subject.endswith(".dialing")}
+        assert not {one.command_id for one in begun} & asked_for  # the line would have refused to dial
         await site.stop("c1")
 
     play(story)
