@@ -30,12 +30,11 @@ from bus_schemas.campaign import (
     CampaignAttemptClaimed,
     CampaignAttemptEnded,
     CampaignCreated,
-    CampaignLeadMarked,
     CampaignLeadsAdded,
     CampaignSettings,
 )
 from bus_schemas.crm import COUNTED
-from bus_schemas.lead import Lead, LeadStatus, ListAllLeads
+from bus_schemas.lead import CampaignLeadMarked, Lead, LeadStatus, ListAllLeads
 
 LEADS, TOGETHER, GROUP = 1_000_000, 500, 10  # TOGETHER: of one event; GROUP: events of one transaction
 CAMPAIGNS, SELLERS = 20, 40

@@ -20,8 +20,10 @@ from bus_schemas.lead import (
     DIALS,
     SEES,
     CampaignLeadChanged,
+    CampaignLeadMarked,
     CampaignLeadMerged,
     CampaignLeadsAssigned,
+    CampaignLeadSkipped,
     CampaignLeadUnmerged,
     ExplainLead,
     GivenLead,
@@ -547,35 +549,6 @@ class CampaignAttemptEnded(Struct, frozen=True, kw_only=True):
     call_id: CallId | None = None
     talk_seconds: int = 0
     why: str = ""
-
-
-class CampaignLeadMarked(Struct, frozen=True, kw_only=True):
-    """Somebody has said what becomes of a lead. `callback`: when it wants to be called, by `operator`; null: by any.
-    `disposition`: the operator's word for it; `heard`: the place in the journal where the operator said it, 0: nobody
-    did."""
-
-    campaign: CampaignId
-    at: Utc
-    by: Username
-    lead: Id
-    place: int
-    status: LeadStatus
-    callback: Utc | None = None
-    operator: Username | None = None
-    disposition: str | None = None
-    heard: int = 0
-
-
-class CampaignLeadSkipped(Struct, frozen=True, kw_only=True):
-    """An operator has looked at a lead in preview mode and left it: `until` then nobody gets it, unless somebody marks
-    it, or the campaign dials in another mode."""
-
-    campaign: CampaignId
-    at: Utc
-    by: Username
-    lead: Id
-    place: int
-    until: Utc
 
 
 CampaignEvent = (

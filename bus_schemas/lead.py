@@ -306,6 +306,35 @@ class CampaignLeadUnmerged(CampaignLeadChanged, frozen=True, kw_only=True):
     attempts: int = 0
 
 
+class CampaignLeadSkipped(Struct, frozen=True, kw_only=True):
+    """An operator has looked at a lead in preview mode and left it: `until` then nobody gets it, unless somebody marks
+    it, or the campaign dials in another mode."""
+
+    campaign: Id
+    at: Utc
+    by: Username
+    lead: Id
+    place: int
+    until: Utc
+
+
+class CampaignLeadMarked(Struct, frozen=True, kw_only=True):
+    """Somebody has said what becomes of a lead. `callback`: when it wants to be called, by `operator`; null: by any.
+    `disposition`: the operator's word for it; `heard`: the place in the journal where the operator said it, 0: nobody
+    did."""
+
+    campaign: Id
+    at: Utc
+    by: Username
+    lead: Id
+    place: int
+    status: LeadStatus
+    callback: Utc | None = None
+    operator: Username | None = None
+    disposition: str | None = None
+    heard: int = 0
+
+
 class CampaignLeadsAssigned(Struct, frozen=True, kw_only=True):
     """Several leads were assigned to a user at once; null: they are nobody's. `places`: of each of the leads."""
 

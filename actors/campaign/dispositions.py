@@ -20,16 +20,11 @@ from actors.runtime.host import Host
 from actors.runtime.ids import derived
 from actors.runtime.wire import ask
 from bus_schemas.call import CALL_DIALING, CallDialing
-from bus_schemas.campaign import (
-    CAMPAIGN_ARCHIVED,
-    CAMPAIGN_LEAD_MARKED,
-    CampaignArchived,
-    CampaignLeadMarked,
-)
+from bus_schemas.campaign import CAMPAIGN_ARCHIVED, CAMPAIGN_LEAD_MARKED, CampaignArchived
 from bus_schemas.contract import ROOT, UNDECODABLE
 from bus_schemas.do_not_call import GLOBAL, PUT_ON_DO_NOT_CALL, AddDoNotCall
 from bus_schemas.errors import ErrorCode, Refusal
-from bus_schemas.lead import Meaning
+from bus_schemas.lead import CampaignLeadMarked, Meaning
 from bus_schemas.operator import OPERATOR_DISPOSED, OperatorDisposed
 
 log = structlog.get_logger()

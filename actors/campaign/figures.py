@@ -17,11 +17,16 @@ from bus_schemas.campaign import (
     CampaignAttemptClaimed,
     CampaignAttemptEnded,
     CampaignEvent,
-    CampaignLeadMarked,
     CampaignLeadsAdded,
 )
 from bus_schemas.campaign_telemetry import CampaignTelemetry
-from bus_schemas.lead import CampaignLeadChanged, CampaignLeadMerged, CampaignLeadUnmerged, LeadStatus
+from bus_schemas.lead import (
+    CampaignLeadChanged,
+    CampaignLeadMarked,
+    CampaignLeadMerged,
+    CampaignLeadUnmerged,
+    LeadStatus,
+)
 
 PIECE = 2000  # leads of one step: a millisecond
 STATUSES = tuple(LeadStatus)

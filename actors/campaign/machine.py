@@ -63,7 +63,6 @@ from bus_schemas.campaign import (
     CampaignDraining,
     CampaignEvent,
     CampaignFinished,
-    CampaignLeadMarked,
     CampaignPaused,
     CampaignResumed,
     CampaignRun,
@@ -76,7 +75,7 @@ from bus_schemas.campaign import (
 )
 from bus_schemas.do_not_call import NO_CAMPAIGNS
 from bus_schemas.errors import ErrorCode, RefusalTemplate, misfit
-from bus_schemas.lead import LeadStatus
+from bus_schemas.lead import CampaignLeadMarked, LeadStatus
 
 LINE_COMES = 1.0  # seconds until a lead whose operator is ready, and has no line yet, is looked at again
 LOOKS = 200  # leads that are looked at in one turn: some milliseconds

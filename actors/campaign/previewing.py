@@ -15,8 +15,8 @@ from actors.campaign.standing import standing
 from actors.runtime.clock import Moment, parse_utc
 from actors.runtime.commands import Outcome
 from actors.runtime.decision import NOTHING, Decision, SetTimer
-from bus_schemas.campaign import CampaignLeadSkipped
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.lead import CampaignLeadSkipped
 from bus_schemas.preview import LeadPreview, LeadSkipped
 
 

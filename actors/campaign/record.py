@@ -48,9 +48,7 @@ from bus_schemas.campaign import (
     CampaignDraining,
     CampaignEvent,
     CampaignFinished,
-    CampaignLeadMarked,
     CampaignLeadsAdded,
-    CampaignLeadSkipped,
     CampaignPaused,
     CampaignResumed,
     CampaignSettings,
@@ -62,8 +60,10 @@ from bus_schemas.campaign import (
 )
 from bus_schemas.lead import (
     CampaignLeadChanged,
+    CampaignLeadMarked,
     CampaignLeadMerged,
     CampaignLeadsAssigned,
+    CampaignLeadSkipped,
     CampaignLeadUnmerged,
     Lead,
     LeadStatus,

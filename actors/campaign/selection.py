@@ -27,14 +27,19 @@ from bus_schemas.campaign import (
     CampaignAttemptEnded,
     CampaignConfigured,
     CampaignEvent,
-    CampaignLeadMarked,
     CampaignLeadsAdded,
-    CampaignLeadSkipped,
     CampaignResumed,
     CampaignStarted,
     Mode,
 )
-from bus_schemas.lead import CampaignLeadChanged, CampaignLeadMerged, CampaignLeadUnmerged, changes_in
+from bus_schemas.lead import (
+    CampaignLeadChanged,
+    CampaignLeadMarked,
+    CampaignLeadMerged,
+    CampaignLeadSkipped,
+    CampaignLeadUnmerged,
+    changes_in,
+)
 
 # What `_due` says of a lead beside seconds since 1970, and `inf`: time alone does not make it ready.
 READY, OUT, TAKEN, PARKED = 0.0, -1.0, -2.0, -3.0

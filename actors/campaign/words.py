@@ -7,8 +7,8 @@ from actors.campaign.places import at
 from actors.campaign.record import CALLABLE, Campaign, stays
 from actors.runtime.clock import Moment
 from actors.runtime.decision import NOTHING, Decision, SetTimer
-from bus_schemas.campaign import CampaignEvent, CampaignLeadMarked, CampaignResumed, CampaignStatus
-from bus_schemas.lead import LeadStatus
+from bus_schemas.campaign import CampaignEvent, CampaignResumed, CampaignStatus
+from bus_schemas.lead import CampaignLeadMarked, LeadStatus
 from bus_schemas.operator import OperatorDisposed
 
 

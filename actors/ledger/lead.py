@@ -18,13 +18,13 @@ from bus_schemas.campaign import (
     CampaignAttemptClaimed,
     CampaignAttemptEnded,
     CampaignAttemptJoined,
-    CampaignLeadMarked,
     CampaignLeadsAdded,
 )
 from bus_schemas.errors import misfit
 from bus_schemas.lead import (
     NUMBERS,
     CampaignLeadChanged,
+    CampaignLeadMarked,
     CampaignLeadMerged,
     CampaignLeadsAssigned,
     CampaignLeadUnmerged,

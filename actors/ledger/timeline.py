@@ -20,11 +20,11 @@ from actors.ledger.talks import TALKS
 from actors.runtime.context import Context
 from actors.runtime.service import Served, serve
 from actors.runtime.wire import Page
-from bus_schemas.campaign import CampaignLeadMarked
 from bus_schemas.crm import LEAD_TIMELINE, GetTimeline, TimelineCall, TimelineEntry, TimelineKind
 from bus_schemas.lead import (
     NO_LEAD,
     CampaignLeadChanged,
+    CampaignLeadMarked,
     CampaignLeadMerged,
     CampaignLeadsAssigned,
     CampaignLeadUnmerged,

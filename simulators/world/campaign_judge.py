@@ -25,7 +25,6 @@ from bus_schemas.campaign import (
     CampaignDraining,
     CampaignEvent,
     CampaignFinished,
-    CampaignLeadMarked,
     CampaignLeadsAdded,
     CampaignPaused,
     CampaignResumed,
@@ -37,7 +36,7 @@ from bus_schemas.campaign import (
 )
 from bus_schemas.campaign_outlook import CampaignExplained
 from bus_schemas.errors import Refusal
-from bus_schemas.lead import CampaignLeadChanged, Lead, LeadStatus
+from bus_schemas.lead import CampaignLeadChanged, CampaignLeadMarked, Lead, LeadStatus
 from simulators.device.chronicle import DeviceCall
 from simulators.world.judge import Judge, Violation
 from simulators.world.records import CallOnRecord, Stored

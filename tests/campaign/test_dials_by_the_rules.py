@@ -22,7 +22,6 @@ from bus_schemas.campaign import (
     CampaignAttemptEnded,
     CampaignConfigured,
     CampaignCreated,
-    CampaignLeadMarked,
     CampaignSettings,
     Mode,
     Operators,
@@ -31,7 +30,7 @@ from bus_schemas.campaign import (
     StopMode,
 )
 from bus_schemas.errors import Refusal
-from bus_schemas.lead import LeadStatus, MarkLead
+from bus_schemas.lead import CampaignLeadMarked, LeadStatus, MarkLead
 from simulators.carrier.rules import mobile
 from simulators.world.campaigns import NO_WAITS
 from simulators.world.records import Stored

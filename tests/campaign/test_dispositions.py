@@ -17,13 +17,12 @@ from bus_schemas.campaign import (
     CAMPAIGN_LEAD_MARKED,
     MARK_LEAD,
     CampaignAttemptClaimed,
-    CampaignLeadMarked,
     CampaignStatus,
 )
 from bus_schemas.contract import verb_of
 from bus_schemas.do_not_call import GLOBAL, REMOVE_DO_NOT_CALL, RemoveDoNotCall
 from bus_schemas.errors import ErrorCode, Refusal
-from bus_schemas.lead import LeadStatus, MarkLead, Meaning
+from bus_schemas.lead import CampaignLeadMarked, LeadStatus, MarkLead, Meaning
 from bus_schemas.operator import (
     DISPOSE_CALL,
     LIST_DISPOSITIONS,

@@ -13,14 +13,13 @@ from bus_schemas.campaign import (
     CAMPAIGN_LEAD_MARKED,
     CAMPAIGN_PAUSED,
     MARK_LEAD,
-    CampaignLeadMarked,
     CampaignPaused,
     CampaignStatus,
     Operators,
     StopMode,
 )
 from bus_schemas.errors import ErrorCode, Refusal
-from bus_schemas.lead import LeadStatus, MarkLead
+from bus_schemas.lead import CampaignLeadMarked, LeadStatus, MarkLead
 from bus_schemas.user import FIND_EXTENSION, ExtensionFound, FindExtension
 from simulators.carrier.rules import mobile
 from tests.campaign.crowd import OWNERS, Crowd, owned

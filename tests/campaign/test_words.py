@@ -10,8 +10,8 @@ from actors.campaign.places import at
 from actors.campaign.standing import may_still_be_called
 from actors.campaign.words import Word, heard
 from bus_schemas.call import EndReason
-from bus_schemas.campaign import CampaignEvent, CampaignLeadMarked, CampaignResumed, CampaignStatus, StopMode
-from bus_schemas.lead import LeadStatus, Meaning
+from bus_schemas.campaign import CampaignEvent, CampaignResumed, CampaignStatus, StopMode
+from bus_schemas.lead import CampaignLeadMarked, LeadStatus, Meaning
 from bus_schemas.operator import OperatorDisposed
 from tests.campaign.played import ID, Played, lead_at
 

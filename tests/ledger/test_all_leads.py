@@ -21,12 +21,11 @@ from bus_schemas.campaign import (
     CampaignAttemptClaimed,
     CampaignAttemptEnded,
     CampaignCreated,
-    CampaignLeadMarked,
     CampaignLeadsAdded,
     CampaignSettings,
 )
 from bus_schemas.errors import Refusal
-from bus_schemas.lead import CrmLead, Lead, LeadStatus, ListAllLeads
+from bus_schemas.lead import CampaignLeadMarked, CrmLead, Lead, LeadStatus, ListAllLeads
 from bus_schemas.operator import OperatorConnected, OperatorStatus
 from bus_schemas.permissions import Action
 from tests.ledger.places import Place

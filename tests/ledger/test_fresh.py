@@ -24,15 +24,9 @@ from bus_schemas.call import (
     EndReason,
     line_name,
 )
-from bus_schemas.campaign import (
-    CampaignAttemptEnded,
-    CampaignDraining,
-    CampaignLeadMarked,
-    CampaignSettings,
-    StopMode,
-)
+from bus_schemas.campaign import CampaignAttemptEnded, CampaignDraining, CampaignSettings, StopMode
 from bus_schemas.catalogue import TOPICS
-from bus_schemas.lead import Lead, LeadStatus
+from bus_schemas.lead import CampaignLeadMarked, Lead, LeadStatus
 from bus_schemas.slot import (
     SlotConfig,
     SlotConfigured,

@@ -11,11 +11,12 @@ from actors.ledger.model import Query
 from actors.ledger.timeline import SOURCES, TimelineAnswers, entries_of, merged
 from actors.runtime.context import Context
 from bus_schemas.call import CallDialing, CallEnded, CallState, EndReason
-from bus_schemas.campaign import CampaignAttemptClaimed, CampaignAttemptEnded, CampaignLeadMarked
+from bus_schemas.campaign import CampaignAttemptClaimed, CampaignAttemptEnded
 from bus_schemas.crm import GetTimeline, TimelineEntry
 from bus_schemas.errors import Refusal
 from bus_schemas.lead import (
     CampaignLeadChanged,
+    CampaignLeadMarked,
     CampaignLeadMerged,
     CampaignLeadsAssigned,
     CampaignLeadUnmerged,
