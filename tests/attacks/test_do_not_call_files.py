@@ -2,7 +2,7 @@
 
 import asyncio
 import codecs
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import aiohttp
@@ -27,16 +27,16 @@ from tests.support.whole import PASSWORD, whole_site
 SOON = 0.1  # seconds of work until it is others' turn
 LONE = b"\x00\xd8" * 7 + b"\n\x00"  # halves of letters, each of which is an error to a decoder
 NUMBER = "+380441234567"
-FILES = {
-    "UTF-16": codecs.BOM_UTF16_LE + LONE * (FILE_LIMIT // len(LONE) - 1),
-    "halves of letters without end": codecs.BOM_UTF16_LE + b"\x00\xd8" * (FILE_LIMIT // 2 - 1),
-    "no UTF-8": b"\xff" * FILE_LIMIT,
-    "no UTF-8 in lines": (b"\xff" * 100 + b"\n") * (FILE_LIMIT // 101),
-    "one line": b"1" * FILE_LIMIT,
-    "carriage returns": b"\r" * (FILE_LIMIT // 16),
-    "a workbook of empty rows": workbook([[" " * 300]] * 40_000),
-    "a workbook larger than a text may be": workbook([["x" * 1000]] * 40_000),
-    "a workbook of gigabytes": far(),
+FILES: dict[str, Callable[[], bytes]] = {  # made by who tries one, and not by whoever reads the tests
+    "UTF-16": lambda: codecs.BOM_UTF16_LE + LONE * (FILE_LIMIT // len(LONE) - 1),
+    "halves of letters without end": lambda: codecs.BOM_UTF16_LE + b"\x00\xd8" * (FILE_LIMIT // 2 - 1),
+    "no UTF-8": lambda: b"\xff" * FILE_LIMIT,
+    "no UTF-8 in lines": lambda: (b"\xff" * 100 + b"\n") * (FILE_LIMIT // 101),
+    "one line": lambda: b"1" * FILE_LIMIT,
+    "carriage returns": lambda: b"\r" * (FILE_LIMIT // 16),
+    "a workbook of empty rows": lambda: workbook([[" " * 300]] * 40_000),
+    "a workbook larger than a text may be": lambda: workbook([["x" * 1000]] * 40_000),
+    "a workbook of gigabytes": far,
 }  # fmt: skip
 ROWS = (",1", ",00", ",+380", " ", ",a", "\t(0)")
 
@@ -47,15 +47,16 @@ async def nothing_in_it(request: ReadDoNotCall, context: Context) -> DoNotCallRe
 
 @pytest.mark.parametrize("name", FILES)
 async def test_a_file_leaves_others_their_turn(name: str) -> None:
+    file = FILES[name]()
     broker = MemoryBroker(clock=SystemClock())
     async with serving(broker, {READ_DO_NOT_CALL: nothing_in_it}):
         files, others = LineFiles(MemoryBus(broker)), Others()
         asked = ImportDoNotCall(list="global")
         with pytest.raises(Refusal):
             async with asyncio.timeout(60):
-                await files.carry_out(asked, FILES[name], Context(command_id="1", user="op12"), gone=lambda: False)
+                await files.carry_out(asked, file, Context(command_id="1", user="op12"), gone=lambda: False)
         others.end()
-    print(f"{len(FILES[name])} bytes, {name}: {others}")
+    print(f"{len(file)} bytes, {name}: {others}")
     assert others.longest < SOON
 
 

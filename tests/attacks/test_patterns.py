@@ -7,6 +7,7 @@ import pkgutil
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from itertools import combinations, groupby, pairwise, product
 from re import _constants as codes  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
@@ -44,7 +45,9 @@ def modules(*packages: ModuleType) -> Iterator[ModuleType]:
                 yield importlib.import_module(found.name)
 
 
+@cache
 def uses() -> list[Use]:
+    """Found when it is asked for: to read all sources takes seconds, and each worker collects these tests."""
     found: set[Use] = set()
     rest: dict[int, tuple[str, re.Pattern[str]]] = {}
     named: set[int] = set()
@@ -220,7 +223,6 @@ def growth(use: Callable[[str], object], short: str, long: str, times: int) -> f
     return seconds(use, long, times) / seconds(use, short, times) / (len(long) / len(short))
 
 
-USES = uses()
 PARTS = 8
 ENDS = ("\0", "\0\n")
 
@@ -229,14 +231,14 @@ ENDS = ("\0", "\0\n")
 def test_no_pattern_takes_more_than_its_length_in_time(part: int) -> None:
     slow: list[str] = []
     tried = 0
-    for where, pattern, method, flags in USES[part::PARTS]:
+    for where, pattern, method, flags in uses()[part::PARTS]:
         use = carried_out(re.compile(pattern, flags), method)
         for (begin, again), end in product(inputs(pattern, flags), ENDS):
             tried += 1
             if factor := grows(use, begin, again, end):
                 slow.append(f"{where}: {pattern!r}.{method}: {begin!r}, {again!r} repeated, {end!r}: by {factor:.0f}")
                 break
-    print(f"{len(USES[part::PARTS])} patterns, {tried} inputs: {len(slow)} take more than their length in time")
+    print(f"{len(uses()[part::PARTS])} patterns, {tried} inputs: {len(slow)} take more than their length in time")
     assert not slow, "\n".join(slow)
 
 
@@ -247,4 +249,4 @@ def test_no_pattern_takes_more_than_its_length_in_time(part: int) -> None:
 def test_what_grows_faster_is_seen(pattern: str, begin: str, again: str) -> None:
     assert (begin, again) in inputs(pattern, 0)
     assert grows(carried_out(re.compile(pattern), "search"), begin, again, ENDS[0])
-    assert len(USES) > 100
+    assert len(uses()) > 100

@@ -265,7 +265,8 @@ class Site:
 
     def holders(self) -> dict[int, list[str]]:
         """Who serves each shard."""
-        return {shard: [life.name for life in self.lives if shard in life.serves] for shard in range(SHARDS)}
+        serving = [(life.name, life.serves) for life in self.lives]
+        return {shard: [name for name, serves in serving if shard in serves] for shard in range(SHARDS)}
 
     def right(self, *names: str) -> bool:
         """Whether each shard is served by one process, of the host of these to which it belongs."""

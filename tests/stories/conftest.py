@@ -1,4 +1,5 @@
 from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 
 import aiohttp
 import pytest
@@ -30,13 +31,45 @@ calls_per_second = 50
 """
 HUBS = '[hubs]\nHUB1 = { path = "1-1", also = ["2-1"] }\n'
 MORE = f"[calls]\nlost_timeout = 3.0\n[campaigns]\npresets = []\n{HUBS}{TRUNKS}"
+STORY_FOLLOWS = pytest.StashKey[bool]()  # whether the next test of this worker needs the site too
+
+
+class Stage:
+    """One site for all stories. It idles at a twentieth of a core, so it ends with the last story that this worker has,
+    and another one begins if the worker is given more."""
+
+    def __init__(self, folders: pytest.TempPathFactory) -> None:
+        self._folders = folders
+        self._running = ExitStack()
+        self._site: Site | None = None
+
+    def site(self) -> Site:
+        if self._site is None:
+            self._site = self._running.enter_context(running_site(self._folders.mktemp("site"), SLOTS, MORE))
+        return self._site
+
+    def end(self) -> None:
+        self._running.close()
+        self._site = None
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """One site for all stories."""
-    with running_site(tmp_path_factory.mktemp("site"), SLOTS, MORE) as running:
-        yield running
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    found = Stage(tmp_path_factory)
+    yield found
+    found.end()
+
+
+@pytest.fixture
+def site(stage: Stage, request: pytest.FixtureRequest) -> Iterator[Site]:
+    yield stage.site()
+    if not request.node.stash[STORY_FOLLOWS]:
+        stage.end()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    item.stash[STORY_FOLLOWS] = "stage" in getattr(nextitem, "fixturenames", ())
 
 
 @pytest.fixture
