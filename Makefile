@@ -28,7 +28,7 @@ test-postgresql: setup-test ## The ledger's tests on a PostgreSQL of their own (
 	@$(PYTEST) $(TESTS) -m postgresql
 
 attacks: setup-test ## Attack a running system in the ways we know, and print what was tried (some of it needs root)
-	@$(PYTEST) tests/attacks -n 4 --dist loadfile --no-loadscope-reorder
+	@$(PYTEST) tests/attacks -n 5 --dist loadscope --no-loadscope-reorder
 
 asterisk: setup ## Get a real Asterisk 22 for the sandbox and the tests (root, Debian, once a minute)
 	@$(BIN)/python -m cli.site.asterisk

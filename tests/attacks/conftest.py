@@ -2,9 +2,12 @@
 says of how many; the counts are printed at the end."""
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from gateway import server
 from tests.stories.conftest import admin, operator
@@ -12,10 +15,16 @@ from tests.support.commands import Commands
 
 __all__ = ["admin", "operator"]  # clients of the `site` that a file attacks
 
-LONGEST = (
-    "test_undigestible", "test_bus_limits", "test_machine_swapped", "test_refusals", "test_bus", "test_do_not_call",
-    "test_costly_bodies", "test_machine", "test_imports", "test_doors_tell_the_same", "test_leads",
+LONGEST = (  # files and tests, from half a minute down to ten seconds
+    "test_site_memory", "test_bus_limits", "test_nor_does_one_with_odd_values",
+    "test_no_accepted_request_stops_a_restart", "test_machine_swapped",
+    "test_100_000_rows_cost_little_more_than_their_numbers",
+    "test_no_large_body_costs_much_more_than_an_ordinary_one", "test_one_user_leaves_others_their_turn_on_a_trunk",
+    "test_imports", "test_bus", "test_do_not_call", "test_machine", "test_no_address_leads_inside", "test_webhooks",
+    "test_do_not_call_files", "test_bus_templates", "test_a_flood_of_handshakes_leaves_no_memory_behind",
+    "test_patterns", "test_doors_tell_the_same", "test_tampered_audit",
 )  # fmt: skip
+APART = {"test_undigestible", "test_costly_bodies"}  # files whose long tests share what is soon made
 HERE, FOLDER = Path(__file__).parent, "tests/attacks/"
 
 
@@ -40,15 +49,34 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that take longest are begun first: begun last, one would run alone in the end. The tests of a file follow
-    each other, and are one worker's (`--dist loadfile`), so that it starts its site once."""
+    """What takes longest is begun first: begun last, it would run alone in the end."""
 
     def order(item: pytest.Item) -> tuple[int, str, int]:
-        name = item.path.stem
-        return LONGEST.index(name) if name in LONGEST else len(LONGEST), name, item.location[1] or 0
+        names = (item.name.partition("[")[0], item.path.stem)
+        place = min((LONGEST.index(name) for name in names if name in LONGEST), default=len(LONGEST))
+        return place, item.path.stem, item.location[1] or 0
 
     if all(HERE in item.path.parents for item in items):
         items.sort(key=order)
+
+
+class BySite(LoadScopeScheduling):
+    """The tests of a file that starts something for all of them are one worker's, all others anybody's."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file if _starts_something(HERE / Path(file).name) else nodeid
+
+
+@cache
+def _starts_something(file: Path) -> bool:
+    text = file.read_text()
+    return file.stem not in APART and ('scope="module"' in text or "commands: Commands" in text)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> BySite | None:
+    return BySite(config, log) if config.getoption("dist") == "loadscope" else None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
