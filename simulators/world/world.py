@@ -40,6 +40,7 @@ from simulators.time.clock import SimClock
 from simulators.time.ids import CountedIds
 from simulators.time.loop import SimLoop
 from simulators.time.process import Process, Step
+from simulators.world.ledgers import ledger_at
 from simulators.world.records import Stored, read
 
 SLOTS_OF = {"a": (1, 2), "b": (3,)}
@@ -285,7 +286,7 @@ class World:
             await life.lost.wait()
 
     async def _ledger(self, life: Life, stack: AsyncExitStack) -> Ledger:
-        store = SqliteLedger(self.ledger_file(life.machine))
+        store = ledger_at(self.ledger_file(life.machine))
         stack.callback(store.close)
         ledger = ledger_of(life.bus, store)
         await ledger.start()

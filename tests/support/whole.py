@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from actors.adapters.ledger.sqlite import SqliteLedger
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
 from actors.assembly import running
@@ -33,6 +32,7 @@ from simulators.pbx.simulated_pbx import SimulatedPbx
 from simulators.pbx.switch import Switch
 from simulators.phone.handset import Handset
 from simulators.phone.simulated_phone import SimulatedPhone
+from simulators.world.ledgers import ledger_at
 from tests.support.door import InProcess, gateway_on
 
 PASSWORD = "secure123"
@@ -84,9 +84,9 @@ class Whole:
             parts, stack, settings=self.settings.auth, passwords=Quick(), state=self.folder, sandbox=True
         )
         await point.seed("root", PASSWORD, "admin")
-        store = SqliteLedger(self.folder / f"ledger-{self.lives}")
+        store = ledger_at(self.folder / f"ledger-{self.lives}")
         ledger = await start_ledger(parts, stack, store=store, region=self.settings.dial.site_region)
-        log_store = SqliteLedger(self.folder / f"log-{self.lives}", projections=LOG_PROJECTIONS)
+        log_store = ledger_at(self.folder / f"log-{self.lives}", LOG_PROJECTIONS)
         log = await start_of_log(parts, stack, store=log_store)
 
         def make_phone(config: SlotConfig) -> SimulatedPhone:
