@@ -24,6 +24,7 @@ test: setup-test ## Set everything up and run the tests (WORKERS: how many at on
 test-sites: setup-test ## The tests with sites of their own: TLS, the commands of the pages, every route fuzzed
 	@$(PYTEST) $(TESTS) -m sites -n 3 --dist loadfile
 
+test-postgresql: TESTS = tests/ledger
 test-postgresql: setup-test ## The ledger's tests on a PostgreSQL of their own (apt install postgresql)
 	@$(PYTEST) $(TESTS) -m postgresql
 

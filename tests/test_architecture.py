@@ -208,6 +208,11 @@ def test_what_attacks_a_site_gets_nothing_from_the_network() -> None:
         assert "mark.live" not in text and "cli.site.asterisk" not in text and "import asterisk" not in text, path
 
 
+def test_what_needs_postgresql_lies_where_its_target_looks() -> None:
+    marked = [path for path in (ROOT / "tests").rglob("*.py") if "mark." + "postgresql" in path.read_text()]
+    assert {path.parent.name for path in marked} == {"ledger"}
+
+
 def test_decisions_have_one_form() -> None:
     order = ["Status", "Context", "Figures", "Decision", "Instead", "Consequences"]
     for path in (ROOT / "docs" / "decisions").glob("0*.md"):

@@ -65,7 +65,7 @@ class BySite(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return file if _starts_something(HERE / Path(file).name) else nodeid
+        return file if _starts_something(self.config.rootpath / file) else nodeid
 
 
 @cache
