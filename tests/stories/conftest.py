@@ -31,7 +31,7 @@ calls_per_second = 50
 """
 HUBS = '[hubs]\nHUB1 = { path = "1-1", also = ["2-1"] }\n'
 MORE = f"[calls]\nlost_timeout = 3.0\n[campaigns]\npresets = []\n{HUBS}{TRUNKS}"
-STORY_FOLLOWS = pytest.StashKey[bool]()  # whether the next test of this worker needs the site too
+STORY_FOLLOWS = pytest.StashKey[bool]()  # whether the next test of this worker needs a site, of whichever kind
 
 
 class Stage:
@@ -69,7 +69,7 @@ def site(stage: Stage, request: pytest.FixtureRequest) -> Iterator[Site]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    item.stash[STORY_FOLLOWS] = "stage" in getattr(nextitem, "fixturenames", ())
+    item.stash[STORY_FOLLOWS] = "site" in getattr(nextitem, "fixturenames", ())
 
 
 @pytest.fixture
