@@ -68,7 +68,7 @@ def presets_in(folder: Path) -> tuple[Preset, ...]:
 
 def presets_of(settings: Campaigns) -> tuple[Preset, ...]:
     """The presets that hold at a site. Raises SettingsError, which names the file or the setting."""
-    if settings.presets == ():  # none are asked for
+    if settings.presets == () and not settings.rules:  # none of those that come with the program
         return ()
     found = presets_in(settings.folder)
     if settings.presets is None:

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from actors.campaign.hours import parse_hours
-from actors.campaign.presets import presets_in, rules_for
+from actors.campaign.presets import presets_in, presets_of, rules_for
 from actors.campaign.rules import Candidate, Reason, Rules, verdict
+from actors.campaign.settings import Campaigns
 from actors.runtime.settings import SettingsError
 from actors.telephony.numbers import canonical
 
@@ -96,3 +97,9 @@ def test_a_folder_without_presets_stops_the_start(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "none"):
         with pytest.raises(SettingsError, match="there are no presets"):
             presets_in(folder)
+
+
+def test_a_folder_of_ones_own_is_read_though_none_is_taken(tmp_path: Path) -> None:
+    assert presets_of(Campaigns(presets=())) == ()
+    with pytest.raises(SettingsError, match="there are no presets"):
+        presets_of(Campaigns(presets=(), rules=str(tmp_path)))
