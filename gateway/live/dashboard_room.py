@@ -17,7 +17,7 @@ from bus_schemas.dashboard import GET_DASHBOARD, SEES, Dashboard, GetDashboard
 from bus_schemas.errors import Refusal
 from gateway.auth import Caller
 from gateway.live.client import LiveClient
-from gateway.live.events import packet
+from gateway.live.said import event_said
 from gateway.live.transports import Transports
 from gateway.metrics import Metrics
 from gateway.surface.dashboard import ROOM
@@ -94,7 +94,7 @@ class DashboardRoom:
         client.dashboard = figures
         self._metrics.events.labels(NAME).inc()
         payload = {"event": ROOM.event, "data": found, "seq": self._seq()}
-        self._transports.write(client.transport, packet(ROOM.event, payload))
+        self._transports.write(client.transport, event_said(ROOM.event, payload))
 
 
 def sight_of(caller: Caller) -> Sight:

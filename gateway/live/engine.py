@@ -24,6 +24,7 @@ from engineio.payload import Payload
 
 from bus_schemas.errors import ErrorCode, Refusal, misfit
 from gateway import errors, server
+from gateway.live.said import Said
 
 WAIT_SECONDS = 1.0  # for an answer to an address that has asked too often
 RETRY_SECONDS = 10
@@ -85,12 +86,15 @@ class Watch(Protocol):
         """Its session is over."""
 
 
-class Outbox(asyncio.Queue[Any]):  # any: engineio's packets, and None for the end
-    """What waits for one client. `size`: bytes. `taken`: nothing waits."""
+class Outbox(asyncio.Queue[Any]):  # any: engineio's packets and `Said`, and None for the end
+    """What waits for one client. `size`: bytes. `taken`: nothing waits. `wire`: the connection of its websocket, once
+    that carries what is said. `awaited`: all that ever waited is out, and whoever sends it waits for more."""
 
     def _init(self, maxsize: int) -> None:
         super()._init(maxsize)
         self.size = 0
+        self.wire: asyncio.Transport | None = None
+        self.awaited = False
         self.taken = asyncio.Event()
         self.taken.set()
 
@@ -106,8 +110,25 @@ class Outbox(asyncio.Queue[Any]):  # any: engineio's packets, and None for the e
             self.taken.set()
         return item
 
+    async def get(self) -> Any:
+        self.awaited = True
+        try:
+            return await super().get()
+        finally:
+            self.awaited = False
+
+    def put_out(self, said: Said) -> None:
+        """Send it at once where nothing is on its way before it, and else when that is out."""
+        wire = self.wire
+        if wire is None or not self.awaited or self.size or wire.is_closing() or wire.get_write_buffer_size():
+            self.put_nowait(said)
+        else:
+            wire.write(said.frame)
+
 
 def _size(item: Any) -> int:
+    if isinstance(item, Said):
+        return len(item.frame)
     return len(item.data) if item is not None and isinstance(item.data, str | bytes) else 0
 
 
@@ -125,6 +146,7 @@ class PlainWebSocket(WebSocket):  # type: ignore[misc]  # python-engineio has no
         try:
             bound_unread(request)
             await self._sock.prepare(request)
+            self._wire = request.transport
             assert isinstance(request.protocol, server.Protocol)
             request.protocol.meter = partial(self._count, self._engine.sid)
             await self.handler(self)
@@ -136,6 +158,7 @@ class PlainWebSocket(WebSocket):  # type: ignore[misc]  # python-engineio has no
         finally:
             if isinstance(request.protocol, server.Protocol):
                 request.protocol.meter = None  # a circle, which would hold what was received until it is collected
+            self._engine.queue.wire = None
             self._watch.done(self._engine.sid, WEBSOCKET)
             self._engine.upgrading = False  # or polling would be answered with nothing from now on, again and again
         return self._sock
@@ -144,6 +167,8 @@ class PlainWebSocket(WebSocket):  # type: ignore[misc]  # python-engineio has no
         return self._watch.spend(sid, frames=0, size=size)
 
     async def wait(self) -> str | bytes:
+        if self._engine.upgraded:
+            self._engine.queue.wire = self._wire
         async with asyncio.timeout(None if self._engine.upgraded else UPGRADE_SECONDS):  # TimeoutError is an OSError
             while True:
                 said = await self._sock.receive()

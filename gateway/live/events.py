@@ -5,7 +5,6 @@ from itertools import combinations
 
 import structlog
 from msgspec import Struct, json
-from socketio.packet import EVENT
 
 from actors.runtime.bus import Headers, Recorded
 from bus_schemas.catalogue import topic_of
@@ -14,6 +13,7 @@ from bus_schemas.kinds import Kind, owners_in
 from bus_schemas.permissions import Action
 from bus_schemas.rights import rights, without
 from gateway.auth import Caller
+from gateway.live.said import Said, event_said
 from gateway.metrics import Metrics
 from gateway.routes import AnyRoom
 from gateway.surface import ROOMS
@@ -30,20 +30,20 @@ for row in ROOMS:
 
 
 class RoomEvent(Struct, frozen=True):
-    """What the room of one kind hears of an event. `texts`: Socket.IO packets, one for each set of those `rights` that
-    somebody can hold which its fields ask for; of most events there are none, and one text. `owners`: whose thing it is
-    about, None: everybody's; empty: nobody knows, and only who sees all hears it. `facts`: the fields by which clients
-    narrow what they hear."""
+    """What the room of one kind hears of an event. `says`: what, for each set of those `rights` that somebody can hold
+    which its fields ask for; of most events there are none, and one is said. `owners`: whose thing it is about, None:
+    everybody's; empty: nobody knows, and only who sees all hears it. `facts`: the fields by which clients narrow what
+    they hear."""
 
     kind: Kind
     rights: frozenset[Action]
-    texts: Mapping[frozenset[str], str]
+    says: Mapping[frozenset[str], Said]
     owners: tuple[str | None, ...]
     facts: Mapping[str, object]
 
     def fits(self, narrowed: Mapping[str, object]) -> bool:
         """Whether it is what a client wants to hear of."""
-        return all(self.facts.get(name) == value for name, value in narrowed.items())
+        return not narrowed or all(self.facts.get(name) == value for name, value in narrowed.items())
 
     def is_for(self, caller: Caller) -> bool:
         """Whether somebody sees the thing. A thing that changes hands is still heard of by who had it."""
@@ -51,14 +51,14 @@ class RoomEvent(Struct, frozen=True):
             return True
         return self.kind.visible(*self.owners, user=caller.user, actions=caller.actions)
 
-    def text_for(self, caller: Caller) -> str:
+    def said_to(self, caller: Caller) -> Said:
         """What somebody who sees the thing is told of it."""
-        return self.texts[self.rights & caller.actions]
+        return self.says[self.rights & caller.actions]
 
     @property
     def size(self) -> int:
         """About how many bytes it keeps in memory."""
-        return sum(map(len, self.texts.values()))
+        return sum(len(said.frame) for said in self.says.values())
 
 
 class LiveEvent(Struct, frozen=True):
@@ -94,21 +94,16 @@ def presented(topic: Topic[Struct], event: Struct, headers: Headers, seq: int) -
     found = []
     for row in ROWS[topic]:
         updates = {held: row.present(version) for held, version in versions.items()}
-        texts = {
-            held: packet(row.event, {"event": row.event, "data": update, "seq": seq})
+        says = {
+            held: event_said(row.event, {"event": row.event, "data": update, "seq": seq})
             for held, update in updates.items()
             if update is not None
         }
-        if texts:
+        if says:
             [update, *_] = (update for update in updates.values() if update is not None)
             facts = {name: getattr(update, name) for name, _ in row.narrows}
-            found.append(RoomEvent(row.kind, asked, texts, owners_in(headers, row.kind), facts))
+            found.append(RoomEvent(row.kind, asked, says, owners_in(headers, row.kind), facts))
     return found
-
-
-def packet(event: str, payload: object) -> str:
-    """The text of a Socket.IO packet (protocol 5: the packet's type, then the event's name and arguments as JSON)."""
-    return f"{EVENT}{json.encode((event, payload)).decode()}"
 
 
 def _sets_of(actions: frozenset[Action]) -> list[frozenset[str]]:

@@ -34,9 +34,10 @@ from gateway.live.asking import Narrowed, room_subscription, subscription_of
 from gateway.live.client import LiveClient
 from gateway.live.dashboard_room import DashboardRoom
 from gateway.live.engine import QUIET, Server
-from gateway.live.events import RoomEvent, packet, presented, room_events
+from gateway.live.events import RoomEvent, presented, room_events
 from gateway.live.history import AT_ONCE, History
 from gateway.live.log_room import LogRoom, SubscribeLog
+from gateway.live.said import Said, event_said
 from gateway.live.transports import DISCONNECT, TextOnly, Transports
 from gateway.log_feed import LogFeed
 from gateway.metrics import Metrics
@@ -374,8 +375,12 @@ class LiveFeed:
     def _tell(self, client: LiveClient, room: str, events: Iterable[RoomEvent]) -> None:
         """Send one client what is for a room and for its eyes."""
         for event in events:
-            if event.kind.room == room and event.fits(client.narrowed[room]) and event.is_for(client.caller):
-                self.transports.write(client.transport, event.text_for(client.caller))
+            if event.kind.room == room:
+                self._tell_one(client, room, event)
+
+    def _tell_one(self, client: LiveClient, room: str, event: RoomEvent) -> None:
+        if event.fits(client.narrowed[room]) and event.is_for(client.caller):
+            self.transports.write(client.transport, event.said_to(client.caller))
 
     # --- events
 
@@ -389,9 +394,8 @@ class LiveFeed:
         for event in events:
             room = event.kind.room
             self._metrics.events.labels(room).inc()
-            for client in list(self._clients.values()):
-                if room in client.rooms:
-                    self._tell(client, room, (event,))
+            for client in [client for client in self._clients.values() if room in client.rooms]:
+                self._tell_one(client, room, event)
 
     # --- telemetry
 
@@ -435,6 +439,6 @@ class LiveFeed:
         task.add_done_callback(self._tasks.discard)
 
 
-def _said(event: str, refusal: Refusal) -> str:
+def _said(event: str, refusal: Refusal) -> Said:
     """A refusal that the server says by itself."""
-    return packet(event, refusal.as_refused())
+    return event_said(event, refusal.as_refused())

@@ -14,9 +14,9 @@ from bus_schemas.errors import misfit
 from bus_schemas.fields import CallId, SlotId
 from bus_schemas.log import ListLogs, LogRecord, Module, Severity, SoughtText, TraceId, fits
 from gateway.live.client import LiveClient
-from gateway.live.events import packet
 from gateway.live.fields import Seq
 from gateway.live.history import PIECE, History
+from gateway.live.said import Said, event_said
 from gateway.live.transports import Transports
 from gateway.log_feed import MISSED, LogFeed, sees
 from gateway.metrics import Metrics
@@ -95,16 +95,16 @@ class LogRoom:
 
     def _hear(self, record: LogRecord) -> None:
         self._metrics.events.labels(NAME).inc()
-        text: str | None = None
+        said: Said | None = None
         for client in list(self._clients.values()):
             if NAME in client.rooms and sees(client.caller, record) and fits(client.log, record):
-                text = text or _text(record)
-                self._transports.write(client.transport, text)
+                said = said or _said(record)
+                self._transports.write(client.transport, said)
 
     def _tell(self, client: LiveClient, wanted: ListLogs, records: Sequence[LogRecord]) -> None:
         for record in records:
             if sees(client.caller, record) and fits(wanted, record):
-                self._transports.write(client.transport, _text(record))
+                self._transports.write(client.transport, _said(record))
 
 
 async def _next_of(records: AsyncIterator[LogRecord]) -> list[LogRecord]:
@@ -116,5 +116,5 @@ async def _next_of(records: AsyncIterator[LogRecord]) -> list[LogRecord]:
     return found
 
 
-def _text(record: LogRecord) -> str:
-    return packet(ROOM.event, {"event": ROOM.event, "data": record, "seq": record.id})
+def _said(record: LogRecord) -> Said:
+    return event_said(ROOM.event, {"event": ROOM.event, "data": record, "seq": record.id})

@@ -9,13 +9,14 @@ from typing import Any
 
 import structlog
 from aiohttp import web
-from engineio.packet import CLOSE, MESSAGE
+from engineio.packet import CLOSE
 from engineio.packet import Packet as Frame
 from socketio.packet import BINARY_ACK, BINARY_EVENT, EVENT, Packet
 
 from gateway.auth import Caller
 from gateway.live.allowance import Allowance
 from gateway.live.engine import WEBSOCKET, Engine, Outbox
+from gateway.live.said import Said
 from gateway.live.strangers import Strangers
 from gateway.server import client_of, protocol_of
 
@@ -34,7 +35,7 @@ BYTES, BYTES_EACH_SECOND = 64 * 1024.0, 32 * 1024.0
 LONGEST_NAMESPACE = 64  # what is asked for is repeated in the answer that there is no such one
 
 RESERVED = ("connect", "disconnect")
-DISCONNECT = "1"  # a Socket.IO packet: the server ends the session, and the client shall not come back by itself
+DISCONNECT = Said(b"1")  # a Socket.IO packet: the server ends the session, and the client shall not come back by itself
 
 
 class TextOnly(Packet):  # type: ignore[misc]  # python-socketio has no types
@@ -104,8 +105,8 @@ class Transports:
 
     # --- what is said
 
-    def write(self, sid: str, text: str) -> None:
-        """Queue a packet for one client. One that does not read is cut off: it can come back with `since`."""
+    def write(self, sid: str, said: Said) -> None:
+        """Say something to one client. One that does not read is cut off: it can come back with `since`."""
         transport, outbox = self._known.get(sid), self._outbox(sid)
         if transport is None or outbox is None or transport.ending:
             return
@@ -113,7 +114,7 @@ class Transports:
             log.info("slow client cut off", transport=sid, waiting=outbox.qsize(), bytes=outbox.size)
             self.cut(sid)
             return
-        outbox.put_nowait(Frame(MESSAGE, data=text))
+        outbox.put_out(said)
 
     async def taken(self, sid: str) -> bool:
         """Wait until a client has been given all that waits for it. False: it is gone, or did not read."""

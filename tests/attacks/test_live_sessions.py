@@ -14,6 +14,7 @@ import pytest
 from actors.adapters.system_clock import SystemClock
 from bus_schemas.permissions import Action
 from gateway.live import feed, transports
+from gateway.live.said import Said
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from tests.attacks.test_live_strangers import HANDSHAKE, WEBSOCKET, handshake, held, nothing_is_left, settled
@@ -123,7 +124,7 @@ async def test_a_session_gets_nothing_more_while_an_answer_is_unread(
             for _ in range(30):
                 sid = path.partition("sid=")[2]
                 for _ in range(100):
-                    gateway.feed.transports.write(sid, "x" * 20_000)
+                    gateway.feed.transports.write(sid, Said(b"x" * 20_000))
                 connection = socket.socket()
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
                 connection.setblocking(False)
