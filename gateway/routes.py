@@ -159,13 +159,17 @@ class Route:
 class Room(Generic[Update]):
     """What Socket.IO clients hear of a kind, in its room. `topics`: the events that say something of it, of whatever
     kind they are. `present`: what one of them says to whoever sees the thing, an `update`; None: nothing. `narrows`:
-    fields that each update has, and of which a client may want one value alone, with their types."""
+    fields that each update has, and of which a client may want one value alone, with their types. `board`: it shows how
+    things are, so its updates may come in groups. `whole`: the thing of which an update says all that there is to say,
+    so that the newest stands for those before it."""
 
     kind: Kind
     update: type[Update]
     topics: tuple[Topic[Any], ...]
     present: Callable[[Any], Update | None]  # any: of the events of its topics
     narrows: tuple[tuple[str, Any], ...] = ()  # any: types
+    board: bool = False
+    whole: Callable[[Update], str | None] = lambda update: None
 
     @property
     def event(self) -> str:

@@ -15,7 +15,8 @@ from gateway.auth import Caller
 class LiveClient(Struct):
     """A connected client. `transport`: engineio's id of its connection; `leave`: when its token expires; `turns`: how
     often it has subscribed or left each room; `log`: which events of the log it wants, while it is in that room;
-    `dashboard`: the figures that it was told last; `narrowed`: what it wants to hear of alone, by room."""
+    `dashboard`: the figures that it was told last; `narrowed`: what it wants to hear of alone, by room; `entered`:
+    behind which event of a board it came in."""
 
     caller: Caller
     transport: str
@@ -25,3 +26,4 @@ class LiveClient(Struct):
     log: ListLogs = msgspec.field(default_factory=ListLogs)
     dashboard: Dashboard | None = None
     narrowed: dict[str, Mapping[str, object]] = {}
+    entered: dict[str, int] = {}

@@ -117,13 +117,14 @@ class Outbox(asyncio.Queue[Any]):  # any: engineio's packets and `Said`, and Non
         finally:
             self.awaited = False
 
-    def put_out(self, said: Said) -> None:
+    def put_out(self, *said: Said) -> None:
         """Send it at once where nothing is on its way before it, and else when that is out."""
         wire = self.wire
         if wire is None or not self.awaited or self.size or wire.is_closing() or wire.get_write_buffer_size():
-            self.put_nowait(said)
+            for one in said:
+                self.put_nowait(one)
         else:
-            wire.write(said.frame)
+            wire.write(said[0].frame if len(said) == 1 else b"".join(one.frame for one in said))
 
 
 def _size(item: Any) -> int:

@@ -33,13 +33,14 @@ class RoomEvent(Struct, frozen=True):
     """What the room of one kind hears of an event. `says`: what, for each set of those `rights` that somebody can hold
     which its fields ask for; of most events there are none, and one is said. `owners`: whose thing it is about, None:
     everybody's; empty: nobody knows, and only who sees all hears it. `facts`: the fields by which clients narrow what
-    they hear."""
+    they hear. `whole`: the thing of the room of which it says all that there is to say, if it does."""
 
     kind: Kind
     rights: frozenset[Action]
     says: Mapping[frozenset[str], Said]
     owners: tuple[str | None, ...]
     facts: Mapping[str, object]
+    whole: str | None = None
 
     def fits(self, narrowed: Mapping[str, object]) -> bool:
         """Whether it is what a client wants to hear of."""
@@ -50,6 +51,10 @@ class RoomEvent(Struct, frozen=True):
         if self.kind.view_any in caller.actions:
             return True
         return self.kind.visible(*self.owners, user=caller.user, actions=caller.actions)
+
+    def reaches_all(self, earlier: "RoomEvent") -> bool:
+        """Whether everybody hears it who hears an earlier one."""
+        return self.facts == earlier.facts and set(self.owners) >= set(earlier.owners)
 
     def said_to(self, caller: Caller) -> Said:
         """What somebody who sees the thing is told of it."""
@@ -102,7 +107,7 @@ def presented(topic: Topic[Struct], event: Struct, headers: Headers, seq: int) -
         if says:
             [update, *_] = (update for update in updates.values() if update is not None)
             facts = {name: getattr(update, name) for name, _ in row.narrows}
-            found.append(RoomEvent(row.kind, asked, says, owners_in(headers, row.kind), facts))
+            found.append(RoomEvent(row.kind, asked, says, owners_in(headers, row.kind), facts, row.whole(update)))
     return found
 
 

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import math
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -34,10 +34,11 @@ from gateway.live.asking import Narrowed, room_subscription, subscription_of
 from gateway.live.client import LiveClient
 from gateway.live.dashboard_room import DashboardRoom
 from gateway.live.engine import QUIET, Server
-from gateway.live.events import RoomEvent, presented, room_events
+from gateway.live.events import presented, room_events
 from gateway.live.history import AT_ONCE, History
 from gateway.live.log_room import LogRoom, SubscribeLog
 from gateway.live.said import Said, event_said
+from gateway.live.telling import Telling
 from gateway.live.transports import DISCONNECT, TextOnly, Transports
 from gateway.log_feed import LogFeed
 from gateway.metrics import Metrics
@@ -99,6 +100,7 @@ class LiveFeed:
         self.transports = Transports(self.server.eio, refused=metrics.handshakes_refused.inc)
         self._clients: dict[str, LiveClient] = {}
         self._sessions: Counter[Share] = Counter()  # by whose they are
+        self._telling = Telling(transports=self.transports, metrics=metrics, clients=self._clients)
         self._history = History(bus=bus, metrics=metrics)
         self._log = LogRoom(
             feed=log_feed, transports=self.transports, history=self._history, metrics=metrics, clients=self._clients
@@ -144,6 +146,7 @@ class LiveFeed:
     async def stop(self) -> None:
         self._forget()
         self._deaf()
+        self._telling.stop()
         for stop in self._stops:
             await stop()
         for task in self._tasks:
@@ -311,9 +314,9 @@ class LiveFeed:
 
     def _unsubscriber(self, room: str) -> Any:
         async def unsubscribe(sid: str, *options: Any) -> Any:
-            if sid in self._clients:
-                self._clients[sid].rooms.discard(room)
-                self._clients[sid].turns[room] += 1
+            if (client := self._clients.get(sid)) is not None:
+                self._telling.leave(client, room)
+                client.turns[room] += 1
             return {"error": False, "seq": self.seq}
 
         return unsubscribe
@@ -324,7 +327,7 @@ class LiveFeed:
         if client is None:
             raise Refusal(ErrorCode.AUTH_FAIL, "Not logged in.")
         client.caller.must(PERMISSION[room])
-        client.rooms.discard(room)
+        self._telling.leave(client, room)
         client.turns[room] += 1
         return client
 
@@ -349,7 +352,7 @@ class LiveFeed:
             raise misfit("since", "it is ahead of the journal.", seq=self.seq)
         if since is not None and missed <= FARTHEST:
             await self._catch_up(sid, client, room, since)
-        client.rooms.add(room)
+        self._telling.enter(client, room)
         answer: dict[str, Any] = {"error": False, "seq": self.seq}
         return answer | {"snapshot_needed": True} if missed > FARTHEST else answer
 
@@ -365,22 +368,12 @@ class LiveFeed:
                 reading.pay(piece.cost)
             for first in range(0, len(piece.events), AT_ONCE):
                 still()
-                self._tell(client, room, piece.events[first : first + AT_ONCE])
+                self._telling.tell(client, piece.events[first : first + AT_ONCE])
                 await asyncio.sleep(0)
             since = piece.until
             if since < self.seq:
                 await self.transports.taken(client.transport)
         still()
-
-    def _tell(self, client: LiveClient, room: str, events: Iterable[RoomEvent]) -> None:
-        """Send one client what is for a room and for its eyes."""
-        for event in events:
-            if event.kind.room == room:
-                self._tell_one(client, room, event)
-
-    def _tell_one(self, client: LiveClient, room: str, event: RoomEvent) -> None:
-        if event.fits(client.narrowed[room]) and event.is_for(client.caller):
-            self.transports.write(client.transport, event.said_to(client.caller))
 
     # --- events
 
@@ -388,14 +381,7 @@ class LiveFeed:
         events = room_events(recorded, self._metrics)
         self._history.add(recorded.seq, events)
         self._watermark(recorded.seq)
-        self._send(events)
-
-    def _send(self, events: Iterable[RoomEvent]) -> None:
-        for event in events:
-            room = event.kind.room
-            self._metrics.events.labels(room).inc()
-            for client in [client for client in self._clients.values() if room in client.rooms]:
-                self._tell_one(client, room, event)
+        self._telling.say(events)
 
     # --- telemetry
 
@@ -416,7 +402,7 @@ class LiveFeed:
     async def _send_telemetry(self) -> None:
         figures, self._figures = self._figures, {}
         for topic, event, headers in figures.values():
-            self._send(presented(topic, event, headers, self.seq))
+            self._telling.say(presented(topic, event, headers, self.seq))
 
     # --- operators
 

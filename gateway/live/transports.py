@@ -105,8 +105,8 @@ class Transports:
 
     # --- what is said
 
-    def write(self, sid: str, said: Said) -> None:
-        """Say something to one client. One that does not read is cut off: it can come back with `since`."""
+    def write(self, sid: str, *said: Said) -> None:
+        """Say something to one client, in one go. One that does not read is cut off: it can come back with `since`."""
         transport, outbox = self._known.get(sid), self._outbox(sid)
         if transport is None or outbox is None or transport.ending:
             return
@@ -114,7 +114,7 @@ class Transports:
             log.info("slow client cut off", transport=sid, waiting=outbox.qsize(), bytes=outbox.size)
             self.cut(sid)
             return
-        outbox.put_out(said)
+        outbox.put_out(*said)
 
     async def taken(self, sid: str) -> bool:
         """Wait until a client has been given all that waits for it. False: it is gone, or did not read."""

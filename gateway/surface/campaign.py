@@ -263,4 +263,6 @@ ROOM = Room(
     ),
     present,
     narrows=(("campaign", CampaignId),),
+    board=True,
+    whole=lambda update: update.campaign if update.change == "counts" else None,
 )  # fmt: skip

@@ -115,4 +115,5 @@ ROOM = Room(
     ),
     present,
     narrows=(("user", Username),),
+    board=True,
 )  # fmt: skip

@@ -39,4 +39,7 @@ def present(event: Struct) -> TrunkUpdate:
     return TrunkUpdate(**shared_fields(event, TrunkUpdate))
 
 
-ROOM = Room(TRUNK, TrunkUpdate, (TRUNK_CHANGED,), present, narrows=(("trunk", TrunkName),))
+ROOM = Room(
+    TRUNK, TrunkUpdate, (TRUNK_CHANGED,), present, narrows=(("trunk", TrunkName),),
+    board=True, whole=lambda update: update.trunk,
+)  # fmt: skip
