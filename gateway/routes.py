@@ -1,7 +1,7 @@
 """What a surface is made of: HTTP routes and live updates. The kinds' own are in `surface/`."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Generic, TypeVar, get_origin
@@ -155,13 +155,29 @@ class Route:
         return self.rpc.permission
 
 
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """Where the things of a room are as they are now. `rpc`: the list of them, whose answer says which place in the
+    journal it has. `page`: what is asked for the page at a cursor. `things`: those of an answer. `named`: how they call
+    what updates name otherwise."""
+
+    rpc: Rpc[Any, Any]
+    page: Callable[[str | None], Struct]
+    things: Callable[[Any], list[dict[str, Any]]] = lambda answer: answer  # any: JSON
+    named: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def fits(self, thing: Mapping[str, object], narrowed: Mapping[str, object]) -> bool:
+        """Whether somebody who wants to hear of so much alone wants this."""
+        return all(thing.get(self.named.get(name, name)) == value for name, value in narrowed.items())
+
+
 @dataclass(frozen=True)
 class Room(Generic[Update]):
     """What Socket.IO clients hear of a kind, in its room. `topics`: the events that say something of it, of whatever
     kind they are. `present`: what one of them says to whoever sees the thing, an `update`; None: nothing. `narrows`:
     fields that each update has, and of which a client may want one value alone, with their types. `board`: it shows how
     things are, so its updates may come in groups. `whole`: the thing of which an update says all that there is to say,
-    so that the newest stands for those before it."""
+    so that the newest stands for those before it. `listing`: where a snapshot of it comes from."""
 
     kind: Kind
     update: type[Update]
@@ -170,6 +186,7 @@ class Room(Generic[Update]):
     narrows: tuple[tuple[str, Any], ...] = ()  # any: types
     board: bool = False
     whole: Callable[[Update], str | None] = lambda update: None
+    listing: Listing | None = None
 
     @property
     def event(self) -> str:

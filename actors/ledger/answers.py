@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 from msgspec.structs import replace
 
-from actors.ledger.model import Projection, Query
+from actors.ledger.model import Placed, Projection, Query
 from actors.ledger.store import Soundness
 from actors.runtime.context import Context
 from actors.runtime.service import Served
@@ -29,6 +29,12 @@ class Read(Protocol):
     async def __call__(self, context: Context, query: Query[Answer], *, short: bool = False) -> list[Answer]: ...
 
 
+class ReadPlaced(Protocol):
+    """The same, with the place in the journal that the answer has."""
+
+    async def __call__(self, context: Context, query: Query[Answer], *, short: bool = False) -> Placed[Answer]: ...
+
+
 class Unread(Protocol):
     """The end of the journal, where that is beyond an entry, else None. Raises Refusal(UNAVAILABLE)."""
 
@@ -36,16 +42,17 @@ class Unread(Protocol):
 
 
 class Answers:
-    """`read` asks the tables, which have all up to the entry `folded`; `unread` is what the journal has beyond one.
-    `examine` looks at a table and its indexes, `now` is in seconds on a clock that only goes forward.
+    """`read` and `read_placed` ask the tables, which have all up to entry `folded`; `unread` is what the journal has
+    beyond one. `examine` looks at a table and its indexes, `now` is in seconds on a clock that only goes forward.
     `region`: where phone numbers stand that do not say it. `joins`: calls of the site can wait for operators. `zone`,
     `wall`: the site's, and the time."""
 
     def __init__(
-        self, *, read: Read, folded: Callable[[], int], unread: Unread, examine: Examine, now: Callable[[], float],
-        region: str, joins: bool = False, zone: tzinfo = UTC, wall: Callable[[], datetime],
+        self, *, read: Read, read_placed: ReadPlaced, folded: Callable[[], int], unread: Unread, examine: Examine,
+        now: Callable[[], float], region: str, joins: bool = False, zone: tzinfo = UTC, wall: Callable[[], datetime],
     ) -> None:  # fmt: skip
         self.read = read
+        self.read_placed = read_placed
         self.folded = folded
         self.unread = unread
         self.examine = examine

@@ -366,7 +366,8 @@ class CallAnswers(Answers):
 
     async def calls_feed(self, request: CallsFeed, context: Context) -> Page:
         query = feed(request, before=from_cursor(request.cursor), user=whose(context))
-        return page(await self.read(context, query, short=not request.all), limit=request.limit)
+        placed = await self.read_placed(context, query, short=not request.all)
+        return page(placed.found, limit=request.limit, seq=placed.seq)
 
     async def get_cdr(self, request: GetCdr, context: Context) -> Cdr:
         found = await self.one(context, record(request.call_id))

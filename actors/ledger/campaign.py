@@ -296,12 +296,13 @@ class CampaignAnswers(Answers):
     async def list_campaigns(self, request: ListCampaigns, context: Context) -> Page:
         user = None if CAMPAIGN.view_any in context.actions else context.user
         query = all_campaigns(request, before=from_cursor(request.cursor), user=user)
-        found = await self.read(context, query)
+        placed = await self.read_placed(context, query)
+        found = placed.found
         counts: dict[str, dict[LeadStatus, int]] = {view.campaign_id: {} for _, view in found}
         for campaign, status, leads in await self.read(context, by_status_in([*counts])):
             counts[campaign][status] = leads
         views = [(key, self._shown(view, counts[view.campaign_id])) for key, view in found]
-        return page(views, limit=request.limit)
+        return page(views, limit=request.limit, seq=placed.seq)
 
     def _shown(self, view: CampaignView, counts: Mapping[LeadStatus, int]) -> CampaignView:
         runs = view.status is S.RUNNING

@@ -20,7 +20,7 @@ from actors.ledger.answers import ReadModel
 from actors.ledger.follow import Following, Health, Source
 from actors.ledger.kinds import READ_MODELS
 from actors.ledger.lane import Lane
-from actors.ledger.model import Query
+from actors.ledger.model import Placed, Query
 from actors.ledger.store import INTERRUPTED, LONGEST_READ, Soundness, Store, StoreDamaged, StoreFailed
 from actors.runtime.bus import Bus, BusError, Message, Unsubscribe
 from actors.runtime.context import Context
@@ -74,8 +74,8 @@ class Ledger:
         self._examiner = ThreadPoolExecutor(1, thread_name_prefix="ledger-examine") if threads else None
         answers = [
             model.answers(
-                read=self._read, folded=lambda: self.folded, unread=self._unread, examine=self._examine, now=self._now,
-                region=region, joins=joins, zone=zone, wall=wall,
+                read=self._read, read_placed=self._read_placed, folded=lambda: self.folded, unread=self._unread,
+                examine=self._examine, now=self._now, region=region, joins=joins, zone=zone, wall=wall,
             )
             for model in models
         ]  # fmt: skip
@@ -159,17 +159,23 @@ class Ledger:
         return await self._in(self._writer, work, *args, **more)
 
     async def _read(self, context: Context, query: Query[Answer], *, short: bool = False) -> list[Answer]:
+        return await self._asked(context, partial(self._store.read, query), short=short)
+
+    async def _read_placed(self, context: Context, query: Query[Answer], *, short: bool = False) -> Placed[Answer]:
+        return await self._asked(context, partial(self._store.read_placed, query), short=short)
+
+    async def _asked(self, context: Context, ask: Callable[..., Answer], *, short: bool) -> Answer:
         """Ask the store, once what the asker has seen is in. Raises Refusal(UNAVAILABLE)."""
         deadline = self._now() + LONGEST_READ
         await self._following.until(context.after, deadline=CATCH_UP)
         if short or context.user == SYSTEM:
-            return await self._find(self._short, context.share, query, deadline)
+            return await self._find(self._short, context.share, ask, deadline)
         if not self._is_slow(context.share):
             try:
-                return await self._find(self._quick, context.share, query, deadline)
+                return await self._find(self._quick, context.share, ask, deadline)
             except NotQuick:
                 self._slow.setdefault(context.share, self._now() + SLOW_FOR)
-        return await self._find(self._long, context.share, query, deadline)
+        return await self._find(self._long, context.share, ask, deadline)
 
     async def _unread(self, beyond: int) -> int | None:
         try:
@@ -184,15 +190,15 @@ class Ledger:
             del self._slow[first]
         return share in self._slow
 
-    async def _find(self, lane: Lane, share: Share, query: Query[Answer], deadline: float) -> list[Answer]:
+    async def _find(self, lane: Lane, share: Share, ask: Callable[..., Answer], deadline: float) -> Answer:
         """Raises NotQuick where only more time was wanting."""
         generation, now = self._following.generation, asyncio.get_running_loop().time
         most = QUICK if lane is self._quick else LONGEST_READ
 
-        def read() -> list[Answer]:
+        def read() -> Answer:
             if lane is self._quick and share in self._slow:  # known since this one has waited
                 raise NotQuick
-            return self._store.read(query, seconds=min(deadline - now(), most))
+            return ask(seconds=min(deadline - now(), most))
 
         try:
             return await lane.read(share, read, until=deadline)

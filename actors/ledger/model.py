@@ -57,6 +57,15 @@ class Query(Generic[Answer]):
     view: Callable[[sa.Row[Any]], Answer]
 
 
+@dataclass(frozen=True)
+class Placed(Generic[Answer]):
+    """What a query has found. `seq`: of the last entry of the journal that was in then: what was found is of all up to
+    there, and of nothing behind it."""
+
+    seq: int
+    found: list[Answer]
+
+
 def columns(row: type[Struct], *, primary: str, unique: str = "") -> list[sa.Column[Any]]:
     """The columns of a table whose rows are such structs: str, int or bool, `| None` where there may be nothing. Raises
     TypeError, which names the field, for one of another type and for a key that is none."""

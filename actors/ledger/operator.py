@@ -280,7 +280,8 @@ class OperatorAnswers(Answers):
 
     async def list_operators(self, request: ListOperators, context: Context) -> Page:
         query = operators(request, after=from_cursor(request.cursor), user=_whose(context))
-        return page(await self.read(context, query), limit=request.limit)
+        placed = await self.read_placed(context, query)
+        return page(placed.found, limit=request.limit, seq=placed.seq)
 
     async def report_operators(self, request: ReportOperators, context: Context) -> Page:
         for field in ("since", "until"):

@@ -35,12 +35,12 @@ def with_span(request: View) -> View:
     return cast(View, wanted)
 
 
-def page(found: Sequence[tuple[Key, Item]], *, limit: int) -> Page:
+def page(found: Sequence[tuple[Key, Item]], *, limit: int, seq: int = 0) -> Page:
     """The first of what was found, each with the key after which the next page begins, as far as the limit and one
     answer go. Whoever wants to know whether there are more asks for one more than the limit."""
     body = fitting([view for _, view in found[:limit]])
     more = len(found) > len(body)
-    return Page(body=body, next_cursor=to_cursor(found[len(body) - 1][0]) if more else None)
+    return Page(body=body, next_cursor=to_cursor(found[len(body) - 1][0]) if more else None, seq=seq)
 
 
 def fitting(views: list[Item]) -> list[Item]:

@@ -236,15 +236,16 @@ class SlotAnswers(HearsSlots):
 
     async def list_slots(self, request: ListSlots, context: Context) -> Page:
         after = from_cursor(request.cursor) or 0
+        placed = await self.read_placed(context, all_slots(), short=True)
         wanted = [
             (row.config.id, self._summary(row))
-            for row in await self.read(context, all_slots(), short=True)
+            for row in placed.found
             if row.config.id > after
             and request.status in (None, row.status)
             and request.user in (None, row.config.user)
             and sees(context, SLOT, row.config.user)
         ]
-        return page(wanted, limit=request.limit)
+        return page(wanted, limit=request.limit, seq=placed.seq)
 
     async def get_adb_command(self, request: GetAdbCommand, context: Context) -> AdbCommandResult:
         found = await self.one(context, command(request.slot, request.command_id))

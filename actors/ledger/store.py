@@ -5,7 +5,7 @@ from typing import Any, Protocol, TypeVar
 
 from msgspec import Struct
 
-from actors.ledger.model import Query
+from actors.ledger.model import Placed, Query
 
 Answer = TypeVar("Answer")
 
@@ -77,6 +77,9 @@ class Store(Protocol):
 
     def read(self, query: Query[Answer], *, seconds: float = LONGEST_READ) -> list[Answer]:
         """What a query finds, in its order. It fails after so many seconds."""
+
+    def read_placed(self, query: Query[Answer], *, seconds: float = LONGEST_READ) -> Placed[Answer]:
+        """The same, with the last event that was in when it was found."""
 
     def examine(self, table: str) -> Soundness:
         """Whether each of a table's indexes has all of its rows: one that lacks some hides them from whoever asks with

@@ -12,6 +12,7 @@ from actors.ledger.answers import OWNER_AWAY, Answers, ReadModel
 from actors.ledger.model import METADATA, Projection, Query, columns, made_of
 from actors.runtime.context import Context
 from actors.runtime.service import Served, serve
+from actors.runtime.wire import Page
 from bus_schemas.catalogue import topics_of
 from bus_schemas.contract import Topic
 from bus_schemas.errors import ErrorCode, Refusal
@@ -107,13 +108,14 @@ class TrunkAnswers(Answers):
             raise Refusal(ErrorCode.NOT_FOUND, "No such trunk.")
         raise OWNER_AWAY(trunk=row.name, host=row.host)
 
-    async def pbx_status(self, request: GetPbxStatus, context: Context) -> PbxStatus:
-        return PbxStatus(trunks=[self._now(row) for row in await self.read(context, all_trunks(), short=True)])
+    async def pbx_status(self, request: GetPbxStatus, context: Context) -> Page:
+        placed = await self.read_placed(context, all_trunks(), short=True)
+        return Page(body=PbxStatus(trunks=[self._now(row) for row in placed.found]), seq=placed.seq)
 
     def _now(self, row: TrunkView) -> TrunkView:
         heard, view = self._telemetry.get(row.name, (0.0, None))
-        if view is not None and self.now() - heard <= NEWS:
-            return view
+        if view is not None and self.now() - heard <= NEWS:  # what is said of it may be older than what is on record
+            return replace(view, state=row.state, reason=row.reason, failed=row.failed)
         return replace(row, state=TrunkState.DOWN, reason="no news from its host")
 
 

@@ -31,16 +31,25 @@ def subscription_of(given: Sequence[Any], struct: type[Subscription]) -> Subscri
         raise shapes.undecodable(error, options, struct) from None
 
 
-def room_subscription(given: Sequence[Any], room: AnyRoom) -> tuple[int | None, Narrowed]:
-    """The last `seq` that a client has seen of a room, and what it wants to hear of alone. Raises
-    Refusal(INVALID_PARAMS)."""
+class Asked(Struct, frozen=True):
+    """`since`: the last `seq` that a client has seen of a room; `snapshot`: whether it wants to know how things are;
+    `narrowed`: what it wants to hear of alone."""
+
+    since: int | None
+    snapshot: bool
+    narrowed: Narrowed
+
+
+def room_subscription(given: Sequence[Any], room: AnyRoom) -> Asked:
+    """What a client wants of a room. Raises Refusal(INVALID_PARAMS)."""
     said = msgspec.structs.asdict(subscription_of(given, _struct_of(room)))
-    since = said.pop("since")
-    return since, {name: value for name, value in said.items() if value is not None}
+    since, snapshot = said.pop("since"), said.pop("snapshot", False)
+    return Asked(since, snapshot, {name: value for name, value in said.items() if value is not None})
 
 
 @cache
 def _struct_of(room: AnyRoom) -> type[Struct]:
-    fields = [("since", Seq | None, None), *((name, kind | None, None) for name, kind in room.narrows)]
+    shown = [("snapshot", bool, False)] if room.listing is not None else []
+    fields = [("since", Seq | None, None), *shown, *((name, kind | None, None) for name, kind in room.narrows)]
     name = f"Subscribe{room.kind.name.title()}"
     return msgspec.defstruct(name, fields, frozen=True, kw_only=True, forbid_unknown_fields=True)

@@ -15,14 +15,11 @@ from typing import Any
 import msgspec
 import structlog
 from aiohttp import web
-from msgspec import Struct
 from socketio.exceptions import ConnectionRefusedError as Refuse
 
-from actors.runtime.bus import Bus, BusError, Headers, Message, Recorded, Unsubscribe
+from actors.runtime.bus import Bus, BusError, Recorded, Unsubscribe
 from actors.runtime.clock import Clock
 from actors.runtime.context import Context
-from bus_schemas.campaign_telemetry import CampaignTelemetry
-from bus_schemas.contract import UNDECODABLE, Topic
 from bus_schemas.errors import ErrorCode, Refusal, misfit
 from bus_schemas.names import Share
 from bus_schemas.operator import OPERATOR, PRESENT, RENEW_PRESENCE, RenewPresence
@@ -30,19 +27,21 @@ from gateway.auth import Authenticator, Caller
 from gateway.connections import crowded_out
 from gateway.live import dashboard_room, log_room
 from gateway.live.answering import again_and_again, answered
-from gateway.live.asking import Narrowed, room_subscription, subscription_of
+from gateway.live.asking import Asked, room_subscription, subscription_of
 from gateway.live.client import LiveClient
 from gateway.live.dashboard_room import DashboardRoom
 from gateway.live.engine import QUIET, Server
-from gateway.live.events import presented, room_events
+from gateway.live.events import room_events
+from gateway.live.figures import TELEMETRY_PAUSE, Figures
 from gateway.live.history import AT_ONCE, History
 from gateway.live.log_room import LogRoom, SubscribeLog
 from gateway.live.said import Said, event_said
+from gateway.live.snapshot import snapshot
 from gateway.live.telling import Telling
 from gateway.live.transports import DISCONNECT, TextOnly, Transports
 from gateway.log_feed import LogFeed
 from gateway.metrics import Metrics
-from gateway.routes import AnyRoom
+from gateway.routes import AnyRoom, Listing
 from gateway.surface import LIVE, ROOMS
 from gateway.surface.dashboard import ROOM as DASHBOARD
 
@@ -50,18 +49,19 @@ log = structlog.get_logger()
 
 SCOPE = "ottb.v1.evt.>"
 FARTHEST = 50_000  # entries of the journal that are read for one of them; beyond, a fresh snapshot is cheaper
-TELEMETRY_PAUSE = 0.5
 KEYS_PAUSE = 1.0
 PRESENCE_PAUSE = 5.0  # seconds; a third of what `operators.presence_seconds` is at least
 LOOK_PAUSE = 0.02  # seconds; changes come in groups
 REFUSED = 1.0  # seconds for a refusal to go out before its transport is closed
 SESSIONS = 256  # of one share at once; those that poll hold no connection that could be counted
+BEHIND, BEHIND_PAUSE = 5.0, 0.01  # seconds that the records may be ahead of the feed
 LONGEST = 16 * 1024  # bytes of what a client says at once
 
 GONE = "The client has gone."
 REPLACED = "Another subscription of this room has replaced it."
 
 PERMISSION = {row.kind.room: row.kind.view for row in LIVE}
+Still = Callable[[], None]  # raises Refusal from when on nobody wants it any more
 Ask = Callable[[str, Sequence[Any]], Awaitable[dict[str, Any]]]  # a client and what it has passed; its answer
 TELEMETRY = tuple(dict.fromkeys(topic for row in ROOMS for topic in row.topics if not topic.kept))
 
@@ -109,7 +109,7 @@ class LiveFeed:
             bus=bus, transports=self.transports, metrics=metrics, clients=self._clients, seq=lambda: self.seq
         )
         self._deaf: Callable[[], None] = lambda: None
-        self._figures: dict[str, tuple[Topic[Any], Struct, Headers]] = {}  # by subject, not sent yet
+        self._figures = Figures(metrics=metrics, say=self._telling.say, seq=lambda: self.seq)
         self._stops: list[Unsubscribe] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._looking = self._changed = False
@@ -135,10 +135,10 @@ class LiveFeed:
         self._history.begin(await self._bus.last_seq())
         self._stops.append(await self._bus.follow(SCOPE, self._hear, after=self.seq))
         for topic in TELEMETRY:
-            self._stops.append(await self._bus.subscribe(topic.pattern, self._hears_telemetry(topic)))
+            self._stops.append(await self._bus.subscribe(topic.pattern, self._figures.hears(topic)))
         self._deaf = self._log.start()
         self._forget = self._authenticator.on_change(self._look_again)
-        self._spawn(again_and_again(TELEMETRY_PAUSE, self._send_telemetry))
+        self._spawn(again_and_again(TELEMETRY_PAUSE, self._figures.send))
         self._spawn(again_and_again(dashboard_room.PAUSE, self._dashboard.look))
         self._spawn(again_and_again(KEYS_PAUSE, self._look_at_keys))
         self._spawn(again_and_again(PRESENCE_PAUSE, self._say_who_is_there))
@@ -292,7 +292,7 @@ class LiveFeed:
 
     def _in_room(self, room: AnyRoom) -> Ask:
         async def ask(sid: str, options: Sequence[Any]) -> dict[str, Any]:
-            return await self._subscribe(sid, room.kind.room, *room_subscription(options, room))
+            return await self._subscribe(sid, room, room_subscription(options, room))
 
         return ask
 
@@ -331,7 +331,7 @@ class LiveFeed:
         client.turns[room] += 1
         return client
 
-    def _still(self, sid: str, client: LiveClient, room: str) -> Callable[[], None]:
+    def _still(self, sid: str, client: LiveClient, room: str) -> Still:
         """What raises Refusal from when on the subscription that now begins is none any more."""
         turn = client.turns[room]
 
@@ -344,22 +344,52 @@ class LiveFeed:
 
         return still
 
-    async def _subscribe(self, sid: str, room: str, since: int | None, narrowed: Narrowed) -> dict[str, Any]:
-        client = self._begin(sid, room)
-        client.narrowed[room] = narrowed
+    async def _subscribe(self, sid: str, room: AnyRoom, asked: Asked) -> dict[str, Any]:
+        name, since = room.kind.room, asked.since
+        client = self._begin(sid, name)
+        still = self._still(sid, client, name)
+        client.narrowed[name] = asked.narrowed
         missed = 0 if since is None else self.seq - since
         if missed < 0:
             raise misfit("since", "it is ahead of the journal.", seq=self.seq)
+        if asked.snapshot and room.listing is not None and (since is None or missed > FARTHEST):
+            return await self._show(client, room.listing, name, still)
         if since is not None and missed <= FARTHEST:
-            await self._catch_up(sid, client, room, since)
-        self._telling.enter(client, room)
+            await self._catch_up(client, name, since, still)
+        self._telling.enter(client, name)
         answer: dict[str, Any] = {"error": False, "seq": self.seq}
         return answer | {"snapshot_needed": True} if missed > FARTHEST else answer
 
-    async def _catch_up(self, sid: str, client: LiveClient, room: str, since: int) -> None:
+    async def _show(self, client: LiveClient, listing: Listing, room: str, still: Still) -> dict[str, Any]:
+        """Say how things are; what happens behind that follows the answer."""
+        turn = self._history.turn(client.caller.share)
+        async with turn:
+            still()
+            wanted = client.narrowed[room]
+            found = await snapshot(self._bus, listing, client.caller, wanted, after=self.seq, turn=turn)
+        still()
+        self._spawn(self._go_on(client, room, found.seq, still))  # it begins when the answer is on its way
+        return {"error": False, "seq": found.seq, "snapshot": found.things}
+
+    async def _go_on(self, client: LiveClient, room: str, since: int, still: Still) -> None:
+        """Tell what has changed since a snapshot, and from then on what changes. That was promised: where it cannot be
+        done the client is cut off, and comes back."""
+        try:
+            async with asyncio.timeout(BEHIND):
+                while self.seq < since:  # the records were faster
+                    await asyncio.sleep(BEHIND_PAUSE)
+            await self._catch_up(client, room, since, still)
+            self._telling.enter(client, room)
+        except Refusal as refusal:
+            if refusal.code is ErrorCode.PERMISSION_DENIED:
+                self.transports.write(client.transport, _said("auth.changed", refusal))
+        except Exception:
+            log.exception("live client cut off: what follows its snapshot is not to be had")
+            self.transports.cut(client.transport)
+
+    async def _catch_up(self, client: LiveClient, room: str, since: int, still: Still) -> None:
         """Send what was missed, as fast as the client takes it. When this returns all of it is on its way, and nothing
         has happened since. Raises Refusal where it is not: nobody is told that it was."""
-        still = self._still(sid, client, room)
         while since < self.seq:
             reading = self._history.turn(client.caller.share)
             async with reading:
@@ -382,27 +412,6 @@ class LiveFeed:
         self._history.add(recorded.seq, events)
         self._watermark(recorded.seq)
         self._telling.say(events)
-
-    # --- telemetry
-
-    def _hears_telemetry(self, topic: Topic[Any]) -> Callable[[Message], Awaitable[None]]:
-        async def hear(message: Message) -> None:
-            try:
-                figures = msgspec.json.decode(message.data, type=topic.event)
-            except UNDECODABLE as error:
-                what = f"{topic.kind} telemetry"
-                self._metrics.not_understood(what, subject=message.subject, error=error)
-                return
-            if isinstance(figures, CampaignTelemetry):
-                self._metrics.campaign(figures)
-            self._figures[message.subject] = (topic, figures, message.headers)
-
-        return hear
-
-    async def _send_telemetry(self) -> None:
-        figures, self._figures = self._figures, {}
-        for topic, event, headers in figures.values():
-            self._telling.say(presented(topic, event, headers, self.seq))
 
     # --- operators
 

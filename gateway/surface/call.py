@@ -23,6 +23,7 @@ from bus_schemas.call import (
     CallEnded,
     CallEnding,
     CallJoined,
+    CallsFeed,
     CallState,
     CallStatus,
     EndReason,
@@ -31,7 +32,7 @@ from bus_schemas.call import (
     status_of,
 )
 from bus_schemas.fields import CallId, LineName, SlotId, Username, Utc
-from gateway.routes import Part, Room, Route, shared_fields
+from gateway.routes import Listing, Part, Room, Route, shared_fields
 
 P = Part
 
@@ -116,4 +117,5 @@ ROOM = Room(
     CALL, CallUpdate,
     (CALL_DIALING, CALL_ALERTING, CALL_CONNECTED, CALL_JOINED, CALL_ENDING, CALL_ENDED), present,
     narrows=(("slot", SlotId), ("user", Username), ("call_id", CallId)),
+    listing=Listing(rpc=CALLS_FEED, page=lambda cursor: CallsFeed(limit=500, cursor=cursor)),
 )  # fmt: skip

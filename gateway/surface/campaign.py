@@ -50,6 +50,7 @@ from bus_schemas.campaign import (
     CampaignStarted,
     CampaignStatus,
     CampaignStopped,
+    ListCampaigns,
     Mode,
     RunCampaign,
     RunOnShard,
@@ -83,7 +84,7 @@ from bus_schemas.lead import (
     changes_in,
 )
 from bus_schemas.preview import BEGIN_PREVIEWED, PREVIEW_LEAD, SKIP_PREVIEWED
-from gateway.routes import Listed, Part, Parts, Room, Route, shared_fields
+from gateway.routes import Listed, Listing, Part, Parts, Room, Route, shared_fields
 
 P = Part
 MOST, MOST_BYTES = 2000, 400_000  # leads, and bytes of them, that cross the bus at once
@@ -265,4 +266,8 @@ ROOM = Room(
     narrows=(("campaign", CampaignId),),
     board=True,
     whole=lambda update: update.campaign if update.change == "counts" else None,
+    listing=Listing(
+        rpc=LIST_CAMPAIGNS, page=lambda cursor: ListCampaigns(limit=500, cursor=cursor),
+        named={"campaign": "campaign_id"},
+    ),
 )  # fmt: skip

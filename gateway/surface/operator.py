@@ -26,6 +26,7 @@ from bus_schemas.operator import (
     SET_OPERATOR_STATUS,
     SET_OWN_STATUS,
     Down,
+    ListOperators,
     OperatorAssigned,
     OperatorChanged,
     OperatorConnected,
@@ -36,7 +37,7 @@ from bus_schemas.operator import (
     OperatorStatus,
     Spent,
 )
-from gateway.routes import Part, Room, Route, shared_fields
+from gateway.routes import Listing, Part, Room, Route, shared_fields
 
 P = Part
 
@@ -116,4 +117,5 @@ ROOM = Room(
     present,
     narrows=(("user", Username),),
     board=True,
+    listing=Listing(rpc=LIST_OPERATORS, page=lambda cursor: ListOperators(limit=500, cursor=cursor)),
 )  # fmt: skip

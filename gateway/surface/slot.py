@@ -28,6 +28,7 @@ from bus_schemas.slot import (
     SLOT_REMOVED,
     SLOT_RESTARTING,
     SLOT_TELEMETRY,
+    ListSlots,
     Metrics,
     Network,
     OfShell,
@@ -41,7 +42,7 @@ from bus_schemas.slot import (
     SlotStatus,
     SlotTelemetry,
 )
-from gateway.routes import Part, Room, Route, shared_fields
+from gateway.routes import Listing, Part, Room, Route, shared_fields
 
 P = Part
 
@@ -127,4 +128,7 @@ ROOM = Room(
     ),
     present,
     narrows=(("slot", SlotId),),
+    listing=Listing(
+        rpc=LIST_SLOTS, page=lambda cursor: ListSlots(limit=1000, cursor=cursor), named={"slot": "id"}
+    ),
 )  # fmt: skip

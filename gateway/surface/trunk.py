@@ -6,8 +6,8 @@ from msgspec import Struct
 
 from bus_schemas.call import GET_CDR, GET_RECORDING, LIST_CDRS
 from bus_schemas.fields import TrunkName, Utc
-from bus_schemas.trunk import DIAL_PBX, PBX_STATUS, TRUNK, TRUNK_CHANGED, TrunkState
-from gateway.routes import Part, Room, Route, shared_fields
+from bus_schemas.trunk import DIAL_PBX, PBX_STATUS, TRUNK, TRUNK_CHANGED, GetPbxStatus, TrunkState
+from gateway.routes import Listing, Part, Room, Route, shared_fields
 
 P = Part
 
@@ -42,4 +42,8 @@ def present(event: Struct) -> TrunkUpdate:
 ROOM = Room(
     TRUNK, TrunkUpdate, (TRUNK_CHANGED,), present, narrows=(("trunk", TrunkName),),
     board=True, whole=lambda update: update.trunk,
+    listing=Listing(
+        rpc=PBX_STATUS, page=lambda cursor: GetPbxStatus(), things=lambda answer: answer["trunks"],
+        named={"trunk": "name"},
+    ),
 )  # fmt: skip

@@ -360,7 +360,7 @@ async def test_what_goes_wrong_in_a_round_does_not_end_the_rounds(
     gateway: InProcess, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with gateway.live("boss", "slots") as client:
-        gateway.feed._figures["x"] = None  # type: ignore[assignment]  # makes one round fail
+        gateway.feed._figures._waiting["x"] = None  # type: ignore[assignment]  # makes one round fail
         await asyncio.sleep(feed.TELEMETRY_PAUSE + 0.1)
         telemetry = SlotTelemetry(slot=44, at=AT, device=None, android=None, metrics=Metrics(), network=Network())
         await journal.bus.publish(SLOT_TELEMETRY.subject_for(telemetry), msgspec.json.encode(telemetry), {})

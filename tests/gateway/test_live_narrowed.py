@@ -92,7 +92,7 @@ async def test_it_shows_nobody_what_they_do_not_see(gateway: InProcess) -> None:
 async def test_what_narrows_nothing_is_refused_and_the_fields_named(gateway: InProcess) -> None:
     async with gateway.live("admin") as client:
         for wrong, said in (
-            ({"slots": 44}, "The fields: `since`, `slot`, `user`, `call_id`."), ({"slot": 0}, "`slot`"),
+            ({"slots": 44}, "The fields: `since`, `snapshot`, `slot`, `user`, `call_id`."), ({"slot": 0}, "`slot`"),
             ({"slot": "44"}, "`slot`: expected a whole"), ({"since": -1}, "`since`"), ({"since": True}, "`since`"),
             ({"call_id": "a b"}, "`call_id`"), ([1], "Subscribe with"), (5, "Subscribe with"),
         ):  # fmt: skip

@@ -221,8 +221,9 @@ async def test_leads_are_counted_so_far_and_said_where_there_are_more(
             return found.total, found.exact
 
         answers = LeadAnswers(
-            read=read, folded=int, unread=nothing, examine=nothing, now=float, region="UA", wall=datetime.now
-        )
+            read=read, read_placed=nothing, folded=int, unread=nothing, examine=nothing, now=float, region="UA",
+            wall=datetime.now,
+        )  # fmt: skip
         told = Told(store)
         told.add("spring", "l1", "l2", name="Марія")
         assert await counted() == await counted(text="марія") == (2, True)

@@ -161,8 +161,9 @@ def answering(store: Any) -> TimelineAnswers:
         return found
 
     return TimelineAnswers(
-        read=read, folded=int, unread=not_more, examine=not_more, now=float, region="UA", wall=datetime.now
-    )
+        read=read, read_placed=not_more, folded=int, unread=not_more, examine=not_more, now=float, region="UA",
+        wall=datetime.now,
+    )  # fmt: skip
 
 
 async def seen(store: Any, lead: str = "l1", limit: int = 50) -> list[TimelineEntry]:

@@ -79,6 +79,25 @@ async def test_a_client_that_comes_back_misses_nothing_and_gets_nothing_twice(si
         assert changes == ["dialing", "alerting", "connected", "ended"]
 
 
+async def test_a_page_begins_with_how_things_are_and_goes_on_with_what_changes(site: Site, operator: Client) -> None:
+    _, started = await operator.post("/api/call/start", {"number": "+380991230006"})
+    async with JsClient(_url(site), operator.token) as client:
+        await client.expect(lambda said: said.get("connected"))
+        slots = await client.ask("subscribe:slots", {"snapshot": True, "slot": started["slot"]})
+        listed = (await operator.get("/api/slots"))[1]
+        [shown] = slots["snapshot"]
+        [slot] = [one for one in listed if one["id"] == started["slot"]]
+        assert shown.keys() == slot.keys() and shown["call_id"] == started["call_id"]
+        calls = await client.ask("subscribe:calls", {"snapshot": True})
+        assert started["call_id"] in [call["call_id"] for call in calls["snapshot"]]
+        await operator.post("/api/call/end", {"call_id": started["call_id"]})
+        await client.expect(_is("call.update", call_id=started["call_id"], state="ENDED"))
+        told = [event["seq"] for event in client.events("call.update")]
+        assert told == sorted(set(told)) and told[0] > calls["seq"]
+        again = await client.ask("subscribe:calls", {"snapshot": True})
+        assert started["call_id"] not in [call["call_id"] for call in again["snapshot"]]
+
+
 async def test_history_older_than_memory_comes_from_the_journal(site: Site, operator: Client) -> None:
     _, started = await operator.post("/api/call/start", {"number": "+380991230001"})
     await operator.call_until(started["call_id"], lambda call: call["end_time"] is not None)

@@ -7,8 +7,9 @@ that is lost is a failure that passes.
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, TypeVar
 from zlib import crc32
 
@@ -19,7 +20,7 @@ from sqlalchemy.exc import DBAPIError, InvalidRequestError
 from actors.adapters.ledger.guarded import guarded
 from actors.adapters.ledger.store import POSITION, SqlStore, Values
 from actors.ledger.kinds import PROJECTIONS
-from actors.ledger.model import Projection, Query
+from actors.ledger.model import Placed, Projection, Query
 from actors.ledger.store import FOREIGN_TABLES, INTERRUPTED, LONGEST_READ, Soundness, StoreDamaged, StoreFailed
 from actors.ledger.words import WordIndex
 
@@ -100,6 +101,7 @@ PASSING = {
 }
 
 Answer = TypeVar("Answer")
+Found = TypeVar("Found")
 
 
 def schema_of(host: str) -> str:
@@ -146,14 +148,20 @@ class PostgresLedger(SqlStore):
         connection.execute("SET search_path TO pg_catalog, pg_temp")
 
     def read(self, query: Query[Answer], *, seconds: float = LONGEST_READ) -> list[Answer]:
-        """Once more where the connection was lost: a server that was restarted costs nobody an answer."""
+        return self._once_more(partial(super().read, query, seconds=seconds))
+
+    def read_placed(self, query: Query[Answer], *, seconds: float = LONGEST_READ) -> Placed[Answer]:
+        return self._once_more(partial(super().read_placed, query, seconds=seconds))
+
+    def _once_more(self, read: Callable[[], Found]) -> Found:
+        """Again where the connection was lost: a server that was restarted costs nobody an answer."""
         try:
-            return super().read(query, seconds=seconds)
+            return read()
         except StoreFailed as error:
             if error.kind != LOST:
                 raise
             self._discard()
-            return super().read(query, seconds=seconds)
+            return read()
 
     @contextmanager
     def _limited(self, db: sa.Connection, seconds: float) -> Iterator[None]:

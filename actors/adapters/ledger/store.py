@@ -22,7 +22,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from actors.adapters.ledger.statements import statements_of, text_of
 from actors.ledger.kinds import PROJECTIONS
-from actors.ledger.model import INTEGER, METADATA, TEXT, Projection, Query
+from actors.ledger.model import INTEGER, METADATA, TEXT, Placed, Projection, Query
 from actors.ledger.store import (
     EXAMINING,
     FOREIGN_TABLES,
@@ -295,6 +295,14 @@ class SqlStore(ABC):
         with self.reading() as db, self._limited(db, seconds):
             rows = db.execute(query.statement).all()
         return [query.view(row) for row in rows]
+
+    def read_placed(self, query: Query[Answer], *, seconds: float = LONGEST_READ) -> Placed[Answer]:
+        if seconds <= 0:
+            raise StoreFailed(INTERRUPTED, "it had waited too long")
+        with self.reading() as db, self._limited(db, seconds), self.of_one_moment(db):
+            seq = self._position(db)
+            rows = db.execute(query.statement).all()
+        return Placed(seq, [query.view(row) for row in rows])
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
