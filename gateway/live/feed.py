@@ -6,10 +6,10 @@ most twice a second for a thing and repeats the last `seq`.
 """
 
 import asyncio
-import contextlib
 import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -17,16 +17,14 @@ import structlog
 from aiohttp import web
 from socketio.exceptions import ConnectionRefusedError as Refuse
 
-from actors.runtime.bus import Bus, BusError, Recorded, Unsubscribe
+from actors.runtime.bus import Bus, Recorded, Unsubscribe
 from actors.runtime.clock import Clock
-from actors.runtime.context import Context
 from bus_schemas.errors import ErrorCode, Refusal, misfit
 from bus_schemas.names import Share
-from bus_schemas.operator import OPERATOR, PRESENT, RENEW_PRESENCE, RenewPresence
 from gateway.auth import Authenticator, Caller
 from gateway.connections import crowded_out
 from gateway.live import dashboard_room, log_room
-from gateway.live.answering import again_and_again, answered
+from gateway.live.answering import AWAY, again_and_again, answered
 from gateway.live.asking import Asked, room_subscription, subscription_of
 from gateway.live.client import LiveClient
 from gateway.live.dashboard_room import DashboardRoom
@@ -35,6 +33,7 @@ from gateway.live.events import room_events
 from gateway.live.figures import TELEMETRY_PAUSE, Figures
 from gateway.live.history import AT_ONCE, History
 from gateway.live.log_room import LogRoom, SubscribeLog
+from gateway.live.presence import PRESENCE_PAUSE, say_who_is_there
 from gateway.live.said import Said, event_said
 from gateway.live.snapshot import snapshot
 from gateway.live.telling import Telling
@@ -50,11 +49,10 @@ log = structlog.get_logger()
 SCOPE = "ottb.v1.evt.>"
 FARTHEST = 50_000  # entries of the journal that are read for one of them; beyond, a fresh snapshot is cheaper
 KEYS_PAUSE = 1.0
-PRESENCE_PAUSE = 5.0  # seconds; a third of what `operators.presence_seconds` is at least
 LOOK_PAUSE = 0.02  # seconds; changes come in groups
 REFUSED = 1.0  # seconds for a refusal to go out before its transport is closed
 SESSIONS = 256  # of one share at once; those that poll hold no connection that could be counted
-BEHIND, BEHIND_PAUSE = 5.0, 0.01  # seconds that the records may be ahead of the feed
+BEHIND, BEHIND_PAUSE = 5.0, 0.01  # seconds that the records, or another gateway, may be ahead
 LONGEST = 16 * 1024  # bytes of what a client says at once
 
 GONE = "The client has gone."
@@ -141,7 +139,7 @@ class LiveFeed:
         self._spawn(again_and_again(TELEMETRY_PAUSE, self._figures.send))
         self._spawn(again_and_again(dashboard_room.PAUSE, self._dashboard.look))
         self._spawn(again_and_again(KEYS_PAUSE, self._look_at_keys))
-        self._spawn(again_and_again(PRESENCE_PAUSE, self._say_who_is_there))
+        self._spawn(again_and_again(PRESENCE_PAUSE, partial(say_who_is_there, self._bus, self._clients)))
 
     async def stop(self) -> None:
         self._forget()
@@ -349,9 +347,10 @@ class LiveFeed:
         client = self._begin(sid, name)
         still = self._still(sid, client, name)
         client.narrowed[name] = asked.narrowed
+        if since is not None:
+            await self._reach(since)
+        still()
         missed = 0 if since is None else self.seq - since
-        if missed < 0:
-            raise misfit("since", "it is ahead of the journal.", seq=self.seq)
         if asked.snapshot and room.listing is not None and (since is None or missed > FARTHEST):
             return await self._show(client, room.listing, name, still)
         if since is not None and missed <= FARTHEST:
@@ -375,9 +374,7 @@ class LiveFeed:
         """Tell what has changed since a snapshot, and from then on what changes. That was promised: where it cannot be
         done the client is cut off, and comes back."""
         try:
-            async with asyncio.timeout(BEHIND):
-                while self.seq < since:  # the records were faster
-                    await asyncio.sleep(BEHIND_PAUSE)
+            await self._heard(since)  # the records may be faster
             await self._catch_up(client, room, since, still)
             self._telling.enter(client, room)
         except Refusal as refusal:
@@ -386,6 +383,21 @@ class LiveFeed:
         except Exception:
             log.exception("live client cut off: what follows its snapshot is not to be had")
             self.transports.cut(client.transport)
+
+    async def _reach(self, since: int) -> None:
+        """Hear what a client has heard already, of another gateway. Raises Refusal, BusError."""
+        if since > self.seq and since > (last := await self._bus.last_seq()):
+            raise misfit("since", "it is ahead of the journal.", seq=last)
+        try:
+            await self._heard(since)
+        except TimeoutError:
+            raise AWAY() from None
+
+    async def _heard(self, seq: int) -> None:
+        """Wait until so much of the journal was heard. Raises TimeoutError."""
+        async with asyncio.timeout(BEHIND):
+            while self.seq < seq:
+                await asyncio.sleep(BEHIND_PAUSE)
 
     async def _catch_up(self, client: LiveClient, room: str, since: int, still: Still) -> None:
         """Send what was missed, as fast as the client takes it. When this returns all of it is on its way, and nothing
@@ -412,21 +424,6 @@ class LiveFeed:
         self._history.add(recorded.seq, events)
         self._watermark(recorded.seq)
         self._telling.say(events)
-
-    # --- operators
-
-    async def _say_who_is_there(self) -> None:
-        """Who hears of operators, and may be one, is there. Nobody answers for those who are none."""
-        there = {
-            client.caller.user
-            for client in self._clients.values()
-            if OPERATOR.room in client.rooms and client.caller.actions >= PRESENT
-        }
-        headers = Context(command_id="presence").headers()
-        for user in sorted(there):
-            renew = RenewPresence(user=user)
-            with contextlib.suppress(BusError):
-                await self._bus.publish(RENEW_PRESENCE.subject_for(renew), msgspec.json.encode(renew), headers)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
