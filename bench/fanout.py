@@ -33,6 +33,7 @@ from bus_schemas.slot import SLOT_LINKED, SlotLinked, SlotStatus
 MANY, SLOWLY = 1_000, 5.0  # clients; events a second
 USERS = 5  # that have them: one has 256 sessions at most
 FEW, FAST = 100, 200.0
+LONG, STEADILY = 3_000, 40.0  # bytes of an update, of which one that never reads does not take eight seconds
 SECONDS, ROUNDS = 8.0, 3
 SETTLED = 1.0  # seconds after the last event in which it may be heard
 SAID_AT = re.compile(r"at=(\d+\.\d+)")
@@ -75,7 +76,10 @@ async def measure(folder: Path) -> list[Row]:
     async with gateway(folder) as ours, node() as theirs:
         rounds = [(await told(ours, MANY, SLOWLY), await told(theirs, MANY, SLOWLY)) for _ in range(ROUNDS)]
         fast = await told(ours, FEW, FAST)
-        still = [(await told(ours, FEW, FAST, still=1), await told(ours, FEW, FAST)) for _ in range(ROUNDS)]
+        still = [
+            (await told(ours, FEW, STEADILY, still=1, size=LONG), await told(ours, FEW, STEADILY, size=LONG))
+            for _ in range(ROUNDS)
+        ]
     late = median(mine.heard.within(0.99) / other.heard.within(0.99) for mine, other in rounds)
     cpu = median(mine.share / other.share for mine, other in rounds)
     harm = median(one.heard.within(0.99) / other.heard.within(0.99) for one, other in still)
@@ -102,8 +106,8 @@ def _said(one: Told) -> str:
     return f"p50 {heard.within(0.5):.1f} p99 {heard.within(0.99):.1f} ms, {one.share:.1%} of a core"
 
 
-async def told(peer: Peer, clients: int, rate: float, *, still: int = 0) -> Told:
-    """Tell so many clients so often."""
+async def told(peer: Peer, clients: int, rate: float, *, still: int = 0, size: int = 100) -> Told:
+    """Tell so many clients so often of something of about so many bytes."""
     before = peer.process.memory_info().rss
     async with listening(peer, clients, still) as said:
         each = (peer.process.memory_info().rss - before) / (clients + still)
@@ -111,15 +115,15 @@ async def told(peer: Peer, clients: int, rate: float, *, still: int = 0) -> Told
         began, number = loop.time(), 0
         while (due := began + number / rate) < began + SECONDS:
             await asyncio.sleep(max(due - loop.time(), 0.0))
-            await peer.tell(_event())
+            await peer.tell(_event(size))
             number += 1
         share = (_used(peer.process) - used) / (loop.time() - began)
         await asyncio.sleep(SETTLED)
     return Told(heard=said(), expected=number * clients, share=share, each=each)
 
 
-def _event() -> SlotLinked:
-    at = f"at={time.monotonic():.6f} {'x' * 100}"
+def _event(size: int) -> SlotLinked:
+    at = f"at={time.monotonic():.6f} {'x' * size}"
     return SlotLinked(slot=44, at="2026-01-01T00:00:00.000Z", status=SlotStatus.ONLINE, detail=at)
 
 
