@@ -75,7 +75,7 @@ class Peer(Struct):
 async def measure(folder: Path) -> list[Row]:
     async with gateway(folder) as ours, node() as theirs:
         rounds = [(await told(ours, MANY, SLOWLY), await told(theirs, MANY, SLOWLY)) for _ in range(ROUNDS)]
-        fast = await told(ours, FEW, FAST)
+        fast = await told(ours, FEW, FAST, settled=5 * SETTLED)
         still = [
             (await told(ours, FEW, STEADILY, still=1, size=LONG), await told(ours, FEW, STEADILY, size=LONG))
             for _ in range(ROUNDS)
@@ -106,8 +106,10 @@ def _said(one: Told) -> str:
     return f"p50 {heard.within(0.5):.1f} p99 {heard.within(0.99):.1f} ms, {one.share:.1%} of a core"
 
 
-async def told(peer: Peer, clients: int, rate: float, *, still: int = 0, size: int = 100) -> Told:
-    """Tell so many clients so often of something of about so many bytes."""
+async def told(
+    peer: Peer, clients: int, rate: float, *, still: int = 0, size: int = 100, settled: float = SETTLED
+) -> Told:
+    """Tell so many clients so often something of about `size` bytes. `settled`: seconds by which they may be late."""
     before = peer.process.memory_info().rss
     async with listening(peer, clients, still) as said:
         each = (peer.process.memory_info().rss - before) / (clients + still)
@@ -118,7 +120,7 @@ async def told(peer: Peer, clients: int, rate: float, *, still: int = 0, size: i
             await peer.tell(_event(size))
             number += 1
         share = (_used(peer.process) - used) / (loop.time() - began)
-        await asyncio.sleep(SETTLED)
+        await asyncio.sleep(settled)
     return Told(heard=said(), expected=number * clients, share=share, each=each)
 
 
