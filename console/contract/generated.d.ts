@@ -6082,7 +6082,6 @@ export interface components {
          *         did.
          */
         CampaignLeadMarked: {
-            /** @example campaign_001 */
             campaign: string;
             /**
              * @description UTC, ISO 8601.
@@ -6109,7 +6108,6 @@ export interface components {
          *         it, or the campaign dials in another mode.
          */
         CampaignLeadSkipped: {
-            /** @example campaign_001 */
             campaign: string;
             /**
              * @description UTC, ISO 8601.
