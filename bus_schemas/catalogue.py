@@ -1,6 +1,6 @@
 """Every contract line, kind and topic, collected from the files of the kinds; and which topic a subject is of."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from types import ModuleType
 from typing import Any, TypeVar
@@ -52,6 +52,10 @@ def _all(line: type[Line]) -> Iterator[Line]:
 RPCS: tuple[Rpc[Any, Any], ...] = tuple(_all(Rpc))
 TOPICS: tuple[Topic[Any], ...] = tuple(_all(Topic))
 KINDS: tuple[Kind, ...] = tuple(_all(Kind))
+
+NAMES: Mapping[Rpc[Any, Any], str] = {
+    rpc: name.lower() for file in FILES for name, rpc in vars(file).items() if isinstance(rpc, Rpc)
+}  # what programs call them
 
 SHORTEST = 5  # tokens of a subject
 _BY_SHAPE = {topic.shape: topic for topic in TOPICS}

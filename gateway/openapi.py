@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from bus_schemas.catalogue import TOPICS
+from bus_schemas.catalogue import NAMES, TOPICS
 from bus_schemas.contract import ALWAYS_POSSIBLE
 from bus_schemas.errors import ErrorCode, Refused
 from bus_schemas.permissions import Access, Action
@@ -61,6 +61,15 @@ def openapi(routes: Iterable[Route] = ROUTES) -> dict[str, Any]:
     }
 
 
+def name_of(route: Route) -> str:
+    """What programs call a route: as its contract line, of which another one may be there too."""
+    name = NAMES[route.rpc]
+    if route.followed:
+        return name.replace("list", "follow", 1)
+    first = next(one for one in ROUTES if one.rpc is route.rpc)
+    return name if first.path == route.path else f"{name}_at_{route.path.split('/')[2]}"
+
+
 def _components(routes: Iterable[Route]) -> dict[str, Any]:
     types = [Refused]
     for route in routes:
@@ -80,7 +89,7 @@ def _operation(route: Route, schemas: Mapping[str, Any]) -> dict[str, Any]:
     in_path = re.findall(r"\{(\w+)\}", route.path)
     has_body = route.method in ("POST", "PATCH", "PUT") and route.upload is None
     operation: dict[str, Any] = {
-        "operationId": f"{route.method.lower()}_{re.sub('[^a-z]+', '_', route.path.lower()).strip('_')}",
+        "operationId": name_of(route),
         "summary": route.rpc.summary,
         "description": (route.rpc.request.__doc__ or "").strip(),
         "tags": [route.part.value],

@@ -17,7 +17,7 @@ export interface paths {
          * Log in
          * @description Log in. Unknown user and wrong password are answered alike.
          */
-        post: operations["post_api_auth_login"];
+        post: operations["login"];
         delete?: never;
         options?: never;
         head?: never;
@@ -38,7 +38,7 @@ export interface paths {
          * @description A fresh token in the same session: for the bearer of a valid access token, or for a refresh token, which is
          *         replaced. A refresh token used twice ends the session.
          */
-        post: operations["post_api_auth_refresh"];
+        post: operations["refresh"];
         delete?: never;
         options?: never;
         head?: never;
@@ -59,7 +59,7 @@ export interface paths {
          * @description End the session: every token of it stops working everywhere. `everywhere`: all sessions of the user, and with
          *         `end_tokens` the user's service tokens too, which otherwise go on working.
          */
-        post: operations["post_api_auth_logout"];
+        post: operations["logout"];
         delete?: never;
         options?: never;
         head?: never;
@@ -80,7 +80,7 @@ export interface paths {
          * @description Change the own password. All other sessions of the user end, and with `end_tokens` the user's service tokens,
          *         which otherwise go on working.
          */
-        post: operations["post_api_auth_password"];
+        post: operations["change_password"];
         delete?: never;
         options?: never;
         head?: never;
@@ -100,7 +100,7 @@ export interface paths {
          * What a token is worth
          * @description Whether an access token or a service token is good now, and whose it is. Also as a form, as RFC 7662 has it.
          */
-        post: operations["post_api_auth_introspect"];
+        post: operations["introspect"];
         delete?: never;
         options?: never;
         head?: never;
@@ -120,7 +120,7 @@ export interface paths {
          * A link that a browser can open
          * @description A link to what a GET of this path and query says, in the asker's name. `seconds`: for which it may be opened.
          */
-        post: operations["post_api_auth_links"];
+        post: operations["make_link"];
         delete?: never;
         options?: never;
         head?: never;
@@ -138,7 +138,7 @@ export interface paths {
          * May I?
          * @description Whether the caller may do `action`, and all that they may do.
          */
-        get: operations["get_api_point_rolecheck"];
+        get: operations["role_check"];
         put?: never;
         post?: never;
         delete?: never;
@@ -158,13 +158,13 @@ export interface paths {
          * All users
          * @description Users by name. `cursor` continues where the last page ended.
          */
-        get: operations["get_api_users"];
+        get: operations["list_users"];
         put?: never;
         /**
          * Create a user
          * @description Create a user. The role may hold nothing that the caller does not hold.
          */
-        post: operations["post_api_users"];
+        post: operations["create_user"];
         delete?: never;
         options?: never;
         head?: never;
@@ -185,7 +185,7 @@ export interface paths {
          * Delete a user
          * @description Delete a user: sessions and service tokens end, calls and audit records stay.
          */
-        delete: operations["delete_api_users_user"];
+        delete: operations["delete_user"];
         options?: never;
         head?: never;
         /**
@@ -195,7 +195,7 @@ export interface paths {
          *         again), unless `end_tokens` ends them for good. The own password is changed with the old one, by
          *         `POST /api/auth/password`.
          */
-        patch: operations["patch_api_users_user"];
+        patch: operations["change_user"];
         trace?: never;
     };
     "/api/users/{user}/logout": {
@@ -211,7 +211,7 @@ export interface paths {
          * End all sessions of a user
          * @description End all sessions of somebody else, and with `end_tokens` the service tokens, which otherwise go on working.
          */
-        post: operations["post_api_users_user_logout"];
+        post: operations["end_sessions"];
         delete?: never;
         options?: never;
         head?: never;
@@ -229,7 +229,7 @@ export interface paths {
          * All roles
          * @description All roles by name.
          */
-        get: operations["get_api_roles"];
+        get: operations["list_roles"];
         put?: never;
         post?: never;
         delete?: never;
@@ -251,12 +251,12 @@ export interface paths {
          * Create or change a role
          * @description Create a role or replace its permissions: verbs by module, single actions may stand beside them.
          */
-        post: operations["post_api_roles_role"];
+        post: operations["set_role"];
         /**
          * Delete a role
          * @description Delete a role that no user has.
          */
-        delete: operations["delete_api_roles_role"];
+        delete: operations["delete_role"];
         options?: never;
         head?: never;
         patch?: never;
@@ -274,13 +274,13 @@ export interface paths {
          * @description The caller's service tokens; everybody's for who may view users. A service token lists them only with
          *         `token.create`.
          */
-        get: operations["get_api_tokens"];
+        get: operations["list_tokens"];
         put?: never;
         /**
          * Create a service token
          * @description A token for a program that acts as the caller, with these actions at most, until it expires (seconds).
          */
-        post: operations["post_api_tokens"];
+        post: operations["create_token"];
         delete?: never;
         options?: never;
         head?: never;
@@ -302,7 +302,7 @@ export interface paths {
          * @description End a service token: the own, or anybody's for who may edit that user. A service token ends others of its maker
          *         only with `token.create`, and only such as may do no more than it may itself.
          */
-        delete: operations["delete_api_tokens_token_id"];
+        delete: operations["revoke_token"];
         options?: never;
         head?: never;
         patch?: never;
@@ -320,7 +320,7 @@ export interface paths {
          * @description Audit records, newest first. `action`: its beginning (`POST /api/call`). `until` is not included.
          *         `format=csv` for a table.
          */
-        get: operations["get_api_audit"];
+        get: operations["list_audit"];
         put?: never;
         post?: never;
         delete?: never;
@@ -340,13 +340,13 @@ export interface paths {
          * All slots
          * @description All slots by number. `user` and `status` narrow the list; `cursor` continues where the last page ended.
          */
-        get: operations["get_api_slots"];
+        get: operations["list_slots"];
         put?: never;
         /**
          * Create or change a slot
          * @description Create a slot or change its place and owner. Fields left out become null, or the default.
          */
-        post: operations["post_api_slots"];
+        post: operations["configure_slot"];
         delete?: never;
         options?: never;
         head?: never;
@@ -364,7 +364,7 @@ export interface paths {
          * Phones that no slot claims
          * @description Phones that adb sees and no slot claims.
          */
-        get: operations["get_api_slots_unassigned"];
+        get: operations["list_unassigned"];
         put?: never;
         post?: never;
         delete?: never;
@@ -384,14 +384,14 @@ export interface paths {
          * One slot
          * @description One slot.
          */
-        get: operations["get_api_slots_slot"];
+        get: operations["get_slot"];
         put?: never;
         post?: never;
         /**
          * Remove a slot
          * @description Remove a slot. Refused with SLOT_BUSY during a call. Its history stays.
          */
-        delete: operations["delete_api_slots_slot"];
+        delete: operations["remove_slot"];
         options?: never;
         head?: never;
         patch?: never;
@@ -410,7 +410,7 @@ export interface paths {
          * Restart a slot
          * @description Drop the host's connections to the phone and begin afresh. Refused with SLOT_BUSY during a call.
          */
-        post: operations["post_api_slots_slot_restart"];
+        post: operations["restart_slot"];
         delete?: never;
         options?: never;
         head?: never;
@@ -430,7 +430,7 @@ export interface paths {
          * Restart the phone
          * @description Restart the phone itself. Refused with SLOT_BUSY during a call.
          */
-        post: operations["post_api_slots_slot_reboot_device"];
+        post: operations["reboot_device"];
         delete?: never;
         options?: never;
         head?: never;
@@ -450,7 +450,7 @@ export interface paths {
          * Run a shell command on the phone
          * @description Run one shell command on the phone. At most `timeout` seconds and 64 KiB of output. Not for dialling.
          */
-        post: operations["post_api_slots_slot_adb_command"];
+        post: operations["adb_command"];
         delete?: never;
         options?: never;
         head?: never;
@@ -468,7 +468,7 @@ export interface paths {
          * How a shell command went
          * @description One shell command, running or done.
          */
-        get: operations["get_api_slots_slot_adb_command_command_id"];
+        get: operations["get_adb_command"];
         put?: never;
         post?: never;
         delete?: never;
@@ -490,7 +490,7 @@ export interface paths {
          * Start a call
          * @description Place a call. `slot`: a number, or AUTO for an idle slot of the caller, else of the shared pool.
          */
-        post: operations["post_api_call_start"];
+        post: operations["start_call"];
         delete?: never;
         options?: never;
         head?: never;
@@ -510,7 +510,7 @@ export interface paths {
          * End a call
          * @description Hang up, also while ringing. Ending an ended call changes nothing and answers how it ended.
          */
-        post: operations["post_api_call_end"];
+        post: operations["end_call"];
         delete?: never;
         options?: never;
         head?: never;
@@ -528,7 +528,7 @@ export interface paths {
          * One call
          * @description One call, live or past.
          */
-        get: operations["get_api_call_call_id"];
+        get: operations["get_call"];
         put?: never;
         post?: never;
         delete?: never;
@@ -548,7 +548,7 @@ export interface paths {
          * The record of one ended call
          * @description The record of one ended call.
          */
-        get: operations["get_api_call_call_id_cdr"];
+        get: operations["get_cdr"];
         put?: never;
         post?: never;
         delete?: never;
@@ -568,7 +568,7 @@ export interface paths {
          * Live feed of all calls
          * @description Live calls, newest first; `all=1` for history too. `cursor` continues where the last page ended.
          */
-        get: operations["get_api_calls_feed"];
+        get: operations["calls_feed"];
         put?: never;
         post?: never;
         delete?: never;
@@ -588,7 +588,7 @@ export interface paths {
          * The state of all trunks
          * @description All trunks.
          */
-        get: operations["get_api_pbx_status"];
+        get: operations["pbx_status"];
         put?: never;
         post?: never;
         delete?: never;
@@ -611,7 +611,7 @@ export interface paths {
          * @description Call `to` through a trunk and join it with the extension of the slot `from` (`slot_12`). `trunk` AUTO: the
          *         least loaded healthy one that may call there.
          */
-        post: operations["post_api_pbx_dial"];
+        post: operations["dial_pbx"];
         delete?: never;
         options?: never;
         head?: never;
@@ -630,7 +630,7 @@ export interface paths {
          * @description Records of ended calls, newest first. `since`, `until`: of the start. `number`: the number or a part of it, as
          *         people write it. `format=csv` gives a table.
          */
-        get: operations["get_api_pbx_cdr"];
+        get: operations["list_cdrs"];
         put?: never;
         post?: never;
         delete?: never;
@@ -650,7 +650,7 @@ export interface paths {
          * The record of one ended call
          * @description The record of one ended call.
          */
-        get: operations["get_api_pbx_cdr_call_id"];
+        get: operations["get_cdr_at_pbx"];
         put?: never;
         post?: never;
         delete?: never;
@@ -670,7 +670,7 @@ export interface paths {
          * The recording of one call
          * @description What was said in one call, as WAV. Takes `Range`.
          */
-        get: operations["get_api_pbx_recordings_call_id"];
+        get: operations["get_recording"];
         put?: never;
         post?: never;
         delete?: never;
@@ -694,7 +694,7 @@ export interface paths {
          *         paused, from where it was; one that is over, with the new leads alone. The same again changes nothing. `goes_on`:
          *         more of a list with which it was run: of the same run, which stays stopped or paused where somebody has said so.
          */
-        post: operations["post_api_autodialer_run_campaign"];
+        post: operations["run_campaign"];
         delete?: never;
         options?: never;
         head?: never;
@@ -714,7 +714,7 @@ export interface paths {
          * Stop a campaign
          * @description Begin no attempt any more. `mode`: what becomes of calls in progress.
          */
-        post: operations["post_api_autodialer_stop_campaign"];
+        post: operations["stop_campaign"];
         delete?: never;
         options?: never;
         head?: never;
@@ -732,14 +732,14 @@ export interface paths {
          * All campaigns
          * @description Campaigns, newest first; archived ones only where that status is asked for.
          */
-        get: operations["get_api_autodialer_campaigns"];
+        get: operations["list_campaigns"];
         put?: never;
         /**
          * Make a campaign
          * @description Make a campaign that does not run yet, with these settings, or with those of the campaign `like`. The same again
          *         changes nothing; without either it leaves the settings of one that is there.
          */
-        post: operations["post_api_autodialer_campaigns"];
+        post: operations["create_campaign"];
         delete?: never;
         options?: never;
         head?: never;
@@ -757,7 +757,7 @@ export interface paths {
          * One campaign, with its counts and rates
          * @description One campaign from the records.
          */
-        get: operations["get_api_autodialer_campaigns_campaign_id"];
+        get: operations["past_campaign"];
         put?: never;
         post?: never;
         delete?: never;
@@ -767,7 +767,7 @@ export interface paths {
          * Change the settings of a campaign
          * @description Change the settings that are named, and nothing else, also while it runs.
          */
-        patch: operations["patch_api_autodialer_campaigns_campaign_id"];
+        patch: operations["configure_campaign"];
         trace?: never;
     };
     "/api/autodialer/campaigns/{campaign_id}/pause": {
@@ -783,7 +783,7 @@ export interface paths {
          * Pause a campaign
          * @description Begin no attempt until it is resumed.
          */
-        post: operations["post_api_autodialer_campaigns_campaign_id_pause"];
+        post: operations["pause_campaign"];
         delete?: never;
         options?: never;
         head?: never;
@@ -803,7 +803,7 @@ export interface paths {
          * Go on, or begin with the leads that there are
          * @description Go on after a pause; begin with the leads of a draft; look again at those left of one that has finished.
          */
-        post: operations["post_api_autodialer_campaigns_campaign_id_resume"];
+        post: operations["resume_campaign"];
         delete?: never;
         options?: never;
         head?: never;
@@ -823,7 +823,7 @@ export interface paths {
          * Keep a campaign for the records alone
          * @description Keep it for the records alone: it is listed only where archived ones are asked for, and cannot run again.
          */
-        post: operations["post_api_autodialer_campaigns_campaign_id_archive"];
+        post: operations["archive_campaign"];
         delete?: never;
         options?: never;
         head?: never;
@@ -841,7 +841,7 @@ export interface paths {
          * Why a campaign does not dial
          * @description Why it does not dial, or not more.
          */
-        get: operations["get_api_autodialer_campaigns_campaign_id_explain"];
+        get: operations["explain_campaign"];
         put?: never;
         post?: never;
         delete?: never;
@@ -866,7 +866,7 @@ export interface paths {
          *         and a call takes `seconds`, all of which somebody who answers talks. Operators who are there now stay; they wrap up
          *         for `wrap_up` seconds (null: as they have lately).
          */
-        post: operations["post_api_autodialer_campaigns_campaign_id_dry_run"];
+        post: operations["dry_run"];
         delete?: never;
         options?: never;
         head?: never;
@@ -886,7 +886,7 @@ export interface paths {
          * The next lead, to look at
          * @description The next lead, to look at before it is dialled: for an operator who is ready, in a campaign in preview mode.
          */
-        post: operations["post_api_autodialer_campaigns_campaign_id_preview"];
+        post: operations["preview_lead"];
         delete?: never;
         options?: never;
         head?: never;
@@ -906,7 +906,7 @@ export interface paths {
          * Dial the lead that I look at
          * @description Dial the lead that you look at, on your slot. Refused, with the reason, where none of your lines can call it.
          */
-        post: operations["post_api_autodialer_campaigns_campaign_id_preview_begin"];
+        post: operations["begin_previewed"];
         delete?: never;
         options?: never;
         head?: never;
@@ -926,7 +926,7 @@ export interface paths {
          * Do not dial the lead that I look at
          * @description Do not dial the lead that you look at; for a quarter of an hour nobody gets it.
          */
-        post: operations["post_api_autodialer_campaigns_campaign_id_preview_skip"];
+        post: operations["skip_previewed"];
         delete?: never;
         options?: never;
         head?: never;
@@ -947,7 +947,7 @@ export interface paths {
          *         many ended in each way. `operators_talk_seconds`, `operators_wrap_up_seconds`: in calls of the campaign and after
          *         them; `operators_idle_seconds`: ready for it while it runs with a team.
          */
-        get: operations["get_api_autodialer_campaigns_campaign_id_report"];
+        get: operations["report_campaign"];
         put?: never;
         post?: never;
         delete?: never;
@@ -968,7 +968,7 @@ export interface paths {
          * @description Leads of a campaign, in the order in which they came. `number`: one of theirs, or a part of one.
          *         `outcome`: of the last attempt. As CSV they are an export.
          */
-        get: operations["get_api_autodialer_campaigns_campaign_id_leads"];
+        get: operations["list_leads"];
         put?: never;
         post?: never;
         delete?: never;
@@ -990,7 +990,7 @@ export interface paths {
          *         before the name, and what has become of them. As CSV all of them, unless a page is asked for (`limit`, `cursor`).
          *         The filters are those of the list.
          */
-        get: operations["get_api_autodialer_campaigns_campaign_id_export"];
+        get: operations["export_leads"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1011,7 +1011,7 @@ export interface paths {
          * @description One lead of a campaign, with all its attempts: for who sees the campaign, for operators for whom it was dialled
          *         or who have talked with it, and for the one who looks at it in preview.
          */
-        get: operations["get_api_autodialer_campaigns_campaign_id_leads_lead"];
+        get: operations["get_lead"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1031,7 +1031,7 @@ export interface paths {
          * Why a lead is not called
          * @description Why one lead is not called.
          */
-        get: operations["get_api_autodialer_campaigns_campaign_id_leads_lead_explain"];
+        get: operations["explain_lead"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1054,7 +1054,7 @@ export interface paths {
          * @description Say what becomes of a lead. `callback`: when it wants to be called, with the status of that name; `operator`: by
          *         whom; null: by anybody. `disposition`: a word for it.
          */
-        post: operations["post_api_autodialer_campaigns_campaign_id_leads_lead_mark"];
+        post: operations["mark_lead"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1076,14 +1076,14 @@ export interface paths {
          *         `contacted_since` to `contacted_until`; `disposition`: the last word of an operator. `callback_until`: who is to be
          *         called back by then.
          */
-        get: operations["get_api_crm_leads"];
+        get: operations["list_all_leads"];
         put?: never;
         /**
          * Add one lead to a campaign
          * @description Add one lead to a campaign that is not over, by the rules by which lists are: numbers as people write them, each
          *         one lead's in a campaign. Without `lead_id` it gets one of its first number.
          */
-        post: operations["post_api_crm_leads"];
+        post: operations["create_lead"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1104,7 +1104,7 @@ export interface paths {
          * @description Assign the leads that a filter finds to a user; null: to nobody. `limit`: of those that change now, those first
          *         that came first.
          */
-        post: operations["post_api_crm_leads_assign"];
+        post: operations["assign_leads"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1123,7 +1123,7 @@ export interface paths {
          * @description One lead of a campaign, with all its attempts: for who sees the campaign, for operators for whom it was dialled
          *         or who have talked with it, and for the one who looks at it in preview.
          */
-        get: operations["get_api_crm_leads_campaign_id_lead"];
+        get: operations["get_crm_lead"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1135,7 +1135,7 @@ export interface paths {
          *         call to it is under way. `custom`: of the fields of its own those that are named; null: it has it no more.
          *         `status`: not `callback`, which needs a time (`mark`). `assigned_seller`: a user; null: nobody.
          */
-        patch: operations["patch_api_crm_leads_campaign_id_lead"];
+        patch: operations["edit_lead"];
         trace?: never;
     };
     "/api/crm/leads/{campaign_id}/{lead}/merge": {
@@ -1152,7 +1152,7 @@ export interface paths {
          * @description `duplicate`, a lead of the same campaign, is the same person as `lead`, which stays. No call to either is under
          *         way.
          */
-        post: operations["post_api_crm_leads_campaign_id_lead_merge"];
+        post: operations["merge_lead"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1172,7 +1172,7 @@ export interface paths {
          * Two leads are two persons after all
          * @description `lead`, which was merged into another one, is a person of its own. No call to either is under way.
          */
-        post: operations["post_api_crm_leads_campaign_id_lead_unmerge"];
+        post: operations["unmerge_lead"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1191,7 +1191,7 @@ export interface paths {
          * @description What has happened to a lead, the newest first. Calls and recordings are for who may see calls (`call.view`),
          *         notes for who may see notes (`note.view`).
          */
-        get: operations["get_api_crm_leads_campaign_id_lead_timeline"];
+        get: operations["lead_timeline"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1212,7 +1212,7 @@ export interface paths {
          * @description Entries in the order in which they came. `number`: whole, or as it begins. `source`, `by`: from where and by whom
          *         they came. `removed`: those that were taken off, instead. `format=csv` gives a table, which can be imported.
          */
-        get: operations["get_api_do_not_call"];
+        get: operations["list_do_not_call"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1232,7 +1232,7 @@ export interface paths {
          * Whether a number may not be called
          * @description Whether a number may not be called: by anybody or, with `list`, also by that campaign.
          */
-        get: operations["get_api_do_not_call_check"];
+        get: operations["check_do_not_call"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1255,7 +1255,7 @@ export interface paths {
          * @description Entries for a list, as people write numbers. `source`: where they come from. One that cannot be read refuses all
          *         of them.
          */
-        post: operations["post_api_do_not_call_list"];
+        post: operations["add_do_not_call"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1275,7 +1275,7 @@ export interface paths {
          * Take numbers off a do-not-call list
          * @description Take entries off a list. Those that are not on it stay off.
          */
-        post: operations["post_api_do_not_call_list_remove"];
+        post: operations["remove_do_not_call"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1295,7 +1295,7 @@ export interface paths {
          * Put the numbers of a file on a do-not-call list
          * @description Entries of a file, which is the body.
          */
-        post: operations["post_api_do_not_call_list_import"];
+        post: operations["import_do_not_call"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1313,7 +1313,7 @@ export interface paths {
          * Operators
          * @description Operators in the order in which they first came. `campaign_id`: those who work for it.
          */
-        get: operations["get_api_operators"];
+        get: operations["list_operators"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1333,7 +1333,7 @@ export interface paths {
          * How I am
          * @description How I am. Whoever asks is there, and counts as such for a while.
          */
-        get: operations["get_api_operators_me"];
+        get: operations["get_own_status"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1356,7 +1356,7 @@ export interface paths {
          * @description Be ready, have a break, or go. During a call, or while one is on its way, it is for afterwards. Whoever has asked
          *         is there, and counts as such for a while.
          */
-        post: operations["post_api_operators_me_status"];
+        post: operations["set_own_status"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1376,7 +1376,7 @@ export interface paths {
          * Have more time to wrap up
          * @description Have so many more seconds from now to wrap up, up to what the site allows.
          */
-        post: operations["post_api_operators_me_wrap_up"];
+        post: operations["extend_wrap_up"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1394,7 +1394,7 @@ export interface paths {
          * One operator
          * @description One operator.
          */
-        get: operations["get_api_operators_user"];
+        get: operations["get_operator"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1416,7 +1416,7 @@ export interface paths {
          * Set the status of somebody else
          * @description The same for somebody else. Who is offline can only be made ready by themselves.
          */
-        post: operations["post_api_operators_user_status"];
+        post: operations["set_operator_status"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1436,7 +1436,7 @@ export interface paths {
          * Say which campaigns an operator works for
          * @description Which campaigns an operator works for; null: all.
          */
-        post: operations["post_api_operators_user_campaigns"];
+        post: operations["assign_operator"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1455,7 +1455,7 @@ export interface paths {
          * @description The days of operators, in the order in which they began. `since`, `until`: days on the site's clock, with both
          *         ends. `format=csv` gives a table.
          */
-        get: operations["get_api_reports_operators"];
+        get: operations["report_operators"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1475,7 +1475,7 @@ export interface paths {
          * The words for what came of a call
          * @description The words of the site, or those that a campaign has for its calls.
          */
-        get: operations["get_api_dispositions"];
+        get: operations["list_dispositions"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1500,7 +1500,7 @@ export interface paths {
          *         A word that means `do_not_call` puts the number on a list; said of a call of no campaign on that for all calls, and
          *         it needs `do_not_call.edit`. Until the wrap-up is over it can be said anew, which corrects it.
          */
-        post: operations["post_api_call_call_id_disposition"];
+        post: operations["dispose_call"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1518,7 +1518,7 @@ export interface paths {
          * Imports
          * @description Imports, newest first.
          */
-        get: operations["get_api_autodialer_imports"];
+        get: operations["list_imports"];
         put?: never;
         /**
          * Import a list of leads
@@ -1526,7 +1526,7 @@ export interface paths {
          *         in doubt which column holds what. `run`: the campaign runs, from the first leads on; otherwise leads are added to
          *         one that is a draft, runs or is paused.
          */
-        post: operations["post_api_autodialer_imports"];
+        post: operations["create_import"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1546,7 +1546,7 @@ export interface paths {
          * Import a list of leads from the allowed folder
          * @description The same for a file in the folder that the settings of the hosts allow. `path`: below it.
          */
-        post: operations["post_api_autodialer_imports_from_path"];
+        post: operations["import_from_path"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1564,7 +1564,7 @@ export interface paths {
          * One import
          * @description One import.
          */
-        get: operations["get_api_autodialer_imports_import_id"];
+        get: operations["get_import"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1584,7 +1584,7 @@ export interface paths {
          * The first rows of a file
          * @description One import.
          */
-        get: operations["get_api_autodialer_imports_import_id_preview"];
+        get: operations["preview_import"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1608,7 +1608,7 @@ export interface paths {
          *         that are titles; null: as many as now. `unsure`: columns, from 1, that may say where the numbers stand; null: of
          *         those of now the ones that hold what they held, so that who corrects another one does not answer for them.
          */
-        post: operations["post_api_autodialer_imports_import_id_columns"];
+        post: operations["map_columns"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1628,7 +1628,7 @@ export interface paths {
          * Start an import
          * @description Begin, as what is shown says. `run`: null: as it was asked for first.
          */
-        post: operations["post_api_autodialer_imports_import_id_start"];
+        post: operations["start_import"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1648,7 +1648,7 @@ export interface paths {
          * Cancel an import
          * @description Import no more. Leads that are in stay.
          */
-        post: operations["post_api_autodialer_imports_import_id_cancel"];
+        post: operations["cancel_import"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1666,7 +1666,7 @@ export interface paths {
          * The rows of an import that are no leads, as CSV
          * @description One import.
          */
-        get: operations["get_api_autodialer_imports_import_id_errors"];
+        get: operations["import_errors"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1690,7 +1690,7 @@ export interface paths {
          *         and `trace_id` in it can be asked for. `user_id`: whoever the sender says it is about. Control characters and what
          *         else is not seen are replaced by signs that are.
          */
-        post: operations["post_api_dci_log_event"];
+        post: operations["write_log"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1709,7 +1709,7 @@ export interface paths {
          * @description Events, newest first. `until` is not included. `text`: a part of the message or the context; large and
          *         small letters are the same. `format=csv` for a table.
          */
-        get: operations["get_api_dci_logs"];
+        get: operations["list_logs"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1730,7 +1730,7 @@ export interface paths {
          * @description Events, newest first. `until` is not included. `text`: a part of the message or the context; large and
          *         small letters are the same. `format=csv` for a table.
          */
-        get: operations["get_api_dci_logs_follow"];
+        get: operations["follow_logs"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1753,7 +1753,7 @@ export interface paths {
          * @description A note to a call (`call_id`), also while it runs, or to a lead (`campaign_id` and `lead`). `@name` in it mentions
          *         a user.
          */
-        post: operations["post_api_crm_note"];
+        post: operations["add_note"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1771,7 +1771,7 @@ export interface paths {
          * Notes of a call
          * @description The notes of a call, oldest first.
          */
-        get: operations["get_api_crm_notes_call_id"];
+        get: operations["list_call_notes"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1791,7 +1791,7 @@ export interface paths {
          * Notes of a lead
          * @description The notes of a lead, oldest first; those of its calls are not among them.
          */
-        get: operations["get_api_crm_leads_campaign_id_lead_notes"];
+        get: operations["list_lead_notes"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1811,21 +1811,21 @@ export interface paths {
          * One note
          * @description One note.
          */
-        get: operations["get_api_crm_note_note"];
+        get: operations["get_note"];
         put?: never;
         post?: never;
         /**
          * Delete a note of one's own
          * @description Take a note of one's own off the lists. Deleting it again changes nothing.
          */
-        delete: operations["delete_api_crm_note_note"];
+        delete: operations["delete_note"];
         options?: never;
         head?: never;
         /**
          * Change a note of one's own
          * @description Another text for a note of one's own. What it said before stays in its history.
          */
-        patch: operations["patch_api_crm_note_note"];
+        patch: operations["edit_note"];
         trace?: never;
     };
     "/api/crm/note/{note}/history": {
@@ -1839,7 +1839,7 @@ export interface paths {
          * What a note has said
          * @description What a note has said, oldest first.
          */
-        get: operations["get_api_crm_note_note_history"];
+        get: operations["list_note_versions"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1859,7 +1859,7 @@ export interface paths {
          * What goes on now and was today
          * @description What goes on now and was today.
          */
-        get: operations["get_api_dashboard"];
+        get: operations["get_dashboard"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1881,7 +1881,7 @@ export interface paths {
          *         quarter of an hour. `step`: a quarter of an hour (at most 7 days), an hour (92) or a day (400) on the site's clock.
          *         `by` and `value`: of one operator, campaign, trunk or slot alone.
          */
-        get: operations["get_api_dashboard_series"];
+        get: operations["get_series"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1902,7 +1902,7 @@ export interface paths {
          * @description What calls came to by operator, campaign, trunk or slot, those with most calls first. `since` and `until`: as of
          *         a series, at most 31 days.
          */
-        get: operations["get_api_dashboard_breakdown"];
+        get: operations["get_breakdown"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1922,14 +1922,14 @@ export interface paths {
          * Webhooks
          * @description One's own webhooks (`webhook.view_any`: everybody's), oldest first.
          */
-        get: operations["get_api_webhooks"];
+        get: operations["list_webhooks"];
         put?: never;
         /**
          * Post events to an address
          * @description Post these events to `url`, from now on; `since`: also what the journal has after this `seq`, as far as 50,000
          *         entries back.
          */
-        post: operations["post_api_webhooks"];
+        post: operations["create_webhook"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1947,14 +1947,14 @@ export interface paths {
          * One webhook
          * @description One webhook.
          */
-        get: operations["get_api_webhooks_webhook"];
+        get: operations["get_webhook"];
         put?: never;
         post?: never;
         /**
          * Delete a webhook
          * @description Post nothing more. What waited is dropped.
          */
-        delete: operations["delete_api_webhooks_webhook"];
+        delete: operations["delete_webhook"];
         options?: never;
         head?: never;
         /**
@@ -1962,7 +1962,7 @@ export interface paths {
          * @description Change what is given. `enabled` true: it goes on with what happens from now on, or from `since` on. Whoever
          *         changes it lends it their rights from then on.
          */
-        patch: operations["patch_api_webhooks_webhook"];
+        patch: operations["change_webhook"];
         trace?: never;
     };
     "/api/webhooks/{webhook}/test": {
@@ -1978,7 +1978,7 @@ export interface paths {
          * Post a ping
          * @description Post a `webhook.ping` now, once, and tell what came of it.
          */
-        post: operations["post_api_webhooks_webhook_test"];
+        post: operations["ping_webhook"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1998,7 +1998,7 @@ export interface paths {
          * Give a webhook another secret
          * @description Give it another secret. For `keep_seconds` the old one signs beside it.
          */
-        post: operations["post_api_webhooks_webhook_secret"];
+        post: operations["rotate_secret"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2016,7 +2016,7 @@ export interface paths {
          * The last deliveries of a webhook
          * @description The last deliveries of a webhook, newest first.
          */
-        get: operations["get_api_webhooks_webhook_deliveries"];
+        get: operations["list_deliveries"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2038,7 +2038,7 @@ export interface paths {
          * Send the event of a delivery once more
          * @description Send the event of a delivery once more, behind all that wait of the same thing.
          */
-        post: operations["post_api_webhooks_webhook_deliveries_n_redeliver"];
+        post: operations["redeliver"];
         delete?: never;
         options?: never;
         head?: never;
@@ -7849,7 +7849,7 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    post_api_auth_login: {
+    login: {
         parameters: {
             query?: never;
             header?: never;
@@ -7951,7 +7951,7 @@ export interface operations {
             };
         };
     };
-    post_api_auth_refresh: {
+    refresh: {
         parameters: {
             query?: never;
             header?: never;
@@ -8051,7 +8051,7 @@ export interface operations {
             };
         };
     };
-    post_api_auth_logout: {
+    logout: {
         parameters: {
             query?: never;
             header?: never;
@@ -8162,7 +8162,7 @@ export interface operations {
             };
         };
     };
-    post_api_auth_password: {
+    change_password: {
         parameters: {
             query?: never;
             header?: never;
@@ -8283,7 +8283,7 @@ export interface operations {
             };
         };
     };
-    post_api_auth_introspect: {
+    introspect: {
         parameters: {
             query?: never;
             header?: never;
@@ -8390,7 +8390,7 @@ export interface operations {
             };
         };
     };
-    post_api_auth_links: {
+    make_link: {
         parameters: {
             query?: never;
             header?: never;
@@ -8492,7 +8492,7 @@ export interface operations {
             };
         };
     };
-    get_api_point_rolecheck: {
+    role_check: {
         parameters: {
             query: {
                 action: string;
@@ -8562,7 +8562,7 @@ export interface operations {
             };
         };
     };
-    get_api_users: {
+    list_users: {
         parameters: {
             query?: {
                 role?: string | null;
@@ -8643,7 +8643,7 @@ export interface operations {
             };
         };
     };
-    post_api_users: {
+    create_user: {
         parameters: {
             query?: never;
             header?: never;
@@ -8780,7 +8780,7 @@ export interface operations {
             };
         };
     };
-    delete_api_users_user: {
+    delete_user: {
         parameters: {
             query?: never;
             header?: never;
@@ -8885,7 +8885,7 @@ export interface operations {
             };
         };
     };
-    patch_api_users_user: {
+    change_user: {
         parameters: {
             query?: never;
             header?: never;
@@ -9022,7 +9022,7 @@ export interface operations {
             };
         };
     };
-    post_api_users_user_logout: {
+    end_sessions: {
         parameters: {
             query?: never;
             header?: never;
@@ -9151,7 +9151,7 @@ export interface operations {
             };
         };
     };
-    get_api_roles: {
+    list_roles: {
         parameters: {
             query?: never;
             header?: never;
@@ -9228,7 +9228,7 @@ export interface operations {
             };
         };
     };
-    post_api_roles_role: {
+    set_role: {
         parameters: {
             query?: never;
             header?: never;
@@ -9370,7 +9370,7 @@ export interface operations {
             };
         };
     };
-    delete_api_roles_role: {
+    delete_role: {
         parameters: {
             query?: never;
             header?: never;
@@ -9475,7 +9475,7 @@ export interface operations {
             };
         };
     };
-    get_api_tokens: {
+    list_tokens: {
         parameters: {
             query?: {
                 user?: string | null;
@@ -9554,7 +9554,7 @@ export interface operations {
             };
         };
     };
-    post_api_tokens: {
+    create_token: {
         parameters: {
             query?: never;
             header?: never;
@@ -9684,7 +9684,7 @@ export interface operations {
             };
         };
     };
-    delete_api_tokens_token_id: {
+    revoke_token: {
         parameters: {
             query?: never;
             header?: never;
@@ -9789,7 +9789,7 @@ export interface operations {
             };
         };
     };
-    get_api_audit: {
+    list_audit: {
         parameters: {
             query?: {
                 user?: string | null;
@@ -9877,7 +9877,7 @@ export interface operations {
             };
         };
     };
-    get_api_slots: {
+    list_slots: {
         parameters: {
             query?: {
                 status?: components["schemas"]["SlotStatus"] | null;
@@ -9959,7 +9959,7 @@ export interface operations {
             };
         };
     };
-    post_api_slots: {
+    configure_slot: {
         parameters: {
             query?: never;
             header?: {
@@ -10102,7 +10102,7 @@ export interface operations {
             };
         };
     };
-    get_api_slots_unassigned: {
+    list_unassigned: {
         parameters: {
             query?: never;
             header?: never;
@@ -10179,7 +10179,7 @@ export interface operations {
             };
         };
     };
-    get_api_slots_slot: {
+    get_slot: {
         parameters: {
             query?: never;
             header?: never;
@@ -10267,7 +10267,7 @@ export interface operations {
             };
         };
     };
-    delete_api_slots_slot: {
+    remove_slot: {
         parameters: {
             query?: never;
             header?: never;
@@ -10372,7 +10372,7 @@ export interface operations {
             };
         };
     };
-    post_api_slots_slot_restart: {
+    restart_slot: {
         parameters: {
             query?: never;
             header?: {
@@ -10509,7 +10509,7 @@ export interface operations {
             };
         };
     };
-    post_api_slots_slot_reboot_device: {
+    reboot_device: {
         parameters: {
             query?: never;
             header?: {
@@ -10646,7 +10646,7 @@ export interface operations {
             };
         };
     };
-    post_api_slots_slot_adb_command: {
+    adb_command: {
         parameters: {
             query?: never;
             header?: {
@@ -10788,7 +10788,7 @@ export interface operations {
             };
         };
     };
-    get_api_slots_slot_adb_command_command_id: {
+    get_adb_command: {
         parameters: {
             query?: never;
             header?: never;
@@ -10877,7 +10877,7 @@ export interface operations {
             };
         };
     };
-    post_api_call_start: {
+    start_call: {
         parameters: {
             query?: never;
             header?: {
@@ -11017,7 +11017,7 @@ export interface operations {
             };
         };
     };
-    post_api_call_end: {
+    end_call: {
         parameters: {
             query?: never;
             header?: {
@@ -11155,7 +11155,7 @@ export interface operations {
             };
         };
     };
-    get_api_call_call_id: {
+    get_call: {
         parameters: {
             query?: never;
             header?: never;
@@ -11243,7 +11243,7 @@ export interface operations {
             };
         };
     };
-    get_api_call_call_id_cdr: {
+    get_cdr: {
         parameters: {
             query?: never;
             header?: never;
@@ -11331,7 +11331,7 @@ export interface operations {
             };
         };
     };
-    get_api_calls_feed: {
+    calls_feed: {
         parameters: {
             query?: {
                 all?: 0 | 1;
@@ -11412,7 +11412,7 @@ export interface operations {
             };
         };
     };
-    get_api_pbx_status: {
+    pbx_status: {
         parameters: {
             query?: never;
             header?: never;
@@ -11489,7 +11489,7 @@ export interface operations {
             };
         };
     };
-    post_api_pbx_dial: {
+    dial_pbx: {
         parameters: {
             query?: never;
             header?: {
@@ -11631,7 +11631,7 @@ export interface operations {
             };
         };
     };
-    get_api_pbx_cdr: {
+    list_cdrs: {
         parameters: {
             query?: {
                 since?: string | null;
@@ -11722,7 +11722,7 @@ export interface operations {
             };
         };
     };
-    get_api_pbx_cdr_call_id: {
+    get_cdr_at_pbx: {
         parameters: {
             query?: never;
             header?: never;
@@ -11810,7 +11810,7 @@ export interface operations {
             };
         };
     };
-    get_api_pbx_recordings_call_id: {
+    get_recording: {
         parameters: {
             query?: never;
             header?: never;
@@ -11906,7 +11906,7 @@ export interface operations {
             };
         };
     };
-    post_api_autodialer_run_campaign: {
+    run_campaign: {
         parameters: {
             query?: never;
             header?: {
@@ -12047,7 +12047,7 @@ export interface operations {
             };
         };
     };
-    post_api_autodialer_stop_campaign: {
+    stop_campaign: {
         parameters: {
             query?: never;
             header?: {
@@ -12187,7 +12187,7 @@ export interface operations {
             };
         };
     };
-    get_api_autodialer_campaigns: {
+    list_campaigns: {
         parameters: {
             query?: {
                 status?: components["schemas"]["CampaignStatus"] | null;
@@ -12268,7 +12268,7 @@ export interface operations {
             };
         };
     };
-    post_api_autodialer_campaigns: {
+    create_campaign: {
         parameters: {
             query?: never;
             header?: {
@@ -12409,7 +12409,7 @@ export interface operations {
             };
         };
     };
-    get_api_autodialer_campaigns_campaign_id: {
+    past_campaign: {
         parameters: {
             query?: never;
             header?: never;
@@ -12497,7 +12497,7 @@ export interface operations {
             };
         };
     };
-    patch_api_autodialer_campaigns_campaign_id: {
+    configure_campaign: {
         parameters: {
             query?: never;
             header?: never;
@@ -12648,7 +12648,7 @@ export interface operations {
             };
         };
     };
-    post_api_autodialer_campaigns_campaign_id_pause: {
+    pause_campaign: {
         parameters: {
             query?: never;
             header?: {
@@ -12785,7 +12785,7 @@ export interface operations {
             };
         };
     };
-    post_api_autodialer_campaigns_campaign_id_resume: {
+    resume_campaign: {
         parameters: {
             query?: never;
             header?: {
@@ -12922,7 +12922,7 @@ export interface operations {
             };
         };
     };
-    post_api_autodialer_campaigns_campaign_id_archive: {
+    archive_campaign: {
         parameters: {
             query?: never;
             header?: {
@@ -13059,7 +13059,7 @@ export interface operations {
             };
         };
     };
-    get_api_autodialer_campaigns_campaign_id_explain: {
+    explain_campaign: {
         parameters: {
             query?: never;
             header?: never;
@@ -13164,7 +13164,7 @@ export interface operations {
             };
         };
     };
-    post_api_autodialer_campaigns_campaign_id_dry_run: {
+    dry_run: {
         parameters: {
             query?: never;
             header?: never;
@@ -13301,7 +13301,7 @@ export interface operations {
             };
         };
     };
-    post_api_autodialer_campaigns_campaign_id_preview: {
+    preview_lead: {
         parameters: {
             query?: never;
             header?: {
@@ -13438,7 +13438,7 @@ export interface operations {
             };
         };
     };
-    post_api_autodialer_campaigns_campaign_id_preview_begin: {
+    begin_previewed: {
         parameters: {
             query?: never;
             header?: {
@@ -13577,7 +13577,7 @@ export interface operations {
             };
         };
     };
-    post_api_autodialer_campaigns_campaign_id_preview_skip: {
+    skip_previewed: {
         parameters: {
             query?: never;
             header?: {
@@ -13716,7 +13716,7 @@ export interface operations {
             };
         };
     };
-    get_api_autodialer_campaigns_campaign_id_report: {
+    report_campaign: {
         parameters: {
             query: {
                 day: string;
@@ -13810,7 +13810,7 @@ export interface operations {
             };
         };
     };
-    get_api_autodialer_campaigns_campaign_id_leads: {
+    list_leads: {
         parameters: {
             query?: {
                 status?: components["schemas"]["LeadStatus"] | null;
@@ -13914,7 +13914,7 @@ export interface operations {
             };
         };
     };
-    get_api_autodialer_campaigns_campaign_id_export: {
+    export_leads: {
         parameters: {
             query?: {
                 status?: components["schemas"]["LeadStatus"] | null;
@@ -14021,7 +14021,7 @@ export interface operations {
             };
         };
     };
-    get_api_autodialer_campaigns_campaign_id_leads_lead: {
+    get_lead: {
         parameters: {
             query?: never;
             header?: never;
@@ -14110,7 +14110,7 @@ export interface operations {
             };
         };
     };
-    get_api_autodialer_campaigns_campaign_id_leads_lead_explain: {
+    explain_lead: {
         parameters: {
             query?: never;
             header?: never;
@@ -14208,7 +14208,7 @@ export interface operations {
             };
         };
     };
-    post_api_autodialer_campaigns_campaign_id_leads_lead_mark: {
+    mark_lead: {
         parameters: {
             query?: never;
             header?: {
@@ -14354,7 +14354,7 @@ export interface operations {
             };
         };
     };
-    get_api_crm_leads: {
+    list_all_leads: {
         parameters: {
             query?: {
                 status?: components["schemas"]["LeadStatus"] | null;
@@ -14445,7 +14445,7 @@ export interface operations {
             };
         };
     };
-    post_api_crm_leads: {
+    create_lead: {
         parameters: {
             query?: never;
             header?: {
@@ -14609,7 +14609,7 @@ export interface operations {
             };
         };
     };
-    post_api_crm_leads_assign: {
+    assign_leads: {
         parameters: {
             query?: never;
             header?: never;
@@ -14720,7 +14720,7 @@ export interface operations {
             };
         };
     };
-    get_api_crm_leads_campaign_id_lead: {
+    get_crm_lead: {
         parameters: {
             query?: never;
             header?: never;
@@ -14809,7 +14809,7 @@ export interface operations {
             };
         };
     };
-    patch_api_crm_leads_campaign_id_lead: {
+    edit_lead: {
         parameters: {
             query?: never;
             header?: never;
@@ -14949,7 +14949,7 @@ export interface operations {
             };
         };
     };
-    post_api_crm_leads_campaign_id_lead_merge: {
+    merge_lead: {
         parameters: {
             query?: never;
             header?: never;
@@ -15078,7 +15078,7 @@ export interface operations {
             };
         };
     };
-    post_api_crm_leads_campaign_id_lead_unmerge: {
+    unmerge_lead: {
         parameters: {
             query?: never;
             header?: never;
@@ -15205,7 +15205,7 @@ export interface operations {
             };
         };
     };
-    get_api_crm_leads_campaign_id_lead_timeline: {
+    lead_timeline: {
         parameters: {
             query?: {
                 limit?: number;
@@ -15297,7 +15297,7 @@ export interface operations {
             };
         };
     };
-    get_api_do_not_call: {
+    list_do_not_call: {
         parameters: {
             query?: {
                 list?: string | null;
@@ -15384,7 +15384,7 @@ export interface operations {
             };
         };
     };
-    get_api_do_not_call_check: {
+    check_do_not_call: {
         parameters: {
             query: {
                 number: string;
@@ -15464,7 +15464,7 @@ export interface operations {
             };
         };
     };
-    post_api_do_not_call_list: {
+    add_do_not_call: {
         parameters: {
             query?: never;
             header?: {
@@ -15612,7 +15612,7 @@ export interface operations {
             };
         };
     };
-    post_api_do_not_call_list_remove: {
+    remove_do_not_call: {
         parameters: {
             query?: never;
             header?: {
@@ -15742,7 +15742,7 @@ export interface operations {
             };
         };
     };
-    post_api_do_not_call_list_import: {
+    import_do_not_call: {
         parameters: {
             query?: never;
             header?: never;
@@ -15870,7 +15870,7 @@ export interface operations {
             };
         };
     };
-    get_api_operators: {
+    list_operators: {
         parameters: {
             query?: {
                 status?: components["schemas"]["OperatorStatus"] | null;
@@ -15952,7 +15952,7 @@ export interface operations {
             };
         };
     };
-    get_api_operators_me: {
+    get_own_status: {
         parameters: {
             query?: never;
             header?: never;
@@ -16029,7 +16029,7 @@ export interface operations {
             };
         };
     };
-    post_api_operators_me_status: {
+    set_own_status: {
         parameters: {
             query?: never;
             header?: {
@@ -16163,7 +16163,7 @@ export interface operations {
             };
         };
     };
-    post_api_operators_me_wrap_up: {
+    extend_wrap_up: {
         parameters: {
             query?: never;
             header?: {
@@ -16301,7 +16301,7 @@ export interface operations {
             };
         };
     };
-    get_api_operators_user: {
+    get_operator: {
         parameters: {
             query?: never;
             header?: never;
@@ -16389,7 +16389,7 @@ export interface operations {
             };
         };
     };
-    post_api_operators_user_status: {
+    set_operator_status: {
         parameters: {
             query?: never;
             header?: {
@@ -16534,7 +16534,7 @@ export interface operations {
             };
         };
     };
-    post_api_operators_user_campaigns: {
+    assign_operator: {
         parameters: {
             query?: never;
             header?: {
@@ -16673,7 +16673,7 @@ export interface operations {
             };
         };
     };
-    get_api_reports_operators: {
+    report_operators: {
         parameters: {
             query?: {
                 since?: string | null;
@@ -16758,7 +16758,7 @@ export interface operations {
             };
         };
     };
-    get_api_dispositions: {
+    list_dispositions: {
         parameters: {
             query?: {
                 campaign_id?: string | null;
@@ -16846,7 +16846,7 @@ export interface operations {
             };
         };
     };
-    post_api_call_call_id_disposition: {
+    dispose_call: {
         parameters: {
             query?: never;
             header?: {
@@ -16995,7 +16995,7 @@ export interface operations {
             };
         };
     };
-    get_api_autodialer_imports: {
+    list_imports: {
         parameters: {
             query?: {
                 campaign_id?: string | null;
@@ -17077,7 +17077,7 @@ export interface operations {
             };
         };
     };
-    post_api_autodialer_imports: {
+    create_import: {
         parameters: {
             query: {
                 campaign_id: string;
@@ -17217,7 +17217,7 @@ export interface operations {
             };
         };
     };
-    post_api_autodialer_imports_from_path: {
+    import_from_path: {
         parameters: {
             query?: never;
             header?: {
@@ -17360,7 +17360,7 @@ export interface operations {
             };
         };
     };
-    get_api_autodialer_imports_import_id: {
+    get_import: {
         parameters: {
             query?: never;
             header?: never;
@@ -17448,7 +17448,7 @@ export interface operations {
             };
         };
     };
-    get_api_autodialer_imports_import_id_preview: {
+    preview_import: {
         parameters: {
             query?: never;
             header?: never;
@@ -17545,7 +17545,7 @@ export interface operations {
             };
         };
     };
-    post_api_autodialer_imports_import_id_columns: {
+    map_columns: {
         parameters: {
             query?: never;
             header?: {
@@ -17689,7 +17689,7 @@ export interface operations {
             };
         };
     };
-    post_api_autodialer_imports_import_id_start: {
+    start_import: {
         parameters: {
             query?: never;
             header?: {
@@ -17829,7 +17829,7 @@ export interface operations {
             };
         };
     };
-    post_api_autodialer_imports_import_id_cancel: {
+    cancel_import: {
         parameters: {
             query?: never;
             header?: {
@@ -17966,7 +17966,7 @@ export interface operations {
             };
         };
     };
-    get_api_autodialer_imports_import_id_errors: {
+    import_errors: {
         parameters: {
             query?: never;
             header?: never;
@@ -18062,7 +18062,7 @@ export interface operations {
             };
         };
     };
-    post_api_dci_log_event: {
+    write_log: {
         parameters: {
             query?: never;
             header?: {
@@ -18205,7 +18205,7 @@ export interface operations {
             };
         };
     };
-    get_api_dci_logs: {
+    list_logs: {
         parameters: {
             query?: {
                 module?: string | null;
@@ -18295,7 +18295,7 @@ export interface operations {
             };
         };
     };
-    get_api_dci_logs_follow: {
+    follow_logs: {
         parameters: {
             query?: {
                 module?: string | null;
@@ -18392,7 +18392,7 @@ export interface operations {
             };
         };
     };
-    post_api_crm_note: {
+    add_note: {
         parameters: {
             query?: never;
             header?: {
@@ -18536,7 +18536,7 @@ export interface operations {
             };
         };
     };
-    get_api_crm_notes_call_id: {
+    list_call_notes: {
         parameters: {
             query?: {
                 limit?: number;
@@ -18627,7 +18627,7 @@ export interface operations {
             };
         };
     };
-    get_api_crm_leads_campaign_id_lead_notes: {
+    list_lead_notes: {
         parameters: {
             query?: {
                 limit?: number;
@@ -18719,7 +18719,7 @@ export interface operations {
             };
         };
     };
-    get_api_crm_note_note: {
+    get_note: {
         parameters: {
             query?: never;
             header?: never;
@@ -18807,7 +18807,7 @@ export interface operations {
             };
         };
     };
-    delete_api_crm_note_note: {
+    delete_note: {
         parameters: {
             query?: never;
             header?: never;
@@ -18912,7 +18912,7 @@ export interface operations {
             };
         };
     };
-    patch_api_crm_note_note: {
+    edit_note: {
         parameters: {
             query?: never;
             header?: never;
@@ -19041,7 +19041,7 @@ export interface operations {
             };
         };
     };
-    get_api_crm_note_note_history: {
+    list_note_versions: {
         parameters: {
             query?: {
                 limit?: number;
@@ -19132,7 +19132,7 @@ export interface operations {
             };
         };
     };
-    get_api_dashboard: {
+    get_dashboard: {
         parameters: {
             query?: never;
             header?: never;
@@ -19209,7 +19209,7 @@ export interface operations {
             };
         };
     };
-    get_api_dashboard_series: {
+    get_series: {
         parameters: {
             query?: {
                 since?: string | null;
@@ -19292,7 +19292,7 @@ export interface operations {
             };
         };
     };
-    get_api_dashboard_breakdown: {
+    get_breakdown: {
         parameters: {
             query: {
                 by: "campaign" | "operator" | "slot" | "trunk";
@@ -19374,7 +19374,7 @@ export interface operations {
             };
         };
     };
-    get_api_webhooks: {
+    list_webhooks: {
         parameters: {
             query?: {
                 user?: string | null;
@@ -19455,7 +19455,7 @@ export interface operations {
             };
         };
     };
-    post_api_webhooks: {
+    create_webhook: {
         parameters: {
             query?: never;
             header?: never;
@@ -19574,7 +19574,7 @@ export interface operations {
             };
         };
     };
-    get_api_webhooks_webhook: {
+    get_webhook: {
         parameters: {
             query?: never;
             header?: never;
@@ -19662,7 +19662,7 @@ export interface operations {
             };
         };
     };
-    delete_api_webhooks_webhook: {
+    delete_webhook: {
         parameters: {
             query?: never;
             header?: never;
@@ -19767,7 +19767,7 @@ export interface operations {
             };
         };
     };
-    patch_api_webhooks_webhook: {
+    change_webhook: {
         parameters: {
             query?: never;
             header?: never;
@@ -19906,7 +19906,7 @@ export interface operations {
             };
         };
     };
-    post_api_webhooks_webhook_test: {
+    ping_webhook: {
         parameters: {
             query?: never;
             header?: {
@@ -20043,7 +20043,7 @@ export interface operations {
             };
         };
     };
-    post_api_webhooks_webhook_secret: {
+    rotate_secret: {
         parameters: {
             query?: never;
             header?: never;
@@ -20172,7 +20172,7 @@ export interface operations {
             };
         };
     };
-    get_api_webhooks_webhook_deliveries: {
+    list_deliveries: {
         parameters: {
             query?: {
                 status?: components["schemas"]["DeliveryStatus"] | null;
@@ -20264,7 +20264,7 @@ export interface operations {
             };
         };
     };
-    post_api_webhooks_webhook_deliveries_n_redeliver: {
+    redeliver: {
         parameters: {
             query?: never;
             header?: {
