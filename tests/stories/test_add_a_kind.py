@@ -10,7 +10,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "add-a-kind.md"
-PACKAGES = ("actors", "bus_schemas", "gateway", "simulators", "cli", "config", "tests", "bench", "docs", "console")
+PACKAGES = (
+    "actors", "bus_schemas", "gateway", "simulators", "cli", "config", "tests", "bench", "docs", "console",
+    "ottb_client",
+)  # fmt: skip
 FILES = ("pyproject.toml", "nats.conf", "Makefile", "README.md")
 BLOCK = re.compile(r"^```(python|diff) (\S+)\n(.*?)^```$", re.M | re.S)
 MOST_ENTRIES = 6
@@ -41,6 +44,7 @@ def test_a_kind_is_its_own_files_and_six_entries(tmp_path: Path) -> None:
          "tests/ledger/test_fresh.py::test_any_way_of_folding_one_kind_gives_the_same_tables[ReminderAnswers]",
          "tests/test_states.py", "tests/point/test_feeds.py", "tests/test_promises.py",
          "tests/gateway/test_plain_words.py", "tests/console/test_contract.py",
+         "tests/ottb_client/test_generated.py",
          "-q", "-p", "no:cacheprovider", "-p", "no:xdist"),
     ):  # fmt: skip
         done = subprocess.run([sys.executable, "-m", *command], cwd=copy, capture_output=True, text=True, check=False)
@@ -48,9 +52,10 @@ def test_a_kind_is_its_own_files_and_six_entries(tmp_path: Path) -> None:
 
 
 def _generate(copy: Path) -> None:
-    """`make states`, `make feeds` and `make types`."""
+    """`make states`, `make feeds`, `make client` and `make types`."""
     (copy / "docs" / "states.md").write_bytes(_printed(copy, sys.executable, "-m", "tests.support.states"))
     _printed(copy, sys.executable, "-m", "tests.support.feeds")
+    _printed(copy, sys.executable, "-m", "gateway.python_client")
     contract = copy / "console" / "contract"
     openapi = _printed(copy, sys.executable, "-m", "gateway.openapi")
     command = (str(contract / "node_modules" / ".bin" / "openapi-typescript"), "--output", "generated.d.ts")

@@ -1,0 +1,33 @@
+"""All routes, joined from the kinds. Written by `make client` from the contract."""
+
+from ottb_client.routes.audit import AuditRoutes
+from ottb_client.routes.call import CallRoutes
+from ottb_client.routes.campaign import CampaignRoutes
+from ottb_client.routes.dashboard import DashboardRoutes
+from ottb_client.routes.do_not_call import DoNotCallRoutes
+from ottb_client.routes.imports import ImportsRoutes
+from ottb_client.routes.log import LogRoutes
+from ottb_client.routes.note import NoteRoutes
+from ottb_client.routes.operator import OperatorRoutes
+from ottb_client.routes.slot import SlotRoutes
+from ottb_client.routes.trunk import TrunkRoutes
+from ottb_client.routes.user import UserRoutes
+from ottb_client.routes.webhook import WebhookRoutes
+
+
+class Routes(
+    AuditRoutes,
+    CallRoutes,
+    CampaignRoutes,
+    DashboardRoutes,
+    DoNotCallRoutes,
+    ImportsRoutes,
+    LogRoutes,
+    NoteRoutes,
+    OperatorRoutes,
+    SlotRoutes,
+    TrunkRoutes,
+    UserRoutes,
+    WebhookRoutes,
+):
+    """A method for each route."""
