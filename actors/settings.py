@@ -69,7 +69,8 @@ class Http(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def url(self, port: int) -> str:
         """Of a port, from this machine."""
-        return f"{'https' if self.certificate else 'http'}://{self.host}:{port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host  # RFC 3986: an IPv6 address
+        return f"{'https' if self.certificate else 'http'}://{host}:{port}"
 
 
 class Sandbox(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

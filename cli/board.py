@@ -11,7 +11,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from cli.gateway import NotDone, NotNow
+from cli.gateway import NotDone
+from ottb_client import ApiError
 
 LOOK = 1.0  # seconds
 LINE_EVERY = 5.0  # seconds, where there is no terminal
@@ -49,21 +50,21 @@ class Watched:
         return self.found.get("status") in OVER
 
     def look(self, now: float) -> RenderableType:
-        """The board as it is now. `now`: seconds of a clock that only goes on. Raises NotDone, also where there was no
-        answer for long."""
+        """The board as it is now. `now`: seconds of a clock that only goes on. Raises ApiError, and NotDone where there
+        was no answer for long."""
         if (away := self._find_it(now)) is not None:
             return Group(self._shown, Text(away, "red"))
         return self.drawn(now)
 
     def drawn(self, now: float) -> RenderableType:
-        """The board, of what was seen last. Raises NotDone."""
+        """The board, of what was seen last. Raises NotDone, ApiError."""
         self._explain_it(now)
         shown = board(self.found, self._why, self._rate(self.found["attempts"], now))
         self._shown = Group(shown, Text(f"why it does not dial: {self._untold}", "yellow")) if self._untold else shown
         return self._shown
 
     def line(self, now: float) -> str | None:
-        """The same in a line; None: there was one lately, and the status is the same. Raises NotDone."""
+        """The same in a line; None: there was one lately, and the status is the same. Raises NotDone, ApiError."""
         away = self._find_it(now)
         said, line = (away, away) if away is not None else (self.found["status"], in_a_line(self.found))
         if said == self._said and now < self._line_due:
@@ -72,30 +73,37 @@ class Watched:
         return line
 
     def _find_it(self, now: float) -> str | None:
-        """Look how far it is. Gives what is in the way. Raises NotDone."""
+        """Look how far it is. Gives what is in the way. Raises NotDone, ApiError."""
         try:
             self.found = self._find()
-        except NotNow as error:
+        except ApiError as error:
+            self._must_pass(error)
             self._heard = now if self._heard is None else self._heard
             if now - self._heard >= PATIENCE:
                 raise NotDone(f"no answer for {PATIENCE / MINUTE:.0f} minutes: {error}") from None
-            self.wait = max(LOOK, error.again)
+            self.wait = max(LOOK, error.retry_after or 0.0)
             return str(error)
         self._heard, self.wait = now, LOOK
         return None
 
     def _explain_it(self, now: float) -> None:
-        """Ask why it does not dial, if that is due. Raises NotDone."""
+        """Ask why it does not dial, if that is due. Raises NotDone, ApiError."""
         if (now < self._due and not self.over) or self.found["status"] == ARCHIVED:
             return
         began, self._untold = time.monotonic(), ""
         try:
             self._why = self._explain()
-        except NotNow as error:
-            self._untold, self._due = str(error), now + max(REASONS_EVERY, error.again)
+        except ApiError as error:
+            self._must_pass(error)
+            self._untold, self._due = str(error), now + max(REASONS_EVERY, error.retry_after or 0.0)
             self._why = None if self.over else self._why  # what was true of it while it ran
             return
         self._due = now + max(REASONS_EVERY, 20 * (time.monotonic() - began))
+
+    @staticmethod
+    def _must_pass(error: ApiError) -> None:
+        if not error.passing:
+            raise error
 
     def _rate(self, attempts: int, now: float) -> float:
         """Attempts a minute, over the last one."""
@@ -110,7 +118,8 @@ def watch(
     console: Console, find: Callable[[], Found], explain: Callable[[], Found], sleep: Sleep = time.sleep
 ) -> Found:
     """Draw the board until the campaign is over; without a terminal say every few seconds how far it is, and draw it
-    then. Gives the campaign as it is then. Where there is no answer it waits, for some minutes. Raises NotDone."""
+    then. Gives the campaign as it is then. Where there is no answer it waits, for some minutes. Raises NotDone,
+    ApiError."""
     watched = Watched(find, explain)
     if not console.is_terminal:
         return _in_lines(console, watched, sleep)

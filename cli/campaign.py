@@ -16,25 +16,24 @@ from actors.leads.mapping import Mapping, still_unsure
 from actors.leads.preview import mapping_of, outcomes
 from actors.leads.reading import layout_of
 from actors.leads.rows import Outcome
-from bus_schemas.campaign import CampaignId, CampaignStatus
+from bus_schemas.campaign import CampaignId, CampaignRun, CampaignStatus
 from bus_schemas.lead import GivenLead, Lead
-from cli.gateway import NotDone
+from cli.gateway import NotDone, Session
 
-ALL = "/api/autodialer"
 BODY = 5_000  # leads of one request
 TOLD = 20  # rows that are no leads; more are counted
 
 Say = Callable[[str], None]
-Call = Callable[..., Any]  # `Session.call`: method, path and, if any, body; any: what the API answers
+Send = Callable[[Sequence[GivenLead], bool], CampaignRun]  # leads; whether they are more of a run that began
 
 
 def run(
-    call: Call, campaign: str, file: Path, rules: DialRules, say: Say, columns: Sequence[str] | None = None,
+    send: Send, file: Path, rules: DialRules, say: Say, columns: Sequence[str] | None = None,
     *, skip: int | None = None, header: bool | None = None,
 ) -> None:  # fmt: skip
-    """Have a campaign run with the leads of a list. `columns`: what is in them; `skip`: rows at the top that are
-    titles; `header`: whether the row behind says what is in the columns. None: it is guessed. Rows that are no leads
-    are told. Raises NotDone."""
+    """Have a campaign run with the leads of a list, by `send`. `columns`: what is in them; `skip`: rows at the top that
+    are titles; `header`: whether the row behind says what is in the columns. None: it is guessed. Rows that are no
+    leads are told. Raises NotDone, ApiError."""
     report = RunReport(say)
     try:
         with _table(file) as table:
@@ -44,7 +43,7 @@ def run(
                 report.skipped(mapping.skip)
             rows = _accepted(outcomes(table, layout, mapping, rules), report)
             while batch := list(islice(rows, BODY)):
-                _send(call, campaign, batch, report)
+                _send(send, batch, report)
     except (ListError, OSError) as error:
         raise NotDone(f"{file}: {error}") from None
     report.sum_up()
@@ -121,14 +120,13 @@ def _accepted(found: Iterable[Outcome], report: RunReport) -> Iterator[Accepted]
                 report.invalid(outcome.row, outcome.field, outcome.reason)
 
 
-def _send(call: Call, campaign: str, batch: Sequence[Accepted], report: RunReport) -> None:
-    body = {"campaign_id": campaign, "leads": [msgspec.to_builtins(given_of(one.lead)) for one in batch]}
-    answer = call("POST", f"{ALL}/run-campaign", body | ({"goes_on": True} if report.runs else {}))
-    report.runs = report.runs or answer["status"] == CampaignStatus.RUNNING
-    report.counts.update(sent=len(batch), new=answer["accepted"], duplicate=answer["duplicates"])
-    for refused in answer["invalid"]:
-        report.invalid(batch[refused["row"] - 1].row, refused["field"], refused["reason"])
-    report.counts["invalid"] += answer.get("invalid_more", 0)
+def _send(send: Send, batch: Sequence[Accepted], report: RunReport) -> None:
+    answer = send([given_of(one.lead) for one in batch], report.runs)
+    report.runs = report.runs or answer.status == CampaignStatus.RUNNING
+    report.counts.update(sent=len(batch), new=answer.accepted, duplicate=answer.duplicates)
+    for refused in answer.invalid:
+        report.invalid(batch[refused.row - 1].row, refused.field, refused.reason)
+    report.counts["invalid"] += answer.invalid_more
 
 
 def given_of(lead: Lead) -> GivenLead:
@@ -140,16 +138,13 @@ def given_of(lead: Lead) -> GivenLead:
     )  # fmt: skip
 
 
-def stop(call: Call, campaign: str, mode: str) -> Any:
-    """Stop it. Gives its status and how many calls are in progress. Raises NotDone."""
-    return call("POST", f"{ALL}/stop-campaign", {"campaign_id": campaign, "mode": mode})
+def found(session: Session, campaign: str) -> Any:
+    """The campaign with its counts, as JSON. Raises ApiError."""
+    return msgspec.to_builtins(session.done(session.api.past_campaign(campaign)))
 
 
-def found(call: Call, campaign: str) -> Any:
-    """The campaign with its counts. Raises NotDone."""
-    return call("GET", f"{ALL}/campaigns/{campaign}")
-
-
-def explained(call: Call, campaign: str, lead: str | None = None) -> Any:
-    """Why it does not dial, or why a lead of it is not called. Raises NotDone."""
-    return call("GET", f"{ALL}/campaigns/{campaign}{f'/leads/{lead}' if lead else ''}/explain")
+def explained(session: Session, campaign: str, lead: str | None = None) -> Any:
+    """Why it does not dial, or why a lead of it is not called, as JSON. Raises ApiError."""
+    api = session.api
+    why = session.done(api.explain_lead(campaign, lead)) if lead else session.done(api.explain_campaign(campaign))
+    return msgspec.to_builtins(why)

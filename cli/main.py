@@ -6,8 +6,8 @@ import os
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
@@ -17,7 +17,9 @@ from actors.runtime.settings import SettingsError
 from actors.settings import UMASK, Settings, load
 
 if TYPE_CHECKING:
-    from cli.gateway import Gateway, Session
+    from bus_schemas.campaign import CampaignRun
+    from bus_schemas.lead import GivenLead
+    from cli.gateway import Session
 
 Answer = TypeVar("Answer")
 
@@ -216,30 +218,33 @@ def passwd(config: Path | None, name: str, admin: str, end_tokens: bool) -> None
     Both passwords are asked for, or taken from OTTB_PASSWORD and OTTB_NEW_PASSWORD: an option would show them to every
     user of the machine, in its list of processes.
     """
-    from cli.gateway import NotDone
     from cli.user import set_password
 
     settings = _settings(config)
-    gateway = _gateway(settings, settings.http.point_port)
     given, new = _password(admin), _secret("OTTB_NEW_PASSWORD", f"New password of {name}", twice=True)
-    try:
-        left = set_password(gateway, user=name, new=new, admin=admin, password=given, end_tokens=end_tokens)
-    except NotDone as error:
-        raise click.ClickException(str(error)) from None
+    with _session(settings, settings.http.point_port, admin, given) as session:
+        left = set_password(session, user=name, new=new, admin=admin, password=given, end_tokens=end_tokens)
     click.echo(f"password of {name} changed")
     if left:
         click.echo(f"service tokens of {name} that stay good: {left} (--end-tokens ends them)")
 
 
-def _gateway(settings: Settings, port: int) -> "Gateway":
-    """A port of the site on this machine, which nobody but the site's user may answer."""
-    from cli.gateway import Gateway, NotDone
+@contextmanager
+def _session(settings: Settings, port: int, user: str, password: str) -> Iterator["Session"]:
+    """A session at a port of the site on this machine, which nobody but the site's user may answer. What the API
+    refuses ends the command."""
+    from cli.gateway import NotDone, in_words, session
     from cli.site.ports import CannotStart
     from cli.site.private import owner_of
+    from ottb_client import ApiError
 
     state = settings.state
     try:
-        return Gateway(settings.http, port, owner_of(state) if state.exists() else os.geteuid())
+        owner = owner_of(state) if state.exists() else os.geteuid()
+        with session(settings.http, port, owner, user, password) as begun:
+            yield begun
+    except ApiError as error:
+        raise click.ClickException(in_words(error)) from None
     except (CannotStart, NotDone) as error:
         raise click.ClickException(str(error)) from None
 
@@ -261,17 +266,9 @@ AS = click.option("--as", "user", default="admin", show_default=True, help="Log 
 JSON = click.option("--json", "as_json", is_flag=True, help="The API's answer, as JSON.")
 
 
-@contextmanager
-def _logged_in(settings: Settings, user: str) -> Iterator["Session"]:
-    """A session at WORKSPACE, which serves all of the API. What the API refuses ends the command."""
-    from cli.gateway import NotDone
-
-    gateway = _gateway(settings, settings.http.workspace_port)
-    try:
-        with gateway.session(user, _password(user)) as session:
-            yield session
-    except NotDone as error:
-        raise click.ClickException(str(error)) from None
+def _logged_in(settings: Settings, user: str) -> AbstractContextManager["Session"]:
+    """A session at WORKSPACE, which serves all of the API."""
+    return _session(settings, settings.http.workspace_port, user, _password(user))
 
 
 @campaign.command()
@@ -296,7 +293,11 @@ def run(
         id = name or campaign.id_for(file)
         fields = columns.split(",") if columns is not None else None
         header = False if no_header else None
-        campaign.run(session.call, id, file, rules_of(settings.dial), click.echo, fields, skip=skip, header=header)
+
+        def send(leads: Sequence["GivenLead"], goes_on: bool) -> "CampaignRun":
+            return session.done(session.api.run_campaign(campaign_id=id, leads=leads, goes_on=goes_on))
+
+        campaign.run(send, file, rules_of(settings.dial), click.echo, fields, skip=skip, header=header)
         if watched:
             _watch(session, id)
 
@@ -318,7 +319,7 @@ def _watch(session: "Session", id: str) -> None:
     from cli.board import watch
 
     try:
-        watch(Console(), lambda: campaign.found(session.call, id), lambda: campaign.explained(session.call, id))
+        watch(Console(), lambda: campaign.found(session, id), lambda: campaign.explained(session, id))
     except KeyboardInterrupt:
         click.echo(f"{id} goes on. It stops with: ottb campaign stop {id}")
 
@@ -337,7 +338,7 @@ def explain(config: Path | None, user: str, as_json: bool, id: str, lead: str | 
     from cli.campaign import explained
 
     with _logged_in(_settings(config), user) as session:
-        why = explained(session.call, id, lead)
+        why = explained(session, id, lead)
     if as_json:
         click.echo(json.dumps(why))
     else:
@@ -351,11 +352,12 @@ def explain(config: Path | None, user: str, as_json: bool, id: str, lead: str | 
 @click.argument("id")
 def stop(config: Path | None, user: str, hangup: bool, id: str) -> None:
     """Begin no attempt any more. Calls in progress go on to their end."""
-    from cli import campaign
+    from bus_schemas.campaign import StopMode
 
+    mode = StopMode.HANGUP if hangup else StopMode.DRAIN
     with _logged_in(_settings(config), user) as session:
-        stopped = campaign.stop(session.call, id, "hangup" if hangup else "drain")
-    click.echo(f"{id}: {stopped['status']}, {stopped['in_progress']} calls in progress")
+        stopped = session.done(session.api.stop_campaign(campaign_id=id, mode=mode))
+    click.echo(f"{id}: {stopped.status}, {stopped.in_progress} calls in progress")
 
 
 @main.group()

@@ -276,4 +276,4 @@ def _text(value: Any) -> str:
 def _unreached(url: str, error: Exception) -> ApiError:
     if isinstance(error, aiohttp.ServerTimeoutError):
         return ApiError(ErrorCode.TIMEOUT, f"{url} says nothing.")
-    return unreached(f"{url}: {getattr(error, 'strerror', None) or error or type(error).__name__}")
+    return unreached(f"{url}: {getattr(error, 'strerror', None) or str(error) or type(error).__name__}")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from actors.runtime.settings import SettingsError
-from actors.settings import Settings, load
+from actors.settings import Http, Settings, load
 from actors.slot.settings import Hub
 
 ENTRIES = """
@@ -167,3 +167,7 @@ def test_a_mistake_in_a_list_of_a_variable_is_named(tmp_path: Path, name: str, v
 def test_a_text_that_looks_like_json_stays_what_it_is() -> None:
     settings = loaded(OTTB_NATS__PASSWORD='["a"]', OTTB_NATS__USER="7", OTTB_CAMPAIGNS__SITE__HOURS="09:00-18:00")
     assert (settings.nats.password, settings.nats.user) == ('["a"]', "7")
+
+
+def test_the_url_of_an_ipv6_address_is_one() -> None:
+    assert Http(host="::1").url(8081) == "http://[::1]:8081" and Http().url(8081) == "http://127.0.0.1:8081"

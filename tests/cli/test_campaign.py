@@ -1,10 +1,11 @@
 """`ottb campaign`: what becomes of a list, and the board."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from rich.console import Console
 
@@ -12,10 +13,13 @@ from actors.dialing.rules import DialRules
 from actors.leads.given import texts_of
 from actors.leads.lead import Accepted
 from actors.leads.rows import Rows
-from bus_schemas.lead import Lead
+from bus_schemas.campaign import CampaignRun
+from bus_schemas.lead import GivenLead, Lead
 from cli.board import PATIENCE, Watched, explanation, watch
-from cli.campaign import Call, given_of, id_for, run
-from cli.gateway import NotDone, NotNow, NotThere
+from cli.campaign import Send, given_of, id_for, run
+from cli.gateway import NotDone
+from ottb_client import ApiError
+from ottb_client.errors import unreached
 
 RULES = DialRules(site_region="UA", countries=frozenset({"UA"}))
 LIST = "Телефон;Имя;Город\n0991230001;Олена;Київ\n12;x;y\n+380991230001;again;\n0991230002;;\n"
@@ -28,15 +32,20 @@ FULL = Lead(
 Bodies = list[Any]
 
 
-def api(bodies: Bodies, *refused: int, status: str = "running") -> Call:
+def api(bodies: Bodies, *refused: int, status: str = "running") -> Send:
     """Takes all leads but those of some rows of a request, from 1. `status`: of the campaign then."""
 
-    def call(method: str, path: str, body: Any) -> Any:
-        bodies.append(body)
+    def send(leads: Sequence[GivenLead], goes_on: bool) -> CampaignRun:
+        bodies.append({"leads": msgspec.to_builtins(leads), "goes_on": goes_on})
         named = [{"row": row, "field": "timezone", "reason": "no such zone"} for row in refused]
-        return {"status": status, "accepted": len(body["leads"]) - len(named), "duplicates": 0, "invalid": named}
+        answer = {"status": status, "accepted": len(leads) - len(named), "duplicates": 0, "invalid": named}
+        return msgspec.convert({"campaign_id": "spring", **answer}, CampaignRun)
 
-    return call
+    return send
+
+
+def not_now(message: str, again: float) -> ApiError:
+    return ApiError("RATE_LIMITED", message, status=429, retry_after=again)
 
 
 @pytest.fixture
@@ -55,10 +64,10 @@ def test_titles_above_the_list_are_skipped_and_told(tmp_path: Path) -> None:
 
 
 def ran(
-    file: Path, call: Call, columns: list[str] | None = None, skip: int | None = None, header: bool | None = None
+    file: Path, send: Send, columns: list[str] | None = None, skip: int | None = None, header: bool | None = None
 ) -> list[str]:
     said: list[str] = []
-    run(call, "spring", file, RULES, said.append, columns, skip=skip, header=header)
+    run(send, file, RULES, said.append, columns, skip=skip, header=header)
     return said
 
 
@@ -122,7 +131,7 @@ def test_a_list_in_several_bodies_is_one_run(list_: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("cli.campaign.BODY", 1)
     bodies: Bodies = []
     ran(list_, api(bodies, status=status))
-    assert [body.get("goes_on", False) for body in bodies] == [False, status == "running"]
+    assert [body["goes_on"] for body in bodies] == [False, status == "running"]
 
 
 @pytest.mark.parametrize("text", ["", "name\nOlena\n", "number\n12\n"])
@@ -175,7 +184,7 @@ def test_the_board_waits_while_nobody_answers() -> None:
 
     def find() -> dict[str, Any]:
         if (found := next(answers)) is None:
-            raise NotThere("no gateway")
+            raise unreached("no gateway")
         return found
 
     watched = Watched(find, lambda: WHY)
@@ -201,7 +210,7 @@ def test_an_archived_campaign_is_over(terminal: bool) -> None:
     """Nobody says of one why it does not dial."""
 
     def refused() -> dict[str, Any]:
-        raise NotDone("The campaign is archived. Make another one like it.")
+        raise ApiError("CONFLICT", "The campaign is archived. Make another one like it.", status=409)
 
     def no_sleep(seconds: float) -> None:
         raise AssertionError("it is waited for")
@@ -217,7 +226,7 @@ def test_without_a_terminal_lines_say_how_far_it_is(monkeypatch: pytest.MonkeyPa
 
     def find() -> dict[str, Any]:
         if (status := statuses.pop(0)) is None:
-            raise NotThere("no gateway")
+            raise unreached("no gateway")
         return FOUND | {"status": status}
 
     def sleep(seconds: float) -> None:
@@ -239,7 +248,7 @@ class Site:
     """What the board asks, by a clock of its own. `refused`: what the next looks at the campaign meet, until it
     is over; `why`: what whoever asks why it does not dial meets."""
 
-    def __init__(self, *refused: NotDone | None, why: NotDone | None = None) -> None:
+    def __init__(self, *refused: ApiError | None, why: ApiError | None = None) -> None:
         self.now = 0.0
         self.slept: list[float] = []
         self._refused = list(refused)
@@ -268,20 +277,20 @@ class Site:
 
 @pytest.mark.parametrize("terminal", [False, True])
 def test_the_board_comes_back_when_it_is_told_to(monkeypatch: pytest.MonkeyPatch, terminal: bool) -> None:
-    site = Site(None, NotNow("Too much at once.", again=7.0), None)
+    site = Site(None, not_now("Too much at once.", 7.0), None)
     said = site.watched(monkeypatch, terminal=terminal)
     assert "Too much at once." in said and "finished" in said and site.slept[:2] == [1.0, 7.0]
 
 
 def test_the_board_goes_on_where_nobody_says_why_it_does_not_dial(monkeypatch: pytest.MonkeyPatch) -> None:
-    site = Site(None, None, why=NotNow("Campaigns are looked through for you. Wait.", again=5.0))
+    site = Site(None, None, why=not_now("Campaigns are looked through for you. Wait.", 5.0))
     said = site.watched(monkeypatch, terminal=True)
     assert "looked through for you" in said and "12 of 1,000" in said and "finished" in said
 
 
 @pytest.mark.parametrize("terminal", [False, True])
-@pytest.mark.parametrize("error", [NotNow("It takes too long.", again=1.0), NotThere("no gateway")])
-def test_the_board_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch, terminal: bool, error: NotDone) -> None:
+@pytest.mark.parametrize("error", [not_now("It takes too long.", 1.0), unreached("no gateway")])
+def test_the_board_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch, terminal: bool, error: ApiError) -> None:
     site = Site(*[error] * 10_000)
     with pytest.raises(NotDone, match=f"no answer for 5 minutes: {error}"):
         site.watched(monkeypatch, terminal=terminal)
@@ -289,5 +298,5 @@ def test_the_board_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch, termi
 
 
 def test_an_answer_begins_the_wait_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    away = [NotNow("Not now.", again=50.0)] * 4
+    away = [not_now("Not now.", 50.0)] * 4
     assert "finished" in Site(*away, None, *away, None).watched(monkeypatch, terminal=False)
