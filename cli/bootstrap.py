@@ -7,6 +7,7 @@ from __future__ import annotations  # an older Python must come as far as check_
 
 import hashlib
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
@@ -109,9 +110,19 @@ def node() -> str:
     raise SetupError(f"Node.js {NODE_OLDEST} or newer is needed for the Socket.IO tests: apt install nodejs npm")
 
 
+def has_its_packages(folder: Path) -> bool:
+    """Whether a folder has the packages of its lock: npm keeps beside them what they were made of."""
+    made = folder / "node_modules" / ".package-lock.json"
+    if not made.exists():
+        return False
+    wanted, found = (json.loads(path.read_text())["packages"] for path in (folder / "package-lock.json", made))
+    names = {name for name, package in wanted.items() if name and not package.get("optional")}
+    return all(name in found and found[name]["version"] == wanted[name]["version"] for name in names)
+
+
 def install_javascript() -> None:
     for folder in JAVASCRIPT:
-        if (folder / "node_modules").exists():
+        if has_its_packages(folder):
             continue
         node()
         npm = shutil.which("npm")

@@ -13,6 +13,7 @@ from bus_schemas.errors import ErrorCode, Refused
 from bus_schemas.permissions import Access, Action
 from bus_schemas.rights import guards
 from gateway.errors import HTTP_STATUS
+from gateway.live.narrows import narrows_of
 from gateway.routes import FILE_KINDS, XLSX, AnyRoom, Route
 from gateway.surface import LIVE, ROUTES
 
@@ -261,13 +262,23 @@ def _live_payload(row: AnyRoom) -> dict[str, Any]:
 
 
 def types() -> dict[str, Any]:
-    """All that a typed client needs, in one OpenAPI document: the routes, the bus events, and `LiveEvents`, the payload
-    of each Socket.IO event by its name. `make types` turns it into TypeScript."""
+    """All that a typed client needs, in one OpenAPI document: the routes, the bus events, `LiveEvents`, the payload of
+    each Socket.IO event by its name, and `LiveRooms`, what each room may be narrowed by. `make types` turns it into
+    TypeScript."""
     document, events = openapi(), asyncapi()["components"]
     live = {row.event: _live_payload(row) for row in LIVE}
-    named = {"LiveEvents": {"type": "object", "properties": live, "required": list(live)}}
+    rooms = {row.kind.room: _narrowed(row) for row in LIVE}
+    named = {
+        name: {"type": "object", "properties": found, "required": list(found)}
+        for name, found in (("LiveEvents", live), ("LiveRooms", rooms))
+    }
     document["components"]["schemas"] |= events["schemas"] | named
     return document
+
+
+def _narrowed(row: AnyRoom) -> dict[str, Any]:
+    properties = {name: _schema(kind) for name, kind in narrows_of(row)}
+    return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
 if __name__ == "__main__":

@@ -7,19 +7,18 @@ import types
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin
+from typing import Any, get_args, get_origin
 
 import msgspec
 from msgspec import UNSET, Struct
 from msgspec.structs import FieldInfo
 
 from gateway import surface
-from gateway.live.log_room import SubscribeLog
+from gateway.live.narrows import narrows_of
 from gateway.openapi import name_of
 from gateway.python_types import WIDTH, Source, folded, literal, or_unset
 from gateway.routes import AnyRoom, Route
 from gateway.surface import LIVE
-from gateway.surface.log import ROOM as LOG
 
 PACKAGE = Path(__file__).resolve().parents[1] / "ottb_client"
 BY_HAND = ("login", "refresh", "logout")  # they keep the tokens: `ottb_client/http.py`
@@ -203,7 +202,7 @@ def _default(field: FieldInfo, source: Source) -> str:
 
 def _room(room: AnyRoom, source: Source) -> str:
     update, name = source.of(room.update), room.kind.room
-    narrows = room.narrows if room is not LOG else _of_log()
+    narrows = narrows_of(room)
     for one in ("UNSET", "UnsetType") if narrows else ():
         source.use("msgspec", one)
     named = [f"{_name(field)}: {source.of(kind)} | UnsetType = UNSET" for field, kind in narrows]
@@ -215,16 +214,6 @@ def _room(room: AnyRoom, source: Source) -> str:
     only = " or what these say alone" if narrows else ""
     doc = f"Hear of {name.replace('_', ' ')}: all{only}. `since`: behind this `seq`. Raises ApiError."
     return _written(name, ["*", *named, "since: int | None = None"], call, doc)
-
-
-def _of_log() -> tuple[tuple[str, Any], ...]:
-    """What the log is narrowed by: what its subscription may say."""
-    fields = {field.name: get_args(field.type) for field in msgspec.structs.fields(SubscribeLog)}
-    return tuple(
-        (name, Union[tuple(kind for kind in kinds if kind is not types.NoneType)])  # noqa: UP007  made of a list
-        for name, kinds in fields.items()
-        if name != "since"
-    )
 
 
 if __name__ == "__main__":

@@ -7812,6 +7812,68 @@ export interface components {
                 seq: number;
             };
         };
+        LiveRooms: {
+            calls: {
+                /** @example 44 */
+                slot?: number;
+                /** @example op12 */
+                user?: string;
+                /** @example c_882 */
+                call_id?: string;
+            };
+            slots: {
+                /** @example 44 */
+                slot?: number;
+            };
+            trunks: {
+                /** @example trunk-1 */
+                trunk?: string;
+            };
+            campaigns: {
+                /** @example campaign_001 */
+                campaign?: string;
+            };
+            do_not_call: {
+                /**
+                 * @description `global`, or the id of a campaign.
+                 * @example global
+                 * @example campaign_001
+                 */
+                list?: string;
+            };
+            operators: {
+                /** @example op12 */
+                user?: string;
+            };
+            imports: {
+                /** @example imp_5k2a */
+                import_id?: string;
+            };
+            notes: {
+                /** @example c_882 */
+                call_id?: string;
+                campaign_id?: string;
+                lead?: string;
+            };
+            webhooks: {
+                /** @example wh_5k2a */
+                webhook?: string;
+            };
+            log: {
+                /** @example OTTB */
+                module?: string;
+                /** @enum {unknown} */
+                severity?: "error" | "info" | "warning";
+                text?: string;
+                /** @example 44 */
+                slot?: number;
+                /** @example c_882 */
+                call_id?: string;
+                /** @example 4bf92f3577b34da6a3ce929d0e0e4736 */
+                trace_id?: string;
+            };
+            dashboard: Record<string, never>;
+        };
     };
     responses: {
         /** @description RATE_LIMITED: too many connections of this user or address (`details.rule`). */

@@ -1,6 +1,7 @@
 """The set-up script: what it can decide without installing anything."""
 
 import ast
+import json
 import re
 import stat
 import subprocess
@@ -97,6 +98,20 @@ def test_the_locks_agree() -> None:
         return set(re.findall(r"^[A-Za-z0-9._-]+==[^ ;\\]+", (ROOT / lock).read_text(), re.MULTILINE))
 
     assert pinned("requirements.lock") <= pinned("requirements-dev.lock")
+
+
+def test_javascript_packages_are_those_of_the_lock(tmp_path: Path) -> None:
+    def write(path: Path, version: str, **more: object) -> None:
+        path.parent.mkdir(exist_ok=True)
+        packages = {"": {}, "node_modules/one": {"version": version}, **more}
+        path.write_text(json.dumps({"packages": packages}))
+
+    write(tmp_path / "package-lock.json", "1.0.0", **{"node_modules/for-others": {"version": "1", "optional": True}})
+    assert not bootstrap.has_its_packages(tmp_path)
+    write(tmp_path / "node_modules" / ".package-lock.json", "1.0.0")
+    assert bootstrap.has_its_packages(tmp_path)
+    write(tmp_path / "package-lock.json", "1.0.1")
+    assert not bootstrap.has_its_packages(tmp_path)
 
 
 def test_the_javascript_lock_names_no_host() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from gateway.openapi import types
+from gateway.surface import LIVE
 
 PACKAGE = Path(__file__).resolve().parents[2] / "console" / "contract"
 TOOLS = PACKAGE / "node_modules" / ".bin"
@@ -21,3 +22,8 @@ def test_the_types_are_those_of_the_contract(tmp_path: Path) -> None:
 def test_a_client_that_uses_the_types_rightly_compiles_and_no_other() -> None:
     compiled = subprocess.run([TOOLS / "tsc", "-p", PACKAGE], capture_output=True, text=True, check=False)
     assert compiled.returncode == 0, compiled.stdout
+
+
+def test_the_event_of_a_room_has_its_name() -> None:
+    """As the client in TypeScript has it: `calls` has `call.update`."""
+    assert all(row.event == f"{row.kind.room.removesuffix('s')}.update" for row in LIVE)

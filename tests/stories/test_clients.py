@@ -1,0 +1,135 @@
+"""The programs of docs/clients.md, run as they stand there, and the clients over lost connections and old tokens."""
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+from tests.support.site import ROOT, Client, Site
+
+PAGE = (ROOT / "docs" / "clients.md").read_text()
+CONTRACT = ROOT / "console" / "contract"
+SECONDS = 60.0
+PROGRAM = '''
+import asyncio
+from ottb_client import Client
+
+async def main() -> None:
+    async with Client("{url}") as api:
+        await api.login("op12", "1234")
+        calls_seen = {seen}
+{text}
+
+asyncio.run(main())
+'''
+
+
+def blocks(language: str, site: Site) -> list[str]:
+    """What stands on the page, for this site instead of that of `make run`."""
+    found = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+    return [text.replace("http://localhost:3000", site.url("workspace", "")) for text in found]
+
+
+async def ran(*command: str, cwd: Path) -> str:
+    """What a program printed; its failure is one."""
+    done = await asyncio.to_thread(
+        subprocess.run, command, cwd=cwd, env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=SECONDS, text=True,
+        check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    return str(done.stdout)
+
+
+async def compiled(folder: Path, text: str) -> Path:
+    """A program that has the TypeScript client among its packages, checked and as JavaScript."""
+    packages = folder / "node_modules"
+    built = packages / "@ottb" / "contract"
+    built.mkdir(parents=True)
+    for name in ("index.d.ts", "generated.d.ts"):
+        shutil.copy(CONTRACT / name, built / name)
+    for name in ("openapi-fetch", "socket.io-client"):
+        (packages / name).symlink_to(CONTRACT / "node_modules" / name)
+    exports = {"./client": {"types": "./client.d.ts", "default": "./client.js"}}
+    (built / "package.json").write_text(json.dumps({"type": "module", "exports": exports}))
+    (folder / "package.json").write_text(json.dumps({"type": "module"}))
+    (folder / "program.ts").write_text(text)
+    for config, file in (("client.json", CONTRACT / "client.ts"), ("program.json", folder / "program.ts")):
+        out = built if config == "client.json" else folder
+        options = {"noEmit": False, "declaration": True, "outDir": str(out)}
+        wanted = {"compilerOptions": options, "files": [str(file)], "include": []}
+        (folder / config).write_text(json.dumps({"extends": str(CONTRACT / "tsconfig.json"), **wanted}))
+        await ran(str(CONTRACT / "node_modules" / ".bin" / "tsc"), "-p", config, cwd=folder)
+    return folder / "program.js"
+
+
+async def test_the_python_programs_of_the_page_run(site: Site, operator: Client, tmp_path: Path) -> None:
+    whole, *parts = blocks("python", site)
+    (tmp_path / "whole.py").write_text(whole)
+    said = await ran(sys.executable, "whole.py", cwd=tmp_path)
+    assert re.search(r"c_\w+ connected\n(.*\n)*.*c_\w+ ended\n\+380991234567: \w+, \d+ s\n", said), said
+    seen = int(said.split()[0]) - 1
+    text = textwrap.indent("\n".join(parts), " " * 8)
+    (tmp_path / "parts.py").write_text(PROGRAM.format(url=site.url("workspace", ""), seen=seen, text=text))
+    said = await ran(sys.executable, "parts.py", cwd=tmp_path)
+    assert "\n400 INVALID_PARAMS" in said and "call_id," in said and said.rstrip().endswith("ended"), said
+
+
+async def test_the_typescript_programs_of_the_page_run(site: Site, operator: Client, tmp_path: Path) -> None:
+    program = await compiled(tmp_path, "\n".join(blocks("ts", site)))
+    said = await ran("node", str(program), cwd=tmp_path)
+    assert re.search(r"c_\w+ ended\nended at \d+\n(c_\w+ \w+\n)+400 INVALID_PARAMS", said), said
+
+
+LOST = """
+import { ApiError, Client, done } from "@ottb/contract/client";
+
+const [url, user, password] = ["%s", "%s", "%s"];
+const client = new Client(url);
+await client.login(user, password);
+const current = (client as unknown as { current: { token: string } }).current;
+
+const live = client.live();
+const ended = new Promise<ApiError>((resolve) => (live.onEnd = resolve));
+const heard: number[] = [];
+await new Promise<void>((all, never) => {
+  const told = ({ data }: { data: { message: string } }): void => {
+    heard.push(Number(data.message));
+    if (data.message === "49") all();
+  };
+  void live.hear("log", told, { module: "TS" }).then(async () => {
+    for (let n = 0; n < 50; n++) {
+      if (n %% 10 === 5) live.socket.io.engine.close();
+      const body = { module: "TS", severity: "info", message: String(n), context: {}, user_id: null } as const;
+      await done(client.http.POST("/api/dci/log-event", { body }));
+    }
+  }).catch(never);
+});
+console.log(heard.join(" "));
+
+current.token = "over";
+await Promise.all(Array.from({ length: 20 }, () => done(client.http.GET("/api/roles"))));
+await client.refresh();
+console.log("refreshed", (await done(client.http.GET("/api/roles"))).length > 0);
+
+const other = new Client(url);
+await other.login(user, password);
+await done(other.http.POST("/api/auth/logout", { body: { everywhere: true, end_tokens: false } }));
+console.log("ended", (await ended).code);
+live.close();
+
+const nobody = new Client("http://127.0.0.1:1");
+await nobody.login(user, password).catch((error) => console.log(error instanceof ApiError, error.code, error.status));
+"""
+
+
+async def test_typescript_goes_on_over_lost_connections_and_old_tokens(site: Site, tmp_path: Path) -> None:
+    url, password = site.url("workspace", ""), site.admin_password
+    program = await compiled(tmp_path, LOST % (url, "admin", password))
+    heard, *more = (await ran("node", str(program), cwd=tmp_path)).splitlines()
+    assert heard.split() == [str(n) for n in range(50)]
+    assert more == ["refreshed true", "ended AUTH_FAIL", "true UNAVAILABLE 0"]
