@@ -175,8 +175,9 @@ class Http:
     ) -> Reply:
         """The same of what is done once by its key, and so is asked again where nobody knows whether it was. Raises
         ApiError."""
-        asked = replace(_asked(method, path, given, file), headers={KEY: key or uuid.uuid4().hex})
-        return await self._one(asked, reply)
+        asked = _asked(method, path, given, file)
+        keyed = replace(asked, headers={**asked.headers, KEY: key or uuid.uuid4().hex})
+        return await self._one(keyed, reply)
 
     def _list(self, path: str, items: type[list[Item]], given: Given, within: str = "") -> Listing[Item]:
         return Listing(partial(self._page, path), partial(self._pieces, path), items, given, within)

@@ -5,12 +5,16 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec import UNSET
 
 from bus_schemas.call import CallState
-from bus_schemas.campaign import CampaignStatus
+from bus_schemas.campaign import CampaignSettings, CampaignStatus
+from bus_schemas.imports import OVER, ImportStatus
 from bus_schemas.lead import GivenLead
+from gateway.openapi import name_of
+from gateway.surface import ROUTES
 from ottb_client import ApiError, Client
 from tests.support.whole import PASSWORD, Whole, whole_site
 
@@ -65,6 +69,41 @@ async def test_a_campaign_is_run_and_its_leads_are_a_table(api: Client) -> None:
     table = (await api.list_leads("spring").csv()).decode()
     assert "town" in table and table.count("\r\n") == 2
     assert [row["number"] async for row in api.export_leads("spring")] == ["+380991230006"]
+
+
+async def test_files_are_sent_and_their_tables_come_back(api: Client) -> None:
+    taken = await api.import_do_not_call("global", b"+380991230007\n+380991230008\n")
+    assert taken.added == 2
+    await api.create_campaign(campaign_id="spring")
+    begun = await api.create_import(b"number\n+380991230009\n12\n", campaign_id="spring", name="list.csv", begin=True)
+    async with asyncio.timeout(SECONDS):
+        while (shown := await api.get_import(begun.import_id)).status not in OVER:
+            await asyncio.sleep(0.05)
+    assert shown.status is ImportStatus.FINISHED, shown
+    assert b"12" in await api.import_errors(begun.import_id)
+
+
+async def test_what_is_read_is_understood(api: Client) -> None:
+    """Every route that can be asked without saying anything, with something there to be shown."""
+    await api.set_own_status(status="ready")
+    settings = CampaignSettings(attempts_per_lead=1)
+    await api.create_campaign(campaign_id="spring", settings=settings)
+    await api.run_campaign(campaign_id="spring", leads=[GivenLead(number="+380991230006")])
+    await api.add_do_not_call("global", entries=["+380991230007"])
+    await api.create_webhook(url="https://crm.example.org/ottb", events=["call.ended"])
+    await api.create_token(name="t", actions=["call.view"])
+    started = await api.start_call(number="+380991230006", slot=11)
+    await api.add_note(text="hello", call_id=started.call_id)
+    await api.write_log(module="CRM", severity="info", message="hello")
+    await api.create_import(b"number\n+380991230008\n", campaign_id="spring", name="list.csv")
+    shown = dict[str, int]()
+    for route in ROUTES:
+        asked = msgspec.structs.fields(route.rpc.request)
+        if route.method == "GET" and not route.followed and not any(field.required for field in asked):
+            answer = await getattr(api, name_of(route))()
+            shown[name_of(route)] = len(answer) if isinstance(answer, list) else 1
+    empty = {name for name, count in shown.items() if not count}
+    assert len(shown) > 20 and empty <= {"list_unassigned", "list_cdrs", "report_operators"}, shown
 
 
 async def test_what_is_refused_says_why(api: Client) -> None:
