@@ -30,7 +30,7 @@ from bench.dialling_host import Book, Made
 from bench.parts import free_port, nats_server, python
 from bench.table import Row
 from bus_schemas.campaign import (
-    PAST_CAMPAIGN,
+    GET_CAMPAIGN,
     RESUME_CAMPAIGN,
     RUN_ON_SHARD,
     GetCampaign,
@@ -134,7 +134,7 @@ class Fleet:
     async def until_read(self) -> None:
         """Wait until the records have all that is in the journal now."""
         context = Context(command_id="read", user=MAKER, actions=ALL, after=await self.bus.last_seq())
-        await self._patiently(PAST_CAMPAIGN, GetCampaign(campaign_id=CAMPAIGN), context)
+        await self._patiently(GET_CAMPAIGN, GetCampaign(campaign_id=CAMPAIGN), context)
 
     async def until_owned(self) -> None:
         """Wait until the campaign, which runs, can be asked something."""

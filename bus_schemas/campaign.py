@@ -350,7 +350,7 @@ ABSENT_CAMPAIGN  = Rpc("ottb.v1.qry.campaign.absent",                  AskedCamp
                        summary="Why nobody owns a campaign")
 PAST_ARCHIVED    = Rpc("ottb.v1.qry.campaign.archived",                AskedCampaign,   CampaignChanged,    STATE,
                        summary="A campaign that is to be archived, and is")
-PAST_CAMPAIGN    = Rpc("ottb.v1.qry.campaign.get",                     GetCampaign,     CampaignView,       NONE,
+GET_CAMPAIGN     = Rpc("ottb.v1.qry.campaign.get",                     GetCampaign,     CampaignView,       NONE,
                        summary="One campaign, with its counts and rates", permission=A.CAMPAIGN_VIEW, asks=SEES)
 REPORT_CAMPAIGN  = Rpc("ottb.v1.qry.campaign.report",                  ReportCampaign,  list[ReportLine],   NONE,
                        summary="One day of a campaign, by hour", permission=A.CAMPAIGN_VIEW, asks=SEES)

@@ -140,7 +140,7 @@ def given_of(lead: Lead) -> GivenLead:
 
 def found(session: Session, campaign: str) -> Any:
     """The campaign with its counts, as JSON. Raises ApiError."""
-    return msgspec.to_builtins(session.done(session.api.past_campaign(campaign)))
+    return msgspec.to_builtins(session.done(session.api.get_campaign(campaign)))
 
 
 def explained(session: Session, campaign: str, lead: str | None = None) -> Any:

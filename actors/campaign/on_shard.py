@@ -42,9 +42,9 @@ from bus_schemas.campaign import (
     CONFIGURE_CAMPAIGN,
     CREATE_ON_SHARD,
     EXPLAIN_LEAD,
+    GET_CAMPAIGN,
     MARK_LEAD,
     NO_CAMPAIGN,
-    PAST_CAMPAIGN,
     PAUSE_CAMPAIGN,
     RESUME_CAMPAIGN,
     RUN_ON_SHARD,
@@ -146,7 +146,7 @@ class OnShard:
         except BusError:
             raise NOT_NOW() from None
         asking = Context(command_id=context.command_id, user=context.user, actions=CAMPAIGN.all_of_it)
-        found = await ask(self._host.bus, PAST_CAMPAIGN, GetCampaign(campaign_id=id), asking)
+        found = await ask(self._host.bus, GET_CAMPAIGN, GetCampaign(campaign_id=id), asking)
         seen = CAMPAIGN.visible(found.by, user=context.user, actions=context.actions)
         raise (CAMPAIGN_IS_ARCHIVED if seen else unseen)()
 

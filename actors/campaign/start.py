@@ -40,7 +40,7 @@ from bus_schemas.campaign import (
     CAMPAIGN_ARCHIVED,
     CREATE_CAMPAIGN,
     CREATE_ON_SHARD,
-    PAST_CAMPAIGN,
+    GET_CAMPAIGN,
     RUN_CAMPAIGN,
     RUN_ON_SHARD,
     CreateCampaign,
@@ -122,7 +122,7 @@ async def start(
         if request.like is not None:
             if settings is not UNSET:
                 raise misfit("like", "either `like` or `settings`.")
-            settings = (await ask(parts.bus, PAST_CAMPAIGN, GetCampaign(campaign_id=request.like), context)).settings
+            settings = (await ask(parts.bus, GET_CAMPAIGN, GetCampaign(campaign_id=request.like), context)).settings
         wanted = CreateOnShard(
             shard=shard_of(id), campaign_id=id, settings=None if settings is UNSET else settings
         )

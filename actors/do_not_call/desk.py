@@ -18,7 +18,7 @@ from actors.runtime.turns import Turns
 from actors.runtime.wire import Page, ask, forward
 from actors.telephony.lists import Row, Table, entry_of
 from actors.telephony.numbers import NotANumber, Number, canonical
-from bus_schemas.campaign import PAST_CAMPAIGN, GetCampaign
+from bus_schemas.campaign import GET_CAMPAIGN, GetCampaign
 from bus_schemas.do_not_call import (
     ADD_DO_NOT_CALL,
     CHANGE_DO_NOT_CALL,
@@ -113,8 +113,8 @@ class Desk:
     async def _must_exist(self, id: str, context: Context) -> None:
         """Raise Refusal(NOT_FOUND) where a list would be nobody's: whoever wrote to it would believe that it holds."""
         if id != GLOBAL:
-            asking = Context(command_id=context.command_id, actions=frozenset(PAST_CAMPAIGN.needed))
-            await ask(self._host.bus, PAST_CAMPAIGN, GetCampaign(campaign_id=id), asking)
+            asking = Context(command_id=context.command_id, actions=frozenset(GET_CAMPAIGN.needed))
+            await ask(self._host.bus, GET_CAMPAIGN, GetCampaign(campaign_id=id), asking)
 
     # --- files
 

@@ -29,7 +29,7 @@ from actors.runtime.wire import Page, ask, forward
 from bus_schemas.campaign import (
     ADD_ON_SHARD,
     CAMPAIGN_IS_ARCHIVED,
-    PAST_CAMPAIGN,
+    GET_CAMPAIGN,
     AddOnShard,
     CampaignStatus,
     CampaignView,
@@ -224,7 +224,7 @@ class ImportService:
             command_id=self._ids.new(), user=context.user, actions=context.actions | {Action.CAMPAIGN_VIEW},
             after=context.after,
         )  # fmt: skip
-        return await ask(self._bus, PAST_CAMPAIGN, GetCampaign(campaign_id=campaign), seeing)
+        return await ask(self._bus, GET_CAMPAIGN, GetCampaign(campaign_id=campaign), seeing)
 
     async def must_take(self, campaign: str, *, run: bool, context: Context) -> None:
         """Raise Refusal where the campaign is none that the asker sees and may have dial, or takes no leads now. `run`:

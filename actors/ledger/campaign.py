@@ -40,10 +40,10 @@ from bus_schemas.campaign import (
     BY_SOMEBODY,
     CAMPAIGN,
     CONTACT,
+    GET_CAMPAIGN,
     LIST_CAMPAIGNS,
     NO_CAMPAIGN,
     PAST_ARCHIVED,
-    PAST_CAMPAIGN,
     REPORT_CAMPAIGN,
     AskedCampaign,
     CampaignArchived,
@@ -260,7 +260,7 @@ class CampaignAnswers(Answers):
 
     def handlers(self) -> tuple[Served, ...]:
         return (
-            serve(PAST_CAMPAIGN, self.past_campaign),
+            serve(GET_CAMPAIGN, self.get_campaign),
             serve(ABSENT_CAMPAIGN, self.absent_campaign),
             serve(ABSENT_PREVIEW, self.absent_for_operator),
             serve(PAST_ARCHIVED, self.past_archived),
@@ -271,7 +271,7 @@ class CampaignAnswers(Answers):
             serve(PAST_LEAD, self.past_lead),
         )
 
-    async def past_campaign(self, request: GetCampaign, context: Context) -> CampaignView:
+    async def get_campaign(self, request: GetCampaign, context: Context) -> CampaignView:
         found = await self._found(request.campaign_id, context)
         return self._shown(found, dict(await self.read(context, by_status(request.campaign_id))))
 

@@ -15,7 +15,7 @@ from actors.runtime.moments import is_local, moment
 from actors.runtime.wire import Page, ask, forward
 from actors.telephony.zones import NotAZone, zone, zones_of
 from bus_schemas.call import CALL_DIALING, CallDialing
-from bus_schemas.campaign import CAMPAIGN, PAST_CAMPAIGN, CampaignView, GetCampaign
+from bus_schemas.campaign import CAMPAIGN, GET_CAMPAIGN, CampaignView, GetCampaign
 from bus_schemas.contract import ROOT, UNDECODABLE
 from bus_schemas.do_not_call import ADD_DO_NOT_CALL, GLOBAL, AddDoNotCall
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
@@ -122,7 +122,7 @@ async def words_of(bus: Bus, campaign: str, context: Context) -> Mapping[str, Me
 
 async def read_campaign(bus: Bus, campaign: str, context: Context) -> CampaignView:
     """A campaign, whoever made it. Raises Refusal(NOT_FOUND)."""
-    return await ask(bus, PAST_CAMPAIGN, GetCampaign(campaign_id=campaign), _as_viewer(context))
+    return await ask(bus, GET_CAMPAIGN, GetCampaign(campaign_id=campaign), _as_viewer(context))
 
 
 def _as_viewer(context: Context) -> Context:

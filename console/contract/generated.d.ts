@@ -757,7 +757,7 @@ export interface paths {
          * One campaign, with its counts and rates
          * @description One campaign from the records.
          */
-        get: operations["past_campaign"];
+        get: operations["get_campaign"];
         put?: never;
         post?: never;
         delete?: never;
@@ -12471,7 +12471,7 @@ export interface operations {
             };
         };
     };
-    past_campaign: {
+    get_campaign: {
         parameters: {
             query?: never;
             header?: never;

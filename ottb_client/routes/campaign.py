@@ -78,7 +78,7 @@ class CampaignRoutes(Http):
             "like": like}, key,
         )  # fmt: skip
 
-    async def past_campaign(self, campaign_id: str) -> CampaignView:
+    async def get_campaign(self, campaign_id: str) -> CampaignView:
         """One campaign, with its counts and rates: `GET /api/autodialer/campaigns/{campaign_id}`. Raises ApiError."""
         return await self._ask(
             "GET", "/api/autodialer/campaigns/{campaign_id}", CampaignView, {"campaign_id": campaign_id},

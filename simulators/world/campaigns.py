@@ -10,9 +10,9 @@ from actors.runtime.wire import ask
 from bus_schemas.call import START_CALL, StartCall
 from bus_schemas.campaign import (
     CONFIGURE_CAMPAIGN,
+    GET_CAMPAIGN,
     MARK_LEAD,
     OUTCOMES,
-    PAST_CAMPAIGN,
     PAUSE_CAMPAIGN,
     RESUME_CAMPAIGN,
     RUN_CAMPAIGN,
@@ -137,7 +137,7 @@ class Campaigners:
         """How each says that it is."""
         for campaign in self.campaigns:
             self.said[campaign] = (
-                await self._said(PAST_CAMPAIGN, GetCampaign(campaign_id=campaign)),
+                await self._said(GET_CAMPAIGN, GetCampaign(campaign_id=campaign)),
                 await self._said(EXPLAIN_CAMPAIGN, ExplainCampaign(campaign_id=campaign)),
             )
 

@@ -19,7 +19,7 @@ from actors.settings import Settings
 from bus_schemas.campaign import (
     CONFIGURE_CAMPAIGN,
     CREATE_CAMPAIGN,
-    PAST_CAMPAIGN,
+    GET_CAMPAIGN,
     RUN_CAMPAIGN,
     STOP_CAMPAIGN,
     CampaignRun,
@@ -71,7 +71,7 @@ class Campaigns:
 
     async def view(self, campaign: str) -> CampaignView:
         seen = len(self.world.broker.journal)
-        return await self.until_done(PAST_CAMPAIGN, GetCampaign(campaign_id=campaign), after=seen)
+        return await self.until_done(GET_CAMPAIGN, GetCampaign(campaign_id=campaign), after=seen)
 
     async def explain(self, campaign: str) -> CampaignExplained:
         return await self.until_done(EXPLAIN_CAMPAIGN, ExplainCampaign(campaign_id=campaign))

@@ -20,8 +20,8 @@ from actors.runtime.clock import utc
 from actors.runtime.wire import ask
 from bus_schemas.call import EndReason
 from bus_schemas.campaign import (
+    GET_CAMPAIGN,
     LIST_CAMPAIGNS,
-    PAST_CAMPAIGN,
     REPORT_CAMPAIGN,
     CampaignSettings,
     CampaignStatus,
@@ -153,7 +153,7 @@ async def bus(place: Place) -> AsyncIterator[MemoryBus]:
 
 async def test_the_records_answer_for_campaigns_and_leads(bus: MemoryBus) -> None:
     context = seen(await bus.last_seq())
-    found = await ask(bus, PAST_CAMPAIGN, GetCampaign(campaign_id=ID), context)
+    found = await ask(bus, GET_CAMPAIGN, GetCampaign(campaign_id=ID), context)
     assert found.by_status == {LeadStatus.IN_PROGRESS: 2, LeadStatus.DONE: 1, LeadStatus.CALLBACK: 1}
     assert await ask(bus, LIST_CAMPAIGNS, ListCampaigns(), context) == [found]
     for written in ("0990000009", " 380990000009", "(099) 000-00-09"):
@@ -178,7 +178,7 @@ async def test_one_that_runs_has_the_mode_that_it_dials_in(place: Place) -> None
 
     async def said() -> list[tuple[Mode | None, str | None]]:
         context = seen(await bus.last_seq())
-        asked = await ask(bus, PAST_CAMPAIGN, GetCampaign(campaign_id=ID), context)
+        asked = await ask(bus, GET_CAMPAIGN, GetCampaign(campaign_id=ID), context)
         listed = await ask(bus, LIST_CAMPAIGNS, ListCampaigns(), context)
         return [(view.mode, view.fallback) for view in (asked, *listed)]
 
@@ -205,7 +205,7 @@ async def test_one_that_runs_has_the_mode_that_it_dials_in(place: Place) -> None
 async def test_what_is_not_on_record_is_not_found(bus: MemoryBus) -> None:
     context = seen(await bus.last_seq())
     for rpc, request in (
-        (PAST_CAMPAIGN, GetCampaign(campaign_id="c2")),
+        (GET_CAMPAIGN, GetCampaign(campaign_id="c2")),
         (LIST_LEADS, ListLeads(campaign_id="c2")),
         (PAST_LEAD, GetLead(campaign_id="c2", lead=lead_at(1).id)),
         (PAST_LEAD, GetLead(campaign_id=ID, lead="nobody")),
@@ -245,7 +245,7 @@ async def test_who_was_abandoned_is_no_contact_of_the_report(bus: MemoryBus) -> 
     context, asked = seen(await bus.last_seq()), ReportCampaign(campaign_id=ID, day=NOON.date().isoformat())
     [line] = await ask(bus, REPORT_CAMPAIGN, asked, context)
     assert (line["attempts"], line["contacts"], line["abandoned"], line["busy"], line["in_progress"]) == (4, 1, 1, 1, 1)
-    found = await ask(bus, PAST_CAMPAIGN, GetCampaign(campaign_id=ID), context)
+    found = await ask(bus, GET_CAMPAIGN, GetCampaign(campaign_id=ID), context)
     assert line["contacts"] == found.answered - found.abandoned == 1
 
 
