@@ -21,7 +21,7 @@ LIST = Path(__file__).with_name("mutants.toml")
 DEPTH = os.environ.get("OTTB_TEST_DEPTH", "4")  # as CI (tests/support/depth.py)
 SEEDS = int(os.environ.get("OTTB_TEST_SEEDS", "300"))
 AT_ONCE = 2
-QUICK, AT_LEAST = 200.0, 12  # seconds after which none is begun in a quick run; how many it tries whatever it takes
+QUICK, AT_LEAST = 120.0, 12  # seconds after which none is begun in a quick run; how many it tries whatever it takes
 ONE_LIMIT = 900.0  # seconds for one mutant
 SCHEDULES = "schedules"
 

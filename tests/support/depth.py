@@ -1,4 +1,4 @@
-"""How much of what is random is tried: OTTB_TEST_DEPTH times the number beside a test. CI tries 3 times as much, the
+"""How much of what is random is tried: OTTB_TEST_DEPTH times the number beside a test. CI tries twice as much, the
 mutants 4 times, everyday runs a quarter of it: they are to be over in minutes, and nothing is merged without CI."""
 
 import os
