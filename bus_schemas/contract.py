@@ -7,7 +7,7 @@ tokens; a token outside `[A-Za-z0-9_-]{1,64}` is refused, so no client can send 
 
 import re
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -41,6 +41,18 @@ def token(value: object) -> str:
     if not _TOKEN.match(text):
         raise Refusal(ErrorCode.INVALID_PARAMS, "Identifiers are 1 to 64 characters of A-Z a-z 0-9 _ -.")
     return text
+
+
+@lru_cache(maxsize=10_000)  # the same ones are asked for again and again
+def matches(pattern: str, subject: str) -> bool:
+    """NATS subject matching: `*` is one token, `>` all that follow."""
+    wanted, given = pattern.split("."), subject.split(".")
+    for place, token in enumerate(wanted):
+        if token == ">":
+            return len(given) > place
+        if place >= len(given) or token not in ("*", given[place]):
+            return False
+    return len(wanted) == len(given)
 
 
 def id_of(subject: str) -> str:

@@ -33,6 +33,7 @@ from actors.adapters.nats_reading import (
     recorded,
     size,
 )  # fmt: skip
+from actors.adapters.nats_redactions import Redactions, erase, wipe
 from actors.adapters.nats_streams import EVENTS, WRITTEN
 from actors.adapters.nats_wire import (
     PLAIN,
@@ -53,6 +54,7 @@ from actors.runtime.bus import (
     BusError,
     BusUnavailable,
     Entry,
+    Fenced,
     Handler,
     Headers,
     Message,
@@ -121,6 +123,7 @@ class NatsBus:
         self._js: JetStreamContext = client.jetstream(timeout=TRY_TIMEOUT)
         self._followers: set[Follower] = set()
         self._writer = Writer(link)
+        self._redactions = Redactions(link, self._writer) if self._stream == JOURNAL else None
 
     @classmethod
     async def connect(
@@ -251,17 +254,32 @@ class NatsBus:
 
     async def append(self, subject: str, data: bytes, headers: Headers, *, scope: str, expect: int) -> int:
         written = WRITTEN + subject.removeprefix(EVENTS)
-        all_headers = {ID: new_id(), **headers, EXPECT: str(expect), EXPECT_SCOPE: scope}
+        last = await self._last_there(scope, expect)
+        all_headers = {ID: new_id(), **headers, EXPECT: str(last), EXPECT_SCOPE: scope}
         first_after = {"seq": expect + 1, "next_by_subj": scope}
         return await self._writer.write(JOURNAL, written, data, all_headers, first_after)
+
+    async def _last_there(self, scope: str, expect: int) -> int:
+        """What the server has as the last entry under a filter, where that is `expect`: of those that were redacted it
+        knows nothing. Raises Fenced."""
+        redacted = await self._redactions.newest(scope) if self._redactions is not None else 0
+        if expect > redacted or not redacted:
+            return expect
+        if expect < redacted:
+            raise Fenced(f"{scope}: entry {redacted}")
+        there = await get(self._link, JOURNAL, {"last_by_subj": scope}, certain=True)
+        if there is not None and there.seq > redacted:
+            raise Fenced(f"{scope}: entry {there.seq}")
+        return there.seq if there is not None else 0
 
     async def replay(self, scope: str, *, after: int = 0, since: float = 0.0) -> AsyncIterator[Recorded]:
         first: dict[str, object] = {"seq": after + 1}
         if since and not after:
             first = {"start_time": datetime.fromtimestamp(since, UTC).isoformat()}
-        batch, more = await self._batch(scope, first)
+        batch, more = await self._batch(scope, first, after)
         while batch:
-            coming = asyncio.ensure_future(self._batch(scope, {"seq": batch[-1].seq + 1})) if more else None
+            last = batch[-1].seq
+            coming = asyncio.ensure_future(self._batch(scope, {"seq": last + 1}, last)) if more else None
             try:
                 for _ in "ask", "send":  # so many turns until the question leaves; the server works on it meanwhile
                     await asyncio.sleep(0)
@@ -275,11 +293,16 @@ class NatsBus:
                 if coming is not None:
                     coming.cancel()
 
-    async def _batch(self, scope: str, start: Mapping[str, object]) -> tuple[list[Recorded], bool]:
-        """Up to BATCH entries and BATCH_BYTES from `start` on, and whether there are more."""
+    async def _batch(self, scope: str, start: Mapping[str, object], after: int) -> tuple[list[Recorded], bool]:
+        """Up to BATCH entries and BATCH_BYTES from `start` on, which is right behind `after`, and whether there are
+        more."""
         query = {**start, "batch": BATCH, "max_bytes": BATCH_BYTES, "next_by_subj": scope}
         found, more = await self._read(self._stream, query)
-        return found, more and bool(found)
+        more = more and bool(found)
+        if self._redactions is not None:
+            before = found[-1].seq + 1 if more else math.inf
+            found = await self._redactions.into(found, scope, after=after, before=before)
+        return found, more
 
     async def _read(self, stream: str, query: Mapping[str, object]) -> tuple[list[Recorded], bool]:
         """Several messages by one batched direct get (ADR-31), and whether there are more. The server ends a batch
@@ -316,7 +339,8 @@ class NatsBus:
 
     async def follow(self, scope: str, handler: Callable[[Recorded], Awaitable[None]], *, after: int) -> Unsubscribe:
         follower = Follower(
-            js=self._js, link=self._link, stream=self._stream, scope=scope, handler=handler, after=after
+            js=self._js, link=self._link, stream=self._stream, scope=scope, handler=handler, after=after,
+            redactions=self._redactions,
         )
         async with asking(self._client, scope):
             await follower.start()
@@ -329,21 +353,31 @@ class NatsBus:
         return stop
 
     async def last(self, scope: str, *, certain: bool = False) -> Recorded | None:
-        return await get(self._link, self._stream, {"last_by_subj": scope}, certain=certain)
+        found = await get(self._link, self._stream, {"last_by_subj": scope}, certain=certain)
+        redacted = await self._redactions.newest(scope) if self._redactions is not None else 0
+        if redacted and self._redactions is not None and (found is None or redacted >= found.seq):
+            return await self._redactions.of(redacted) or found
+        return found
 
     async def entry(self, seq: int) -> Recorded | None:
-        return await get(self._link, self._stream, {"seq": seq}, certain=True)
+        found = await get(self._link, self._stream, {"seq": seq}, certain=True)
+        return (await self._redactions.of(seq) if self._redactions is not None else None) or found
 
     async def ids(self, scope: str) -> list[str]:
         async with asking(self._client, scope):
             info = await self._js.stream_info(self._stream, subjects_filter=scope)
-        return sorted(info.state.subjects or {})
+        redacted = await self._redactions.subjects(scope) if self._redactions is not None else ()
+        return sorted({*(info.state.subjects or {}), *redacted})
 
     async def last_seq(self) -> int:
         return (await self.size()).last_seq
 
     async def size(self) -> Size:
         return await size(self._link, self._stream)
+
+    async def redact(self, entry: Recorded, data: bytes, headers: Headers) -> None:
+        if self._redactions is not None:
+            await self._redactions.redact(entry, data, headers)
 
     # --- keys
 
@@ -362,6 +396,13 @@ class NatsBus:
 
     async def delete(self, bucket: str, key: str, *, expect: int | None = None) -> None:
         await self._change(bucket, key, b"", {"KV-Operation": "DEL"}, expect=expect)
+
+    async def erase(self, bucket: str, key: str) -> None:
+        if (last := await self.get(bucket, key, certain=True)) is not None:
+            await erase(self._link, f"KV_{bucket}", last.revision)
+
+    async def wipe(self, bucket: str) -> None:
+        await wipe(self._link, f"KV_{bucket}")
 
     async def _change(
         self, bucket: str, key: str, data: bytes, more: Headers, *, expect: int | None, ttl: float | None = None
@@ -382,6 +423,9 @@ class NatsLog(NatsBus):
         if found is None:
             raise RequestTimeout(f"{LOG}: entry {seq} is gone already")
         return found
+
+    async def erase_entry(self, seq: int) -> None:
+        await erase(self._link, LOG, seq)
 
 
 def _entry(last: Recorded) -> Entry:

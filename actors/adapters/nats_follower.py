@@ -8,6 +8,7 @@ server's disk.
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -16,7 +17,9 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from actors.adapters.nats_link import Hearing, Link
-from actors.runtime.bus import BusUnavailable, Message, Recorded
+from actors.adapters.nats_reading import get
+from actors.adapters.nats_redactions import Redactions
+from actors.runtime.bus import BusError, BusUnavailable, Message, Recorded
 
 log = structlog.get_logger()
 
@@ -42,7 +45,9 @@ class Follower:
         scope: str,
         handler: Callable[[Recorded], Awaitable[None]],
         after: int,
+        redactions: Redactions | None = None,
     ) -> None:
+        self._redactions = redactions
         self._js = js
         self._link = link
         self._stream = stream
@@ -65,13 +70,29 @@ class Follower:
             await self._reading.stop()
 
     async def _consume(self) -> None:
-        reading = self._reading = _Reading(self._link, self.handle)
+        reading = self._reading = _Reading(self._link, self.handle, self.idle)
         await reading.start(self._js, self._stream, self._scope, self.last + 1)
 
     async def handle(self, recorded: Recorded) -> None:
         """Hand over one entry, unless it was handed over before."""
         if recorded.seq <= self.last:
             return
+        entries = [recorded]
+        if self._redactions is not None:
+            entries = await self._redactions.into(entries, self._scope, after=self.last, before=recorded.seq + 1)
+        for entry in entries:
+            await self._hand_over(entry)
+
+    async def idle(self) -> None:
+        """The server says that it sends nothing now. What was redacted and nothing comes after is handed over."""
+        if self._redactions is None or not await self._redactions.under(self._scope, after=self.last):
+            return
+        last = await get(self._link, self._stream, {"last_by_subj": self._scope}, certain=True)
+        if last is None or last.seq <= self.last:
+            for entry in await self._redactions.into([], self._scope, after=self.last, before=math.inf):
+                await self._hand_over(entry)
+
+    async def _hand_over(self, recorded: Recorded) -> None:
         try:
             await self._handler(recorded)
         except Exception:
@@ -97,9 +118,12 @@ class Follower:
 class _Reading:
     """One consumer, for as long as nothing is missing."""
 
-    def __init__(self, link: Link, handle: Callable[[Recorded], Awaitable[None]]) -> None:
+    def __init__(
+        self, link: Link, handle: Callable[[Recorded], Awaitable[None]], idle: Callable[[], Awaitable[None]]
+    ) -> None:
         self._link = link
         self._handle = handle
+        self._idle = idle
         self._hearing: Hearing | None = None
         self._broken = asyncio.Event()
         self._delivered = 0  # the consumer's number of the last entry
@@ -186,6 +210,11 @@ class _Reading:
         ask = message.headers.get(STALLED) or message.reply_to  # flow control asks whether we keep up
         if ask:
             await self._say(ask, b"")
+            return
+        try:
+            await self._idle()
+        except BusError as error:  # the next one says it again
+            log.debug("redactions not read yet", error=repr(error))
 
     async def _say(self, subject: str, data: bytes) -> None:
         try:

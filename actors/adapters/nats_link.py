@@ -187,6 +187,7 @@ class Link:
         self._late: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self.closed = False
+        self.connections = 0  # that there were
 
     @property
     def up(self) -> bool:
@@ -372,6 +373,7 @@ class Link:
             raise
         if wire.gone:
             raise Refused("the connection was lost at once")
+        self.connections += 1
         wire.ready = True
 
     def _subscriptions(self) -> Iterator[bytes]:

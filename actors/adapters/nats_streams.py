@@ -22,6 +22,7 @@ from nats.js.api import DiscardPolicy, RePublish, StreamConfig, SubjectTransform
 from nats.js.errors import APIError, NotFoundError
 
 from actors.adapters.nats_reading import JOURNAL, LOG
+from actors.adapters.nats_redactions import KEPT, STREAM
 from bus_schemas.host import StreamUse
 from bus_schemas.log import DAYS_KEPT, LOG_SCOPE, MOST_BYTES, MOST_EVENTS
 
@@ -31,6 +32,7 @@ WRITTEN = "ottb.v1.write."  # what is put here and accepted is stored and said a
 EVENTS = "ottb.v1.evt."
 MB = 2**20
 LEAST = 1024 * MB  # of the journal; where the server has less to give, its own quota is the limit
+REDACTED = 256 * MB
 DUPLICATE_WINDOW = 120.0
 LOG_WINDOW = 3600.0  # seconds for which hosts that hear of the same write it once
 NO_RESERVE, NOT_CHANGED = 10047, 10052
@@ -68,6 +70,12 @@ def _configs(limit: int) -> Iterator[StreamConfig]:
             subject_delete_marker_ttl=0,
         )
     yield StreamConfig(
+        name=STREAM,
+        subjects=[f"{KEPT}>"],
+        max_bytes=REDACTED,
+        discard=DiscardPolicy.NEW,
+    )
+    yield StreamConfig(
         name=LOG,
         subjects=[LOG_SCOPE],
         max_bytes=MOST_BYTES,
@@ -88,7 +96,6 @@ def _configs(limit: int) -> Iterator[StreamConfig]:
         republish=RePublish(src=f"{EVENTS}>", dest=f"{EVENTS}>"),
         allow_direct=True,
         allow_msg_ttl=True,
-        deny_delete=True,
         duplicate_window=DUPLICATE_WINDOW,
     )
 
@@ -101,6 +108,8 @@ async def ensure_streams(js: JetStreamContext, limit: int) -> None:
             known: StreamConfig | None = (await js.stream_info(config.name)).config
         except NotFoundError:
             known = None
+        if known is not None:
+            config.deny_delete = known.deny_delete  # which an update does not take back
         if known is None or _differs(known, config):
             await _set(js, config, known)
 
@@ -136,7 +145,7 @@ async def _set(js: JetStreamContext, config: StreamConfig, known: StreamConfig |
 async def usage(js: JetStreamContext) -> list[StreamUse]:
     """How much each stream holds, of how much."""
     found = []
-    for name in (JOURNAL, LOG, *(f"KV_{bucket}" for bucket in BUCKETS)):
+    for name in (JOURNAL, STREAM, LOG, *(f"KV_{bucket}" for bucket in BUCKETS)):
         info = await js.stream_info(name)
         found.append(StreamUse(stream=name, bytes=int(info.state.bytes), limit=max(info.config.max_bytes or 0, 0)))
     return found

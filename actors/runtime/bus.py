@@ -56,6 +56,10 @@ class TooLarge(BusUnavailable):
     """The bus takes no message of this size. Nothing was sent."""
 
 
+class NotErased(BusError):
+    """The stream does not let anything be erased: it was made so by an earlier version."""
+
+
 class Fenced(BusError):
     """Somebody else wrote to the journal after us: this owner is stale and must stop."""
 
@@ -124,6 +128,9 @@ class LogStream(Stream, Protocol):
         """Put an entry at its end. `headers` must hold `Nats-Msg-Id`, as in `Bus.append`. Returns what is there, with
         its place and time. Fenced, RequestTimeout, BusUnavailable, BusFull."""
 
+    async def erase_entry(self, seq: int) -> None:
+        """Remove an entry and overwrite what it said. NotErased, RequestTimeout, BusUnavailable."""
+
 
 class Bus(Protocol):
     """What actors and gateway need of a bus. Every call has a deadline; the errors are the ones above."""
@@ -178,6 +185,11 @@ class Bus(Protocol):
     async def size(self) -> Size:
         """The stream's own count, as its leader has it. Entries whose time is over no longer count."""
 
+    async def redact(self, entry: Recorded, data: bytes, headers: Headers) -> None:
+        """Have an entry of the journal say something else from now on, wherever it is read, and overwrite what it said.
+        Its place, its subject and its time stay. It must not be the last entry under the scope of who writes after it
+        without having read it anew. Again changes nothing. NotErased, RequestTimeout, BusUnavailable, BusFull."""
+
     @property
     def log(self) -> LogStream:
         """The platform's log."""
@@ -197,6 +209,13 @@ class Bus(Protocol):
 
     async def delete(self, bucket: str, key: str, *, expect: int | None = None) -> None:
         """Remove a key if `expect` is its revision."""
+
+    async def erase(self, bucket: str, key: str) -> None:
+        """Remove a key that was set once, and overwrite what it was. NotErased, RequestTimeout, BusUnavailable."""
+
+    async def wipe(self, bucket: str) -> None:
+        """Remove all keys of a bucket with all that they ever were: nothing of it is left on a disk. NotErased,
+        RequestTimeout, BusUnavailable."""
 
     def healthy(self) -> str | None:
         """None: nothing is known to be wrong. Otherwise why the bus does not serve, and what to do, in a sentence."""

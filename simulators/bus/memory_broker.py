@@ -12,29 +12,18 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from actors.runtime.bus import ID, Fenced, Handler, Headers, Message, Recorded
 from actors.runtime.clock import Clock
+from bus_schemas.contract import matches
 
 DUPLICATE_WINDOW = 120.0  # seconds in which an id is known
 PENDING_MESSAGES = 65536  # that may wait for one subscriber; those beyond are dropped
 KIND_PLACE = 3  # `ottb.v1.evt.` is common to all: an index by it would be the whole journal
-
-
-@lru_cache(maxsize=10_000)  # the same ones are asked for again and again
-def matches(pattern: str, subject: str) -> bool:
-    """NATS subject matching: `*` is one token, `>` all that follow."""
-    wanted, given = pattern.split("."), subject.split(".")
-    for place, token in enumerate(wanted):
-        if token == ">":
-            return len(given) > place
-        if place >= len(given) or token not in ("*", given[place]):
-            return False
-    return len(wanted) == len(given)
 
 
 def _prefix(subject: str) -> str:
@@ -110,6 +99,7 @@ class Journal:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.entries: list[Recorded] = []
+        self.erased: set[int] = set()  # of the platform's log, whose readers skip them
         # Entries by each token from the fourth on and its place: a filter with wildcards anywhere is answered from
         # the shortest list of its plain tokens.
         self._by_token: dict[tuple[int, str], list[Recorded]] = {}
@@ -126,6 +116,15 @@ class Journal:
             self._seqs[id] = seq
             self._aging.append((self._clock.monotonic() + DUPLICATE_WINDOW, id))
         return entry
+
+    def redact(self, entry: Recorded, data: bytes, headers: Headers) -> None:
+        """Another text in an entry's place."""
+        known = self.entries[entry.seq - 1]
+        said = replace(known, data=data, headers=dict(headers))
+        self.entries[entry.seq - 1] = said
+        for place, token in enumerate(known.subject.split(".")[KIND_PLACE:], start=KIND_PLACE):
+            near = self._by_token[place, token]
+            near[near.index(known)] = said
 
     def seen(self, id: str | None) -> int | None:
         """The sequence of the message that had this id in the last 120 s."""

@@ -37,8 +37,9 @@ from actors.runtime.bus import (
 )
 from actors.runtime.context import not_fresh
 from actors.runtime.repeats import Repeats
+from bus_schemas.contract import matches
 from bus_schemas.host import StreamUse
-from simulators.bus.memory_broker import Ack, Client, Follower, Full, MemoryBroker, Subscription, matches
+from simulators.bus.memory_broker import Ack, Client, Follower, Full, MemoryBroker, Subscription
 from simulators.bus.memory_log import MemoryLog
 from simulators.time.process import Step, no_step
 
@@ -382,6 +383,12 @@ class MemoryBus:
             StreamUse(stream="KV_OTTB_FILE", bytes=self._broker.files, limit=self._broker.files_limit),
         ]
 
+    async def redact(self, entry: Recorded, data: bytes, headers: Headers) -> None:
+        await self._pass(f"before redact {entry.seq}")
+        await self._reach(entry.subject)
+        self._broker.log.redact(entry, data, headers)
+        await self._pass(f"after redact {entry.seq}")
+
     # --- keys
 
     async def get(self, bucket: str, key: str, *, certain: bool = False) -> Entry | None:
@@ -405,6 +412,17 @@ class MemoryBus:
 
     async def delete(self, bucket: str, key: str, *, expect: int | None = None) -> None:
         await self._change("delete", f"{bucket}/{key}", None, expect=expect, ttl=None)
+
+    async def erase(self, bucket: str, key: str) -> None:
+        await self._pass(f"before erase {bucket}/{key}")
+        await self._reach(key)
+        self._broker.values.pop(f"{bucket}/{key}", None)
+
+    async def wipe(self, bucket: str) -> None:
+        await self._pass(f"before wipe {bucket}")
+        await self._reach(bucket)
+        for name in [name for name in self._broker.values if name.startswith(f"{bucket}/")]:
+            del self._broker.values[name]
 
     async def _change(self, verb: str, name: str, data: bytes | None, *, expect: int | None, ttl: float | None) -> int:
         broker, id = self._broker, self._broker.new_id()

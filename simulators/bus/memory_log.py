@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from actors.runtime.bus import ID, BusUnavailable, Fenced, Headers, Recorded, Size, Unsubscribe
-from simulators.bus.memory_broker import Client, Journal, MemoryBroker, matches
+from bus_schemas.contract import matches
+from simulators.bus.memory_broker import Client, Journal, MemoryBroker
 
 
 class MemoryLog:
@@ -34,10 +35,15 @@ class MemoryLog:
             wake.set()
         return entry
 
+    async def erase_entry(self, seq: int) -> None:
+        await self._reach()
+        self._entries.erased.add(seq)
+        self._entries.redact(self._entries.entries[seq - 1], b"", {})
+
     async def replay(self, scope: str, *, after: int = 0, since: float = 0.0) -> AsyncIterator[Recorded]:
         await self._reach()
         for entry in self._entries.under(scope):
-            if entry.seq > after and entry.at >= since:
+            if entry.seq > after and entry.at >= since and entry.seq not in self._entries.erased:
                 yield entry
 
     async def follow(self, scope: str, handler: Callable[[Recorded], Awaitable[None]], *, after: int) -> Unsubscribe:
@@ -59,14 +65,15 @@ class MemoryLog:
             wake.clear()
             for entry in self._entries.entries[at:]:
                 await self._client.awake()
-                if matches(scope, entry.subject):
+                if matches(scope, entry.subject) and entry.seq not in self._entries.erased:
                     await handler(entry)
                 at = entry.seq
             await wake.wait()
 
     async def last(self, scope: str, *, certain: bool = False) -> Recorded | None:
         await self._reach()
-        return self._entries.last(scope)
+        there = (entry for entry in self._entries.under(scope) if entry.seq not in self._entries.erased)
+        return max(there, key=lambda entry: entry.seq, default=None)
 
     async def last_seq(self) -> int:
         return (await self.size()).last_seq

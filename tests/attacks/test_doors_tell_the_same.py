@@ -19,14 +19,14 @@ from actors.runtime.host import Host
 from actors.runtime.ownership import Lease, LeaseKeeper
 from bus_schemas.call import owners_of
 from bus_schemas.catalogue import KINDS, RPCS, TOPICS, rights_in
-from bus_schemas.contract import AnyTopic
+from bus_schemas.contract import AnyTopic, matches
 from bus_schemas.kinds import Kind, Owners, feeds_of
 from bus_schemas.permissions import BUILT_IN_ROLES, Action, resolve
 from bus_schemas.rights import guards, needed_for
 from bus_schemas.user import Identity, LoginKind
 from gateway.openapi import asyncapi, openapi
 from gateway.surface import ROOMS
-from simulators.bus.memory_broker import MemoryBroker, matches
+from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from tests.gateway.test_live import Journal, heard
 from tests.support.door import gateway_on, serving

@@ -41,11 +41,11 @@ from bus_schemas.campaign import (
     RunCampaign,
     StopCampaign,
 )
-from bus_schemas.contract import verb_of
+from bus_schemas.contract import matches, verb_of
 from bus_schemas.lead import GivenLead, LeadStatus
 from bus_schemas.permissions import BUILT_IN_ROLES, resolve
 from bus_schemas.slot import SlotConfig
-from simulators.bus.memory_broker import MemoryBroker, matches
+from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from simulators.carrier.rules import mobile
 from simulators.time.clock import SimClock

@@ -515,3 +515,88 @@ class BusContract:
             while (entry := await other.get("OTTB_OWN", "host.b")) is not None and entry.data is not None:
                 await asyncio.sleep(0.05)
         await other.put("OTTB_OWN", "host.b", b"you", expect=entry.revision if entry else 0)
+
+    # --- what is to be forgotten
+
+    async def test_a_redacted_entry_says_something_else_wherever_it_is_read(self, bus: Bus, other: Bus) -> None:
+        seqs, seq = list[int](), 0
+        for past in ("dialing", "ended", "x"):
+            seqs.append(seq := await _append(bus, past, seq, id=f"r{past}"))
+        heard, late = list[Recorded](), list[Recorded]()
+
+        async def hear(entry: Recorded) -> None:
+            heard.append(entry)
+
+        async def hear_late(entry: Recorded) -> None:
+            late.append(entry)
+
+        stop = await other.follow(SCOPE, hear, after=0)
+        await _until(lambda: len(heard) == 3)
+        entry = await bus.entry(seqs[1])
+        assert entry is not None and entry.data == b"ended"
+        for _ in range(2):  # again changes nothing
+            await bus.redact(entry, b"...", {"Why": "asked"})
+        for reader in (bus, other):
+            read = [one async for one in reader.replay(SCOPE)]
+            assert [(one.seq, one.data) for one in read] == list(zip(seqs, (b"dialing", b"...", b"x"), strict=True))
+            assert (read[1].subject, read[1].at, dict(read[1].headers)) == (entry.subject, entry.at, {"Why": "asked"})
+            assert [one.seq async for one in reader.replay(SCOPE, after=seqs[0])] == seqs[1:]
+            assert [one.seq async for one in reader.replay(SCOPE, since=entry.at)][-2:] == seqs[1:]
+            found = await reader.entry(seqs[1])
+            assert found is not None and found.data == b"..."
+            last = await reader.last("ottb.v1.evt.call.*.ended", certain=True)
+            assert last is not None and (last.seq, last.data) == (seqs[1], b"...")
+            assert await reader.ids(SCOPE) == sorted(_subject(past) for past in ("dialing", "ended", "x"))
+        stop_late = await bus.follow(SCOPE, hear_late, after=0)
+        await _until(lambda: len(late) == 3)
+        assert [one.data for one in late] == [b"dialing", b"...", b"x"] and len(heard) == 3
+        await _append(bus, "y", seqs[2], id="ry")
+        await _until(lambda: len(late) == len(heard) == 4)
+        await stop()
+        await stop_late()
+
+    async def test_what_was_redacted_last_is_still_the_last_to_write_after(self, bus: Bus, other: Bus) -> None:
+        first = await _append(bus, "dialing", 0, id="l0")
+        last = await _append(bus, "ended", first, id="l1")
+        for seq in (first, last):
+            entry = await bus.entry(seq)
+            assert entry is not None
+            await bus.redact(entry, b"...", {})
+        for expect in (0, first):
+            with pytest.raises(Fenced):
+                await _append(other, "late", expect, id=f"l{expect}x")
+        heard: list[bytes] = []
+
+        async def hear(entry: Recorded) -> None:
+            heard.append(entry.data)
+
+        stop = await other.follow(SCOPE, hear, after=0)  # nothing comes after it
+        await _until(lambda: heard == [b"...", b"..."])
+        after = await _append(other, "enriched", last, id="l2")
+        assert after > last and await _append(bus, "more", after, id="l3") > after
+        await _until(lambda: heard == [b"...", b"...", b"enriched", b"more"])
+        with pytest.raises(Fenced):
+            await _append(other, "late", last, id="l4")
+        await stop()
+
+    async def test_keys_are_erased_and_buckets_wiped(self, bus: Bus, other: Bus) -> None:
+        await bus.put("OTTB_IDEM", "one", b"secret", expect=0)
+        await bus.put("OTTB_IDEM", "two", b"other", expect=0)
+        await bus.erase("OTTB_IDEM", "one")
+        await bus.erase("OTTB_IDEM", "never")
+        assert await other.get("OTTB_IDEM", "one", certain=True) is None
+        await bus.wipe("OTTB_IDEM")
+        assert await other.entries("OTTB_IDEM") == {}
+        assert await other.put("OTTB_IDEM", "two", b"anew", expect=0) > 0
+
+    async def test_an_entry_of_the_log_is_erased(self, bus: Bus, other: Bus) -> None:
+        written = [await bus.log.write("ottb.v1.log.x.info", b"%d" % n, {ID: f"log{n}"}) for n in range(3)]
+        for _ in range(2):
+            await bus.log.erase_entry(written[1].seq)
+        assert [one.data async for one in other.log.replay("ottb.v1.log.>")] == [b"0", b"2"]
+
+
+async def _until(done: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not done():
+            await asyncio.sleep(0.02)

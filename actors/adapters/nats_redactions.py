@@ -1,0 +1,200 @@
+"""Entries of the journal that say something else now: the first text is overwritten on the server's disk, and a copy
+without it stands in another stream, from which every reader of the journal gets it in the entry's own place.
+
+The copy is there before the entry goes, and the server tells each connection of it in the order in which things happen:
+who is answered without the entry has heard of its copy before. So whoever reads asks here after each answer, and needs
+to ask the server only when a connection is new.
+
+Found out on nats-server 2.15.1: `STREAM.MSG.DELETE` without `no_erase` overwrites a message in its block, at once; a
+message that is replaced under `max_msgs_per_subject` stays in the block until that is compacted. So copies are not
+replaced: the one before is deleted in the same way. A stream that was made with `deny_delete` refuses, and stays so:
+an update does not take that back (10052).
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from actors.adapters.nats_link import Link
+from actors.adapters.nats_reading import JOURNAL, TRY_TIMEOUT, get
+from actors.adapters.nats_wire import nobody_heard
+from actors.adapters.nats_writer import Writer
+from actors.runtime.bus import ID, BusUnavailable, Headers, NotErased, Recorded
+from bus_schemas.contract import matches
+
+STREAM = "OTTB_RED"
+KEPT = "ottb.v1.red."  # then the sequence, and the entry's own subject
+GONE = (10037, 10043)  # there is no such message, or no more; of what was deleted already it says NO_MESSAGE in words
+NO_MESSAGE = "no message found"
+PAGE = 100_000  # subjects that the server tells at once
+
+
+class Kept(Struct, frozen=True, array_like=True):
+    """A copy as it is kept: `subject`, `headers`, `at` and `data` as an entry has them."""
+
+    subject: str
+    headers: dict[str, str]
+    at: float
+    data: bytes
+
+
+_encode, _decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(Kept).decode
+
+
+class _State(Struct):
+    subjects: dict[str, int] | None = None
+
+
+class _Info(Struct):
+    state: _State | None = None
+    total: int = 0
+
+
+class _Deleted(Struct):
+    success: bool = False
+    error: Any = None  # any: the server's, whatever it says
+
+
+class Redactions:
+    """The copies, as one connection knows of them."""
+
+    def __init__(self, link: Link, writer: Writer) -> None:
+        self._link = link
+        self._writer = writer
+        self._subjects: dict[int, str] = {}
+        self._by_token: dict[tuple[int, str], dict[int, None]] = {}
+        self._known = 0  # the connection of which all copies are known
+        self._turn = asyncio.Lock()
+        self._hears = False  # not every connection may, and those that read nothing need not
+
+    # --- which there are
+
+    async def under(self, scope: str, *, after: int = 0, before: float = float("inf")) -> list[int]:
+        """The sequences of entries under a subject filter that were redacted, between these two, in order. Raises
+        BusError."""
+        await self._all_known()
+        return sorted(seq for seq in self._near(scope) if after < seq < before and matches(scope, self._subjects[seq]))
+
+    async def newest(self, scope: str) -> int:
+        """The last of them; 0: there is none."""
+        found = await self.under(scope)
+        return found[-1] if found else 0
+
+    async def subjects(self, scope: str) -> set[str]:
+        """The subjects of those entries."""
+        return {self._subjects[seq] for seq in await self.under(scope)}
+
+    async def of(self, seq: int) -> Recorded | None:
+        """An entry as it is now. None: it was not redacted."""
+        await self._all_known()
+        subject = self._subjects.get(seq)
+        if subject is None:
+            return None
+        found = await get(self._link, STREAM, {"last_by_subj": _place(seq, subject)}, certain=True)
+        if found is None:  # what the stream did not take was heard all the same
+            return None
+        kept = _decode(found.data)
+        return Recorded(subject=kept.subject, data=kept.data, headers=kept.headers, seq=seq, at=kept.at)
+
+    async def into(
+        self, entries: list[Recorded], scope: str, *, after: int, before: float, since: float = 0.0
+    ) -> list[Recorded]:
+        """Entries that were read under a filter, with those that were redacted among them, in order."""
+        seqs = await self.under(scope, after=after, before=before)
+        if not seqs:
+            return entries
+        found = {entry.seq: entry for entry in entries}
+        for seq in seqs:
+            if (copy := await self.of(seq)) is not None and copy.at >= since:
+                found[seq] = copy
+        return [found[seq] for seq in sorted(found)]
+
+    def _near(self, scope: str) -> Iterable[int]:
+        near: Mapping[int, object] = self._subjects
+        for at, token in enumerate(scope.split(".")):
+            if token not in ("*", ">"):
+                here = self._by_token.get((at, token), {})
+                near = here if len(here) < len(near) else near
+        return list(near)
+
+    def _hear(self, subject: str, reply_to: str, headers: bytes, data: bytes) -> None:
+        self._note(subject)
+
+    def _note(self, place: str) -> None:
+        seq, _, subject = place.removeprefix(KEPT).partition(".")
+        if not seq.isdecimal() or int(seq) in self._subjects:
+            return
+        self._subjects[int(seq)] = subject
+        for at, token in enumerate(subject.split(".")):
+            self._by_token.setdefault((at, token), {})[int(seq)] = None
+
+    async def _all_known(self) -> None:
+        """Once for each connection. What is said since it was made is heard."""
+        if self._known == self._link.connections:
+            return
+        if not self._link.up:
+            raise BusUnavailable("not connected")
+        if not self._hears:
+            self._hears = True
+            self._link.listen(f"{KEPT}>", self._hear)
+        async with self._turn:
+            connection, offset = self._link.connections, 0
+            while self._known != connection:
+                asked = msgspec.json.encode({"subjects_filter": ">", "offset": offset})
+                headers, data = await self._link.request(f"$JS.API.STREAM.INFO.{STREAM}", asked, b"", TRY_TIMEOUT)
+                if nobody_heard(headers, data):
+                    raise BusUnavailable(f"{STREAM} is not there")
+                said = msgspec.json.decode(data, type=_Info)
+                subjects = said.state.subjects or {} if said.state is not None else {}  # none: there is no such stream
+                for subject in subjects:
+                    self._note(subject)
+                offset += len(subjects)
+                if len(subjects) < PAGE:
+                    self._known = connection
+
+    # --- redacting
+
+    async def redact(self, entry: Recorded, data: bytes, headers: Headers) -> None:
+        """Put a copy in an entry's place, and have its text overwritten. Again does the rest. Raises NotErased,
+        BusError."""
+        place = _place(entry.seq, entry.subject)
+        before = await get(self._link, STREAM, {"last_by_subj": place}, certain=True)
+        copy = _encode(Kept(entry.subject, dict(headers), entry.at, data))
+        if before is None or before.data != copy:
+            await self._writer.write(STREAM, place, copy, {ID: self._link.new_inbox()}, {"last_by_subj": place})
+        self._note(place)
+        await erase(self._link, JOURNAL, entry.seq)
+        if before is not None and before.data != copy:
+            await erase(self._link, STREAM, before.seq)
+
+
+def _place(seq: int, subject: str) -> str:
+    return f"{KEPT}{seq}.{subject}"
+
+
+async def erase(link: Link, stream: str, seq: int) -> None:
+    """Have a message of a stream overwritten. One that is gone already is no error. Raises NotErased, BusError."""
+    asked = msgspec.json.encode({"seq": seq})
+    headers, data = await link.request(f"$JS.API.STREAM.MSG.DELETE.{stream}", asked, b"", TRY_TIMEOUT)
+    if nobody_heard(headers, data):
+        raise BusUnavailable(f"{stream} is not there")
+    _must_be_done(stream, data)
+
+
+async def wipe(link: Link, stream: str) -> None:
+    """Have all of a stream deleted, with its files. Raises NotErased, BusError."""
+    headers, data = await link.request(f"$JS.API.STREAM.PURGE.{stream}", b"", b"", TRY_TIMEOUT * 4)
+    if nobody_heard(headers, data):
+        raise BusUnavailable(f"{stream} is not there")
+    _must_be_done(stream, data)
+
+
+def _must_be_done(stream: str, answer: bytes) -> None:
+    said = msgspec.json.decode(answer, type=_Deleted)
+    error = said.error if isinstance(said.error, dict) else {}
+    if not said.success and error.get("err_code") not in GONE and error.get("description") != NO_MESSAGE:
+        raise NotErased(f"{stream}: {said.error}")
+

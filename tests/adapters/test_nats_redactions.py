@@ -1,0 +1,153 @@
+"""What is to be forgotten, on the disk of a real server: no byte of it is in any file, also when it starts anew."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from actors.adapters.nats_bus import NatsBus
+from actors.runtime.bus import ID, NotErased, Recorded
+from bench.parts import free_port, process
+from cli.site.probes import nats_answers
+from tests.runtime.test_buses import CONFIG, NATS_SERVER
+
+PERSON = b"Olena Zhuravlivska +380683212010"
+SCOPE = "ottb.v1.evt.campaign.c.*"
+
+
+@asynccontextmanager
+async def serving(folder: Path, port: int) -> AsyncIterator[int]:
+    """A server on the same store each time. Gives its process id."""
+    config = folder / "nats.conf"
+    config.write_text(CONFIG.format(port=port, store=folder / "js"))
+    async with process(NATS_SERVER, "-c", str(config)) as running:
+        async with asyncio.timeout(10):
+            while not await nats_answers(port):
+                await asyncio.sleep(0.02)
+        yield running.pid
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port()
+
+
+async def _connect(port: int) -> NatsBus:
+    return await NatsBus.connect(f"nats://127.0.0.1:{port}", name="t")
+
+
+def _files_with(folder: Path, what: bytes) -> list[str]:
+    return [str(path) for path in folder.rglob("*") if path.is_file() and what in path.read_bytes()]
+
+
+async def _write(bus: NatsBus, data: bytes, expect: int) -> int:
+    subject = "ottb.v1.evt.campaign.c.leads_added"
+    return await bus.append(subject, data, {ID: f"w{expect}"}, scope=SCOPE, expect=expect)
+
+
+async def _redact(bus: NatsBus, seq: int) -> None:
+    entry = await bus.entry(seq)
+    assert entry is not None
+    await bus.redact(entry, entry.data.replace(PERSON, b"nobody"), {})
+
+
+async def _read(bus: NatsBus) -> list[Recorded]:
+    return [entry async for entry in bus.replay(SCOPE)]
+
+
+async def test_no_byte_of_what_was_redacted_is_on_the_disk(tmp_path: Path, port: int) -> None:
+    async with serving(tmp_path, port) as pid:
+        bus = await _connect(port)
+        await bus.ensure_streams()
+        seqs, seq = list[int](), 0
+        for number in range(50):
+            whom = PERSON if number % 7 == 3 else b"somebody else"
+            seqs.append(seq := await _write(bus, b"%d: %b" % (number, whom * 300), seq))
+        assert _files_with(tmp_path, PERSON)
+        for seq in seqs[3::7]:
+            await _redact(bus, seq)
+        assert _files_with(tmp_path, PERSON) == []
+        read = await _read(bus)
+        assert [entry.seq for entry in read] == seqs
+        assert [b"nobody" in entry.data for entry in read] == [number % 7 == 3 for number in range(50)]
+        os.kill(pid, signal.SIGKILL)
+    async with serving(tmp_path, port):  # which reads its blocks anew
+        async with asyncio.timeout(10):
+            while not bus.connected:
+                await asyncio.sleep(0.02)
+        assert await _read(bus) == read
+        fresh = await _connect(port)
+        assert await _read(fresh) == read and _files_with(tmp_path, PERSON) == []
+        await fresh.close()
+        await bus.close()
+
+
+async def test_a_copy_that_is_redacted_again_leaves_nothing_behind(tmp_path: Path, port: int) -> None:
+    async with serving(tmp_path, port):
+        bus = await _connect(port)
+        await bus.ensure_streams()
+        seq = await _write(bus, PERSON + b", Petro Second, Ivan Third", 0)
+        await _write(bus, b"end", seq)
+        await _redact(bus, seq)
+        entry = await bus.entry(seq)
+        assert entry is not None and entry.data == b"nobody, Petro Second, Ivan Third"
+        await bus.redact(entry, b"nobody, nobody, Ivan Third", {})
+        assert _files_with(tmp_path, b"Petro Second") == _files_with(tmp_path, PERSON) == []
+        assert [one.data for one in await _read(bus)] == [b"nobody, nobody, Ivan Third", b"end"]
+        await bus.close()
+
+
+async def test_keys_and_what_they_were_before_are_gone_too(tmp_path: Path, port: int) -> None:
+    async with serving(tmp_path, port):
+        bus = await _connect(port)
+        await bus.ensure_streams()
+        await bus.put("OTTB_SNAP", "lead", PERSON, expect=0)
+        await bus.put("OTTB_SNAP", "lead", b"later", expect=None)
+        await bus.put("OTTB_OWN", "erasure", PERSON, expect=0)
+        await bus.log.write("ottb.v1.log.x.info", PERSON, {ID: "log"})
+        await bus.erase("OTTB_OWN", "erasure")
+        await bus.wipe("OTTB_SNAP")
+        await bus.log.erase_entry(1)
+        async with asyncio.timeout(10):  # files are removed a moment later
+            while found := _files_with(tmp_path, PERSON):
+                await asyncio.sleep(0.05)
+        assert not found
+        await bus.close()
+
+
+async def test_a_copy_made_while_a_reader_is_away_is_read_as_well(tmp_path: Path, port: int) -> None:
+    async with serving(tmp_path, port):
+        bus, reader = await _connect(port), await _connect(port)
+        await bus.ensure_streams()
+        seq = await _write(bus, PERSON, 0)
+        await _write(bus, b"end", seq)
+        assert len(await _read(reader)) == 2
+        reader._link._wire.close()  # type: ignore[union-attr]
+        await _redact(bus, seq)
+        async with asyncio.timeout(10):
+            while not reader.connected:
+                await asyncio.sleep(0.02)
+        assert [one.data for one in await _read(reader)] == [b"nobody", b"end"]
+        await reader.close()
+        await bus.close()
+
+
+async def test_an_older_journal_that_lets_nothing_go_says_so(tmp_path: Path, port: int) -> None:
+    async with serving(tmp_path, port):
+        bus = await _connect(port)
+        await bus.ensure_streams()
+        js = bus._js
+        config = (await js.stream_info("OTTB_EVT")).config
+        await js.delete_stream("OTTB_EVT")
+        config.deny_delete = True
+        await js.add_stream(config)
+        await bus.ensure_streams(2**29)  # another limit is set all the same
+        assert (await js.stream_info("OTTB_EVT")).config.max_bytes == 2**29
+        seq = await _write(bus, PERSON, 0)
+        with pytest.raises(NotErased, match="OTTB_EVT"):
+            await _redact(bus, seq)
+        await bus.close()
