@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 from actors.call.start import start as start_calls
 from actors.campaign.start import start as start_campaigns
@@ -10,6 +11,7 @@ from actors.dialing.rules import may_be_listed
 from actors.dialing.start import limits_of, rules_of
 from actors.dialing.start import start as start_dialing
 from actors.do_not_call.start import start as start_do_not_call
+from actors.erasure.start import start as start_erasures
 from actors.imports.reading import Reader
 from actors.imports.start import start as start_imports
 from actors.log.start import start as start_log
@@ -83,6 +85,8 @@ async def running(
             joining=joining(settings.trunks, settings.ami),
         )  # fmt: skip
         await start_notes(parts, stack)
+        folders = {name: Path(ami.recordings) for name, ami in settings.ami.items() if ami.recordings}
+        await start_erasures(parts, stack, region=rules.site_region, folders=folders)
         await start_imports(parts, stack, settings=settings.imports, rules=rules, reader=reader)
         await start_log(parts, stack)
         if sender is not None:

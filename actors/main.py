@@ -169,11 +169,11 @@ async def start_site(
     await start_bus_login(
         parts, stack, settings=settings.bus_login, point=point, connect=connect_as, received=received
     )
+    log_ledger = await start_of_log(parts, stack, store=log_store_of(settings))
     ledger = await start_ledger(
         parts, stack, store=store_of(settings), region=settings.dial.site_region,
-        joins=bool(joining(settings.trunks, settings.ami)), zone=zone(settings.dial.timezone),
+        joins=bool(joining(settings.trunks, settings.ami)), zone=zone(settings.dial.timezone), log_ledger=log_ledger,
     )  # fmt: skip
-    log_ledger = await start_of_log(parts, stack, store=log_store_of(settings))
 
     def problems() -> Iterable[Problem]:
         told = audit.problems(), point.problems(), ledger.problems()

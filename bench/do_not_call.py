@@ -14,6 +14,7 @@ from actors.adapters.system_clock import SystemClock
 from actors.do_not_call.followed import Followed
 from actors.runtime.bus import ID
 from actors.runtime.host import Host
+from actors.runtime.marks import Marks
 from bench.bus import Owned
 from bench.parts import nats_server
 from bench.table import Row
@@ -34,7 +35,7 @@ async def measure(folder: Path) -> list[Row]:
         host = Host(name="bench", bus=bus, clock=SystemClock(), ids=RandomIds(), ownership=Owned())
         gc.collect()
         before = psutil.Process().memory_info().rss
-        lists, began = Followed(host=host), time.perf_counter()
+        lists, began = Followed(host=host, marks=Marks(b"key")), time.perf_counter()
         await lists.follow()
         stack.push_async_callback(lists.stop)
         assert await lists.is_current(300.0)

@@ -117,13 +117,15 @@ class Examined(Struct, frozen=True, kw_only=True):
 class AuditRecorded(Struct, frozen=True, kw_only=True):
     """Entries that were written together. `first`: the number of the first. `hash` is the SHA-256, hexadecimal, of
     `previous` and the entries as they stand here (`actors/audit/chain.py`). `intents`: for each entry
-    the intent of which it is the outcome, or nothing; the hash does not cover them."""
+    the intent of which it is the outcome, or nothing; the hash does not cover them. `erased`: something in the entries
+    was erased since, so that the hash, which stays, is of what they said before."""
 
     first: int
     entries: list[AuditEntry]
     previous: str
     hash: str
     intents: list[str] = []
+    erased: bool = False
 
 
 # fmt: off

@@ -14,6 +14,7 @@ from bus_schemas import (
     crm,
     dashboard,
     do_not_call,
+    erasure,
     gateway,
     host,
     imports,
@@ -35,8 +36,8 @@ from bus_schemas.permissions import Action
 from bus_schemas.rights import rights
 
 FILES: tuple[ModuleType, ...] = (
-    audit, call, campaign, campaign_outlook, campaign_telemetry, crm, dashboard, do_not_call, gateway, host, imports,
-    introspection, lead, link, log, note, operator, preview, slot, trunk, user,
+    audit, call, campaign, campaign_outlook, campaign_telemetry, crm, dashboard, do_not_call, erasure, gateway, host,
+    imports, introspection, lead, link, log, note, operator, preview, slot, trunk, user,
     webhook,
 )  # fmt: skip
 

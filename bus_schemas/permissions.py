@@ -55,6 +55,7 @@ class Action(StrEnum):
     LEAD_VIEW = "lead.view"  # the leads of all campaigns in one list
     LEAD_VIEW_ANY = "lead.view_any"  # also those of others' campaigns
     LEAD_EDIT = "lead.edit"  # add leads one by one, and change those that one sees
+    LEAD_ERASE = "lead.erase"  # erase a person, wherever something is known of them
     LOG_VIEW = "log.view"  # events of the platform's log that one has sent
     LOG_VIEW_ANY = "log.view_any"  # also those of others, and of the platform itself
     LOG_WRITE = "log.write"
@@ -105,6 +106,7 @@ MODULES: Mapping[str, Mapping[str, frozenset[Action]]] = {
         "call": frozenset({A.CALL_START, A.CALL_END, A.OPERATOR_SET, A.CALL_DISPOSITION}),
         "note": frozenset({A.NOTE_WRITE}),
         "lead": frozenset({A.LEAD_EDIT}),
+        "erase": frozenset({A.LEAD_ERASE}),
         "webhook": frozenset({A.WEBHOOK_VIEW, A.WEBHOOK_MANAGE}),
     },
     "POINT": {

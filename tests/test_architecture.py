@@ -37,6 +37,7 @@ FOLDERS = {
     "operator": {"runtime", "telephony"},
     "imports": {"runtime", "telephony", "dialing", "leads"},
     "note": {"runtime"},
+    "erasure": {"runtime", "telephony"},
     "webhook": {"runtime", "log"},
     "point": {"runtime"},
     "audit": {"runtime"},
@@ -59,7 +60,7 @@ PURE = [
     )),
     *(ROOT / f"actors/telephony/{name}.py" for name in ("line", "numbers", "orders", "reports", "zones")),
     *ROOT.glob("actors/leads/*.py"),
-    ROOT / "actors/operator/days.py",
+    ROOT / "actors/operator/days.py", ROOT / "actors/erasure/person.py", ROOT / "actors/erasure/redacting.py",
     *(ROOT / f"actors/webhook/{name}.py" for name in ("addresses", "backoff", "queue", "signature")),
     *(ROOT / f"actors/campaign/{name}.py"
       for name in ("dry_run", "durations", "explain", "hours", "intake", "learning", "lookahead", "pacing", "places",

@@ -54,7 +54,6 @@ from actors.runtime.bus import (
     BusError,
     BusUnavailable,
     Entry,
-    Fenced,
     Handler,
     Headers,
     Message,
@@ -123,7 +122,7 @@ class NatsBus:
         self._js: JetStreamContext = client.jetstream(timeout=TRY_TIMEOUT)
         self._followers: set[Follower] = set()
         self._writer = Writer(link)
-        self._redactions = Redactions(link, self._writer) if self._stream == JOURNAL else None
+        self._redactions = Redactions(link, self._writer, self._stream)
 
     @classmethod
     async def connect(
@@ -254,23 +253,10 @@ class NatsBus:
 
     async def append(self, subject: str, data: bytes, headers: Headers, *, scope: str, expect: int) -> int:
         written = WRITTEN + subject.removeprefix(EVENTS)
-        last = await self._last_there(scope, expect)
+        last = await self._redactions.last_there(scope, expect)
         all_headers = {ID: new_id(), **headers, EXPECT: str(last), EXPECT_SCOPE: scope}
         first_after = {"seq": expect + 1, "next_by_subj": scope}
         return await self._writer.write(JOURNAL, written, data, all_headers, first_after)
-
-    async def _last_there(self, scope: str, expect: int) -> int:
-        """What the server has as the last entry under a filter, where that is `expect`: of those that were redacted it
-        knows nothing. Raises Fenced."""
-        redacted = await self._redactions.newest(scope) if self._redactions is not None else 0
-        if expect > redacted or not redacted:
-            return expect
-        if expect < redacted:
-            raise Fenced(f"{scope}: entry {redacted}")
-        there = await get(self._link, JOURNAL, {"last_by_subj": scope}, certain=True)
-        if there is not None and there.seq > redacted:
-            raise Fenced(f"{scope}: entry {there.seq}")
-        return there.seq if there is not None else 0
 
     async def replay(self, scope: str, *, after: int = 0, since: float = 0.0) -> AsyncIterator[Recorded]:
         first: dict[str, object] = {"seq": after + 1}
@@ -299,10 +285,8 @@ class NatsBus:
         query = {**start, "batch": BATCH, "max_bytes": BATCH_BYTES, "next_by_subj": scope}
         found, more = await self._read(self._stream, query)
         more = more and bool(found)
-        if self._redactions is not None:
-            before = found[-1].seq + 1 if more else math.inf
-            found = await self._redactions.into(found, scope, after=after, before=before)
-        return found, more
+        before = found[-1].seq + 1 if more else math.inf
+        return await self._redactions.into(found, scope, after=after, before=before), more
 
     async def _read(self, stream: str, query: Mapping[str, object]) -> tuple[list[Recorded], bool]:
         """Several messages by one batched direct get (ADR-31), and whether there are more. The server ends a batch
@@ -354,20 +338,16 @@ class NatsBus:
 
     async def last(self, scope: str, *, certain: bool = False) -> Recorded | None:
         found = await get(self._link, self._stream, {"last_by_subj": scope}, certain=certain)
-        redacted = await self._redactions.newest(scope) if self._redactions is not None else 0
-        if redacted and self._redactions is not None and (found is None or redacted >= found.seq):
-            return await self._redactions.of(redacted) or found
-        return found
+        return await self._redactions.last(scope, found)
 
     async def entry(self, seq: int) -> Recorded | None:
         found = await get(self._link, self._stream, {"seq": seq}, certain=True)
-        return (await self._redactions.of(seq) if self._redactions is not None else None) or found
+        return await self._redactions.of(seq) or found
 
     async def ids(self, scope: str) -> list[str]:
         async with asking(self._client, scope):
             info = await self._js.stream_info(self._stream, subjects_filter=scope)
-        redacted = await self._redactions.subjects(scope) if self._redactions is not None else ()
-        return sorted({*(info.state.subjects or {}), *redacted})
+        return sorted({*(info.state.subjects or {}), *await self._redactions.subjects(scope)})
 
     async def last_seq(self) -> int:
         return (await self.size()).last_seq
@@ -376,8 +356,7 @@ class NatsBus:
         return await size(self._link, self._stream)
 
     async def redact(self, entry: Recorded, data: bytes, headers: Headers) -> None:
-        if self._redactions is not None:
-            await self._redactions.redact(entry, data, headers)
+        await self._redactions.redact(entry, data, headers)
 
     # --- keys
 

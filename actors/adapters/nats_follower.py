@@ -45,7 +45,7 @@ class Follower:
         scope: str,
         handler: Callable[[Recorded], Awaitable[None]],
         after: int,
-        redactions: Redactions | None = None,
+        redactions: Redactions,
     ) -> None:
         self._redactions = redactions
         self._js = js
@@ -77,15 +77,13 @@ class Follower:
         """Hand over one entry, unless it was handed over before."""
         if recorded.seq <= self.last:
             return
-        entries = [recorded]
-        if self._redactions is not None:
-            entries = await self._redactions.into(entries, self._scope, after=self.last, before=recorded.seq + 1)
-        for entry in entries:
+        redactions, before = self._redactions, recorded.seq + 1
+        for entry in await redactions.into([recorded], self._scope, after=self.last, before=before):
             await self._hand_over(entry)
 
     async def idle(self) -> None:
         """The server says that it sends nothing now. What was redacted and nothing comes after is handed over."""
-        if self._redactions is None or not await self._redactions.under(self._scope, after=self.last):
+        if not await self._redactions.under(self._scope, after=self.last):
             return
         last = await get(self._link, self._stream, {"last_by_subj": self._scope}, certain=True)
         if last is None or last.seq <= self.last:

@@ -22,7 +22,7 @@ from actors.adapters.nats_link import Link
 from actors.adapters.nats_reading import JOURNAL, TRY_TIMEOUT, get
 from actors.adapters.nats_wire import nobody_heard
 from actors.adapters.nats_writer import Writer
-from actors.runtime.bus import ID, BusUnavailable, Headers, NotErased, Recorded
+from actors.runtime.bus import ID, BusUnavailable, Fenced, Headers, NotErased, Recorded
 from bus_schemas.contract import matches
 
 STREAM = "OTTB_RED"
@@ -61,8 +61,9 @@ class _Deleted(Struct):
 class Redactions:
     """The copies, as one connection knows of them."""
 
-    def __init__(self, link: Link, writer: Writer) -> None:
+    def __init__(self, link: Link, writer: Writer, stream: str = JOURNAL) -> None:
         self._link = link
+        self._none = stream != JOURNAL  # of other streams there are none
         self._writer = writer
         self._subjects: dict[int, str] = {}
         self._by_token: dict[tuple[int, str], dict[int, None]] = {}
@@ -83,6 +84,26 @@ class Redactions:
         found = await self.under(scope)
         return found[-1] if found else 0
 
+    async def last(self, scope: str, found: Recorded | None) -> Recorded | None:
+        """The last entry under a filter. `found`: the one that the server has."""
+        redacted = await self.newest(scope)
+        if redacted and (found is None or redacted >= found.seq):
+            return await self.of(redacted) or found
+        return found
+
+    async def last_there(self, scope: str, expect: int) -> int:
+        """What the server has as the last entry under a filter where that is `expect`: of those that were redacted it
+        knows nothing. Raises Fenced, BusError."""
+        redacted = await self.newest(scope)
+        if expect > redacted or not redacted:
+            return expect
+        if expect < redacted:
+            raise Fenced(f"{scope}: entry {redacted}")
+        there = await get(self._link, JOURNAL, {"last_by_subj": scope}, certain=True)
+        if there is not None and there.seq > redacted:
+            raise Fenced(f"{scope}: entry {there.seq}")
+        return there.seq if there is not None else 0
+
     async def subjects(self, scope: str) -> set[str]:
         """The subjects of those entries."""
         return {self._subjects[seq] for seq in await self.under(scope)}
@@ -99,16 +120,14 @@ class Redactions:
         kept = _decode(found.data)
         return Recorded(subject=kept.subject, data=kept.data, headers=kept.headers, seq=seq, at=kept.at)
 
-    async def into(
-        self, entries: list[Recorded], scope: str, *, after: int, before: float, since: float = 0.0
-    ) -> list[Recorded]:
+    async def into(self, entries: list[Recorded], scope: str, *, after: int, before: float) -> list[Recorded]:
         """Entries that were read under a filter, with those that were redacted among them, in order."""
         seqs = await self.under(scope, after=after, before=before)
         if not seqs:
             return entries
         found = {entry.seq: entry for entry in entries}
         for seq in seqs:
-            if (copy := await self.of(seq)) is not None and copy.at >= since:
+            if (copy := await self.of(seq)) is not None:
                 found[seq] = copy
         return [found[seq] for seq in sorted(found)]
 
@@ -133,7 +152,7 @@ class Redactions:
 
     async def _all_known(self) -> None:
         """Once for each connection. What is said since it was made is heard."""
-        if self._known == self._link.connections:
+        if self._none or self._known == self._link.connections:
             return
         if not self._link.up:
             raise BusUnavailable("not connected")

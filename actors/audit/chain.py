@@ -17,12 +17,14 @@ GENESIS = "0" * 64  # `previous` of the first record
 
 class Verdict(Struct, frozen=True, kw_only=True):
     """What a chain was found to be. `records`: entries seen; `number` and `head`: of the newest. `problems`: in words,
-    empty when the chain is whole."""
+    empty when the chain is whole. `erased`: records in which something was erased since (docs/erasure.md): each has its
+    place between its neighbours still, and what it says now nothing holds."""
 
     records: int
     number: int
     head: str
     problems: list[str]
+    erased: int = 0
 
 
 def hash_of(first: int, previous: str, entries: Sequence[AuditEntry]) -> str:
@@ -47,7 +49,7 @@ class Checker:
     """Reads a chain from its beginning, record by record."""
 
     def __init__(self) -> None:
-        self._records = 0
+        self._records = self._erased = 0
         self._number = 0
         self._head = GENESIS
         self._problems: list[str] = []
@@ -62,14 +64,19 @@ class Checker:
             self._problems.append(f"{name}: {self._number + 1} should come here, a gap in the numbers")
         if recorded.previous != self._head:
             self._problems.append(f"{name}: does not follow the record before it (wrong previous hash)")
-        if recorded.hash != hash_of(recorded.first, recorded.previous, recorded.entries):
+        if recorded.erased:
+            self._erased += 1
+        elif recorded.hash != hash_of(recorded.first, recorded.previous, recorded.entries):
             self._problems.append(f"{name}: was changed (its hash is broken)")
         self._records += len(recorded.entries)
         self._number, self._head = last, recorded.hash
 
     def verdict(self) -> Verdict:
         """What was found up to here."""
-        return Verdict(records=self._records, number=self._number, head=self._head, problems=list(self._problems))
+        return Verdict(
+            records=self._records, number=self._number, head=self._head, problems=list(self._problems),
+            erased=self._erased,
+        )  # fmt: skip
 
 
 def check(recorded: Iterable[AuditRecorded]) -> Verdict:

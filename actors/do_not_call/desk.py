@@ -92,7 +92,9 @@ class Desk:
         return await self._change(request.list, context, add=add, source=request.source)
 
     async def remove(self, request: RemoveDoNotCall, context: Context) -> Page:
-        return await self._change(request.list, context, remove=tuple(await self._entries(request.entries)))
+        entries = await self._entries(request.entries)
+        forms = [form for entry in entries for form in self._lists.forms_on(request.list, entry)]
+        return await self._change(request.list, context, remove=tuple(forms))
 
     async def _change(
         self, id: str, context: Context, *, add: Sequence[Listed] = (), remove: Sequence[str] = (), source: str = ""
@@ -135,7 +137,8 @@ class Desk:
         if not await self._lists.is_current(PATIENCE) or self._lists.unread(campaign):
             raise Refusal(ErrorCode.UNAVAILABLE, "The do-not-call lists are not read to their end yet. Try again.")
         asking = Context(command_id=context.command_id, after=self._lists.seq)
-        found = await ask(self._host.bus, FIND_DO_NOT_CALL, FindDoNotCall(entries=tuple(covering(e164))), asking)
+        forms = (*covering(e164), self._lists.mark_of(e164))
+        found = await ask(self._host.bus, FIND_DO_NOT_CALL, FindDoNotCall(entries=forms), asking)
         own = [DoNotCallEntry(list=SETTINGS, entry=e164)] if e164 in self._in_settings else []
         listed = bool(own) or self._lists.lists(e164, campaign)
         return DoNotCallStanding(number=e164, listed=listed, entries=[*own, *found])

@@ -15,6 +15,7 @@ import msgspec
 from actors.do_not_call.lists import NumberList
 from actors.runtime.bus import BusError, Recorded, Unsubscribe
 from actors.runtime.host import Host
+from actors.runtime.marks import Marks, is_mark
 from actors.runtime.shards import owned
 from bus_schemas.catalogue import topic_of
 from bus_schemas.contract import id_of
@@ -34,10 +35,13 @@ SOON = 2.0  # seconds in which lists of some hundred thousand entries are read
 
 
 class Followed:
-    """All lists, on one host. `read`: once, all that was on record was."""
+    """All lists, on one host. `read`: once, all that was on record was. `marks`: of numbers that were erased and stay
+    on lists."""
 
-    def __init__(self, *, host: Host) -> None:
+    def __init__(self, *, host: Host, marks: Marks) -> None:
         self._host = host
+        self._marks = marks
+        self._marked = False  # there are such
         self._lists: defaultdict[str, NumberList] = defaultdict(NumberList)
         self._watermark = 0
         self._advanced = asyncio.Condition()
@@ -79,8 +83,18 @@ class Followed:
 
     def held_until(self, e164: str, campaign: str | None) -> float:
         """Until when it is, as `NumberList.held_until` says it."""
-        held = (self._lists[one].held_until(e164) for one in _lists_for(campaign) if one in self._lists)
-        return max(held, default=0.0)
+        forms = (e164, self._marks.of(e164)) if self._marked else (e164,)
+        lists = [self._lists[one] for one in _lists_for(campaign) if one in self._lists]
+        return max((one.held_until(form) for one in lists for form in forms), default=0.0)
+
+    def forms_on(self, id: str, entry: str) -> tuple[str, ...]:
+        """As which an entry may be on a list: as it is, and as the mark of a number that was erased."""
+        mark = self._marks.of(entry)
+        return (entry, mark) if self._lists[id].has(mark) else (entry,)
+
+    def mark_of(self, e164: str) -> str:
+        """What stands for a number where it was erased."""
+        return self._marks.of(e164)
 
     def unread(self, campaign: str | None) -> str | None:
         """Why nobody can say that a number is on none of the lists. None: it can be said."""
@@ -142,6 +156,8 @@ class Followed:
         """A list after an event of it, which whoever watches it is told once."""
         is_new = seq > self._lists[id].seq
         self._lists[id].take(event, seq)
+        if isinstance(event, DoNotCallAdded) and any(is_mark(one.entry) for one in event.entries):
+            self._marked = True
         if is_new and not isinstance(event, DoNotCallActivated):
             for campaign in [campaign for campaign in self._watching if id in _lists_for(campaign)]:
                 self._watching[campaign](_entries_of(event))

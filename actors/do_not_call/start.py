@@ -10,6 +10,7 @@ from actors.runtime.bus import BusError
 from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.journalled import Unreadable
+from actors.runtime.marks import marks_of
 from actors.runtime.parts import HostParts
 from actors.runtime.shards import Sharded
 from actors.runtime.wire import Page
@@ -28,7 +29,7 @@ async def start(
 ) -> Followed:
     """The lists are followed here for whoever dials, can be changed and asked about, and those of this host's shards
     are owned."""
-    lists = Followed(host=parts.host)
+    lists = Followed(host=parts.host, marks=await marks_of(parts.bus))
     await lists.follow()
     stack.push_async_callback(lists.stop)
     desk = Desk(host=parts.host, lists=lists, region=region, accepts=accepts, in_settings=in_settings)

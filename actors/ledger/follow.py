@@ -51,6 +51,15 @@ class Source(Struct, frozen=True, kw_only=True):
     scope: str = SCOPE
     decode: Callable[[Recorded], Any] = decode  # any: the events of all kinds; raises Unreadable
     name: str = "ledger"  # under which its problems are told
+    renews: frozenset[type] = frozenset()  # events by which entries before them say something else now
+    renewing: Callable[[], Awaitable[None]] | None = None  # what else is made anew then, before this is
+
+
+OUTDATED = "entries that are in say something else now"
+
+
+class Outdated(Exception):
+    """Entries that are in say something else now."""
 
 
 class Following:
@@ -65,8 +74,10 @@ class Following:
         self._position: int | None = None  # the last entry that is in; None: the store was not opened yet
         self._covered = 0  # up to here the journal has nothing that is not in
         self._newest = 0  # the newest that is known of
+        self._begun = 0  # where the journal was when the store was begun by this process; 0: by an earlier one
         self._look = True  # the journal has to be read before anything heard counts
         self._damaged: str | None = None
+        self._outdated = False  # that is why
         self._generation = 0
         self._ready = False
         self._error: str | None = None
@@ -146,6 +157,13 @@ class Following:
             self._damaged, self._ready = reason, False
             self.look()
 
+    async def anew(self) -> None:
+        """Have the store dropped, and wait until it is: it is made anew from what the stream says now."""
+        generation, self._outdated = self._generation, True
+        self.damaged(generation, OUTDATED)
+        async with self._advanced:
+            await self._advanced.wait_for(lambda: self._generation != generation)
+
     def _has(self, seq: int) -> bool:
         return self._ready and seq <= max(self.folded, self._covered)
 
@@ -169,6 +187,9 @@ class Following:
                 await self._failed(STORE, error.kind, error)
             except BusError as error:
                 await self._failed(JOURNAL, "journal not readable", error)
+            except Outdated as why:
+                self._damaged, self._outdated, self._ready = str(why), True, False
+                continue
             except Exception as error:
                 log.exception("ledger failed")
                 await self._failed(STORE, "failed inside", error)
@@ -216,15 +237,24 @@ class Following:
             await self._work(self._store.drop, aside=True)
             position = await self._work(self._store.sequence)
         known = await self._work(self._store.left_out)
+        self._begun = last if position == 0 else 0
         self._problems.restore({of_entry(one.seq): one.reason for one in known}, known[0].number - 1 if known else 0)
         self._position = position
 
     async def _begin_anew(self) -> None:
-        log.error("the records are dropped and rebuilt", reason=self._damaged)
+        say = log.info if self._outdated else log.error
+        say("the records are dropped and rebuilt", reason=self._damaged, source=self._source.name)
+        if self._outdated:
+            if self._source.renewing is not None:
+                await self._source.renewing()
+            await self._work(self._store.forget_aside)
         await self._work(self._store.drop)
-        self._generation += 1
         self._position = await self._work(self._store.sequence)
-        self._damaged, self._covered, self._look = None, 0, True
+        self._begun = await self._stream.last_seq()
+        self._generation += 1
+        self._damaged, self._outdated, self._covered, self._look = None, False, 0, True
+        async with self._advanced:
+            self._advanced.notify_all()
 
     async def _catch_up(self) -> None:
         """Read the journal from what is folded up to where it is now."""
@@ -315,6 +345,9 @@ class Following:
 
     async def _fold(self, group: Sequence[Recorded]) -> None:
         entries = [_entry(recorded, self._source.decode) for recorded in group]
+        for one in entries:
+            if type(one.event) in self._source.renews and one.seq > self._begun:
+                raise Outdated(f"{OUTDATED}: {one.seq} says so")
         for batch in _by_rows(entries) if self._ready else (entries,):
             for left_out in await self._work(self._store.fold, batch):
                 if self._problems.fault(of_entry(left_out.seq), left_out.reason):

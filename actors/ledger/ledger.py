@@ -28,6 +28,7 @@ from actors.runtime.problems import Problem
 from actors.runtime.service import Service
 from actors.telephony.numbers import NOWHERE
 from bus_schemas.contract import UNDECODABLE, Rpc, Topic
+from bus_schemas.erasure import ErasureCleared
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.names import SYSTEM, Share
 
@@ -38,6 +39,7 @@ QUICK = 0.3  # seconds for a list; what takes longer is asked again where nobody
 SLOW_FOR = 60.0  # seconds that the lists of whoever asked for it are read there, too
 START_PATIENCE = 30.0  # seconds that the start of everything else waits for a rebuild
 SERVE_PAUSE = 1.0  # seconds between tries to serve
+RENEWS = frozenset({ErasureCleared})
 
 NOT_READABLE = RefusalTemplate(ErrorCode.UNAVAILABLE, "The records cannot be read now. Try again.")
 
@@ -55,15 +57,16 @@ class NotQuick(Exception):
 class Ledger:
     """The read models of one host. `region`, `joins`, `zone`, `wall`: see `Answers`. `threads=False`: the store is
     asked on the loop, as simulated time needs it. `source`: what is folded; None: the journal. `models`: what it is
-    folded into, whose tables the store has."""
+    folded into, whose tables the store has. `renewing`: the records of the log, which are made anew where these are."""
 
     def __init__(
         self, *, bus: Bus, store: Store, region: str = NOWHERE, joins: bool = False, threads: bool = True,
         source: Source | None = None, models: Sequence[ReadModel] = READ_MODELS,
-        zone: tzinfo = UTC, wall: Callable[[], datetime] = now_in_utc,
+        zone: tzinfo = UTC, wall: Callable[[], datetime] = now_in_utc, renewing: "Ledger | None" = None,
     ) -> None:  # fmt: skip
         self._bus = bus
-        self._source = source = source or Source(stream=bus)
+        also = renewing.anew if renewing is not None else None
+        self._source = source = source or Source(stream=bus, renews=RENEWS, renewing=also)
         self._store = store
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger-write") if threads else None
         self._short, self._quick, self._long = (Lane(f"ledger-{of}", thread=threads) for of in ("find", "read", "long"))
@@ -94,6 +97,10 @@ class Ledger:
     def health(self) -> Health:
         """Whether it serves, how far behind it is, and what is in its way."""
         return self._following.health
+
+    async def anew(self) -> None:
+        """Have the records dropped: what they are made of says something else now."""
+        await self._following.anew()
 
     def problems(self) -> list[Problem]:
         """What is in its way, and the entries of the journal that it could not take."""

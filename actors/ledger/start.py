@@ -12,12 +12,14 @@ from actors.runtime.parts import Parts
 
 async def start(
     parts: Parts, stack: AsyncExitStack, *, store: Store, region: str, joins: bool = False, zone: tzinfo = UTC,
-    threads: bool = True,
+    threads: bool = True, log_ledger: Ledger | None = None,
 ) -> Ledger:  # fmt: skip
-    """The records of this process, kept in `store`. `region`, `joins`, `zone`, `threads`: see `Ledger`."""
+    """The records of this process, kept in `store`. `region`, `joins`, `zone`, `threads`: see `Ledger`; `log_ledger`:
+    the records of the log."""
     ledger = Ledger(
-        bus=parts.bus, store=store, region=region, joins=joins, zone=zone, wall=parts.clock.now, threads=threads
-    )
+        bus=parts.bus, store=store, region=region, joins=joins, zone=zone, wall=parts.clock.now, threads=threads,
+        renewing=log_ledger,
+    )  # fmt: skip
     await ledger.start()
     stack.push_async_callback(ledger.stop)
     return ledger

@@ -75,6 +75,9 @@ class Store(Protocol):
     def drop(self, *, aside: bool = False) -> None:
         """Forget everything. `aside`: keep what there was beside it, for whoever wants to know what it said."""
 
+    def forget_aside(self) -> None:
+        """Forget what was kept beside."""
+
     def read(self, query: Query[Answer], *, seconds: float = LONGEST_READ) -> list[Answer]:
         """What a query finds, in its order. It fails after so many seconds."""
 

@@ -7,6 +7,7 @@ from gateway.surface import (
     campaign,
     dashboard,
     do_not_call,
+    erasure,
     imports,
     log,
     note,
@@ -20,7 +21,7 @@ from gateway.surface import (
 ROUTES: tuple[Route, ...] = (
     *user.ROUTES, *audit.ROUTES, *slot.ROUTES, *call.ROUTES, *trunk.ROUTES,
     *campaign.ROUTES, *do_not_call.ROUTES, *operator.ROUTES, *imports.ROUTES, *log.ROUTES,
-    *note.ROUTES, *dashboard.ROUTES, *webhook.ROUTES,
+    *note.ROUTES, *dashboard.ROUTES, *webhook.ROUTES, *erasure.ROUTES,
 )  # fmt: skip
 ROOMS: tuple[AnyRoom, ...] = (
     call.ROOM, slot.ROOM, trunk.ROOM, campaign.ROOM, do_not_call.ROOM, operator.ROOM, imports.ROOM,

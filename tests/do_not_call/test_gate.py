@@ -15,6 +15,7 @@ from actors.dialing.rules import DialRules, canonical
 from actors.do_not_call.followed import Followed
 from actors.runtime.bus import ID
 from actors.runtime.host import Host
+from actors.runtime.marks import Marks
 from bench.bus import Owned
 from bus_schemas.do_not_call import DO_NOT_CALL_ADDED, DoNotCallAdded, Listed
 from bus_schemas.errors import Refusal
@@ -39,7 +40,7 @@ class Site:
         self.host = Host(
             name="a", bus=self.bus, clock=self.clock, ids=CountedIds("t"), ownership=Owned(), step_over=step_over
         )
-        self.lists = Followed(host=self.host)
+        self.lists = Followed(host=self.host, marks=Marks(b"key"))
         self.gate = Gate(rules=SETTINGS, lists=self.lists, clock=self.clock)
         self.seq: dict[str, int] = {}
 

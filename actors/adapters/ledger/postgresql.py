@@ -307,6 +307,11 @@ class PostgresLedger(SqlStore):
     def _forget(self, *, aside: bool) -> None:
         self._make_anew(self._connection(), aside=aside)
 
+    def forget_aside(self) -> None:
+        with self._writing() as db, self._transaction(db):
+            for table in self.tables:
+                db.exec_driver_sql(f"DROP TABLE IF EXISTS {self._place(f'{table.name}_aside')}")
+
     def _close(self) -> None:
         with suppress(DBAPIError):
             super()._close()

@@ -170,6 +170,11 @@ class SqliteLedger(SqlStore):
                     file.replace(self._path.with_name(f"{self._path.name}-aside{suffix}"))
             file.unlink(missing_ok=True)
 
+    def forget_aside(self) -> None:
+        with self._explained():
+            for suffix in SUFFIXES:
+                self._path.with_name(f"{self._path.name}-aside{suffix}").unlink(missing_ok=True)
+
     def _close(self) -> None:
         super()._close()
         self._inode = None

@@ -281,6 +281,10 @@ class SqlStore(ABC):
             self._close()
             self._forget(aside=aside)
 
+    @abstractmethod
+    def forget_aside(self) -> None:
+        """See `Store`."""
+
     def close(self) -> None:
         self._cut_short()
         with self._turn:

@@ -1,0 +1,1 @@
+"""Erasures: a person's data goes from wherever it was written."""

@@ -1,0 +1,226 @@
+"""What is done for an erasure: in the journal, the platform's log, the buckets, the folders of recordings.
+
+Each step can be done again, by whoever has the erasure then. Whom it is about stands beside the journal, under the
+erasure's id, until all is done: first the numbers that were asked for, then all that is known of the person, before
+anything of that is changed.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+
+import msgspec
+import structlog
+from msgspec.structs import replace
+
+from actors.erasure.machine import Cleared, Finished, Impossible, Report
+from actors.erasure.person import Person, Traces, joined
+from actors.erasure.redacting import Redactor, found_in
+from actors.runtime.bus import Bus, BusError, NotErased, Recorded
+from actors.runtime.context import Context
+from actors.runtime.marks import BUCKET, Marks
+from actors.runtime.rendezvous import shard_of
+from actors.runtime.service import Hosts
+from actors.runtime.turns import Turns
+from actors.runtime.wire import ask
+from bus_schemas.contract import ROOT
+from bus_schemas.crm import EDIT_LEAD, GET_CRM_LEAD, EditLead
+from bus_schemas.erasure import (
+    ERASE_FILES,
+    GET_ERASURE,
+    READ_ANEW,
+    Erased,
+    EraseFiles,
+    ErasureBegun,
+    GetErasure,
+    ReadAnew,
+)
+from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.lead import GetLead, LeadStatus
+from bus_schemas.log import LOG_SCOPE
+from bus_schemas.permissions import Action
+
+log = structlog.get_logger()
+
+AGAIN = 1.0  # seconds until a step that could not be done is tried again
+WIPED = ("OTTB_SNAP", "OTTB_IDEM", "OTTB_FILE")  # what is in them is made anew, or sent again
+TOLD_BY = (  # who somebody is
+    f"{ROOT}.evt.campaign.*.leads_added", f"{ROOT}.evt.campaign.*.lead_changed", f"{ROOT}.evt.call.*.*.dialing",
+)  # fmt: skip
+ALL = f"{ROOT}.evt.>"
+MOST_LOOKS = 10  # at the whole journal, until one finds nothing
+NO_MORE_CALLED = frozenset({LeadStatus.INVALID, LeadStatus.DO_NOT_CALL})
+MAY = frozenset({Action.LEAD_EDIT, Action.LEAD_VIEW, Action.LEAD_VIEW_ANY, Action.SLOT_USE_ANY})
+NOBODY = Person()
+NOT_THERE = (
+    "The journal was made by an earlier version and lets nothing be erased. docs/erasure.md says how it is brought to."
+)
+
+
+class Desk:
+    """`hosts`: how they are asked; `names`: those that are there, this one among them."""
+
+    def __init__(self, *, bus: Bus, marks: Marks, hosts: Hosts, names: Callable[[], Sequence[str]]) -> None:
+        self._bus = bus
+        self._marks = marks
+        self._hosts = hosts
+        self._names = names
+
+    async def clear(self, begun: ErasureBegun) -> Report:
+        """Have everything that is read from say nothing of the person."""
+        while True:
+            try:
+                return Cleared(erased=await self._clear(begun))
+            except NotErased as error:
+                log.error("nothing can be erased here", erasure=begun.erasure, why=str(error))
+                return Impossible(why=NOT_THERE)
+            except (BusError, Refusal) as error:
+                log.warning("an erasure does not get on", erasure=begun.erasure, error=repr(error))
+                await asyncio.sleep(AGAIN)
+
+    async def finish(self, begun: ErasureBegun, cleared: int) -> Report:
+        """Wait until the records are made anew, up to the entry `cleared`, and forget whom it was about."""
+        while True:
+            try:
+                await self._finish(begun, cleared)
+                return Finished()
+            except (BusError, Refusal) as error:
+                log.info("an erasure is not over yet", erasure=begun.erasure, error=repr(error))
+                await asyncio.sleep(AGAIN)
+
+    # --- whom it is about
+
+    async def _person(self, begun: ErasureBegun) -> Person:
+        """All that is known of them, which stays known while it is being erased."""
+        if (known := await self._kept(_whole(begun.erasure))) is not None:
+            return known
+        asked = await self._kept(begun.erasure) or Person()
+        person = await self._gathered(asked)
+        await self._bus.put(BUCKET, _whole(begun.erasure), msgspec.json.encode(person), expect=0)
+        return person
+
+    async def _kept(self, key: str) -> Person | None:
+        found = await self._bus.get(BUCKET, key, certain=True)
+        return None if found is None or found.data is None else msgspec.json.decode(found.data, type=Person)
+
+    async def _gathered(self, asked: Person) -> Person:
+        """The leads that have one of the numbers, with all of theirs; and the calls to any of those."""
+        leads = asked
+        for scope in TOLD_BY[:2]:
+            leads = await self._read(scope, leads, asked.numbers)
+        for scope in TOLD_BY[:2]:  # what they were before they had the number
+            leads = await self._read(scope, leads, asked.numbers)
+        return await self._read(TOLD_BY[2], leads, leads.numbers)
+
+    async def _read(self, scope: str, known: Person, numbers: frozenset[str]) -> Person:
+        found, turns = [known], Turns()
+        by = replace(known, numbers=numbers)
+        async for entry in self._bus.replay(scope):
+            if (told := found_in(entry.subject, entry.data, by)) != NOBODY:
+                found.append(told)
+            await turns.after(len(entry.data))
+        return joined(found)
+
+    # --- what is done
+
+    async def _clear(self, begun: ErasureBegun) -> Erased:
+        person = await self._person(begun)
+        traces = Traces(person, self._marks)
+        for campaign, lead in sorted(person.leads):
+            await self._call_no_more(begun, campaign, lead)
+        gone = await self._from_log(traces)
+        files = await self._files(person)
+        entries, notes = 0, 0
+        for _ in range(MOST_LOOKS):
+            changed, notes = await self._from_journal(traces)
+            entries += changed
+            if not changed:
+                break
+        for bucket in WIPED:
+            await self._bus.wipe(bucket)
+        for campaign in sorted({campaign for campaign, _ in person.leads}):
+            wanted = ReadAnew(shard=shard_of(campaign), campaign=campaign)
+            await ask(self._bus, READ_ANEW, wanted, Context(command_id=begun.erasure))
+        await self._bus.wipe("OTTB_SNAP")  # which they may have written meanwhile
+        return Erased(
+            entries=entries, leads=len(person.leads), calls=len(person.calls), notes=notes, recordings=files, log=gone
+        )
+
+    async def _call_no_more(self, begun: ErasureBegun, campaign: str, lead: str) -> None:
+        """Its campaign has it as one that cannot be called. One that is archived calls nobody."""
+        context = Context(command_id=f"{begun.erasure}-{campaign}-{lead}", user=begun.by, actions=MAY)
+        try:
+            known = await ask(self._bus, GET_CRM_LEAD, GetLead(campaign_id=campaign, lead=lead), context)
+            if known.status not in NO_MORE_CALLED:
+                await ask(
+                    self._bus, EDIT_LEAD, EditLead(campaign_id=campaign, lead=lead, status=LeadStatus.INVALID), context
+                )
+        except Refusal as refusal:
+            if refusal.code not in (ErrorCode.CONFLICT, ErrorCode.NOT_FOUND):
+                raise
+
+    async def _from_journal(self, traces: Traces) -> tuple[int, int]:
+        redactor, changed = Redactor(traces), 0
+        async for entry in _in_turns(self._bus, ALL):
+            said = redactor.redacted(entry.subject, entry.data, entry.headers)
+            if said is not None:
+                await self._bus.redact(entry, *said)
+                changed += 1
+        return changed, redactor.notes
+
+    async def _from_log(self, traces: Traces) -> int:
+        gone = 0
+        async for entry in self._bus.log.replay(LOG_SCOPE):
+            if traces.shown_in(entry.data.decode(errors="replace")):
+                await self._bus.log.erase_entry(entry.seq)
+                gone += 1
+        return gone
+
+    async def _files(self, person: Person) -> int:
+        if not person.recordings:
+            return 0
+        recordings = tuple(sorted(person.recordings))
+        wanted = [EraseFiles(host=host, recordings=recordings) for host in self._names()]
+        context = Context(command_id="erase files")
+        return sum([(await self._hosts.ask(ERASE_FILES, one, context)).files for one in wanted])
+
+    async def _finish(self, begun: ErasureBegun, cleared: int) -> None:
+        asking = Context(command_id=begun.erasure, after=cleared, actions=frozenset({Action.LEAD_ERASE}))
+        await ask(self._bus, GET_ERASURE, GetErasure(erasure=begun.erasure), asking)
+        await self._forget(begun.erasure)
+
+    async def forget(self, erasure: str) -> None:
+        """Nobody needs to know any more whom it was about."""
+        while True:
+            try:
+                return await self._forget(erasure)
+            except BusError as error:
+                log.warning("it is still known who was erased", erasure=erasure, error=repr(error))
+                await asyncio.sleep(AGAIN)
+
+    async def _forget(self, erasure: str) -> None:
+        for key in (_whole(erasure), erasure):
+            await self._bus.erase(BUCKET, key)
+
+
+async def _in_turns(bus: Bus, scope: str) -> AsyncIterator[Recorded]:
+    turns = Turns()
+    async for entry in bus.replay(scope):
+        yield entry
+        await turns.after(len(entry.data))
+
+
+def _whole(erasure: str) -> str:
+    return f"{erasure}-whole"
+
+
+def delete_files(folders: dict[str, Path], recordings: Sequence[str]) -> int:
+    """Delete those that are in a folder of this machine's. Returns how many there were. Blocks."""
+    gone = 0
+    for one in recordings:
+        pbx, _, file = one.partition("/")
+        folder = folders.get(pbx)
+        if folder is not None and file and "/" not in file and (folder / file).is_file():
+            (folder / file).unlink()
+            gone += 1
+    return gone

@@ -1,0 +1,96 @@
+"""Who is to be forgotten, as far as it is known, and how that is recognised in what was written. Pure."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from msgspec import Struct
+
+from actors.runtime.marks import Marks
+
+NOTHING_SAID = "[erased]"
+# What people put between the digits of a number, and programs where they write it into an address.
+BETWEEN = r"(?:[\s.\-()/\u00a0\u2010-\u2015]|%20|%28|%29){0,3}"
+# Characters of a name, of a word of it, and of what a field says: what is shorter is many people's.
+NAME, WORD, VALUE = 5, 6, 8
+_OWN = re.compile(r"[\s\d@]")  # in what a field says of one person: an address, a date, an account
+
+
+class Person(Struct, frozen=True, kw_only=True):
+    """`numbers`: E.164. `leads`: theirs, each as campaign and id. `texts`: what tells of them wherever it stands
+    (`telling`). `calls`: to their numbers; `recordings` of those, each as `<pbx>/<file>`."""
+
+    numbers: frozenset[str] = frozenset()
+    leads: frozenset[tuple[str, str]] = frozenset()
+    texts: frozenset[str] = frozenset()
+    calls: frozenset[str] = frozenset()
+    recordings: frozenset[str] = frozenset()
+
+
+def telling(name: str, custom: Mapping[str, str | None]) -> Iterator[str]:
+    """What of a lead tells of one person where it stands by itself, in the audit or the log: the name, longer words of
+    it, and what fields say that is no word of everybody's."""
+    if len(name) >= NAME:
+        yield name
+    yield from (word for word in name.split() if len(word) >= WORD)
+    yield from (text for text in custom.values() if text and len(text) >= VALUE and _OWN.search(text))
+
+
+class Traces:
+    """What shows that a text is about somebody."""
+
+    def __init__(self, person: Person, marks: Marks) -> None:
+        self.person = person
+        self._marks = {number: marks.of(number) for number in person.numbers}
+        spelled = "|".join(map(_spelled, sorted(person.numbers)))
+        self._number = re.compile(spelled or r"(?!)")
+        said = sorted(person.texts, key=len, reverse=True)
+        self._text = re.compile("|".join(map(re.escape, said)) or r"(?!)", re.IGNORECASE)
+
+    def mark(self, text: str) -> str | None:
+        """What stands for a text that is one of the numbers, as it is dialled."""
+        return self._marks.get(text)
+
+    @property
+    def marks(self) -> Mapping[str, str]:
+        return self._marks
+
+    def without_number(self, text: str) -> str:
+        """A text without the numbers, however they are written there."""
+        return self._marks.get(text) or self._number.sub(NOTHING_SAID, text)
+
+    def without(self, text: str) -> str:
+        """The same, also without what else is known of the person."""
+        return self._text.sub(NOTHING_SAID, self.without_number(text))
+
+    def id(self, text: str) -> str:
+        """An id without the numbers: it stays one, the same each time."""
+        if self._number.search(text) is None:
+            return text
+        mark = next(mark for number, mark in sorted(self._marks.items()) if number[-NAME:] in _digits(text))
+        return f"erased_{mark[1:]}"
+
+    def shown_in(self, text: str) -> bool:
+        """Whether it says something of the person."""
+        return self._number.search(text) is not None or self._text.search(text) is not None
+
+
+def _digits(text: str) -> str:
+    return "".join(filter(str.isdigit, text))
+
+
+def _spelled(number: str) -> str:
+    """Of a number, E.164: in whole, or as it is written in its own country, with anything between its digits."""
+    digits = number.removeprefix("+")
+    whole = BETWEEN.join(digits)
+    parts = [rf"(?:\+|00|%2[bB])?{BETWEEN}{whole}"]
+    at_home = [digits[code:] for code in (1, 2, 3) if len(digits) - code >= 8]  # whichever its country's code is
+    parts += [rf"0?{BETWEEN}{BETWEEN.join(one)}" for one in at_home]
+    return "|".join(rf"(?<![0-9]){one}(?![0-9])" for one in parts)
+
+
+def joined(persons: Iterable[Person]) -> Person:
+    """All that is known, as one."""
+    known = list(persons)
+    return Person(**{
+        field: frozenset().union(*(getattr(one, field) for one in known)) for field in Person.__struct_fields__
+    })  # fmt: skip

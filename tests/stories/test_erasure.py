@@ -1,0 +1,218 @@
+"""A person asks that nothing be kept of them: afterwards no file of the site says anything of them, and all else works.
+
+A site of its own: each host makes its records anew, for which other stories would have to wait.
+"""
+
+import asyncio
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+import nats
+import pytest
+
+from simulators.carrier.rules import mobile
+from tests.stories.conftest import MORE, SLOTS
+from tests.stories.test_imports import IMPORTS, over, send, status_of
+from tests.support.site import Client, Site, running_site, until
+
+ALL, LEADS, ERASURES = "/api/autodialer/campaigns", "/api/crm/leads", "/api/crm/erasures"
+NUMBER, SECOND = mobile(4321, "2010"), mobile(4322, "0001")
+NAME, STREET, PLAN = "Олена Zhuravlivska", "Sonnenblumenweg 17", "Goldpaket-Premium"
+OTHERS = [(mobile(5000 + place, "0001"), f"Other {place}", f"Street {place}") for place in range(20)]
+
+
+def spelled(number: str) -> list[bytes]:
+    """As the platform writes it: in whole, at home, in an address, grouped."""
+    digits = number.removeprefix("+")
+    home = digits.removeprefix("380")
+    return [digits.encode(), home.encode(), quote(number).encode(), f"{home[:2]} {home[2:5]} {home[5:7]}".encode()]
+
+
+TRACES = [*spelled(NUMBER), *spelled(SECOND), *(one.encode() for one in (NAME, NAME.split()[1], STREET, PLAN))]
+LOWER = [one.lower() for one in TRACES]
+
+
+def traces(folder: Path) -> list[tuple[str, bytes]]:
+    """Files below a folder in which something of the person is, in large or small letters."""
+    found = []
+    for path in folder.rglob("*"):
+        if path.is_file():
+            data = path.read_bytes().lower()
+            found += [(str(path.relative_to(folder)), what) for what in LOWER if what in data]
+    return found
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with running_site(tmp_path_factory.mktemp("erasure"), SLOTS, MORE) as running:
+        yield running
+
+
+async def _lead(admin: Client, text: str) -> dict[str, Any]:
+    found = await until(
+        lambda: admin.get(f"{LEADS}?text={quote(text)}", part="workspace"), lambda got: got[0] == 200 and got[1]
+    )
+    lead: dict[str, Any] = found[1][0]
+    return lead
+
+
+async def _bring_in(admin: Client) -> str:
+    """The person, in a list with others. Returns the id of the lead."""
+    rows = [("phone", "name", "custom:street"), *OTHERS[:10], (NUMBER, NAME, STREET), *OTHERS[10:]]
+    status, made = await send(admin, "\r\n".join(map(",".join, rows)).encode(), "er")
+    assert status == 201, made
+    await status_of(admin, made["import_id"], "ready")
+    assert (await admin.get(f"{IMPORTS}/{made['import_id']}/preview"))[0] == 200
+    assert (await admin.post(f"{IMPORTS}/{made['import_id']}/start", {}))[0] == 200
+    assert (await over(admin, made["import_id"]))["new"] == 21
+    return str((await _lead(admin, "zhuravlivska"))["lead"]["id"])
+
+
+async def _write_down(admin: Client, operator: Client, lead: str) -> list[str]:
+    """Everything that people do with one. Returns the calls."""
+    key = {"Idempotency-Key": "once"}
+    change = {"custom": {"plan": PLAN}, "numbers": [NUMBER, SECOND]}
+    assert (await admin.call("PATCH", f"{LEADS}/er/{lead}", change, part="workspace", headers=key))[0] == 200
+    note = {"campaign_id": "er", "lead": lead, "text": f"{NAME}: call {NUMBER} in the morning"}
+    assert (await admin.post("/api/crm/note", note, part="workspace", headers=key))[0] == 201
+    assign = {"filter": {"text": "zhuravlivska"}, "assigned_seller": "op12"}
+    assert (await admin.post(f"{LEADS}/assign", assign, part="workspace"))[0] == 200
+    listed = {"entries": [SECOND, OTHERS[0][0]], "reason": f"{NAME} wrote"}
+    assert (await admin.post("/api/do-not-call/global", listed))[0] == 200
+    said = {"module": "crm", "severity": "info", "message": f"asked {NUMBER}", "context": {"who": NAME}}
+    assert (await admin.post("/api/dci/log-event", said, part="dci"))[0] == 201
+    calls = []
+    for who, path, body in (
+        (admin, "/api/pbx/dial", {"from": "slot_12", "to": NUMBER, "trunk": "trunk-1"}),
+        (operator, "/api/call/start", {"number": NUMBER, "slot": 44}),
+    ):
+        status, started = await who.post(path, body)
+        assert status in (200, 201), started
+        calls.append(started["call_id"])
+        await who.call_until(started["call_id"], lambda call: call["phase"] == "connected", 20)
+        refused = await admin.post(ERASURES, {"numbers": [NUMBER], "reason": "x"}, part="workspace")
+        assert (refused[0], refused[1]["code"], refused[1]["details"]) == (409, "CONFLICT", {"calls": calls[-1:]})
+        await who.call_until(started["call_id"], lambda call: call["phase"] == "ended", 30)
+        note = {"call_id": started["call_id"], "text": f"{NAME} asked about the price"}
+        assert (await who.post("/api/crm/note", note, part="workspace"))[0] == 201
+    command = {"command": f"echo {NUMBER}"}
+    assert (await admin.post("/api/slots/11/adb-command", command))[0] == 202
+    return calls
+
+
+async def _erase(admin: Client) -> dict[str, Any]:
+    status, begun = await admin.post(
+        ERASURES, {"numbers": [NUMBER], "reason": "letter of 3 May"}, part="workspace", headers={"Idempotency-Key": "e"}
+    )
+    assert status == 202, begun
+
+    async def look() -> Any:
+        return (await admin.get(f"{ERASURES}/{begun['erasure']}", part="workspace"))[1]
+
+    found: dict[str, Any] = await until(look, lambda got: got.get("status") in ("done", "failed"), 90)
+    return found
+
+
+async def test_no_file_says_anything_of_who_was_erased(site: Site) -> None:
+    async with aiohttp.ClientSession() as session:
+        admin, operator = Client(site, session), Client(site, session)
+        await admin.login("admin", site.admin_password)
+        await operator.login("op12", "1234")
+        assert (await admin.post(ALL, {"campaign_id": "er", "settings": {"attempts_per_lead": 1}}))[0] == 201
+        lead = await _bring_in(admin)
+        calls = await _write_down(admin, operator, lead)
+        assert [*site.state.rglob(f"{calls[0]}.wav")]
+        assert (await admin.get(f"/api/call/{calls[0]}"))[0] == 200
+        before = {name for name, _ in traces(site.state)}
+        print(sorted(before))
+        assert any(name.endswith("OTTB_EVT/msgs/1.blk") for name in before)
+        counts = (await admin.get(f"{ALL}/er"))[1]
+        assert (await operator.post(ERASURES, {"numbers": [NUMBER], "reason": ""}, part="workspace"))[0] == 403
+
+        found = await _erase(admin)
+        print(found)
+        assert found["status"] == "done" and found["by"] == "admin" and found["reason"] == "letter of 3 May", found
+        assert (found["erased"]["leads"], found["erased"]["calls"], found["erased"]["notes"]) == (1, 2, 3)
+        assert found["erased"]["recordings"] == 1
+
+        async def left() -> list[tuple[str, bytes]]:
+            return traces(site.state)
+
+        await until(left, lambda got: got == [], 15)
+        assert not [*site.state.rglob(f"{calls[0]}.wav")]
+        await _all_else_is_there(admin, lead, calls, counts)
+        again = await _erase(admin)
+        assert again["erasure"] == found["erasure"]
+        entry = (await admin.audit(f"action=POST%20{quote(ERASURES)}&result=OK"))[-1]
+        assert entry["subject"]["erasure"] == found["erasure"] and entry["subject"]["reason"] == "letter of 3 May"
+        assert found["marks"][0] in str(entry["subject"]["marks"])
+    site.stop()
+    assert traces(site.state) == []
+    site.start()
+    async with aiohttp.ClientSession() as session:
+        admin = Client(site, session)
+        await admin.login("admin", site.admin_password)
+        await _all_else_is_there(admin, lead, calls, counts)
+        (site.state / "ledger.sqlite3").unlink()  # made anew from nothing
+        site.kill("actors")
+
+        async def ready() -> int:
+            return (await admin.get(f"{LEADS}?campaign_id=er", part="workspace"))[0]
+
+        await until(ready, lambda status: status == 200, 40)
+        await _all_else_is_there(admin, lead, calls, counts)
+        await _others_are_called(admin, lead)
+        assert await until(left, lambda got: got == [], 15) == []
+
+
+async def _all_else_is_there(admin: Client, lead: str, calls: list[str], counts: dict[str, Any]) -> None:
+    """Others of the same entries, counts, calls without the person, the do-not-call list."""
+    found = await until(
+        lambda: admin.get(f"{LEADS}?campaign_id=er&limit=100", part="workspace"),
+        lambda got: got[0] == 200 and len(got[1]) == 21, 30,
+    )
+    leads = {one["lead"]["id"]: one for one in found[1]}
+    gone = leads.pop(lead)
+    assert (gone["status"], gone["lead"].get("name", ""), gone["lead"].get("custom", {})) == ("invalid", "", {})
+    assert all(re.fullmatch(r"\+0\d{18}", number) for number in gone["lead"]["numbers"])
+    assert [(one["lead"]["numbers"][0], one["lead"]["name"], one["lead"]["custom"]) for one in leads.values()] == [
+        (number, name, {"street": street}) for number, name, street in OTHERS
+    ]
+    assert (await admin.get(f"{ALL}/er"))[1]["leads"] == counts["leads"] == 21
+    for call in calls:
+        status, cdr = await until(lambda call=call: admin.get(f"/api/call/{call}/cdr"), lambda got: got[0] == 200, 20)
+        assert cdr["number"] == gone["lead"]["numbers"][0] and cdr["talk_seconds"] > 0 and cdr["outcome"] == "ENDED"
+        texts = (await admin.get(f"/api/crm/notes/{call}", part="workspace"))[1]["notes"]
+        assert [note["text"] for note in texts] == ["[erased]"]
+    for number, listed in ((SECOND, True), (OTHERS[0][0], True), (NUMBER, False)):
+        status, said = await admin.get(f"/api/do-not-call/check?number={quote(number)}")
+        assert (status, said["listed"]) == (200, listed), said
+    status, refused = await admin.post("/api/call/start", {"number": SECOND, "slot": 11})
+    assert (refused["code"], refused["details"]["rule"]) == ("CALL_FAILED", "do_not_call")
+    assert (await admin.get(f"{LEADS}?text=zhuravlivska", part="workspace"))[1] == []
+
+
+async def _others_are_called(admin: Client, lead: str) -> None:
+    """The campaign runs with all others, and not with who was erased."""
+    assert (await admin.post(f"{ALL}/er/resume", {}))[0] == 200
+
+    async def look() -> Any:
+        return (await admin.get(f"{ALL}/er"))[1]
+
+    found = await until(look, lambda got: got["attempts"] >= 19 and got["in_progress"] == 0, 90)
+    assert found["attempts"] == 19  # one is on the do-not-call list
+    assert (await admin.get(f"{LEADS}/er/{lead}", part="workspace"))[1]["attempts"] == 0
+    await asyncio.sleep(0)
+
+
+async def test_nobody_else_may_delete_from_the_journal(site: Site) -> None:
+    bus = await nats.connect(
+        f"nats://127.0.0.1:{site.nats_port}", user="admin", password=site.admin_password, inbox_prefix="_INBOX.u.admin"
+    )
+    with pytest.raises(nats.errors.Error):
+        await bus.request("$JS.API.STREAM.MSG.DELETE.OTTB_EVT", b'{"seq": 1}', timeout=1)
+    await bus.close()
