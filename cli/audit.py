@@ -18,7 +18,7 @@ from bus_schemas.contract import UNDECODABLE
 from cli.audit_rows import Rows
 from cli.site.bus import connect
 
-SCOPE = "ottb.v1.evt.audit.>"
+SCOPE, DEEDS = "ottb.v1.evt.audit.>", "ottb.v1.evt.erasure.*.begun"
 NAMED = 20  # rows of the ledger that are named one by one
 
 
@@ -141,6 +141,8 @@ async def examine(bus: Bus, known: Sequence[Known] = ()) -> Report:
     await rows.ask(seq)
     verdict, missing = checker.verdict(), [one for ones in unseen.values() for one in ones]
     problems = [*verdict.problems, *problems, *_missing(missing, verdict), *_first(rows.differing)]
+    if verdict.erased and await bus.last(DEEDS) is None:
+        problems.append(f"{verdict.erased} records say that something in them was erased, and nobody has")
     seen = [one.number for one in known if one not in missing]
     return Report(
         verdict=verdict, rows=rows.compared, asked=rows.asked, questions=rows.questions, heads=len(seen),
@@ -185,6 +187,8 @@ def _lines(report: Report) -> list[str]:
         f"heads    {report.heads} that were noted are in it{up_to}",
         f"head     {verdict.number}:{verdict.head}",
     ]
+    if verdict.erased:
+        lines.append(f"erased   something in {verdict.erased} records, whose hashes are of what they said before")
     if report.unseen is not None:
         lines.append(f"indexes  were not looked at: {report.unseen}")
     return [*lines, *(f"PROBLEM  {problem}" for problem in report.problems)]

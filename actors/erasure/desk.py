@@ -43,7 +43,8 @@ from bus_schemas.permissions import Action
 log = structlog.get_logger()
 
 AGAIN = 1.0  # seconds until a step that could not be done is tried again
-WIPED = ("OTTB_SNAP", "OTTB_IDEM", "OTTB_FILE")  # what is in them is made anew, or sent again
+SNAPSHOTS, WIPED = "OTTB_SNAP", ("OTTB_IDEM", "OTTB_FILE")  # what is in them is made anew, or sent again
+KEPT = ("site.up",)  # but for what stands among the snapshots and is none
 TOLD_BY = (  # who somebody is
     f"{ROOT}.evt.campaign.*.leads_added", f"{ROOT}.evt.campaign.*.lead_changed", f"{ROOT}.evt.call.*.*.dialing",
 )  # fmt: skip
@@ -138,13 +139,21 @@ class Desk:
                 break
         for bucket in WIPED:
             await self._bus.wipe(bucket)
+        await self._wipe_snapshots()
         for campaign in sorted({campaign for campaign, _ in person.leads}):
             wanted = ReadAnew(shard=shard_of(campaign), campaign=campaign)
             await ask(self._bus, READ_ANEW, wanted, Context(command_id=begun.erasure))
-        await self._bus.wipe("OTTB_SNAP")  # which they may have written meanwhile
+        await self._wipe_snapshots()  # which they may have written meanwhile
         return Erased(
             entries=entries, leads=len(person.leads), calls=len(person.calls), notes=notes, recordings=files, log=gone
         )
+
+    async def _wipe_snapshots(self) -> None:
+        kept = {key: await self._bus.get(SNAPSHOTS, key, certain=True) for key in KEPT}
+        await self._bus.wipe(SNAPSHOTS)
+        for key, entry in kept.items():
+            if entry is not None and entry.data is not None:
+                await self._bus.put(SNAPSHOTS, key, entry.data, expect=None)
 
     async def _call_no_more(self, begun: ErasureBegun, campaign: str, lead: str) -> None:
         """Its campaign has it as one that cannot be called. One that is archived calls nobody."""

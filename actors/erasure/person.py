@@ -82,9 +82,9 @@ def _spelled(number: str) -> str:
     """Of a number, E.164: in whole, or as it is written in its own country, with anything between its digits."""
     digits = number.removeprefix("+")
     whole = BETWEEN.join(digits)
-    parts = [rf"(?:\+|00|%2[bB])?{BETWEEN}{whole}"]
+    parts = [rf"(?:(?:\+|00|%2[bB]){BETWEEN})?{whole}"]
     at_home = [digits[code:] for code in (1, 2, 3) if len(digits) - code >= 8]  # whichever its country's code is
-    parts += [rf"0?{BETWEEN}{BETWEEN.join(one)}" for one in at_home]
+    parts += [rf"(?:0{BETWEEN})?{BETWEEN.join(one)}" for one in at_home]
     return "|".join(rf"(?<![0-9]){one}(?![0-9])" for one in parts)
 
 

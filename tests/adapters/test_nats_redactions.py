@@ -36,8 +36,14 @@ def port() -> int:
     return free_port()
 
 
-async def _connect(port: int) -> NatsBus:
-    return await NatsBus.connect(f"nats://127.0.0.1:{port}", name="t")
+@asynccontextmanager
+async def connected(port: int) -> AsyncIterator[NatsBus]:
+    bus = await NatsBus.connect(f"nats://127.0.0.1:{port}", name="t")
+    try:
+        await bus.ensure_streams()
+        yield bus
+    finally:
+        await bus.close()
 
 
 def _files_with(folder: Path, what: bytes) -> list[str]:
@@ -60,9 +66,7 @@ async def _read(bus: NatsBus) -> list[Recorded]:
 
 
 async def test_no_byte_of_what_was_redacted_is_on_the_disk(tmp_path: Path, port: int) -> None:
-    async with serving(tmp_path, port) as pid:
-        bus = await _connect(port)
-        await bus.ensure_streams()
+    async with serving(tmp_path, port) as pid, connected(port) as bus:
         seqs, seq = list[int](), 0
         for number in range(50):
             whom = PERSON if number % 7 == 3 else b"somebody else"
@@ -75,21 +79,16 @@ async def test_no_byte_of_what_was_redacted_is_on_the_disk(tmp_path: Path, port:
         assert [entry.seq for entry in read] == seqs
         assert [b"nobody" in entry.data for entry in read] == [number % 7 == 3 for number in range(50)]
         os.kill(pid, signal.SIGKILL)
-    async with serving(tmp_path, port):  # which reads its blocks anew
-        async with asyncio.timeout(10):
-            while not bus.connected:
-                await asyncio.sleep(0.02)
-        assert await _read(bus) == read
-        fresh = await _connect(port)
-        assert await _read(fresh) == read and _files_with(tmp_path, PERSON) == []
-        await fresh.close()
-        await bus.close()
+        async with serving(tmp_path, port), connected(port) as fresh:  # which reads its blocks anew
+            async with asyncio.timeout(10):
+                while not bus.connected:
+                    await asyncio.sleep(0.02)
+            assert await _read(bus) == read
+            assert await _read(fresh) == read and _files_with(tmp_path, PERSON) == []
 
 
 async def test_a_copy_that_is_redacted_again_leaves_nothing_behind(tmp_path: Path, port: int) -> None:
-    async with serving(tmp_path, port):
-        bus = await _connect(port)
-        await bus.ensure_streams()
+    async with serving(tmp_path, port), connected(port) as bus:
         seq = await _write(bus, PERSON + b", Petro Second, Ivan Third", 0)
         await _write(bus, b"end", seq)
         await _redact(bus, seq)
@@ -98,13 +97,10 @@ async def test_a_copy_that_is_redacted_again_leaves_nothing_behind(tmp_path: Pat
         await bus.redact(entry, b"nobody, nobody, Ivan Third", {})
         assert _files_with(tmp_path, b"Petro Second") == _files_with(tmp_path, PERSON) == []
         assert [one.data for one in await _read(bus)] == [b"nobody, nobody, Ivan Third", b"end"]
-        await bus.close()
 
 
 async def test_keys_and_what_they_were_before_are_gone_too(tmp_path: Path, port: int) -> None:
-    async with serving(tmp_path, port):
-        bus = await _connect(port)
-        await bus.ensure_streams()
+    async with serving(tmp_path, port), connected(port) as bus:
         await bus.put("OTTB_SNAP", "lead", PERSON, expect=0)
         await bus.put("OTTB_SNAP", "lead", b"later", expect=None)
         await bus.put("OTTB_OWN", "erasure", PERSON, expect=0)
@@ -116,13 +112,10 @@ async def test_keys_and_what_they_were_before_are_gone_too(tmp_path: Path, port:
             while found := _files_with(tmp_path, PERSON):
                 await asyncio.sleep(0.05)
         assert not found
-        await bus.close()
 
 
 async def test_a_copy_made_while_a_reader_is_away_is_read_as_well(tmp_path: Path, port: int) -> None:
-    async with serving(tmp_path, port):
-        bus, reader = await _connect(port), await _connect(port)
-        await bus.ensure_streams()
+    async with serving(tmp_path, port), connected(port) as bus, connected(port) as reader:
         seq = await _write(bus, PERSON, 0)
         await _write(bus, b"end", seq)
         assert len(await _read(reader)) == 2
@@ -132,14 +125,10 @@ async def test_a_copy_made_while_a_reader_is_away_is_read_as_well(tmp_path: Path
             while not reader.connected:
                 await asyncio.sleep(0.02)
         assert [one.data for one in await _read(reader)] == [b"nobody", b"end"]
-        await reader.close()
-        await bus.close()
 
 
 async def test_an_older_journal_that_lets_nothing_go_says_so(tmp_path: Path, port: int) -> None:
-    async with serving(tmp_path, port):
-        bus = await _connect(port)
-        await bus.ensure_streams()
+    async with serving(tmp_path, port), connected(port) as bus:
         js = bus._js
         config = (await js.stream_info("OTTB_EVT")).config
         await js.delete_stream("OTTB_EVT")
@@ -150,4 +139,3 @@ async def test_an_older_journal_that_lets_nothing_go_says_so(tmp_path: Path, por
         seq = await _write(bus, PERSON, 0)
         with pytest.raises(NotErased, match="OTTB_EVT"):
             await _redact(bus, seq)
-        await bus.close()

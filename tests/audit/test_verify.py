@@ -12,7 +12,7 @@ from actors.adapters.system_clock import SystemClock
 from actors.audit.audit import Audit
 from actors.audit.chain import GENESIS, link
 from actors.ledger.ledger import Ledger
-from actors.runtime.bus import Recorded
+from actors.runtime.bus import ID, Recorded
 from bus_schemas.audit import LIST_AUDIT, AuditRecorded
 from cli.audit import Head, Known, examine
 from simulators.bus.memory_broker import MemoryBroker
@@ -97,3 +97,19 @@ def test_a_head_is_read_as_it_is_printed() -> None:
     for wrong in ("", "12", f"x:{'a' * 64}", f"0x1:{'a' * 64}", "12:abc", f"12:{'g' * 64}", f"{'9' * 30}:{'a' * 64}"):
         with pytest.raises(click.BadParameter):
             Head().convert(wrong, None, None)
+
+
+async def test_an_erased_record_keeps_its_place_where_somebody_has_erased(broker: MemoryBroker) -> None:
+    bus = MemoryBus(broker)
+    record = _records(broker)[2]
+    said = record.data.replace(b"op12", b"[erased]")
+    assert said != record.data
+    await bus.redact(record, said[:-1] + b',"erased":true}', {})
+    found = await examine(bus)
+    assert found.verdict.erased == 1 and found.verdict.number == 6
+    assert [problem for problem in found.problems if "nobody has" in problem] == found.problems != []
+    subject = "ottb.v1.evt.erasure.er_1.begun"
+    await bus.append(subject, b"{}", {ID: "deed"}, scope=subject, expect=0)
+    assert (await examine(bus)).problems == []
+    await bus.redact(_records(broker)[3], _records(broker)[3].data.replace(b"op12", b"op13"), {})
+    assert any("record 4" in problem for problem in (await examine(bus)).problems)  # its neighbour is held as ever

@@ -173,3 +173,17 @@ async def test_a_campaigns_rule_book_asks_the_same_lists() -> None:
     for campaign, number, listed in (("spring", PETRO, True), ("autumn", PETRO, False), ("autumn", OLENA, True)):
         book = RuleBook(held_until=partial(site.gate.held_until, campaign=campaign))
         assert (book.held_until(number) == inf) is listed and book.held_until(IVAN) == inf
+
+
+def test_a_number_that_was_erased_stays_on_its_list() -> None:
+    async def main() -> None:
+        site = Site()
+        mark = Marks(b"key").of(OLENA)
+        await site.add(mark, PETRO)
+        await site.begin()
+        assert site.gate.is_listed(OLENA, None) and site.gate.is_listed(OLENA, "c1")
+        assert not site.gate.is_listed("+380501230009", None)
+        assert site.lists.forms_on("global", OLENA) == (OLENA, mark)
+        assert site.lists.forms_on("global", PETRO) == (PETRO,)
+
+    run(main, seed=1)

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from actors.adapters.system_clock import SystemClock
@@ -17,10 +18,11 @@ from actors.ledger import ledger as ledger_module
 from actors.ledger.decode import decode
 from actors.ledger.ledger import START_PATIENCE, Ledger
 from actors.ledger.store import JournalEntry
-from actors.runtime.bus import Recorded, Size, Unsubscribe
+from actors.runtime.bus import ID, Recorded, Size, Unsubscribe
 from actors.runtime.wire import ask
 from bus_schemas.audit import LIST_AUDIT, AuditEntry, AuditRecorded, ListAudit
 from bus_schemas.call import CALLS_FEED, GET_CDR, PAST_CALL, CallDialing, CallsFeed, GetCall, GetCdr
+from bus_schemas.erasure import ERASURE_CLEARED, Erased, ErasureCleared
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.lead import CampaignLeadsAssigned
 from bus_schemas.slot import SLOT_TELEMETRY
@@ -464,6 +466,50 @@ async def test_records_of_another_journal_are_put_aside(place: Place) -> None:
         assert (place.folder / "l-aside").exists()
     else:
         place.run("SELECT 1 / count(*) FROM calls_aside")
+
+
+async def test_records_are_made_anew_where_entries_say_something_else(broker: MemoryBroker, place: Place) -> None:
+    bus = MemoryBus(broker)
+    for number in range(3):
+        await call(bus, number)
+    async with _ledger(bus, place) as ledger:
+        before = await ask(bus, GET_CDR, GetCdr(call_id="c_1"), ASKER)
+        for entry in list(broker.journal):
+            if before.number.encode() in entry.data:
+                await bus.redact(entry, entry.data.replace(before.number.encode(), b"+0123"), entry.headers)
+        assert (await ask(bus, GET_CDR, GetCdr(call_id="c_1"), ASKER)).number == before.number
+        seq = await _cleared(bus, "er_1", 0)
+        await _eventually(lambda: ledger.health.ready and ledger.folded >= seq)
+        assert (await ask(bus, GET_CDR, GetCdr(call_id="c_1"), ASKER)).number == "+0123"
+        assert ledger._following.generation == 1
+
+
+async def test_records_of_a_host_that_was_away_are_made_anew_and_none_aside(
+    broker: MemoryBroker, place: Place
+) -> None:
+    bus = MemoryBus(broker)
+    await call(bus, 1)
+    async with _ledger(bus, place):
+        number = (await ask(bus, GET_CDR, GetCdr(call_id="c_1"), ASKER)).number.encode()
+    for entry in list(broker.journal):
+        if number in entry.data:
+            await bus.redact(entry, entry.data.replace(number, b"+0123"), entry.headers)
+    if isinstance(place, Files):
+        (place.folder / "l-aside").write_bytes(number)
+    seq = await _cleared(bus, "er_1", 0)
+    async with _ledger(bus, place) as ledger:
+        await _eventually(lambda: ledger.health.ready and ledger.folded >= seq)
+        assert (await ask(bus, GET_CDR, GetCdr(call_id="c_1"), ASKER)).number == "+0123"
+    if isinstance(place, Files):
+        assert [path.name for path in place.folder.rglob("*") if path.is_file() and number in path.read_bytes()] == []
+    else:
+        place.run("SELECT 1 / (CASE WHEN to_regclass('calls_aside') IS NULL THEN 1 ELSE 0 END)")
+
+
+async def _cleared(bus: MemoryBus, erasure: str, expect: int) -> int:
+    event = ErasureCleared(erasure=erasure, at=AT, erased=Erased())
+    subject = ERASURE_CLEARED.subject_for(event)
+    return await bus.append(subject, msgspec.json.encode(event), {ID: erasure}, scope=subject, expect=expect)
 
 
 def test_a_ledger_without_threads_runs_in_simulated_time(tmp_path: Path) -> None:
