@@ -37,7 +37,7 @@ FOLDERS = {
     "operator": {"runtime", "telephony"},
     "imports": {"runtime", "telephony", "dialing", "leads"},
     "note": {"runtime"},
-    "erasure": {"runtime", "telephony"},
+    "erasure": {"runtime", "telephony", "dialing", "leads"},
     "webhook": {"runtime", "log"},
     "point": {"runtime"},
     "audit": {"runtime"},

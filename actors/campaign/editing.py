@@ -12,6 +12,7 @@ from actors.campaign.record import CALLABLE, OVER, Campaign, Entry, tries_of, un
 from actors.campaign.rules import Candidate, zones_for
 from actors.runtime.clock import Moment
 from actors.runtime.decision import NOTHING, Decision, SetTimer
+from actors.runtime.marks import is_mark
 from actors.runtime.moments import moment
 from bus_schemas.campaign import CAMPAIGN_IS_ARCHIVED, CampaignEvent, CampaignStatus
 from bus_schemas.crm import EditLead
@@ -39,6 +40,7 @@ TOO_MANY = RefusalTemplate(ErrorCode.CONFLICT, "The lead was called on too many 
 NOT_SO = RefusalTemplate(ErrorCode.CONFLICT, "A lead of this status does not become that one.")
 
 PLAIN = ("name", "timezone", "priority", "language", "source", "consent")
+WAS_ERASED = RefusalTemplate(ErrorCode.CONFLICT, "The lead was erased: it has no number to be called.")
 Whose = Callable[[str], int | None]
 
 
@@ -47,6 +49,7 @@ def mark(campaign: Campaign, place: int, request: MarkLead, by: str, now: Moment
     must_be_of_its_own(campaign, place)
     entry = at(campaign.leads, place)
     there = Candidate(number=entry.numbers.split(" ")[0], timezone=entry.timezone)
+    _must_not_be_erased(entry, request.status)
     callback = moment(request.callback, "callback", zones_for(there))
     return machine.mark(
         campaign, place, request.status, by, now, callback=callback, operator=request.operator,
@@ -72,6 +75,8 @@ def edit(
     status = _status(campaign, place, entry, request, renumbered=not {*wanted.numbers} <= {*known.numbers})
     if status is not entry.status:
         changes["status"] = status
+        if "numbers" not in changes:
+            _must_not_be_erased(entry, status)
     if request.assigned_seller is not UNSET and request.assigned_seller != entry.seller:
         changes["assigned_seller"] = request.assigned_seller
     if not changes:
@@ -107,6 +112,12 @@ def must_be_of_its_own(campaign: Campaign, place: int) -> None:
     """Raise Refusal(CONFLICT) for a lead that was merged into another one."""
     if (merged := campaign.merged.get(place)) is not None:
         raise MERGED(lead=at(campaign.leads, place).id, merged_into=at(campaign.leads, merged.into).id)
+
+
+def _must_not_be_erased(entry: Entry, status: LeadStatus) -> None:
+    """Who was erased has no number by which they could be called."""
+    if status in CALLABLE and is_mark(entry.numbers):
+        raise WAS_ERASED()
 
 
 def assigned(events: Iterable[CampaignEvent]) -> int:

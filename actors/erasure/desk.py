@@ -127,14 +127,15 @@ class Desk:
     async def _clear(self, begun: ErasureBegun) -> Erased:
         person = await self._person(begun)
         traces = Traces(person, self._marks)
-        for campaign, lead in sorted(person.leads):
-            await self._call_no_more(begun, campaign, lead)
+        for place, (campaign, lead) in enumerate(sorted(person.leads)):
+            context = Context(command_id=f"{begun.erasure}-{place}", user=begun.by, actions=MAY)
+            await self._call_no_more(campaign, lead, context)
         gone = await self._from_log(traces)
         files = await self._files(person)
         entries, notes = 0, 0
         for _ in range(MOST_LOOKS):
-            changed, notes = await self._from_journal(traces)
-            entries += changed
+            changed, found = await self._from_journal(traces)
+            entries, notes = entries + changed, max(notes, found)
             if not changed:
                 break
         for bucket in WIPED:
@@ -155,9 +156,8 @@ class Desk:
             if entry is not None and entry.data is not None:
                 await self._bus.put(SNAPSHOTS, key, entry.data, expect=None)
 
-    async def _call_no_more(self, begun: ErasureBegun, campaign: str, lead: str) -> None:
+    async def _call_no_more(self, campaign: str, lead: str, context: Context) -> None:
         """Its campaign has it as one that cannot be called. One that is archived calls nobody."""
-        context = Context(command_id=f"{begun.erasure}-{campaign}-{lead}", user=begun.by, actions=MAY)
         try:
             known = await ask(self._bus, GET_CRM_LEAD, GetLead(campaign_id=campaign, lead=lead), context)
             if known.status not in NO_MORE_CALLED:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import Struct
 
+from actors.leads.lead import id_of
 from actors.runtime.marks import Marks
 
 NOTHING_SAID = "[erased]"
@@ -41,6 +42,7 @@ class Traces:
     def __init__(self, person: Person, marks: Marks) -> None:
         self.person = person
         self._marks = {number: marks.of(number) for number in person.numbers}
+        self._ids = {id_of(number): _id(mark) for number, mark in self._marks.items()}  # each tells its number
         spelled = "|".join(map(_spelled, sorted(person.numbers)))
         self._number = re.compile(spelled or r"(?!)")
         said = sorted(person.texts, key=len, reverse=True)
@@ -56,22 +58,26 @@ class Traces:
 
     def without_number(self, text: str) -> str:
         """A text without the numbers, however they are written there."""
-        return self._marks.get(text) or self._number.sub(NOTHING_SAID, text)
+        return self._marks.get(text) or self._ids.get(text) or self._number.sub(NOTHING_SAID, text)
 
     def without(self, text: str) -> str:
         """The same, also without what else is known of the person."""
         return self._text.sub(NOTHING_SAID, self.without_number(text))
 
     def id(self, text: str) -> str:
-        """An id without the numbers: it stays one, the same each time."""
-        if self._number.search(text) is None:
-            return text
+        """An id that tells none of the numbers: it stays one, the same each time."""
+        if (known := self._ids.get(text)) is not None or self._number.search(text) is None:
+            return known or text
         mark = next(mark for number, mark in sorted(self._marks.items()) if number[-NAME:] in _digits(text))
-        return f"erased_{mark[1:]}"
+        return _id(mark)
 
     def shown_in(self, text: str) -> bool:
         """Whether it says something of the person."""
         return self._number.search(text) is not None or self._text.search(text) is not None
+
+
+def _id(mark: str) -> str:
+    return f"erased_{mark[1:]}"
 
 
 def _digits(text: str) -> str:

@@ -1,6 +1,6 @@
 """What of an entry of the journal says something of a person, and what stays of it. Pure.
 
-What stays has the form that it had: whoever reads it needs to know of nothing. A lead keeps its place and its id, a
+What stays has the form that it had: whoever reads it needs to know of nothing. A lead keeps its place, a
 call its times and its end, an entry of a do-not-call list the mark of its number.
 """
 

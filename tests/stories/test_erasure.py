@@ -14,6 +14,7 @@ import aiohttp
 import nats
 import pytest
 
+from actors.leads.lead import id_of
 from simulators.carrier.rules import mobile
 from tests.stories.conftest import MORE, SLOTS
 from tests.stories.test_imports import IMPORTS, over, send, status_of
@@ -32,7 +33,8 @@ def spelled(number: str) -> list[bytes]:
     return [digits.encode(), home.encode(), quote(number).encode(), f"{home[:2]} {home[2:5]} {home[5:7]}".encode()]
 
 
-TRACES = [*spelled(NUMBER), *spelled(SECOND), *(one.encode() for one in (NAME, NAME.split()[1], STREET, PLAN))]
+TEXTS = [id_of(NUMBER), NAME, NAME.split()[1], STREET, PLAN]
+TRACES = [*spelled(NUMBER), *spelled(SECOND), *(text.encode() for text in TEXTS)]
 LOWER = [one.lower() for one in TRACES]
 
 
@@ -144,6 +146,7 @@ async def test_no_file_says_anything_of_who_was_erased(site: Site) -> None:
 
         await until(left, lambda got: got == [], 15)
         assert not [*site.state.rglob(f"{calls[0]}.wav")]
+        lead = f"erased_{found['marks'][0][1:]}"
         await _all_else_is_there(admin, lead, calls, counts)
         again = await _erase(admin)
         assert again["erasure"] == found["erasure"]
@@ -182,6 +185,10 @@ async def _all_else_is_there(admin: Client, lead: str, calls: list[str], counts:
     assert [(one["lead"]["numbers"][0], one["lead"]["name"], one["lead"]["custom"]) for one in leads.values()] == [
         (number, name, {"street": street}) for number, name, street in OTHERS
     ]
+    status, why = await admin.get(f"{ALL}/er/leads/{lead}/explain")
+    assert (status, why["reason"]) == (200, "invalid"), why
+    back = await admin.call("PATCH", f"{LEADS}/er/{lead}", {"status": "new"}, part="workspace")
+    assert (back[0], back[1]["code"]) == (409, "CONFLICT")
     assert (await admin.get(f"{ALL}/er"))[1]["leads"] == counts["leads"] == 21
     for call in calls:
         status, cdr = await until(lambda call=call: admin.get(f"/api/call/{call}/cdr"), lambda got: got[0] == 200, 20)

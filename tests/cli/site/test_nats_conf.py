@@ -213,8 +213,11 @@ async def test_a_gateway_cannot_take_a_lease_or_a_snapshot(
 
 
 @pytest.mark.parametrize(
-    "subject", ["$JS.API.STREAM.DELETE.OTTB_EVT", "$JS.API.STREAM.PURGE.OTTB_EVT", "$JS.API.STREAM.LIST"]
-)
+    "subject", [
+        "$JS.API.STREAM.DELETE.OTTB_EVT", "$JS.API.STREAM.PURGE.OTTB_EVT", "$JS.API.STREAM.LIST",
+        "$JS.API.STREAM.MSG.DELETE.OTTB_EVT", "$JS.API.STREAM.MSG.DELETE.OTTB_RED",
+    ]
+)  # fmt: skip
 async def test_a_gateway_manages_no_streams(subject: str, core: NatsBus, gateway: NatsBus) -> None:
     await journal(core, "ottb.v1.evt.call.c4.created")
     with REFUSED:
