@@ -27,7 +27,7 @@ LIGHT = {
     "/api/call/{call_id}/cdr", "/api/pbx/status", "/api/pbx/cdr/{call_id}", "/api/autodialer/campaigns/{campaign_id}",
     "/api/autodialer/campaigns/{campaign_id}/leads/{lead}", "/api/do-not-call/check", "/api/operators/me",
     "/api/operators/{user}", "/api/autodialer/imports/{import_id}", "/api/crm/note/{note}",
-    "/api/crm/leads/{campaign_id}/{lead}", "/api/webhooks/{webhook}",
+    "/api/crm/leads/{campaign_id}/{lead}", "/api/webhooks/{webhook}", "/api/crm/erasures/{erasure}",
 }  # fmt: skip
 NAMES = {"slot": "44", "lead": "l_1"}
 QUERY = {

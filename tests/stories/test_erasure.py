@@ -17,6 +17,7 @@ import pytest
 from actors.leads.lead import id_of
 from simulators.carrier.rules import mobile
 from tests.stories.conftest import MORE, SLOTS
+from tests.stories.test_audit_head import audit
 from tests.stories.test_imports import IMPORTS, over, send, status_of
 from tests.support.site import Client, Site, running_site, until
 
@@ -119,7 +120,7 @@ async def _erase(admin: Client) -> dict[str, Any]:
     return found
 
 
-async def test_no_file_says_anything_of_who_was_erased(site: Site) -> None:
+async def test_no_file_says_anything_of_who_was_erased(site: Site, tmp_path: Path) -> None:
     async with aiohttp.ClientSession() as session:
         admin, operator = Client(site, session), Client(site, session)
         await admin.login("admin", site.admin_password)
@@ -135,16 +136,15 @@ async def test_no_file_says_anything_of_who_was_erased(site: Site) -> None:
         counts = (await admin.get(f"{ALL}/er"))[1]
         assert (await operator.post(ERASURES, {"numbers": [NUMBER], "reason": ""}, part="workspace"))[0] == 403
 
+        code, head = audit(site, "head")
+        assert code == 0
         found = await _erase(admin)
         print(found)
         assert found["status"] == "done" and found["by"] == "admin" and found["reason"] == "letter of 3 May", found
         assert (found["erased"]["leads"], found["erased"]["calls"], found["erased"]["notes"]) == (1, 2, 3)
         assert found["erased"]["recordings"] == 1
 
-        async def left() -> list[tuple[str, bytes]]:
-            return traces(site.state)
-
-        await until(left, lambda got: got == [], 15)
+        await until(lambda: _left(site), lambda got: got == [], 15)
         assert not [*site.state.rglob(f"{calls[0]}.wav")]
         lead = f"erased_{found['marks'][0][1:]}"
         await _all_else_is_there(admin, lead, calls, counts)
@@ -153,6 +153,18 @@ async def test_no_file_says_anything_of_who_was_erased(site: Site) -> None:
         entry = (await admin.audit(f"action=POST%20{quote(ERASURES)}&result=OK"))[-1]
         assert entry["subject"]["erasure"] == found["erasure"] and entry["subject"]["reason"] == "letter of 3 May"
         assert found["marks"][0] in str(entry["subject"]["marks"])
+    (tmp_path / "heads").write_text(head)
+    code, said = audit(site, "verify", "--heads", str(tmp_path / "heads"))
+    assert code == 0 and "1 that were noted" in said and "something in 3 records" in said, said
+    await _is_so_after_restarts(site, lead, calls, counts)
+
+
+async def _left(site: Site) -> list[tuple[str, bytes]]:
+    return traces(site.state)
+
+
+async def _is_so_after_restarts(site: Site, lead: str, calls: list[str], counts: dict[str, Any]) -> None:
+    """Of every process, of the actors alone, and with records that are made anew from nothing."""
     site.stop()
     assert traces(site.state) == []
     site.start()
@@ -169,7 +181,7 @@ async def test_no_file_says_anything_of_who_was_erased(site: Site) -> None:
         await until(ready, lambda status: status == 200, 40)
         await _all_else_is_there(admin, lead, calls, counts)
         await _others_are_called(admin, lead)
-        assert await until(left, lambda got: got == [], 15) == []
+        assert await until(lambda: _left(site), lambda got: got == [], 15) == []
 
 
 async def _all_else_is_there(admin: Client, lead: str, calls: list[str], counts: dict[str, Any]) -> None:
