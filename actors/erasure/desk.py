@@ -23,6 +23,7 @@ from actors.runtime.rendezvous import shard_of
 from actors.runtime.service import Hosts
 from actors.runtime.turns import Turns
 from actors.runtime.wire import ask
+from bus_schemas.call import CALLS_FEED, CallsFeed
 from bus_schemas.contract import ROOT
 from bus_schemas.crm import EDIT_LEAD, GET_CRM_LEAD, EditLead
 from bus_schemas.erasure import (
@@ -42,6 +43,7 @@ from bus_schemas.permissions import Action
 
 log = structlog.get_logger()
 
+CALLS = 500  # live ones that are looked through; there are no more at once than lines
 AGAIN = 1.0  # seconds until a step that could not be done is tried again
 SNAPSHOTS, WIPED = "OTTB_SNAP", ("OTTB_IDEM", "OTTB_FILE")  # what is in them is made anew, or sent again
 KEPT = ("site.up",)  # but for what stands among the snapshots and is none
@@ -134,6 +136,8 @@ class Desk:
         files = await self._files(person)
         entries, notes = 0, 0
         for _ in range(MOST_LOOKS):
+            while await calls_with(self._bus, person.numbers, Context(command_id=begun.erasure)):
+                await asyncio.sleep(AGAIN)  # its end will say the number once more
             changed, found = await self._from_journal(traces)
             entries, notes = entries + changed, max(notes, found)
             if not changed:
@@ -210,6 +214,13 @@ class Desk:
     async def _forget(self, erasure: str) -> None:
         for key in (_whole(erasure), erasure):
             await self._bus.erase(BUCKET, key)
+
+
+async def calls_with(bus: Bus, numbers: frozenset[str], context: Context) -> list[str]:
+    """The calls to some numbers that are under way. Raises Refusal."""
+    asking = replace(context, actions=frozenset({Action.CALL_VIEW, Action.CALL_VIEW_ANY}))
+    found = await ask(bus, CALLS_FEED, CallsFeed(limit=CALLS), asking)
+    return sorted(call.call_id for call in found if call.number in numbers)
 
 
 async def _in_turns(bus: Bus, scope: str) -> AsyncIterator[Recorded]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from actors.erasure.actor import Begin, ErasureActor
-from actors.erasure.desk import Desk, delete_files
+from actors.erasure.desk import Desk, calls_with, delete_files
 from actors.erasure.person import Person
 from actors.runtime.bus import Bus, BusError, Fenced
 from actors.runtime.context import Context
@@ -21,7 +21,6 @@ from actors.runtime.service import serve
 from actors.runtime.shards import NOT_NOW, Sharded, bring_here
 from actors.runtime.wire import Page, ask, forward
 from actors.telephony.numbers import NotANumber, canonical
-from bus_schemas.call import CALLS_FEED, CallsFeed
 from bus_schemas.erasure import (
     BEING_CALLED,
     ERASE_FILES,
@@ -41,7 +40,6 @@ from bus_schemas.errors import ErrorCode, RefusalTemplate, misfit
 from bus_schemas.imports import LIST_IMPORTS, ImportStatus, ListImports
 from bus_schemas.permissions import Action
 
-CALLS = 500  # live ones that are looked through; there are no more at once than lines
 PATIENCE = 20.0  # seconds for a campaign to be there again
 IMPORTS_RUN = RefusalTemplate(ErrorCode.CONFLICT, "A list is being imported: ask again when that is over.")
 
@@ -84,12 +82,7 @@ class ErasureService:
             raise misfit(f"numbers[{place}]", f"not a phone number: {error}.") from None
 
     async def _must_not_be_called(self, numbers: frozenset[str], context: Context) -> None:
-        asking = Context(
-            command_id=context.command_id, actions=frozenset({Action.CALL_VIEW, Action.CALL_VIEW_ANY})
-        )
-        found = await ask(self._bus, CALLS_FEED, CallsFeed(limit=CALLS), asking)
-        calls = sorted(call.call_id for call in found if call.number in numbers)
-        if calls:
+        if calls := await calls_with(self._bus, numbers, Context(command_id=context.command_id)):
             raise BEING_CALLED(calls=calls)
 
     async def _must_not_be_imported(self, context: Context) -> None:
