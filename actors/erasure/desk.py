@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from actors.erasure.machine import Cleared, Finished, Impossible, Report
 from actors.erasure.person import Person, Traces, joined
-from actors.erasure.redacting import Redactor, found_in
+from actors.erasure.redacting import CHANGES, MERGED, UNMERGED, Pair, Redactor, found_in, pair_in, with_merged
 from actors.runtime.bus import Bus, BusError, NotErased, Recorded
 from actors.runtime.context import Context
 from actors.runtime.marks import BUCKET, Marks
@@ -48,7 +48,8 @@ AGAIN = 1.0  # seconds until a step that could not be done is tried again
 SNAPSHOTS, WIPED = "OTTB_SNAP", ("OTTB_IDEM", "OTTB_FILE")  # what is in them is made anew, or sent again
 KEPT = ("site.up",)  # but for what stands among the snapshots and is none
 TOLD_BY = (  # who somebody is
-    f"{ROOT}.evt.campaign.*.leads_added", f"{ROOT}.evt.campaign.*.lead_changed", f"{ROOT}.evt.call.*.*.dialing",
+    f"{ROOT}.evt.campaign.*.leads_added", *(f"{ROOT}.evt.campaign.*.{verb}" for verb in CHANGES),
+    f"{ROOT}.evt.call.*.*.dialing",
 )  # fmt: skip
 ALL = f"{ROOT}.evt.>"
 MOST_LOOKS = 10  # at the whole journal, until one finds nothing
@@ -109,11 +110,20 @@ class Desk:
     async def _gathered(self, asked: Person) -> Person:
         """The leads that have one of the numbers, with all of theirs; and the calls to any of those."""
         leads = asked
-        for scope in TOLD_BY[:2]:
+        for scope in TOLD_BY[:-1]:
             leads = await self._read(scope, leads, asked.numbers)
-        for scope in TOLD_BY[:2]:  # what they were before they had the number
+        leads = with_merged(leads, *[await self._pairs(verb) for verb, _ in (MERGED, UNMERGED)])
+        for scope in TOLD_BY[:-1]:  # what they were before they had the number
             leads = await self._read(scope, leads, asked.numbers)
-        return await self._read(TOLD_BY[2], leads, leads.numbers)
+        return await self._read(TOLD_BY[-1], leads, leads.numbers)
+
+    async def _pairs(self, verb: str) -> dict[Pair, int]:
+        """Which leads became one, or two again, and where that was said last."""
+        found = dict[Pair, int]()
+        async for entry in self._bus.replay(f"{ROOT}.evt.campaign.*.{verb}"):
+            if (pair := pair_in(entry.subject, entry.data)) is not None:
+                found[pair] = entry.seq
+        return found
 
     async def _read(self, scope: str, known: Person, numbers: frozenset[str]) -> Person:
         found, turns = [known], Turns()

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from actors.erasure.person import NOTHING_SAID, Person, Traces, telling
 from bus_schemas.contract import UNDECODABLE, id_of, kind_of, verb_of
@@ -18,13 +19,17 @@ LEAD_KEEPS = ("id", "priority", "consent")
 OF_LEAD: Mapping[str, Any] = {"name": "", "source": "", "timezone": None, "language": None}  # as they are then
 SEARCHED = frozenset({"audit", "slot", "webhook", "import", "operator", "do_not_call"})  # where names may stand, too
 
+MERGED, UNMERGED = ("lead_merged", "merged"), ("lead_unmerged", "restored")  # and which field names the other lead
+CHANGES = ("lead_changed", MERGED[0], UNMERGED[0])  # of one lead, in the same fields
+
 Said = tuple[bytes, dict[str, str]]
+Pair = tuple[str, str, str]  # a campaign, a lead of it, and the one that was merged into that
 
 
 def found_in(subject: str, data: bytes, known: Person) -> Person:
     """What an entry tells of who somebody is, by the numbers and leads that are known."""
     kind, verb = kind_of(subject), verb_of(subject)
-    if kind == "campaign" and verb in ("leads_added", "lead_changed"):
+    if kind == "campaign" and verb in ("leads_added", *CHANGES):
         said = _read(data)
         campaign = id_of(subject)
         rows = said.get("leads", ()) if verb == "leads_added" else ({**said, "id": said.get("lead")},)
@@ -48,6 +53,24 @@ def _of_leads(campaign: str, rows: Any, known: Person) -> Person:
             numbers |= its
             texts.update(telling(row.get("name") or "", row.get("custom") or {}))
     return Person(numbers=frozenset(numbers), leads=frozenset(leads), texts=frozenset(texts))
+
+
+def pair_in(subject: str, data: bytes) -> Pair | None:
+    """Which two leads became one, or two again, by an entry. None: none did."""
+    other = dict((MERGED, UNMERGED)).get(verb_of(subject))
+    said = _read(data)
+    return (id_of(subject), said["lead"], said[other]) if other is not None and other in said else None
+
+
+def with_merged(person: Person, merged: Mapping[Pair, int], unmerged: Mapping[Pair, int]) -> Person:
+    """With the leads that were merged with theirs and are still. `merged`, `unmerged`: where that was said last."""
+    leads, more = set(person.leads), True
+    pairs = [pair for pair, seq in merged.items() if seq > unmerged.get(pair, 0)]
+    while more:
+        both = [{(campaign, one), (campaign, other)} for campaign, one, other in pairs]
+        found = leads.union(*(pair for pair in both if pair & leads))
+        more, leads = found != leads, found
+    return replace(person, leads=frozenset(leads))
 
 
 class Redactor:
@@ -99,7 +122,8 @@ class Redactor:
         if verb == "leads_added":
             rows = [self._of_row(row) if (campaign, row["id"]) in leads else row for row in said["leads"]]
             return {**said, "leads": rows}
-        if verb != "lead_changed" or (campaign, said["lead"]) not in leads:
+        named = {(campaign, said[field]) for field in ("lead", "merged", "restored") if field in said}
+        if verb not in CHANGES or not named & leads:
             return said
         kept = {**said, **{field: value for field, value in OF_LEAD.items() if field in said}}
         if said.get("custom"):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from actors.campaign.record import evolve
 from actors.erasure.person import NOTHING_SAID, Person, Traces
-from actors.erasure.redacting import Redactor, found_in
+from actors.erasure.redacting import Redactor, found_in, pair_in, with_merged
 from actors.runtime.marks import Marks, is_mark
 from bus_schemas.campaign import CampaignCreated, CampaignLeadsAdded, CampaignSettings
 from bus_schemas.catalogue import topic_of
@@ -152,3 +152,17 @@ def test_a_mark_is_no_number_and_always_the_same(number: str) -> None:
     mark = MARKS.of(number)
     assert is_mark(mark) and len(mark) == 20 and mark == MARKS.of(number) == MARKS.of(mark)
     assert int(mark[1:]) > 10**15 and mark != Marks(b"another").of(number)
+
+
+def test_a_lead_that_was_merged_with_theirs_is_theirs_until_it_is_undone() -> None:
+    said = {"campaign": "c1", "at": AT, "by": "op", "lead": "l1", "place": 0, "merged": "l2", "merged_place": 1}
+    merged = pair_in("ottb.v1.evt.campaign.c1.lead_merged", msgspec.json.encode(said))
+    undone = {"lead": "l1", "restored": "l2"}
+    assert merged == ("c1", "l1", "l2")
+    assert pair_in("ottb.v1.evt.campaign.c1.lead_unmerged", msgspec.json.encode(undone)) == merged
+    assert with_merged(PERSON, {merged: 5}, {}).leads == {("c1", "l1"), ("c1", "l2")}
+    assert with_merged(PERSON, {merged: 5}, {merged: 7}).leads == {("c1", "l1")}
+    assert with_merged(PERSON, {merged: 9}, {merged: 7}).leads == {("c1", "l1"), ("c1", "l2")}
+    gained = {**said, "name": NAME, "custom": {"plan": "x"}, "numbers": [NUMBER]}
+    found = redacted("campaign.c1.lead_merged", gained)
+    assert (found["name"], found["custom"], found["numbers"]) == ("", {"plan": None}, [MARKS.of(NUMBER)])
