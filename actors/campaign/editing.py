@@ -49,7 +49,7 @@ def mark(campaign: Campaign, place: int, request: MarkLead, by: str, now: Moment
     must_be_of_its_own(campaign, place)
     entry = at(campaign.leads, place)
     there = Candidate(number=entry.numbers.split(" ")[0], timezone=entry.timezone)
-    _must_not_be_erased(entry, request.status)
+    must_not_be_erased(entry, request.status)
     callback = moment(request.callback, "callback", zones_for(there))
     return machine.mark(
         campaign, place, request.status, by, now, callback=callback, operator=request.operator,
@@ -76,7 +76,7 @@ def edit(
     if status is not entry.status:
         changes["status"] = status
         if "numbers" not in changes:
-            _must_not_be_erased(entry, status)
+            must_not_be_erased(entry, status)
     if request.assigned_seller is not UNSET and request.assigned_seller != entry.seller:
         changes["assigned_seller"] = request.assigned_seller
     if not changes:
@@ -114,7 +114,7 @@ def must_be_of_its_own(campaign: Campaign, place: int) -> None:
         raise MERGED(lead=at(campaign.leads, place).id, merged_into=at(campaign.leads, merged.into).id)
 
 
-def _must_not_be_erased(entry: Entry, status: LeadStatus) -> None:
+def must_not_be_erased(entry: Entry, status: LeadStatus = S.NEW) -> None:
     """Who was erased has no number by which they could be called."""
     if status in CALLABLE and is_mark(entry.numbers):
         raise WAS_ERASED()

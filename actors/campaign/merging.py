@@ -6,7 +6,14 @@ and is a lead of its own again when that is undone.
 
 from typing import Any
 
-from actors.campaign.editing import BEING_CALLED, MERGED, MOST_NUMBERS, TOO_MANY, must_not_be_archived
+from actors.campaign.editing import (
+    BEING_CALLED,
+    MERGED,
+    MOST_NUMBERS,
+    TOO_MANY,
+    must_not_be_archived,
+    must_not_be_erased,
+)
 from actors.campaign.machine import NEXT, RUN_IS_OVER, CampaignDecision
 from actors.campaign.places import at
 from actors.campaign.record import (
@@ -86,6 +93,7 @@ def unmerge(
     if (above := campaign.merged.get(merged.into)) is not None:
         raise MERGED(lead=at(campaign.leads, merged.into).id, merged_into=at(campaign.leads, above.into).id)
     entry, back = at(campaign.leads, merged.into), at(campaign.leads, other)
+    must_not_be_erased(entry)
     if under_way(entry):
         raise BEING_CALLED()
     numbers = tuple(number for number in known.numbers if number not in duplicate.numbers)
@@ -108,6 +116,8 @@ def _may_be_one(campaign: Campaign, place: int, other: int, numbers: list[str]) 
         if (merged := campaign.merged.get(one)) is not None:
             raise MERGED(lead=at(campaign.leads, one).id, merged_into=at(campaign.leads, merged.into).id)
     entry, gone = at(campaign.leads, place), at(campaign.leads, other)
+    must_not_be_erased(entry)
+    must_not_be_erased(gone)
     if under_way(entry) or under_way(gone):
         raise BEING_CALLED()
     if len(numbers) > NUMBERS:

@@ -2056,14 +2056,14 @@ export interface paths {
          * All erasures
          * @description All that there were, the newest first.
          */
-        get: operations["get_api_crm_erasures"];
+        get: operations["list_erasures"];
         put?: never;
         /**
          * Erase a person
          * @description Erase who has these numbers, as people write them: each lead that has one of them, with all of its numbers, and
          *         what is on record of calls to and notes on them. `reason`: who asked, and when, for the audit; no name or number.
          */
-        post: operations["post_api_crm_erasures"];
+        post: operations["erase_person"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2081,7 +2081,7 @@ export interface paths {
          * What became of an erasure
          * @description One erasure.
          */
-        get: operations["get_api_crm_erasures_erasure"];
+        get: operations["get_erasure"];
         put?: never;
         post?: never;
         delete?: never;
@@ -20672,7 +20672,7 @@ export interface operations {
             };
         };
     };
-    get_api_crm_erasures: {
+    list_erasures: {
         parameters: {
             query?: {
                 limit?: number;
@@ -20752,7 +20752,7 @@ export interface operations {
             };
         };
     };
-    post_api_crm_erasures: {
+    erase_person: {
         parameters: {
             query?: never;
             header?: {
@@ -20882,7 +20882,7 @@ export interface operations {
             };
         };
     };
-    get_api_crm_erasures_erasure: {
+    get_erasure: {
         parameters: {
             query?: never;
             header?: never;

@@ -5,6 +5,7 @@ from ottb_client.routes.call import CallRoutes
 from ottb_client.routes.campaign import CampaignRoutes
 from ottb_client.routes.dashboard import DashboardRoutes
 from ottb_client.routes.do_not_call import DoNotCallRoutes
+from ottb_client.routes.erasure import ErasureRoutes
 from ottb_client.routes.imports import ImportsRoutes
 from ottb_client.routes.log import LogRoutes
 from ottb_client.routes.note import NoteRoutes
@@ -21,6 +22,7 @@ class Routes(
     CampaignRoutes,
     DashboardRoutes,
     DoNotCallRoutes,
+    ErasureRoutes,
     ImportsRoutes,
     LogRoutes,
     NoteRoutes,

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from actors.campaign import editing, machine, merging
 from actors.campaign.editing import MERGED
 from actors.campaign.figures import Figures
-from actors.campaign.places import at, each
+from actors.campaign.places import at, changed, each
 from actors.campaign.record import CALLABLE, all_numbers, attempts_of, evolve_all, stays
 from actors.campaign.selection import Selection
 from actors.campaign.standing import standing
@@ -339,3 +339,18 @@ def _must_be_sound(played: Merging) -> None:
             assert number in at(state.leads, places[0]).numbers.split(" ")
         assert played.selection.place_with(state, number) == anew.place_with(state, number)
     assert [played.selection.place_of(state, entry.id) for entry in each(state.leads)] == list(range(LEADS))
+
+
+def test_who_was_erased_is_merged_with_nobody_and_comes_back_as_nobody() -> None:
+    mark = "+0123456789012345678"
+    for erased in (0, 1):
+        played = Merging(leads=2)
+        entry = replace(at(played.state.leads, erased), numbers=mark)
+        played.campaign = replace(played.state, leads=changed(played.state.leads, erased, entry))
+        assert "erased" in played.may_not().message
+    played = Merging(leads=2)
+    played.merge()
+    entry = replace(at(played.state.leads, 0), numbers=mark)
+    played.campaign = replace(played.state, leads=changed(played.state.leads, 0, entry))
+    with pytest.raises(Refusal, match="erased"):
+        played.unmerge()
