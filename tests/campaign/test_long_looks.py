@@ -27,7 +27,7 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         await asyncio.sleep(LONG)
         await in_turns(leads, look, clock)
 
-    monkeypatch.setattr("actors.campaign.start.in_turns", slow)
+    monkeypatch.setattr("actors.campaign.on_shard.in_turns", slow)
     return begun
 
 

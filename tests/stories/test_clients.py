@@ -17,6 +17,7 @@ from tests.support.site import ROOT, Client, Site
 PAGE = (ROOT / "docs" / "clients.md").read_text()
 CONTRACT = ROOT / "console" / "contract"
 SECONDS = 60.0
+PASSWORD = "THE-PASSWORD"
 PROGRAM = '''
 import asyncio
 from ottb_client import Client
@@ -31,10 +32,14 @@ asyncio.run(main())
 '''
 
 
-def blocks(language: str, site: Site) -> list[str]:
-    """What stands on the page, for this site instead of that of `make run`."""
-    found = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
-    return [text.replace("http://localhost:3000", site.url("workspace", "")) for text in found]
+def blocks(language: str) -> list[str]:
+    """What stands on the page."""
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+
+
+def here(text: str, site: Site) -> str:
+    """For this site instead of that of `make run`."""
+    return text.replace("http://localhost:3000", site.url("workspace", "")).replace(PASSWORD, site.admin_password)
 
 
 async def ran(*command: str, cwd: Path) -> str:
@@ -50,7 +55,7 @@ async def ran(*command: str, cwd: Path) -> str:
 LOST = """
 import { ApiError, Client, done } from "@ottb/contract/client";
 
-const [url, user, password] = ["%s", "%s", "%s"];
+const [url, user, password] = ["http://localhost:3000", "admin", "THE-PASSWORD"];
 const client = new Client(url);
 await client.login(user, password);
 const current = (client as unknown as { current: { token: string } }).current;
@@ -65,7 +70,7 @@ await new Promise<void>((all, never) => {
   };
   void live.hear("log", told, { module: "TS" }).then(async () => {
     for (let n = 0; n < 50; n++) {
-      if (n %% 10 === 5) live.socket.io.engine.close();
+      if (n % 10 === 5) live.socket.io.engine.close();
       const body = { module: "TS", severity: "info", message: String(n), context: {}, user_id: null } as const;
       await done(client.http.POST("/api/dci/log-event", { body }));
     }
@@ -90,7 +95,7 @@ await nobody.login(user, password).catch((error) => console.log(error instanceof
 
 
 @pytest.fixture(scope="module")
-def programs(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def translated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with both TypeScript programs, checked and as JavaScript, that has the client among its packages."""
     folder = tmp_path_factory.mktemp("typescript")
     packages = folder / "node_modules"
@@ -103,11 +108,19 @@ def programs(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Path:
     exports = {"./client": {"types": "./client.d.ts", "default": "./client.js"}}
     (built / "package.json").write_text(json.dumps({"type": "module", "exports": exports}))
     (folder / "package.json").write_text(json.dumps({"type": "module"}))
-    (folder / "page.ts").write_text("\n".join(blocks("ts", site)))
-    (folder / "lost.ts").write_text(LOST % (site.url("workspace", ""), "admin", site.admin_password))
+    (folder / "page.ts").write_text("\n".join(blocks("ts")))
+    (folder / "lost.ts").write_text(LOST)
     translate(folder, built, CONTRACT / "client.ts", noCheck=True)  # `tests/console` checks it
     translate(folder, folder, folder / "page.ts", folder / "lost.ts")
     return folder
+
+
+@pytest.fixture
+def programs(translated: Path, site: Site) -> Path:
+    """The same for the site that there is now."""
+    for name in ("page", "lost"):
+        (translated / f"{name}-here.js").write_text(here((translated / f"{name}.js").read_text(), site))
+    return translated
 
 
 def translate(folder: Path, out: Path, *files: Path, **more: bool) -> None:
@@ -122,7 +135,7 @@ def translate(folder: Path, out: Path, *files: Path, **more: bool) -> None:
 
 
 async def test_the_python_programs_of_the_page_run(site: Site, operator: Client, tmp_path: Path) -> None:
-    whole, *parts = blocks("python", site)
+    whole, *parts = (here(text, site) for text in blocks("python"))
     (tmp_path / "whole.py").write_text(whole)
     said = await ran(sys.executable, "whole.py", cwd=tmp_path)
     assert re.search(r"c_\w+ connected\n(.*\n)*.*c_\w+ ended\n\+380991234567: \w+, \d+ s\n", said), said
@@ -134,11 +147,11 @@ async def test_the_python_programs_of_the_page_run(site: Site, operator: Client,
 
 
 async def test_the_typescript_programs_of_the_page_run(programs: Path, operator: Client) -> None:
-    said = await ran("node", "page.js", cwd=programs)
+    said = await ran("node", "page-here.js", cwd=programs)
     assert re.search(r"c_\w+ ended\nended at \d+\n(c_\w+ \w+\n)+400 INVALID_PARAMS", said), said
 
 
 async def test_typescript_goes_on_over_lost_connections_and_old_tokens(programs: Path) -> None:
-    heard, *more = (await ran("node", "lost.js", cwd=programs)).splitlines()
+    heard, *more = (await ran("node", "lost-here.js", cwd=programs)).splitlines()
     assert heard.split() == [str(n) for n in range(50)]
     assert more == ["refreshed true", "ended AUTH_FAIL", "true UNAVAILABLE 0"]
