@@ -22,13 +22,15 @@ from actors.campaign.record import (
     Campaign,
     Entry,
     Merged,
-    all_numbers,
+    apart,
     made_of,
+    stays,
     text_of,
+    tried,
     tries_of,
     under_way,
 )
-from actors.campaign.tries import given_back, in_order, its
+from actors.campaign.tries import empty, in_order
 from actors.runtime.clock import Moment
 from actors.runtime.decision import NOTHING, Decision, SetTimer
 from bus_schemas.campaign import OUTCOMES
@@ -37,6 +39,7 @@ from bus_schemas.lead import NUMBERS, CampaignLeadMerged, CampaignLeadUnmerged, 
 
 S = LeadStatus
 MOST_MERGED = 5000  # leads of a campaign: each merge copies what is known of those before
+MOST_OF_ONE = 20  # leads that are one: what has happened to all of them is read together
 EMPTY = {"name": "", "timezone": None, "language": None, "source": "", "consent": None}  # where a lead has no such
 CUSTOM = "custom:"
 
@@ -44,6 +47,7 @@ TOO_MANY_NUMBERS = RefusalTemplate(ErrorCode.CONFLICT, "Together they have more 
 HAS_A_WISH = RefusalTemplate(
     ErrorCode.CONFLICT, "The other one wants to be called back at a time: merge this one into that one."
 )
+TOO_MANY_OF_ONE = RefusalTemplate(ErrorCode.CONFLICT, "20 leads at most are one person.")
 TOO_MANY_MERGED = RefusalTemplate(ErrorCode.CONFLICT, "A campaign has 5,000 merged leads at most.")
 NO_NUMBER_LEFT = RefusalTemplate(ErrorCode.CONFLICT, "The other one would have no number: give it one first.")
 
@@ -71,11 +75,11 @@ def merge(
         changes["assigned_seller"] = gone.seller
     if status is not entry.status:
         changes["status"] = status
-    attempts = in_order(made_of(entry), its(made_of(gone)))
+    attempts = in_order(made_of(entry), made_of(gone))
     last = attempts[-1] if attempts else None
     event = CampaignLeadMerged(
         campaign=campaign.campaign, at=now.at, by=by, lead=entry.id, place=place, merged=gone.id, merged_place=other,
-        numbers=tuple(numbers), gained=gained, attempts=len(attempts), **changes,
+        numbers=tuple(numbers), gained=gained, attempts=len(attempts) + empty(entry.tries), **changes,
         last_attempt=text_of(last.began) if last else None, last_outcome=OUTCOMES[last.outcome - 1] if last else None,
     )  # fmt: skip
     return Decision(events=(event,), effects=(SetTimer(name=NEXT, seconds=0.0),))
@@ -99,12 +103,12 @@ def unmerge(
     numbers = tuple(number for number in known.numbers if number not in duplicate.numbers)
     if not numbers:
         raise NO_NUMBER_LEFT()
-    own = all_numbers(back)
-    attempts = given_back(made_of(back), (one for one in made_of(entry) if one.number in own))
+    _, its = apart(entry, back)
     event = CampaignLeadUnmerged(
         campaign=campaign.campaign, at=now.at, by=by, lead=entry.id, place=merged.into, restored=back.id,
-        restored_place=other, restored_status=_restored(entry, merged, tried=bool(its(attempts))),
-        attempts=len(attempts), numbers=numbers, **_given_back(entry, back, known, duplicate, merged),
+        restored_place=other, restored_status=_restored(entry, merged, tried=bool(its)),
+        attempts=max(tried(back), len(its)), numbers=numbers,
+        **_given_back(campaign, entry, back, known, duplicate, merged),
     )  # fmt: skip
     return Decision(events=(event,), effects=(SetTimer(name=NEXT, seconds=0.0),))
 
@@ -126,7 +130,14 @@ def _may_be_one(campaign: Campaign, place: int, other: int, numbers: list[str]) 
         raise TOO_MANY()
     if len(campaign.merged) >= MOST_MERGED:
         raise TOO_MANY_MERGED()
+    if _persons(campaign, place) + _persons(campaign, other) > MOST_OF_ONE:
+        raise TOO_MANY_OF_ONE()
     return numbers
+
+
+def _persons(campaign: Campaign, place: int) -> int:
+    """How many leads one is, with those that were merged into it and into these."""
+    return 1 + sum(stays(campaign, one.into) == place for one in campaign.merged.values())
 
 
 def _gained(entry: Entry, gone: Entry, known: Lead, duplicate: Lead) -> tuple[str, ...]:
@@ -161,17 +172,26 @@ def _again(*, tried: bool) -> LeadStatus:
 
 def _restored(entry: Entry, merged: Merged, *, tried: bool) -> LeadStatus:
     """Of the one that comes back. Who has said since that they do not want to be called may be either."""
-    if entry.status is S.DO_NOT_CALL and S.DO_NOT_CALL not in (merged.had, merged.gave):
+    if entry.status is S.DO_NOT_CALL and merged.had is not S.DO_NOT_CALL and merged.gave is not S.DO_NOT_CALL:
         return S.DO_NOT_CALL
     return _again(tried=tried) if merged.status in CALLABLE else merged.status
 
 
-def _given_back(entry: Entry, back: Entry, known: Lead, duplicate: Lead, merged: Merged) -> dict[str, Any]:
-    """What the one that stays has no more: what it has gained, as far as it is as it was."""
+def _given_by_others(campaign: Campaign, merged: Merged) -> bool:
+    """Whether leads that stay merged with the same one say what this one gave it."""
+    others = (one for one in campaign.merged.values() if one is not merged and one.into == merged.into)
+    return any(one.status is merged.gave for one in others)
+
+
+def _given_back(
+    campaign: Campaign, entry: Entry, back: Entry, known: Lead, duplicate: Lead, merged: Merged
+) -> dict[str, Any]:
+    """What the one that stays has no more: what it has gained, as far as it is as it was. Who does not want to be
+    called stays so, whoever has said it, and so does a refused consent."""
     changes: dict[str, Any] = {
         name: empty
         for name, empty in EMPTY.items()
-        if name in merged.gained and getattr(known, name) == getattr(duplicate, name)
+        if name in merged.gained and getattr(known, name) == getattr(duplicate, name) is not False  # a refused consent
     }
     custom = {
         name: None
@@ -182,8 +202,7 @@ def _given_back(entry: Entry, back: Entry, known: Lead, duplicate: Lead, merged:
         changes["custom"] = custom
     if "assigned_seller" in merged.gained and entry.seller == back.seller:
         changes["assigned_seller"] = None
-    if merged.gave is not None and merged.gave is entry.status:
-        own = {*all_numbers(entry)} - {*all_numbers(back)}
-        tried = any(one.number in own for one in made_of(entry))
-        changes["status"] = _again(tried=tried) if merged.had in CALLABLE else merged.had
+    if merged.gave is entry.status and merged.gave is not S.DO_NOT_CALL and not _given_by_others(campaign, merged):
+        kept, _ = apart(entry, back)
+        changes["status"] = _again(tried=bool(kept)) if merged.had in CALLABLE else merged.had
     return changes

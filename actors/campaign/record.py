@@ -16,20 +16,7 @@ from msgspec.structs import replace
 from actors.campaign.places import Changes, Places, at, changed, count, each, extended
 from actors.campaign.rules import Attempt
 from actors.campaign.tally import Tally, counted
-from actors.campaign.tries import (
-    SIZE,
-    Made,
-    Try,
-    begin,
-    end,
-    given_away,
-    given_back,
-    in_order,
-    its,
-    made_on,
-    packed,
-    unpacked,
-)
+from actors.campaign.tries import Made, Try, begin, empty, end, in_order, made_on, packed, places, unpacked
 from actors.runtime.clock import parse_utc, utc
 from actors.runtime.folds import fold, folds
 from bus_schemas.call import EndReason
@@ -201,8 +188,8 @@ def tries_of(entry: Entry) -> list[Try]:
 
 
 def tried(entry: Entry) -> int:
-    """How many those are."""
-    return len(entry.tries) // SIZE
+    """How many there were, with those that are another lead's by now: the next one is numbered by it."""
+    return places(entry.tries)
 
 
 def size(campaign: Campaign) -> int:
@@ -415,13 +402,13 @@ def _lead_merged(campaign: Campaign, event: CampaignLeadMerged) -> Campaign:
     they began. At the other one they keep their places, so that no attempt gets the number of one before when it comes
     back."""
     gone, entry = at(campaign.leads, event.merged_place), at(campaign.leads, event.place)
-    had, attempts = entry.status, in_order(made_of(entry), its(made_of(gone)))
+    had, attempts = entry.status, in_order(made_of(entry), made_of(gone))
     campaign = _lead_changed(campaign, event)
-    entry = _with_made(at(campaign.leads, event.place), attempts)
+    entry = _with_made(at(campaign.leads, event.place), attempts, empty(entry.tries))
     leads = changed(campaign.leads, event.place, entry)
     gave = None if event.status is UNSET else event.status
     merged = Merged(event.place, gone.status, had, gave, event.gained)
-    _, tries = packed((), given_away(made_of(gone)))
+    _, tries = packed((), (), tried(gone))
     gone = replace(gone, status=LeadStatus.INVALID, callback=0, operator=None, said=True, tries=tries)
     return replace(
         campaign, leads=changed(leads, event.merged_place, gone),
@@ -431,11 +418,10 @@ def _lead_merged(campaign: Campaign, event: CampaignLeadMerged) -> Campaign:
 
 def _lead_unmerged(campaign: Campaign, event: CampaignLeadUnmerged) -> Campaign:
     """What was tried on its numbers counts for the one that comes back, whenever that was."""
-    place, back = event.restored_place, at(campaign.leads, event.restored_place)
-    attempts, own = made_of(at(campaign.leads, event.place)), all_numbers(back)
-    back = _with_made(back, given_back(made_of(back), (one for one in attempts if one.number in own)))
-    back = replace(back, status=event.restored_status)
-    entry = _with_made(at(campaign.leads, event.place), given_away(attempts, own))
+    place, entry, back = event.restored_place, at(campaign.leads, event.place), at(campaign.leads, event.restored_place)
+    kept, its = apart(entry, back)
+    back = replace(_with_made(back, its, max(0, tried(back) - len(its))), status=event.restored_status)
+    entry = _with_made(entry, kept, empty(entry.tries) + len(its))
     campaign = replace(campaign, leads=changed(campaign.leads, event.place, entry))
     campaign = _lead_changed(campaign, event)
     merged = {other: one for other, one in campaign.merged.items() if other != place}
@@ -455,13 +441,21 @@ def made_of(entry: Entry) -> list[Made]:
     return made_on(all_numbers(entry), entry.tries)
 
 
+def apart(entry: Entry, merged: Entry) -> tuple[list[Made], list[Made]]:
+    """The attempts of a lead, and among those apart the ones that are of a lead that was merged into it."""
+    kept, its, own = list[Made](), list[Made](), {*all_numbers(merged)}
+    for one in made_of(entry):
+        (its if one.number in own else kept).append(one)
+    return kept, its
+
+
 def _renumbered(entry: Entry, numbers: Sequence[str]) -> Entry:
     """With other numbers, and what was tried on those before."""
-    return _with_made(replace(entry, numbers=" ".join(numbers)), made_of(entry))
+    return _with_made(replace(entry, numbers=" ".join(numbers)), made_of(entry), empty(entry.tries))
 
 
-def _with_made(entry: Entry, attempts: Sequence[Made]) -> Entry:
-    former, tries = packed(entry.numbers.split(" "), attempts)
+def _with_made(entry: Entry, attempts: Sequence[Made], others: int) -> Entry:
+    former, tries = packed(entry.numbers.split(" "), attempts, others)
     return replace(entry, former=" ".join(former), tries=tries)
 
 

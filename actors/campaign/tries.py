@@ -1,6 +1,9 @@
-"""The attempts on a lead, as they are kept: packed, 18 bytes each. Pure."""
+"""The attempts on a lead, as they are kept: packed, 18 bytes each. Pure.
 
-from collections import Counter
+A call that counts for another lead by now keeps its place here, since by how many there were the next one is numbered.
+Such places are a number alone, before all others: one entry, however many they are.
+"""
+
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from operator import attrgetter
@@ -9,7 +12,7 @@ from typing import NamedTuple
 
 _TRY = Packing("<BQQB")  # which number, began and ended in milliseconds, which outcome from 1; 0: not over
 SIZE = _TRY.size
-NOT_ITS = 255  # instead of a number: the call counts for another lead now, and keeps its place here
+EMPTY = 255  # instead of a number: so many places, where `began` else is, are calls of another lead
 
 
 class Try(NamedTuple):
@@ -23,7 +26,7 @@ class Try(NamedTuple):
 
 
 class Made(NamedTuple):
-    """The same, by the number itself; empty: NOT_ITS."""
+    """The same, by the number itself."""
 
     number: str
     began: int
@@ -32,8 +35,22 @@ class Made(NamedTuple):
 
 
 def unpacked(tries: bytes) -> Iterator[Try]:
-    """The attempts that are the lead's, oldest first."""
-    return (Try(*fields) for fields in _TRY.iter_unpack(tries) if fields[0] != NOT_ITS)
+    """The attempts, oldest first."""
+    return (Try(*fields) for fields in _TRY.iter_unpack(tries) if fields[0] != EMPTY)
+
+
+def empty(tries: bytes) -> int:
+    """How many places are calls of another lead."""
+    if not tries or tries[0] != EMPTY:
+        return 0
+    count: int = _TRY.unpack_from(tries)[1]
+    return count
+
+
+def places(tries: bytes) -> int:
+    """How many attempts there were, those of another lead too."""
+    others = empty(tries)
+    return len(tries) // SIZE + others - (others > 0)
 
 
 def begin(number: int, began: int) -> bytes:
@@ -49,34 +66,8 @@ def end(tries: bytes, at: int, outcome: int) -> bytes:
 
 
 def made_on(numbers: Sequence[str], tries: bytes) -> list[Made]:
-    """All attempts that have a place, by the numbers that they count."""
-    return [
-        Made("" if number == NOT_ITS else numbers[number], *rest) for number, *rest in _TRY.iter_unpack(tries)
-    ]
-
-
-def its(attempts: Iterable[Made]) -> list[Made]:
-    """Those of the lead."""
-    return [one for one in attempts if one.number]
-
-
-def given_away(attempts: Iterable[Made], numbers: Sequence[str] | None = None) -> list[Made]:
-    """With those on these numbers, None: all, counting for another lead."""
-    return [one._replace(number="") if numbers is None or one.number in numbers else one for one in attempts]
-
-
-def given_back(attempts: Sequence[Made], found: Iterable[Made]) -> list[Made]:
-    """Attempts that were all given away, with those that were `found`. Each keeps its place, so there are no fewer: by
-    how many there are the next one is numbered."""
-    back = [*found]
-    has = Counter(one[1:] for one in back)
-    rest = list[Made]()
-    for one in attempts:
-        if has[one[1:]]:
-            has[one[1:]] -= 1
-        else:
-            rest.append(one)
-    return in_order(rest, back)
+    """The attempts, by the numbers that they count."""
+    return [Made(numbers[one.number], *one[1:]) for one in unpacked(tries)]
 
 
 def in_order(*of_leads: Iterable[Made]) -> list[Made]:
@@ -84,8 +75,10 @@ def in_order(*of_leads: Iterable[Made]) -> list[Made]:
     return sorted(chain(*of_leads), key=attrgetter("began"))
 
 
-def packed(numbers: Sequence[str], attempts: Sequence[Made]) -> tuple[list[str], bytes]:
-    """Attempts on these numbers and on others: those others, which count behind them, and the attempts."""
-    former = [*dict.fromkeys(one.number for one in its(attempts) if one.number not in numbers)]
+def packed(numbers: Sequence[str], attempts: Sequence[Made], others: int) -> tuple[list[str], bytes]:
+    """Attempts on these numbers and on others: those others, which count behind them, and the attempts. `others`: how
+    many places are calls of another lead."""
+    former = [*dict.fromkeys(one.number for one in attempts if one.number not in numbers)]
     place = {number: at for at, number in enumerate((*numbers, *former))}
-    return former, b"".join(_TRY.pack(place.get(one.number, NOT_ITS), *one[1:]) for one in attempts)
+    first = _TRY.pack(EMPTY, others, 0, EMPTY) if others else b""
+    return former, first + b"".join(_TRY.pack(place[one.number], *one[1:]) for one in attempts)

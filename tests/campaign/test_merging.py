@@ -136,7 +136,9 @@ def test_the_person_is_what_both_say(one: S, other: S, both: S) -> None:
     assert at(played.state.leads, 0).callback == (callback if both is S.CALLBACK else 0)
     played.unmerge()
     assert played.status(1) is (S.NEW if other is S.CALLBACK else other)  # of a wish the time is gone
-    if one is not S.CALLBACK:
+    if S.DO_NOT_CALL in (one, other):
+        assert played.status(0) is S.DO_NOT_CALL  # nobody says whose it was
+    elif one is not S.CALLBACK:
         assert played.status(0) is one
 
 
@@ -158,9 +160,11 @@ def test_who_says_no_after_the_merge_is_called_as_neither() -> None:
     assert [played.status(place) for place in (0, 1)] == [S.DO_NOT_CALL] * 2
 
 
-def test_a_no_to_be_called_holds_for_both() -> None:
+@pytest.mark.parametrize("before", [None, True])
+def test_a_no_to_be_called_holds_for_both(before: bool | None) -> None:
     played = Merging(leads=2)
-    played.edit(0, consent=True)
+    if before is not None:
+        played.edit(0, consent=before)
     played.edit(1, consent=False)
     played.merge()
     assert at(played.state.leads, 0).consent is False
