@@ -21,7 +21,7 @@ run: setup ## Set everything up and start the sandbox (Ctrl-C stops it)
 test: setup-test ## Set everything up and run the tests (WORKERS: how many at once; most of them wait)
 	@$(PYTEST) $(TESTS) $(ELSEWHERE:%=--ignore=tests/%) -m "not faults and not long and not sites and not postgresql" -n $(WORKERS) --dist worksteal
 
-test-sites: setup-test ## The tests with sites of their own: TLS, the commands of the pages, every route fuzzed
+test-sites: setup-test ## The stories on whole sites: every part of the interface, TLS, the commands of the pages, every route fuzzed
 	@$(PYTEST) $(TESTS) -m sites -n 3 --dist loadfile
 
 test-postgresql: TESTS = tests/ledger

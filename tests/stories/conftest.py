@@ -1,5 +1,6 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -32,6 +33,16 @@ calls_per_second = 50
 HUBS = '[hubs]\nHUB1 = { path = "1-1", also = ["2-1"] }\n'
 MORE = f"[calls]\nlost_timeout = 3.0\n[campaigns]\npresets = []\n{HUBS}{TRUNKS}"
 STORY_FOLLOWS = pytest.StashKey[bool]()  # whether the next test of this worker needs a site, of whichever kind
+
+
+EVERYDAY = {"test_calls", "test_auth", "test_live"}  # what `make test` has of a whole site; `make test-sites`: the rest
+HERE = Path(__file__).parent
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    told = HERE in item.path.parents and isinstance(item, pytest.Function) and "site" in item.fixturenames
+    if told and item.path.stem not in EVERYDAY:
+        item.add_marker(pytest.mark.sites)
 
 
 class Stage:
