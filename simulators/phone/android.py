@@ -1,17 +1,21 @@
 """The userland of a virtual phone: the commands that the system, adb and adbutils use. No sockets here."""
 
-import base64
 import fnmatch
 import itertools
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 from uuid import UUID, uuid5
 
+from simulators.carrier.rules import OUT_OF_SERVICE
 from simulators.phone import dumps
-from simulators.phone.telephony import Happened, PhoneCall, Telephony
+from simulators.phone.result import Result
+from simulators.phone.screens import commands, intents, keys
+from simulators.phone.screens.dialler import CODE
+from simulators.phone.screens.screens import Screens
+from simulators.phone.telephony import Happened, PhoneCall, State, Telephony
 
 SDK = {9: 28, 10: 29, 11: 30, 12: 31, 13: 33, 14: 34}
 NOT_FOUND = 127
@@ -28,15 +32,8 @@ INJECT_EVENTS = (
     b" if any) to have the INJECT_EVENTS permission.\n\tat android.os.Parcel.createExceptionOrNull(Parcel.java:3057)\n"
 )
 LINKER = "WARNING: linker: /system/lib/libhoudini.so has text relocations. This is wasting memory. Please fix.\n"
-KEY_BACK = "4"
-KEY_CALL, KEY_ENDCALL, KEY_HEADSET = "5", "6", "79"
+CALL = "android.intent.action.CALL"
 FILES_LIMIT = 64 * 1024 * 1024
-
-# A valid 1x1 PNG, for screenshots.
-PNG = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-)
-UI = b"<?xml version='1.0' encoding='UTF-8' ?><hierarchy rotation=\"0\"><node index=\"0\" /></hierarchy>"
 
 
 class AmFault(Enum):
@@ -54,16 +51,6 @@ class InputFault(Enum):
 
     REFUSED = "refused"  # as Xiaomi does without "USB debugging (Security settings)"
     SILENT = "silent"  # it ends well and presses nothing
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a command printed and how it ended, `delay` seconds after it began."""
-
-    out: bytes = b""
-    err: bytes = b""
-    code: int = 0
-    delay: float = 0.0
 
 
 @dataclass
@@ -108,6 +95,38 @@ class Android:
     later: Callable[[float, Callable[[], None]], None] = lambda delay, act: act()
     dialled: Callable[[str], None] = lambda _: None
     hung_up: Callable[[PhoneCall], None] = lambda _: None
+    sim_chosen: Callable[[PhoneCall], None] = lambda _: None
+
+    def __post_init__(self) -> None:
+        self.screens = Screens(self, seed=sum(self.identity.serial.encode()))
+
+    # --- what people do on its screen
+
+    def place(self, number: str) -> None:
+        """The green button. It dials as an order does, and counts as one: whoever may touch the screen can press it."""
+        self._dial(number)
+
+    def take(self) -> None:
+        """Answer the call that rings."""
+        self.happened(self.telephony.answer(self.clock()))
+
+    def put_down(self, call: PhoneCall) -> None:
+        """End one call."""
+        if call in self.telephony.live:
+            self.hung_up(call)
+            self.happened(self.telephony.hang_up_call(call, self.clock()))
+
+    def use_sim(self, number: int) -> None:
+        """The call that asks for a SIM goes out on this one."""
+        for call in self.telephony.in_state(State.SELECT_PHONE_ACCOUNT):
+            self.sim_chosen(call)
+            self.happened(self.telephony.choose_sim(call, self.clock()))
+
+    def fly(self, on: bool) -> None:
+        """Airplane mode: calls break off, and nothing goes out until it is over."""
+        self.telephony.in_service = not on
+        for call in list(self.telephony.live) if on else []:
+            self.happened(self.telephony.end(call, OUT_OF_SERVICE, self.clock()))
 
     # --- running a command
 
@@ -116,10 +135,17 @@ class Android:
         if not argv:
             return Result()
         name = argv[0].rsplit("/", 1)[-1]
+        seen = commands.COMMANDS.get(name)
+        if seen is not None:
+            result = seen(self.screens, argv[1:], self.files)
+            return self._slow(result) if name in commands.SLOW else result
         command = COMMANDS.get(name)
         if command is None:
             return Result(err=f"/system/bin/sh: {argv[0]}: inaccessible or not found\n".encode(), code=NOT_FOUND)
         return command(self, argv[1:], stdin)
+
+    def _slow(self, result: Result) -> Result:
+        return replace(result, delay=result.delay + self.fork_delay)
 
     @property
     def boot_id(self) -> str:
@@ -133,6 +159,7 @@ class Android:
         """The phone restarts: its calls are gone."""
         self.telephony.reset()
         self.shows = ""
+        self.screens.restart()
         self.boots += 1
         self.booted_at = self.clock()
 
@@ -169,8 +196,8 @@ class Android:
         return Result("".join(f"[{name}]: [{value}]\n" for name, value in properties.items()).encode())
 
     def am(self, args: list[str], stdin: bytes) -> Result:
-        if args[:1] != ["start"]:
-            return Result(delay=self.fork_delay)
+        if args[:1] not in (["start"], ["start-activity"]):
+            return self._slow(intents.am(self.screens, args))
         options = dict(itertools.pairwise(args[1:]))
         action, uri = options.get("-a", ""), options.get("-d", "")
         if self.am_fault is AmFault.REFUSED:
@@ -182,37 +209,50 @@ class Android:
             return Result(ANOTHER_IN_FRONT, delay=self.fork_delay)
         if self.asks_for_app:
             self.shows = "a choice of apps"
-        shown = f"Starting: Intent {{ act={action} dat={re.sub('[0-9]', 'x', uri)} }}\n"
-        if action == "android.intent.action.CALL" and uri.startswith("tel:") and not self.asks_for_app:
-            number = uri.removeprefix("tel:").replace("%2B", "+").replace("%23", "#")
-            self.dialled(number)
-            self.later(self.appears_after, lambda: self.happened(self.telephony.dial(number, self.clock())))
+        if action == CALL:
+            result = Result(f"Starting: Intent {{ act={action} dat={re.sub('[0-9]', 'x', uri)} }}\n".encode())
+            if uri.startswith("tel:") and not self.asks_for_app:
+                self._dial(uri.removeprefix("tel:").replace("%2B", "+").replace("%23", "#"))
+        else:
+            result = intents.start(self.screens, args[1:])
         if self.am_fault is AmFault.KILLED_AFTER:
             return Result(code=KILLED, delay=self.fork_delay)
         if self.am_fault is AmFault.SILENT:
             return Result(delay=self.fork_delay)
-        return Result(shown.encode(), delay=self.fork_delay)
+        return self._slow(result)
+
+    def _dial(self, number: str) -> None:
+        self.dialled(number)
+        if CODE.fullmatch(number):
+            self.screens.dialler.ask_network(number)
+        else:
+            self.later(self.appears_after, lambda: self.happened(self.telephony.dial(number, self.clock())))
 
     def input(self, args: list[str], stdin: bytes) -> Result:
         if self.input_fault is InputFault.REFUSED:
             return Result(err=INJECT_EVENTS, code=FAILED, delay=self.fork_delay)
         if self.input_fault is InputFault.SILENT:
             return Result(delay=self.fork_delay)
-        if args[:1] == ["keyevent"]:
-            for key in args[1:]:
-                self._press(key.removeprefix("KEYCODE_"))
-        elif args[:1] not in (["tap"], ["swipe"], ["text"]):
-            return Result(err=b"Error: Unknown command\n", code=255, delay=self.fork_delay)
-        return Result(delay=self.fork_delay)
+        if args[:1] != ["keyevent"]:
+            return self._slow(commands.touch(self.screens, args))
+        for key in args[1:]:
+            self._press(keys.name_of(key) or "")
+        return self._slow(commands.press(self.screens, [key for key in args[1:] if self._for_screen(key)]))
 
     def _press(self, key: str) -> None:
-        if key in (KEY_ENDCALL, "ENDCALL", KEY_HEADSET, "HEADSETHOOK"):
+        if key in ("ENDCALL", "HEADSETHOOK"):
             self._end()
-        elif key == KEY_BACK:
-            self.shows = ""
-            self.happened(self.telephony.close_dialog(self.clock()))
-        elif key in (KEY_CALL, "CALL"):
+        elif key == "CALL":
             self.happened(self.telephony.answer(self.clock()))
+
+    def _for_screen(self, key: str) -> bool:
+        """What stands in front of everything takes the BACK key, as a question for the SIM does."""
+        if keys.name_of(key) != "BACK":
+            return True
+        closed = self.telephony.close_dialog(self.clock())
+        taken, self.shows = bool(self.shows or closed), ""
+        self.happened(closed)
+        return not taken
 
     def _end(self) -> None:
         call = self.telephony.current
@@ -222,11 +262,16 @@ class Android:
 
     def service(self, args: list[str], stdin: bytes) -> Result:
         """`service call`: Telecom's `endCall` has another number in each release."""
+        if args[:2] == ["call", "iphonesubinfo"]:
+            return commands.subscriber(self.screens, args[2:])
         if args[:3] == ["call", "telecom", END_CALL.get(self.identity.release, "")]:
             self._end()
         return Result(b"Result: Parcel(00000000 00000001   '........')\n")
 
     def cmd(self, args: list[str], stdin: bytes) -> Result:
+        shown = commands.service(self.screens, args)
+        if shown is not None:
+            return self._slow(shown)
         if args[:2] != ["package", "resolve-activity"]:
             return Result(err=b"cmd: Can't find service\n", code=20)
         app = "android/com.android.internal.app.ResolverActivity" if self.asks_for_app else DIALLER
@@ -244,12 +289,12 @@ class Android:
                 text = dumps.telecom(self.telephony, who.release, self.wall_at)
             case ["battery"]:
                 text = dumps.battery(self.level, self.tenths, samsung=who.brand == "samsung")
-            case ["power"]:
-                text = "  mWakefulness=Awake\n"
             case ["thermalservice"] if who.release >= 10:
                 text = (
                     f"Thermal Status: 0\nTemperature{{mValue={self.tenths / 10}, mType=2, mName=battery, mStatus=0}}\n"
                 )
+            case _ if (shown := commands.dumpsys(self.screens, args)) is not None:
+                text = shown
             case _:
                 return Result(f"Can't find service: {' '.join(args)}\n".encode())
         return Result(dumps.with_quirks(text, self.quirks, who.release).encode())
@@ -324,19 +369,6 @@ class Android:
                 del self.files[path]
         return Result()
 
-    def settings_command(self, args: list[str], stdin: bytes) -> Result:
-        if args[:1] == ["put"] and len(args) >= 4:
-            self.settings[f"{args[1]}/{args[2]}"] = args[3]
-            return Result()
-        return Result(f"{self.settings.get('/'.join(args[1:3]), 'null')}\n".encode())
-
-    def uiautomator(self, args: list[str], stdin: bytes) -> Result:
-        path = args[-1] if len(args) > 1 else "/sdcard/window_dump.xml"
-        if self.telephony.current is not None:  # a screen whose timer runs never idles
-            return Result(b"ERROR: could not get idle state.\n", delay=1.0)
-        self.files[path] = UI
-        return Result(f"UI hierchary dumped to: {path}\n".encode())
-
     def ping(self, args: list[str], stdin: bytes) -> Result:
         host = args[-1] if args else "localhost"
         return Result(f"--- {host} ping statistics ---\nround-trip min/avg/max = 11.2/12.4/13.9 ms\n".encode())
@@ -381,17 +413,11 @@ COMMANDS: Mapping[str, Callable[[Android, list[str], bytes], Result]] = {
     "input": Android.input,
     "ls": Android.ls,
     "ping": Android.ping,
-    "pm": _fixed(b"package:com.android.phone\n"),
     "printf": Android.printf,
     "rm": Android.rm,
-    "screencap": _fixed(PNG),
     "service": Android.service,
-    "settings": Android.settings_command,
     "sleep": Android.sleep,
-    "svc": _fixed(),
     "tee": _tee,
     "telecom": Android.telecom,
     "true": _fixed(),
-    "uiautomator": Android.uiautomator,
-    "wm": _fixed(b"Physical size: 1080x2400\n"),
 }

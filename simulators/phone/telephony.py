@@ -46,6 +46,7 @@ class PhoneCall:
     state: State = State.CONNECTING
     cause: Cause | None = None
     plan: Plan = ()
+    sent: float | None = None  # when it went out into the network
     events: list[tuple[float, str, str]] = field(default_factory=list)
 
     @property
@@ -125,9 +126,11 @@ class Telephony:
             return happened + self._end(call, OUT_OF_SERVICE, now)
         if self.asks_for_sim:
             return [*happened, self._move(call, State.SELECT_PHONE_ACCOUNT, "SET_SELECT_PHONE_ACCOUNT", "", now)]
-        call.plan = self._plan(number)
-        happened += self._hold_others(call, now)
-        return [*happened, self._move(call, State.DIALING, "SET_DIALING", "dialing set explicitly", now)]
+        return happened + self._go_out(call, now)
+
+    def choose_sim(self, call: PhoneCall, now: float) -> list[Happened]:
+        """Somebody says on which SIM a call that asks goes out."""
+        return self._go_out(call, now) if call in self.in_state(State.SELECT_PHONE_ACCOUNT) else []
 
     def close_dialog(self, now: float) -> list[Happened]:
         """The BACK key: a call that waits for a SIM is given up."""
@@ -210,7 +213,8 @@ class Telephony:
     # --- inside
 
     def _due(self, call: PhoneCall) -> float:
-        return call.created + call.plan[0].after * self.scale
+        began = call.created if call.sent is None else call.sent
+        return began + call.plan[0].after * self.scale
 
     def _step(self, call: PhoneCall, now: float) -> list[Happened]:
         planned, call.plan = call.plan[0], call.plan[1:]
@@ -223,6 +227,11 @@ class Telephony:
             case Step.END:
                 assert planned.cause is not None
                 return self._end(call, planned.cause, now)
+
+    def _go_out(self, call: PhoneCall, now: float) -> list[Happened]:
+        call.plan, call.sent = self._plan(call.number), now
+        held = self._hold_others(call, now)
+        return [*held, self._move(call, State.DIALING, "SET_DIALING", "dialing set explicitly", now)]
 
     def _create(self, number: str, now: float, *, incoming: bool, by_hand: bool = False) -> PhoneCall:
         call = PhoneCall(tc=self._next_tc, number=number, incoming=incoming, created=now, by_hand=by_hand)

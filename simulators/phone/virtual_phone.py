@@ -26,8 +26,9 @@ from simulators.phone.adb_device import (
     frame,
 )
 from simulators.phone.adb_key import any_host
-from simulators.phone.android import Android, Identity, Result
+from simulators.phone.android import Android, Identity
 from simulators.phone.logcat import Logcat
+from simulators.phone.result import Result
 from simulators.phone.shell_run import Command, Shell, Write
 from simulators.phone.telephony import Happened, PhoneCall, Telephony
 
@@ -82,6 +83,7 @@ class VirtualPhone:
             fork_delay=fork_delay,
             dialled=self._dialled,
             hung_up=self._hung_up,
+            sim_chosen=self._sim_chosen,
             later=self._later,
         )
         self._steps: list[tuple[float, timedelta]] = []  # when the phone's clock was set, and by how much in all
@@ -203,6 +205,10 @@ class VirtualPhone:
         if not self.telephony.asks_for_sim:  # else it asks on its screen, and nothing goes out
             self.dials[number] = self.dials.get(number, 0) + 1
         self.log.append(Logged(self._time(), "dial", number, self.telephony.next_id))
+
+    def _sim_chosen(self, call: PhoneCall) -> None:
+        self.dials[call.number] = self.dials.get(call.number, 0) + 1
+        self.log.append(Logged(self._time(), "dial", call.number, call.id))
 
     def _later(self, delay: float, act: Callable[[], None]) -> None:
         boots = self.android.boots
