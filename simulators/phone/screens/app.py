@@ -96,7 +96,9 @@ class Desk(Protocol):
     def moved(self) -> None:
         """The screen changes, with an animation."""
 
-    def ask(self, question: Question) -> None: ...
+    def ask(self, asked: Question, *, since: float | None = None) -> None:
+        """Put a question in front of everything, now or since a moment that nobody looked at."""
+
     def open(self, app: "App") -> None: ...
     def home(self) -> None: ...
     def stop(self, app: "App") -> None: ...
@@ -137,8 +139,9 @@ class App:
 
     @property
     def activity(self) -> str:
-        """The component that is in front."""
-        return f"{self.package}/{self.kit.id(self.activities)}"
+        """The component that is in front, written out."""
+        name = self.kit.id(self.activities)
+        return f"{self.package}/{self.package}{name}" if name.startswith(".") else f"{self.package}/{name}"
 
     @property
     def page(self) -> str:

@@ -42,8 +42,8 @@ class Dialler(App):
 
     def settle(self, now: float) -> None:
         if self.asked_at is not None and now >= self.asked_at + ANSWERS_AFTER:
-            self.asked_at = None
-            self._tell(self.kit.words["balance"], "ussd")
+            answered, self.asked_at = self.asked_at + ANSWERS_AFTER, None
+            self._tell(self.kit.words["balance"], "ussd", since=answered)
 
     def view(self, kit: Kit) -> Node:
         return self._recents(kit) if self._shown() == "recents" else self._keypad(kit)
@@ -87,6 +87,7 @@ class Dialler(App):
         self.typed(DIGITS)
 
     def typed(self, field: str) -> None:
+        self.texts[DIGITS] = re.sub(r"[^0-9+*#]", "", self.texts.get(DIGITS, ""))
         if self.texts.get(DIGITS) == SHOW_IMEI:
             self.texts[DIGITS] = ""
             self._tell(imei_of(self.desk.body.identity.serial, 1), "imei", title=self.kit.words["imei"])
@@ -109,9 +110,9 @@ class Dialler(App):
         self.asked_at = self.desk.now
         self._tell(self.kit.words["ussd running"], "ussd")
 
-    def _tell(self, text: str, kind: str, *, title: str = "") -> None:
+    def _tell(self, text: str, kind: str, *, title: str = "", since: float | None = None) -> None:
         choice = Choice(self.kit.words["ok"], "android:id/button1")
-        self.desk.ask(Question(kind, "com.android.phone", title, text, (choice,)))
+        self.desk.ask(Question(kind, "com.android.phone", title, text, (choice,)), since=since)
 
     # --- the calls there were
 
@@ -123,9 +124,7 @@ class Dialler(App):
             body = kit.list(rest, rows, ("", "recycler_view"), self.offsets.get("recents", 0), self.scroll("recents"))
         else:
             body = kit.text(rest, kit.words["no calls"], ("", "empty_list_view_message"), align="centre", ink=GREY)
-        size = kit.px(64)
-        corner = Rect(rest.right - size - kit.px(16), rest.bottom - size - kit.px(16), rest.right - kit.px(16),
-                      rest.bottom - kit.px(16))  # fmt: skip
+        corner = rest.split_right(kit.px(96))[1].split_bottom(kit.px(96))[1].inset(kit.px(16), kit.px(16))
         ids = ("", "fab")
         pad = kit.icon(corner, "keypad", kit.words["keypad"], ids, lambda: self.go("keypad"), fill=BLUE, ink=WHITE)
         return kit.page([kit.bar(kit.words["phone"], None, bar), body, pad])
@@ -135,7 +134,7 @@ class Dialler(App):
             self.texts[DIGITS] = call.number
             self.go("keypad")
 
-        return lambda at: kit.row(at._replace(right=at.right - kit.px(96)), call.number, tap=fill_in)
+        return lambda at: kit.row(at.split_right(kit.px(96))[0], call.number, tap=fill_in)
 
 
 class InCall(App):
@@ -155,7 +154,8 @@ class InCall(App):
     def call(self) -> PhoneCall | None:
         """The call that is shown: one that rings comes first."""
         telephony = self.desk.body.telephony
-        return next(iter(telephony.in_state(State.RINGING)), telephony.foreground)
+        ringing, asking = telephony.in_state(State.RINGING), telephony.in_state(State.SELECT_PHONE_ACCOUNT)
+        return next(iter(ringing), telephony.foreground or next(iter(asking), None))
 
     @property
     def over(self) -> bool:

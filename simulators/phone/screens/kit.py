@@ -99,7 +99,7 @@ class Kit:
         """A line of a list. `side`: what stands at its right."""
         inner = at.inset(self.px(16), self.px(4))
         if side:
-            inner = inner._replace(right=side[0].bounds.left - self.px(4))
+            inner = inner._replace(right=max(inner.left, side[0].bounds.left - self.px(4)))
         ids_title, ids_summary = ("android:id/title",) * 2, ("android:id/summary",) * 2
         parts = [self.text(inner, title, ids_title)]
         if summary:

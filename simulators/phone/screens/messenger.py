@@ -209,7 +209,7 @@ class Messenger(App):
         size, shown = kit.px(52), []
         for text in reversed(texts[-max(rest.height // size, 1) :]):
             rest, place = rest.split_bottom(size)
-            bubble = place._replace(left=place.left + kit.px(48)).inset(0, kit.px(4))
+            bubble = place.split_left(kit.px(48))[1].inset(0, kit.px(4))
             paint = Paint(fill="#d7f0d0", align="left", round=True, size=15)
             shown.append(Node(bubble, "TextView", text, id=kit.id(("message_text", "bubble_text")), paint=paint))
         return kit.group(at, list(reversed(shown)), ("chat_list_view", "messages_recycler"))

@@ -40,6 +40,8 @@ class Rect(NamedTuple):
         return Rect(left, top, max(left, min(self.right, other.right)), max(top, min(self.bottom, other.bottom)))
 
     def inset(self, x: int, y: int) -> "Rect":
+        """Smaller by this much at each side, as far as there is room."""
+        x, y = max(0, min(x, self.width // 2)), max(0, min(y, self.height // 2))
         return Rect(self.left + x, self.top + y, self.right - x, self.bottom - y)
 
     def split_top(self, height: int) -> tuple["Rect", "Rect"]:
@@ -151,6 +153,8 @@ def _important(node: Node) -> tuple[Node, ...]:
 
 
 def _element(node: Node, index: int, package: str) -> str:
+    if not (node.bounds.width and node.bounds.height):
+        return ""  # nobody sees it, and no dump has it
     package = node.package or package
     kind = node.kind if "." in node.kind else f"android.widget.{node.kind}"
     bounds = node.bounds

@@ -33,8 +33,8 @@ LONG_PRESS = 0.5  # seconds
 SCALES = ("window_animation_scale", "transition_animation_scale")
 SCREEN = {
     PERMISSIONS: "com.android.permissioncontroller.permission.ui.GrantPermissionsActivity",
-    "com.google.android.gms": ".update.SystemUpdateActivity",
-    "com.android.phone": ".MMIDialogActivity",
+    "com.google.android.gms": "com.google.android.gms.update.SystemUpdateActivity",
+    "com.android.phone": "com.android.phone.MMIDialogActivity",
 }
 
 
@@ -87,7 +87,7 @@ class Screens:
         self.field = ""  # which field of the app in front is typed into
         self._keys_up = False
         self.method = KEYBOARD
-        self._wifi, self._airplane = True, False
+        self._wifi, self._wifi_before, self._airplane = True, True, False
 
     # --- the log
 
@@ -228,7 +228,8 @@ class Screens:
     def _asking(self, area: Rect) -> Window:
         asked = self.questions[-1] if self.questions else Question("shows", SYSTEM_UI, "", self.body.shows, ())
         package = asked.package
-        name = f"{package}/{SCREEN[package]}" if package in SCREEN else self.front.activity
+        own = self.front.activity if package == self.front.package else package  # an app's dialog is named as it is
+        name = f"{package}/{SCREEN[package]}" if package in SCREEN else own
         return Window(question(self._kit(area), area, asked, self._chosen), package, name)
 
     # --- touching
@@ -393,7 +394,7 @@ class Screens:
             self.home()
 
     def on(self, name: str) -> bool:
-        return self._airplane if name == "airplane" else self._wifi and not self._airplane
+        return self._airplane if name == "airplane" else self._wifi
 
     def turn(self, name: str, on: bool) -> None:
         if self.on(name) == on:
@@ -402,6 +403,8 @@ class Screens:
             self._wifi = on
         else:
             self._airplane = on
+            before, self._wifi_before = self._wifi_before, self._wifi
+            self._wifi = before if not on else False  # which can be turned on all the same
             self.body.settings["global/airplane_mode_on"] = str(int(on))
             self.body.fly(on)
         self.body.settings["global/wifi_on"] = str(int(self.on("wifi")))

@@ -65,7 +65,7 @@ def question(kit: Kit, at: Rect, asked: Question, choose: Callable[[Choice], Non
     heights = [line if asked.title else 0, kit.px(96) if asked.text else 0, *(line for _ in asked.choices)]
     width, height = min(at.width - kit.px(48), kit.px(420)), sum(heights) + kit.px(24)
     left, top = at.left + (at.width - width) // 2, at.top + max(0, (at.height - height) // 2)
-    box = Rect(left, top, left + width, min(top + height, at.bottom))
+    box = Rect(left, top, left + width, top + height).common(at)
     rest, parts = box.inset(kit.px(16), kit.px(12)), []
     for text, ids, size, tall in (
         (asked.title, ("android:id/alertTitle",) * 2, 20, heights[0]),

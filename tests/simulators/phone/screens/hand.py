@@ -21,7 +21,7 @@ PROFILES = [
 ]
 NAMES = [f"{one.layout}-{one.language.value}-{one.display.width}" for one in PROFILES]
 MESSENGER = "org.telegram.messenger"
-STEP = 0.5  # seconds that pass before each command
+STEP = 0.4  # seconds that pass before each command
 
 
 class Hand:
@@ -52,7 +52,7 @@ class Hand:
         self.happened.extend(self.telephony.advance(self.now))
 
     def run(self, line: str) -> Result:
-        """One command, half a second after the last."""
+        """One command, a moment after the last."""
         self.wait(STEP)
         return self.android.run(shlex.split(line))
 
