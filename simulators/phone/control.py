@@ -20,6 +20,8 @@ from simulators.phone.adb_front import Listed
 from simulators.phone.android import AmFault, InputFault
 from simulators.phone.dumps import Quirk
 from simulators.phone.fleet import Fleet
+from simulators.phone.screens import control as screens_control
+from simulators.phone.screens.control import Screen
 from simulators.phone.telephony import PhoneCall
 from simulators.phone.virtual_phone import VirtualPhone
 
@@ -113,6 +115,10 @@ async def _by_hand(phone: VirtualPhone, order: ByHand) -> None:
     phone.dial_by_hand(order.number)
 
 
+async def _screen(phone: VirtualPhone, order: Screen) -> None:
+    screens_control.change(phone.android.screens, order)
+
+
 async def _step_clock(phone: VirtualPhone, order: StepClock) -> None:
     phone.step_clock(order.seconds)
 
@@ -147,6 +153,7 @@ ORDERS: Mapping[str, tuple[type[Plain], Act]] = {
     "hang_up": (HangUp, _hang_up),
     "step_clock": (StepClock, _step_clock),
     "set": (Set, _set),
+    "screen": (Screen, _screen),
 }
 
 
@@ -166,7 +173,8 @@ def control(fleet: Fleet) -> web.Application:
 
     async def phone(request: web.Request) -> web.Response:
         one = the_phone(request)
-        return web.json_response(_shown(one) | {"log": [asdict(line) for line in one.log]})
+        more = {"log": [asdict(line) for line in one.log], "screen": screens_control.shown(one.android.screens)}
+        return web.json_response(_shown(one) | more)
 
     async def order(request: web.Request) -> web.Response:
         one, name = the_phone(request), request.match_info["order"]

@@ -11,6 +11,7 @@ from bus_schemas.errors import ErrorCode, Refusal
 from simulators.phone.adb_front import AdbFront, Listed
 from simulators.phone.adb_key import any_host, host_of
 from simulators.phone.android import Identity
+from simulators.phone.screens.profile import LARGE, SMALL, Language, Profile
 from simulators.phone.virtual_phone import VirtualPhone
 
 # Models of the sandbox, by slot number. Slot 44 is the documented A52.
@@ -37,6 +38,12 @@ def identity_of(slot: int, region: str | None) -> Identity:
     )
 
 
+def profile_of(slot: int) -> Profile:
+    """How the screens of the sandbox's phone in a slot look: always the same, and all kinds among the slots."""
+    language = Language.UKRAINIAN if slot // 2 % 2 else Language.ENGLISH
+    return Profile(layout=1 + slot % 2, language=language, display=LARGE if slot // 4 % 2 else SMALL)
+
+
 class Fleet:
     """The phones of one process, by slot number. `front`: of the adb server that lists them, where that is ours."""
 
@@ -52,10 +59,11 @@ class Fleet:
         for slot in settings.slots:
             address, colon, port = (slot.serial or "").partition(":")
             if colon and address == PHONES_AT:
-                phones[slot.id] = VirtualPhone(
+                phones[slot.id] = phone = VirtualPhone(
                     identity=identity_of(slot.id, slot.region), port=int(port), scale=settings.sandbox.time_scale,
                     known=known,
                 )  # fmt: skip
+                phone.android.screens.profile = profile_of(slot.id)
         return cls(phones, None if settings.adb.host else AdbFront(place_of(Adb(), settings.state)))
 
     async def list_as(self, phone: VirtualPhone, listed: Listed) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import xml.etree.ElementTree as ElementTree
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from actors.adapters.adb_tools import AdbTools
 from bench.parts import adb_server, free_port
 from simulators.phone.android import Identity
 from simulators.phone.virtual_phone import VirtualPhone
+from tests.simulators.phone.screens.hand import centre
 from tests.support.site import until
 
 BIG = b"0123456789abcdef" * (1_000_000 // 16)
@@ -48,7 +50,24 @@ async def test_files_and_screenshots(place: AdbFile, phone: VirtualPhone, tmp_pa
     pulled, width = await asyncio.to_thread(work)
     assert phone.android.files["/sdcard/big"] == BIG
     assert (pulled, back.read_bytes()) == (len(BIG), BIG)
-    assert width > 0
+    assert width == phone.android.screens.screen.width
+
+
+async def test_the_screen_is_read_and_touched_through_the_server(place: AdbFile, phone: VirtualPhone) -> None:
+    def work() -> tuple[str, str, str]:
+        device = AdbTools(place).device(phone.serial)
+        device.shell("settings put global window_animation_scale 0; settings put global transition_animation_scale 0")
+        device.shell("am start -a android.settings.WIRELESS_SETTINGS")
+        tree = device.dump_hierarchy()
+        x, y = next(centre(node) for node in ElementTree.fromstring(tree).iter("node")
+                    if node.get("resource-id") == "com.android.settings:id/airplane_switch")  # fmt: skip
+        device.shell(f"input tap {x} {y}")
+        return tree, device.shell("cmd connectivity airplane-mode"), device.shell("dumpsys window | grep mCurrentFocus")
+
+    tree, airplane, focus = await asyncio.to_thread(work)
+    assert tree.startswith("<?xml") and tree.endswith("</hierarchy>")
+    assert (airplane.strip(), focus.count("com.android.settings/")) == ("enabled", 1)
+    assert not phone.telephony.in_service
 
 
 async def test_both_clients_see_the_same_phones(place: AdbFile, phone: VirtualPhone) -> None:

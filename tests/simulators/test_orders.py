@@ -43,6 +43,11 @@ MISTAKES = [
     (PHONE + "step_clock", {"seconds": "an hour"}, "seconds"),
     (PHONE + "step_clock", {"seconds": 1e30}, "seconds"),
     (PHONE + "unplug", {"seconds": 5}, "seconds"),
+    (PHONE + "screen", {"layout": 3}, "layout"),
+    (PHONE + "screen", {"language": "de"}, "language"),
+    (PHONE + "screen", {"popups": 1.5}, "popups"),
+    (PHONE + "screen", {"pin": "12a4"}, "pin"),
+    (PHONE + "screen", {"size": "huge", "layout": 1}, "size"),
     (PHONE + "list", {"usb": "usb:1-2"}, "usb"),
     (PHONE + "list", {"serial": "a\nb"}, "serial"),
     ("/list", {"lines": ["a\nb"]}, "lines[0]"),
@@ -197,6 +202,26 @@ async def test_an_order_that_is_right_is_carried_out(phones: Client, fleet: Flee
     assert (await phones.post("/phones/44/set", json={"am_fault": None})).status == 200
     assert android.am_fault is None and android.level == 7
     assert (await phones.post("/phones/44/incoming")).status == 200 and phone.telephony.live
+
+
+async def test_the_screens_are_as_they_are_ordered(phones: Client, fleet: Fleet) -> None:
+    screens = fleet.phones[44].android.screens
+    wanted: dict[str, Any] = {"layout": 2, "language": "uk", "size": "small", "pin": "1234", "helper": True}
+    wanted |= {"turned": 1, "popups": 0.5, "seed": 3, "ticking": 0}
+    assert (await phones.post("/phones/44/screen", json=wanted)).status == 200
+    assert (await phones.post("/phones/44/screen", json={"moves": 0})).status == 200
+    profile = screens.profile
+    assert (profile.layout, profile.language.value, profile.display, profile.moves) == (2, "uk", (720, 1600, 320), 0)
+    assert (screens.troubles.popups, screens.troubles.ticking, screens.rotation) == (0.5, 0, 1)
+    screens.power()
+    screens.power()
+    assert screens.locked
+    told = (await (await phones.get("/phones/44")).json())["screen"]
+    assert (told["layout"], told["language"], told["size"]) == (2, "uk", "small")
+    assert told["front"] == "NotificationShade"
+    screens.did("setting", "wifi", "off")
+    told = (await (await phones.get("/phones/44")).json())["screen"]
+    assert [(line["what"], line["where"], line["data"]) for line in told["did"]] == [("setting", "wifi", "off")]
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,11 @@ class Screens:
             self.front = self._before_call
             self.moved(self.in_call.leaves_at)
 
+    def use_pin(self, pin: str) -> None:
+        """The phone has this PIN from now on, or none. It locks when it next goes to sleep."""
+        self.profile, self.lock.pin = replace(self.profile, pin=pin), pin
+        self.locked = self.locked and bool(pin)
+
     def restart(self) -> None:
         """The phone restarts."""
         for app in (*self.apps.values(), self.in_call, self.launcher):

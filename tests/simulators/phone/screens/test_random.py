@@ -53,7 +53,7 @@ def tap_something(hand: Hand, which: int) -> None:
     profile=st.sampled_from(PROFILES), troubles=TROUBLES, steps=STEPS, taps=st.lists(st.integers(0, 99), max_size=30),
     incoming=st.booleans(), sims=st.integers(1, 2),
 )  # fmt: skip
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_nothing_that_is_done_breaks_the_screens(
     profile: Profile, troubles: Troubles, steps: list[tuple[str, float]], taps: list[int], incoming: bool, sims: int
 ) -> None:
