@@ -18,6 +18,9 @@ from bus_schemas.call import EndReason
 from simulators.carrier.rules import Cause
 from simulators.device.chronicle import Chronicle, DeviceCall, Ender, Source
 from simulators.device.wire import Impairments, Wire
+from simulators.phone.handset_shell import HandsetShell
+from simulators.phone.screens.profile import Profile
+from simulators.phone.screens.screens import Screens
 from simulators.phone.telephony import Happened, PhoneCall, State, Telephony
 
 BOOT = "boot"
@@ -72,6 +75,7 @@ class Handset:
         self._records: dict[str, DeviceCall] = {}
         self._watchers: list[Watcher] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._shell: HandsetShell | None = None
 
     # --- what hosts do to it
 
@@ -113,9 +117,25 @@ class Handset:
             doubtful=frozenset(id for id, one in aged.items() if one.suspect),
         )
 
-    def run(self, command: str) -> ShellResult:
+    def run(self, command: str, max_output: int) -> tuple[ShellResult, float]:
+        """A line of its shell: what it says, and the seconds until then. Without screens there is nothing to say."""
         self.book.shells[self.name, command] += 1
-        return ShellResult(exit_code=0, output="", truncated=False)
+        if self._shell is None:
+            return ShellResult(exit_code=0, output="", truncated=False), 0.0
+        return self._shell.run(command, max_output)
+
+    def give_screens(self, profile: Profile, *, seed: int = 0) -> Screens:
+        """From now on it has screens, which the shell reads and touches."""
+        self._shell = HandsetShell(
+            self.name, self.telephony, clock=self.now, happened=self._touched, dialled=self.dials.append,
+            profile=profile, seed=seed,
+        )  # fmt: skip
+        return self._shell.screens
+
+    def _touched(self, happened: list[Happened]) -> None:
+        """What a host's shell has done to calls: whoever lets a script dial has dialled."""
+        ended = any(one.event == "REQUEST_DISCONNECT" for one in happened)
+        self._happen(happened, Source.ORDER, ender=Ender.US if ended else Ender.REMOTE)
 
     # --- what people and the network do to it
 
@@ -147,6 +167,8 @@ class Handset:
             record = self.record(call)
             record.ended, record.ender, record.reason = self.now(), Ender.LOST, EndReason.PHONE_LOST
         self.telephony.reset()
+        if self._shell is not None:
+            self._shell.screens.restart()
         self._noted = None
         self._boots += 1
         self.boot = f"{BOOT}{self._boots}"

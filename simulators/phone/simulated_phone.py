@@ -77,7 +77,10 @@ class SimulatedPhone:
         return look
 
     async def shell(self, command: str, *, timeout: float, max_output: int) -> ShellResult:
-        return await self._order("shell", lambda: self._handset.run(command), survives=True)
+        result, seconds = await self._order("shell", lambda: self._handset.run(command, max_output), survives=True)
+        if seconds:
+            await asyncio.sleep(seconds)
+        return result
 
     async def reboot(self) -> None:
         await self._order("reboot", lambda: self._handset.restart(REBOOT), survives=True)
