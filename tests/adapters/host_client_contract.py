@@ -105,3 +105,21 @@ class HostClientContract:
 
         assert isinstance(client.place, AdbFile)
         assert await asyncio.gather(*(asyncio.to_thread(move, number) for number in range(4))) == [True] * 4
+
+    async def test_bytes_of_a_picture_come_unchanged(self, client: AdbClient, serial: str, tmp_path: Path) -> None:
+        """As those of `exec:screencap -p` do: no line ends are made others on the way."""
+        content = b"\x89PNG\r\n\x1a\n\0\xff" + os.urandom(300_000) + b"\r\n\n\0"
+
+        def work() -> bytes:
+            device = AdbTools(client.place).device(serial)
+            (tmp_path / "picture").write_bytes(content)
+            device.sync.push(tmp_path / "picture", "/data/local/tmp/picture.png")
+            with device.open_transport() as connection:
+                connection.send_command("exec:cat /data/local/tmp/picture.png")
+                connection.check_okay()
+                received = b""
+                while part := connection.conn.recv(65536):
+                    received += part
+                return received
+
+        assert await asyncio.to_thread(work) == content
