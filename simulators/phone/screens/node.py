@@ -5,7 +5,11 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 Act = Callable[[], None]
-ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\n": "&#10;"}
+# How letters are written in a dump: those that no XML has are dots, as Android's dumper makes them.
+WRITTEN = str.maketrans(
+    {chr(code): "." for code in (*range(0x20), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF)}
+    | {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\n": "&#10;", "\t": "&#9;"}
+)
 
 
 class Rect(NamedTuple):
@@ -187,5 +191,4 @@ def _element(node: Node, index: int, package: str) -> str:
 def _value(value: str | bool) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    kept = (letter for letter in value if letter in "\n\t" or (letter >= " " and not "\ud800" <= letter <= "\udfff"))
-    return "".join(ESCAPES.get(letter, letter) for letter in kept)
+    return value.translate(WRITTEN)

@@ -1,6 +1,8 @@
 """A phone's screen as a picture: the same windows that a dump describes, drawn with Pillow."""
 
 import io
+import struct
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -216,10 +218,18 @@ def picture(screens: Screens) -> Image.Image:
 
 
 def png(screens: Screens) -> bytes:
-    """The screen as a PNG file."""
-    out = io.BytesIO()
-    picture(screens).save(out, "PNG", compress_level=1)
-    return out.getvalue()
+    """The screen as a PNG file. Pillow's own writer weighs five filters for each row, which takes ten times as long as
+    all of the drawing, and keeps every other phone of the process waiting."""
+    image = picture(screens)
+    data, width = image.tobytes(), image.width * 3
+    rows = b"".join(b"\0" + data[at : at + width] for at in range(0, len(data), width))
+    head = struct.pack(">IIBBBBB", image.width, image.height, 8, 2, 0, 0, 0)
+    parts = ((b"IHDR", head), (b"IDAT", zlib.compress(rows, 1)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_part(name, content) for name, content in parts)
+
+
+def _part(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 
 
 def pixels(screens: Screens) -> tuple[int, int, bytes]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from simulators.phone.screens.profile import Troubles
+from simulators.phone.screens.profile import Profile, Troubles
 from tests.simulators.phone.screens.hand import MESSENGER, Hand
 
 HOME = "/sdcard/window_dump.xml"
@@ -109,6 +109,15 @@ def test_what_people_write_is_written_as_xml_has_it() -> None:
     hand.run("input text '<a%sb=\"1\">&amp;</a>'")
     assert hand.find("chat_edit_text").get("text") == '<a b="1">&amp;</a>'
     assert "&lt;a b=&quot;1&quot;&gt;&amp;amp;" in hand.out("uiautomator dump /dev/tty")
+
+
+def test_what_no_xml_has_is_a_dot() -> None:
+    hand = Hand(Profile(helper=True))
+    hand.run("ime set com.android.adbkeyboard/.AdbIME")
+    hand.chat("+380671111234")
+    hand.tap("chat_edit_text")
+    hand.run("am broadcast -a ADB_INPUT_TEXT --es msg 'a\x01\ufffe\udc80b\tЇ😀'")
+    assert hand.find("chat_edit_text").get("text") == "a...b\tЇ😀"
 
 
 def test_compressed_leaves_out_what_only_arranges() -> None:
