@@ -36,6 +36,7 @@ FOLDERS = {
     "campaign": {"runtime", "telephony", "dialing", "leads"},
     "operator": {"runtime", "telephony"},
     "imports": {"runtime", "telephony", "dialing", "leads"},
+    "script": {"runtime", "telephony", "dialing"},
     "note": {"runtime"},
     "erasure": {"runtime", "telephony", "dialing", "leads"},
     "webhook": {"runtime", "log"},
@@ -61,6 +62,7 @@ PURE = [
     *(path for path in ROOT.glob("simulators/phone/screens/*.py") if path.stem not in ("screens", "paint")),
     *(ROOT / f"actors/telephony/{name}.py" for name in ("line", "numbers", "orders", "reports", "zones")),
     *ROOT.glob("actors/leads/*.py"),
+    *(path for path in ROOT.glob("actors/script/*.py") if path.stem not in ("actor", "start", "library")),
     ROOT / "actors/operator/days.py", ROOT / "actors/erasure/person.py", ROOT / "actors/erasure/redacting.py",
     *(ROOT / f"actors/webhook/{name}.py" for name in ("addresses", "backoff", "queue", "signature")),
     *(ROOT / f"actors/campaign/{name}.py"

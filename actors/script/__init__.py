@@ -1,0 +1,1 @@
+"""Scripts that drive apps on phones: what they say, what they see, and what they do next."""

@@ -1,0 +1,220 @@
+"""What is on a phone's screen, from what `uiautomator dump` said and wrote. Pure.
+
+The command ends with 0 whether it worked or not, so only what it said counts, and a file is believed only if it was
+said to be new. Nothing is guessed out of a broken tree: half of a screen would be tapped as if it were the whole.
+"""
+
+import re
+from typing import Any
+
+from lxml import etree
+from msgspec import Struct
+
+BYTES = 2_000_000  # of one dump; a long chat has 300 kB
+NODES = 10_000
+DEPTH = 100  # the deepest that was seen is 47
+_SAID = re.compile(r"UI (?:hierchary|hierarchy) dumped to: *(\S+)")  # the tool writes the first
+_PATH = re.compile(r"(?!.*/\.\./)/[A-Za-z0-9_./-]{1,200}\Z")
+_BOUNDS = re.compile(r"\[(-?[0-9]{1,6}),(-?[0-9]{1,6})\]\[(-?[0-9]{1,6}),(-?[0-9]{1,6})\]\Z")
+_REFERENCE = re.compile(r"&#(?:x([0-9A-Fa-f]{1,8})|([0-9]{1,10}));")
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_DECLARED = re.compile(r"\A\s*<\?xml[^>]*\?>")
+_END = "</hierarchy>"
+LOST = "\ufffd"  # stands for what XML cannot carry
+
+
+class Bounds(Struct, frozen=True, array_like=True):
+    """A place on the screen in pixels; `right` and `bottom` are the first that are not in it."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def empty(self) -> bool:
+        return self.right <= self.left or self.bottom <= self.top
+
+    def has(self, x: int, y: int) -> bool:
+        return self.left <= x < self.right and self.top <= y < self.bottom
+
+    def within(self, other: "Bounds") -> "Bounds":
+        """The part of it that is in the other."""
+        return Bounds(
+            max(self.left, other.left), max(self.top, other.top),
+            min(self.right, other.right), min(self.bottom, other.bottom),
+        )  # fmt: skip
+
+
+NOWHERE = Bounds(0, 0, 0, 0)
+
+
+class Node(Struct, frozen=True, kw_only=True):
+    """One thing on the screen. `at`: its place in `Tree.nodes`, which stand in the order of the dump, about that in
+    which they are drawn; `parent`: of its parent, -1: none; `end`: of the first behind it that is not in it."""
+
+    at: int
+    parent: int
+    end: int
+    text: str = ""
+    id: str = ""  # as `com.android.settings:id/switch`
+    kind: str = ""  # its class, as `android.widget.Button`
+    package: str = ""
+    description: str = ""
+    bounds: Bounds = NOWHERE
+    clickable: bool = False
+    enabled: bool = True
+    checked: bool = False
+    focused: bool = False
+    selected: bool = False
+    scrollable: bool = False
+    password: bool = False
+
+
+class Tree(Struct, frozen=True, kw_only=True):
+    """A screen. `rotation`: quarters of a turn to the left."""
+
+    nodes: tuple[Node, ...]
+    rotation: int = 0
+
+    @property
+    def screen(self) -> Bounds:
+        """All of it that is drawn on."""
+        roots = [node.bounds for node in self.nodes if node.parent == -1 and not node.bounds.empty]
+        if not roots:
+            return NOWHERE
+        return Bounds(
+            min(one.left for one in roots), min(one.top for one in roots),
+            max(one.right for one in roots), max(one.bottom for one in roots),
+        )  # fmt: skip
+
+
+class Seen(Struct, frozen=True, tag="seen"):
+    """The screen."""
+
+    tree: Tree
+
+
+class NotIdle(Struct, frozen=True, tag="not_idle"):
+    """Something on the screen never stands still, as the timer of a call. `--compressed` may get through."""
+
+
+class NoRoot(Struct, frozen=True, tag="no_root"):
+    """No window was in front, as in the middle of a change. What lies at the path is an older screen."""
+
+
+class Crashed(Struct, frozen=True, tag="crashed"):
+    """The tool ended without a word, or was killed, or another one holds the access to the screen."""
+
+    said: str = ""
+
+
+class Elsewhere(Struct, frozen=True, tag="elsewhere"):
+    """The dump lies there, not where it was told to be: read it there."""
+
+    path: str
+
+
+class Unreadable(Struct, frozen=True, tag="unreadable"):
+    """What was written is no screen, or too much of one."""
+
+    why: str
+
+
+Screen = Seen | NotIdle | NoRoot | Crashed | Elsewhere | Unreadable
+
+
+def read(said: str, file: bytes | None, asked: str) -> Screen:
+    """What a dump came to. `said`: all that the command printed; `file`: what lay at the path afterwards, None where
+    nothing did; `asked`: the path that it was given. The dump may be in what was said, as to `/dev/tty`."""
+    failed = _failed(said)
+    if failed is not None:
+        return failed
+    told = _SAID.search(said.rpartition(_END)[2])  # behind a screen, which may show these words too
+    if told is None:
+        return Crashed(said=said.strip()[:200])
+    if "<hierarchy" in said:
+        return parse("".join(said.rpartition(_END)[:2]).encode("utf-8", "replace"))
+    if told[1] != asked:
+        return Elsewhere(told[1]) if _PATH.match(told[1]) else Unreadable("it was written to a path that is none")
+    if file is None or not file.strip():
+        return Crashed(said="the file is empty" if file is not None else "there is no file")
+    return parse(file)
+
+
+def _failed(said: str) -> Screen | None:
+    head = said.partition("<hierarchy")[0]  # a screen may show these words too
+    if "could not get idle state" in head:
+        return NotIdle()
+    if "null root node" in head:
+        return NoRoot()
+    if not said.strip():
+        return Crashed()
+    if "ERROR:" in head or "Exception" in head or "Killed" in head:
+        return Crashed(said=head.strip()[:200])
+    return None
+
+
+def parse(data: bytes) -> Seen | Unreadable:
+    """The screen of a dump's bytes. No entity is expanded and nothing is fetched."""
+    if len(data) > BYTES:
+        return Unreadable(f"more than {BYTES} bytes")
+    text = _cleaned(data.decode("utf-8", "replace"))
+    if "<!" in text:
+        return Unreadable("it declares a type or entities, or has a comment: no dump does")
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False, recover=False,
+        remove_pis=True,
+    )  # fmt: skip
+    try:
+        root = etree.fromstring(text.encode(), parser)
+    except etree.XMLSyntaxError as error:
+        return Unreadable(f"no XML: {error.msg}"[:200])
+    if root.tag != "hierarchy":
+        return Unreadable(f"its root is `{str(root.tag)[:40]}`, not `hierarchy`")
+    return _tree(root)
+
+
+def _cleaned(text: str) -> str:
+    """The text without what XML 1.0 forbids, which old phones write all the same, by itself or by its number."""
+    return _REFERENCE.sub(_referred, _NOT_XML.sub(LOST, _DECLARED.sub("", text.lstrip("\ufeff"))))
+
+
+def _referred(match: re.Match[str]) -> str:
+    code = int(match[1], 16) if match[1] else int(match[2])
+    return LOST if code > 0x10FFFF or _NOT_XML.match(chr(code)) else match[0]
+
+
+def _tree(root: Any) -> Seen | Unreadable:
+    """All nodes, without recursion. `open`: the way to the current one, each with where it stands."""
+    found: list[dict[str, Any]] = []
+    way: list[tuple[Any, int]] = []
+    for event, element in etree.iterwalk(root, events=("start", "end")):
+        if element is root:
+            continue
+        if event == "end":
+            found[way.pop()[1]]["end"] = len(found)
+            continue
+        if element.tag != "node":
+            return Unreadable(f"an element `{str(element.tag)[:40]}` in it")
+        if len(found) == NODES or len(way) == DEPTH:
+            return Unreadable(f"more than {NODES} nodes" if len(found) == NODES else f"deeper than {DEPTH}")
+        found.append(_fields(element, at=len(found), parent=way[-1][1] if way else -1))
+        way.append((element, len(found) - 1))
+    rotation = root.get("rotation", "0")
+    turned = int(rotation) if rotation in ("0", "1", "2", "3") else 0
+    return Seen(Tree(nodes=tuple(Node(**fields) for fields in found), rotation=turned))
+
+
+def _fields(element: Any, at: int, parent: int) -> dict[str, Any]:
+    texts = {"text": "text", "id": "resource-id", "kind": "class", "package": "package", "description": "content-desc"}
+    flags = ("clickable", "checked", "focused", "selected", "scrollable", "password")
+    place = _BOUNDS.match(element.get("bounds", ""))
+    return {
+        "at": at,
+        "parent": parent,
+        "bounds": Bounds(*map(int, place.groups())) if place else NOWHERE,
+        "enabled": element.get("enabled", "true") == "true",
+        **{name: element.get(attribute, "") for name, attribute in texts.items()},
+        **{name: element.get(name) == "true" for name in flags},
+    }
