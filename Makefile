@@ -10,7 +10,7 @@ ELSEWHERE := attacks live
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --durations 10
 
 .DEFAULT_GOAL := help
-.PHONY: asterisk attacks help run test test-sites test-postgresql check test-all mutants soak states feeds types client bench fix clean setup setup-test
+.PHONY: asterisk attacks help run test test-sites test-postgresql check test-all mutants soak states feeds types client schema bench fix clean setup setup-test
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -54,6 +54,9 @@ types: setup-test ## Write the TypeScript types of the contract (console/contrac
 
 client: setup-test ## Write the methods of the Python client (ottb_client) from the contract
 	@$(BIN)/python -m gateway.python_client
+
+schema: setup-test ## Write the JSON Schema of scripts (docs/script.schema.json) from the language
+	@$(BIN)/python -m actors.script.schema > docs/script.schema.json
 
 states: setup-test ## Write the state diagrams (docs/states.md) from the machines
 	@$(BIN)/python -m tests.support.states > docs/states.md

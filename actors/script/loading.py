@@ -1,0 +1,195 @@
+"""A script from its text: all that is wrong with how it is written, each with its place. Pure.
+
+`msgspec` says what the first wrong value is; whoever writes a script wants to know of all of them. So each table is
+looked at by itself, against the fields of its struct, and each value that is no table against its type.
+"""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterator
+from itertools import islice
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import NODEFAULT, Struct, structs
+
+from actors.script.language import Script
+from actors.script.places import Path, nearest, place, places
+from bus_schemas.fields import plainly
+
+LONGEST = 200_000  # characters of one script
+MOST_PROBLEMS = 100
+DEEPEST = 60  # tables and arrays in each other; blocks and selectors, as deep as they may be, need fewer
+_AT = re.compile(r" \(at line ([0-9]+), column ([0-9]+)\)\Z")
+_WAY = re.compile(r" - at `.*`\Z", re.DOTALL)
+
+
+class Problem(Struct, frozen=True, kw_only=True, order=True):
+    """One thing that is wrong. `line`, `column`: from 1; `at`: the way to the value, as `steps[3].on.text`."""
+
+    line: int
+    column: int
+    at: str
+    message: str
+
+    def text(self, file: str) -> str:
+        """As compilers say it: `file:line:column: at: message`."""
+        where = f"{self.at}: " if self.at else ""
+        return f"{file}:{self.line}:{self.column}: {where}{self.message}"
+
+
+class Source(Struct, frozen=True):
+    """A text that is TOML, and what it says."""
+
+    text: str
+    said: dict[str, Any]
+    places: dict[Path, int]
+
+    def problem(self, path: Path, message: str) -> Problem:
+        """What is wrong with the value there."""
+        line, column = place(nearest(path, self.places), self.text)
+        return Problem(line=line, column=column, at=named(path), message=message)
+
+
+def named(path: Path) -> str:
+    """A way from the top, as people write it."""
+    said = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return said.removeprefix(".")[:300]
+
+
+def source(text: str) -> Source | Problem:
+    """The text's values and where they stand."""
+    if len(text) > LONGEST:
+        return Problem(line=1, column=1, at="", message=f"longer than {LONGEST} characters")
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    try:
+        return Source(text, tomllib.loads(text), places(text))
+    except tomllib.TOMLDecodeError as error:
+        said = str(error)
+        match = _AT.search(said)
+        line, column = (int(match[1]), int(match[2])) if match else place(len(text), text)
+        return Problem(line=line, column=column, at="", message=f"no TOML: {_AT.sub('', said)}")
+    except RecursionError:
+        return Problem(line=1, column=1, at="", message="no TOML: too deep")
+
+
+def written(source: Source) -> tuple[Script | None, list[Problem]]:
+    """The script, or None and all that is wrong with how it is written."""
+    try:
+        found = [source.problem(path, why) for path, why in islice(_unfit(source.said, Script, ()), MOST_PROBLEMS)]
+        return (None, found) if found else (msgspec.convert(source.said, Script), [])
+    except RecursionError:
+        return None, [source.problem((), "it is too deep")]
+    except msgspec.ValidationError as error:
+        return None, [source.problem((), _words(error))]
+
+
+Unfit = Iterator[tuple[Path, str]]
+
+
+def _unfit(value: Any, wanted: Any, path: Path) -> Unfit:
+    """All that is wrong with a value and with what is in it."""
+    if len(path) > DEEPEST:
+        yield path, "it is too deep"
+        return
+    kind, args = get_origin(wanted), get_args(wanted)
+    inner = args[0] if kind is Annotated else wanted
+    tables = [one for one in _one_of(inner) if isinstance(one, type) and issubclass(one, Struct)]
+    within = list(_within(value, inner, tables, path))
+    yield from within
+    if not within and not tables and not _has_tables(inner):
+        yield from _by_msgspec(value, wanted, path)
+    elif not within and kind is Annotated:
+        empty: Any = list[Any] if isinstance(value, list) else dict[str, Any]  # how many there may be
+        yield from _by_msgspec(value, Annotated[empty, *args[1:]], path)
+
+
+def _within(value: Any, inner: Any, tables: list[Any], path: Path) -> Unfit:
+    if tables:
+        yield from _unfit_table(value, tables, path)
+        return
+    if not _has_tables(inner):
+        return
+    origin, args = get_origin(inner), get_args(inner)
+    if origin is list:
+        if not isinstance(value, list):
+            yield path, f"an array is expected, not {_kind(value)}"
+            return
+        for number, one in enumerate(value):
+            yield from _unfit(one, args[0], (*path, number))
+    elif origin is dict:
+        if not isinstance(value, dict):
+            yield path, f"a table is expected, not {_kind(value)}"
+            return
+        for name, one in value.items():
+            yield from _by_msgspec(name, args[0], (*path, name))
+            yield from _unfit(one, args[1], (*path, name))
+    else:
+        for one in _one_of(inner):
+            yield from _unfit(value, one, path)
+
+
+def _unfit_table(value: Any, tables: list[Any], path: Path) -> Unfit:
+    if not isinstance(value, dict):
+        yield path, f"a table is expected, not {_kind(value)}"
+        return
+    tagged = {str(one.__struct_config__.tag): one for one in tables if one.__struct_config__.tag is not None}
+    if not tagged:
+        yield from _unfit_fields(value, tables[0], path, {*()})
+        return
+    said = value.get("do")
+    if said is None:
+        yield path, f"`do` is missing: what kind of step is it? {', '.join(sorted(tagged))}"
+    elif not isinstance(said, str) or said not in tagged:
+        yield (*path, "do"), f"there is no such step{_perhaps(str(said), tagged)}"
+    else:
+        yield from _unfit_fields(value, tagged[said], path, {"do"})
+
+
+def _unfit_fields(value: dict[str, Any], table: Any, path: Path, besides: set[str]) -> Unfit:
+    hints = get_type_hints(table, include_extras=True)
+    fields = {field.encode_name: field for field in structs.fields(table)}
+    for name in value:
+        if name not in fields and name not in besides:
+            yield (*path, name), f"it is not known here{_perhaps(name, fields)}"
+    for name, field in fields.items():
+        if name in value:
+            yield from _unfit(value[name], hints[field.name], (*path, name))
+        elif field.default is NODEFAULT and field.default_factory is NODEFAULT:
+            yield path, f"`{name}` is missing"
+
+
+def _by_msgspec(value: Any, wanted: Any, path: Path) -> Unfit:
+    try:
+        msgspec.convert(value, wanted)
+    except msgspec.ValidationError as error:
+        yield path, _words(error)
+
+
+def _words(error: Exception) -> str:
+    return _WAY.sub("", plainly(error))
+
+
+def _one_of(wanted: Any) -> list[Any]:
+    """The types of a union but for None; else the type."""
+    args = get_args(wanted) if get_origin(wanted) in (Union, type(int | str)) else (wanted,)
+    return [one for one in args if one is not type(None)]
+
+
+def _has_tables(wanted: Any) -> bool:
+    """Whether there may be tables with fields of their own in it."""
+    if isinstance(wanted, type) and issubclass(wanted, Struct):
+        return True
+    return any(_has_tables(one) for one in get_args(wanted))
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "a table", list: "an array", str: "a text", bool: "true or false", int: "a number",
+             float: "a number"}  # fmt: skip
+    return names.get(type(value), "a time")
+
+
+def _perhaps(said: str, known: Any) -> str:
+    close = difflib.get_close_matches(said[:60], list(known), n=1)
+    return f": perhaps `{close[0]}`" if close else f"; there are {', '.join(sorted(known))}"
