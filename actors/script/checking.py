@@ -169,6 +169,8 @@ def _wrong_own(step: Any, script: Script) -> Unfit:
         yield ("code",), "it is none of `needs.ussd`"
     elif isinstance(step, say.Call) and step.app not in script.needs.apps:
         yield ("app",), "it is none of `needs.apps`"
+    elif isinstance(step, say.Call) and step.longest + say.DEADLINE >= script.deadline:
+        yield ("longest",), f"the script has {script.deadline:g} s for all of it (`deadline`)"
     into = getattr(step, "into", None)
     if into in OWN or into in script.params:
         yield ("into",), f"`{into}` is a parameter, or set by the platform"

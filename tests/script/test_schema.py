@@ -35,7 +35,7 @@ def test_what_the_check_takes_the_schema_takes(steps: str) -> None:
     VALID.validate(tomllib.loads(script))
 
 
-@pytest.mark.parametrize("steps", ['do = "tapp"', 'do = "tap"', 'do = "key"\nkey = "call"', 'do = "wait"\nseconds = ""'])
+@pytest.mark.parametrize("steps", ['do = "tapp"', 'do = "tap"', 'do = "key"\nkey = "call"', 'do = "wait"\nseconds = 0'])
 def test_what_the_schema_refuses_the_check_refuses(steps: str) -> None:
     script = f"{HEAD}[[steps]]\n{steps}\n"
     assert not VALID.is_valid(tomllib.loads(script)) and wrong(script)
