@@ -16,7 +16,7 @@ from actors.script.values import filled, named_in
 
 Unfit = Iterator[tuple[Path, str]]
 OWN = frozenset({"error", "call"})  # values that the engine sets
-_SELECTORS = ("on", "gone", "inside", "answered", "over", "hang_up", "tap")
+_SELECTORS = ("on", "gone", "inside", "answered", "during", "over", "hang_up", "tap")
 _TEXTS = ("app", "text", "value", "number", "code", "link")
 _TOUCHING = (say.Tap, say.LongPress, say.Type, say.Clear)
 

@@ -212,13 +212,16 @@ class Run(Common, frozen=True, tag="run"):
 
 class Call(Common, frozen=True, tag="call"):
     """Place a call inside of an app, once the platform allows it: the dial rules are asked, and the call is on record,
-    before the button (`on`) is tapped. It lasts until `over` is seen; after `longest` seconds `hang_up` is tapped.
-    `answered`: what is seen once somebody talks. The variable `call` is `answered` or `unanswered` afterwards."""
+    before the button (`on`) is tapped. `during` is seen as long as the call lasts; once it was seen, the call is
+    over when `over` is, or, without that, when `during` is gone for two looks. After `longest` seconds `hang_up` is
+    tapped. `answered`: what is seen beside it once somebody talks. The value `call` is `answered` or `unanswered`
+    afterwards."""
 
     app: App
     number: Templated
     on: Selector
-    over: Selector
+    during: Selector
+    over: Selector | None = None
     answered: Selector | None = None
     hang_up: Selector | None = None
     longest: Annotated[float, Meta(ge=1, le=3600)] = 120.0

@@ -55,6 +55,8 @@ class Position(Struct, frozen=True, kw_only=True, omit_defaults=True):
     tries: int = 0  # of this step, which failed
     count: int = 0  # scrolls of this step, or taps to hang up
     answered: bool = False
+    began_call: bool = False  # the call's screen was seen
+    unseen: int = 0  # looks, one after the other, without it
     compressed: bool = False  # the last look found a screen that never stands still
     handled: dict[str, int] = {}  # pop-ups, by the number of their handler
     effects: int = 0

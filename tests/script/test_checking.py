@@ -102,7 +102,7 @@ type = "phon"
         (step('do = "wait"\nseconds = 1\n[params.x]\ntype="integer"\nsummary="x"\ndefault="1"'), "10:1: params.x.def"),
         (step('do = "wait"\nseconds = 1\n[params.Bad]\ntype="text"\nsummary="x"'), "7:1: params.Bad: Expected 1 to"),
         (step('do = "wait"\nseconds = 1\n[[handlers]]\nname="x"\non={text="a"}'), "7:1: handlers[0]: either `tap`"),
-        (step('do = "call"\napp = "a.b"\nnumber = "1"\non = {id = "x"}\nover = {id = "y"}\nafter_crash = "repeat"'),
+        (step('do = "call"\napp = "a.b"\nnumber = "1"\non = {id = "x"}\nduring = {id = "y"}\nafter_crash = "repeat"'),
          "6:1: steps[0].app: it is none of `needs.apps`"),
         ('values = ["x"]\n' + step('do = "wait"\nseconds = 1'), "1:11: values[0]: no step puts"),
         (HEAD + "steps = " + "[{do='try', steps=" * 100 + "[]" + "}]" * 100, "4:543: steps[0]"),
@@ -145,7 +145,7 @@ def test_handlers_do_not_dial_either() -> None:
 
 @pytest.mark.parametrize("more", ['after_crash = "repeat"', "retry = { times = 1 }"])
 def test_a_call_is_never_done_a_second_time(more: str) -> None:
-    call = f'do = "call"\napp = "a.b"\nnumber = "1"\non = {{ id = "x" }}\nover = {{ id = "y" }}\n{more}'
+    call = f'do = "call"\napp = "a.b"\nnumber = "1"\non = {{ id = "x" }}\nduring = {{ id = "y" }}\n{more}'
     (problem,) = wrong(step(call) + '[needs]\napps = ["a.b"]')
     assert "never done a second time" in problem
 

@@ -242,9 +242,13 @@ app = "org.telegram.messenger"
 number = "${x}"
 on = { description = ["Call", "Дзвінок"] }
 answered = { text = "talking" }
-over = { text = "over" }
+during = { text = ["rings", "end"] }
 hang_up = { text = "end" }
 longest = 30
+"""
+HANDLER_FIRST = """handlers = [
+  { name = "permission", on = { id = "permission_message" }, tap = { text = "Allow" } },
+]
 """
 NEEDS = 'values = ["call"]\n[needs]\napps = ["org.telegram.messenger"]\n' + PARAMS
 CHAT = screen("chat_telegram_12_en")
@@ -270,9 +274,54 @@ def test_a_call_is_placed_and_followed_to_its_end() -> None:
     assert run.give(Done(), took=31) == Dump()
     assert run.give(Looked(Seen(talking))) == TapAt(x=50, y=150)
     assert run.give(Done()) == Dump()
-    assert run.give(Looked(Seen(drawn(("over", (0, 0, 9, 9)))))) == TellCall(state="over")
+    assert run.give(Looked(Seen(CHAT))) == Pause(seconds=1)
+    run.give(Done())
+    assert run.give(Looked(Seen(CHAT))) == TellCall(state="over")
     run.give(Done())
     assert run.position.outcome == Succeeded(values={"call": "answered"})
+
+
+def test_a_call_has_not_ended_before_its_screen_came() -> None:
+    run = calling()
+    run.give(Done())
+    for _ in range(4):
+        assert run.give(Looked(Seen(CHAT))) == Pause(seconds=1)
+        assert run.give(Done()) == Dump()
+    assert run.give(Looked(Seen(drawn(("rings", (0, 0, 9, 9)))))) == Pause(seconds=1)
+    assert run.position.began_call
+    never = calling()
+    never.play(lambda _: CHAT)
+    assert isinstance(never.position.outcome, Failed) and never.position.outcome.uncertain
+    assert never.effects == [PlaceCall(app="org.telegram.messenger", number="1 2", x=885, y=155)]
+
+
+def test_what_comes_up_in_a_call_is_dealt_with_and_nothing_placed_again() -> None:
+    run = one(CALL, HANDLER_FIRST + NEEDS)
+    run.give(Looked(Seen(CHAT)))
+    run.give(Done())
+    assert run.give(Looked(Seen(screen("permission_11_en")))) == TapAt(x=540, y=1860)
+    assert run.give(Done()) == Dump() and run.position.phase == "talk"
+    assert run.give(Looked(Seen(CHAT))) == Pause(seconds=1)
+
+
+def test_a_call_with_a_running_timer_is_looked_at_another_way() -> None:
+    run = calling()
+    run.give(Done())
+    run.give(Looked(NotIdle()))
+    assert run.give(Done()) == Dump(compressed=True)
+    run.give(Looked(Seen(drawn(("rings", (0, 0, 9, 9))))))
+    assert run.give(Done()) == Dump(compressed=True)
+
+
+def test_an_end_that_is_shown_is_believed_at_once() -> None:
+    run = one(CALL + 'over = { text = "Line busy" }\n', NEEDS)
+    run.give(Looked(Seen(CHAT)))
+    run.give(Done())
+    run.give(Looked(Seen(drawn(("rings", (0, 0, 9, 9))))))
+    run.give(Done())
+    assert run.give(Looked(Seen(drawn(("Line busy", (0, 0, 9, 9)))))) == TellCall(state="over")
+    run.give(Done())
+    assert run.position.outcome == Succeeded(values={"call": "unanswered"})
 
 
 def test_a_call_that_is_refused_is_not_placed() -> None:
