@@ -17,7 +17,7 @@ from actors.script.values import filled, named_in
 Unfit = Iterator[tuple[Path, str]]
 OWN = frozenset({"error", "call"})  # values that the engine sets
 _SELECTORS = ("on", "gone", "inside", "answered", "during", "over", "hang_up", "tap")
-_TEXTS = ("app", "text", "value", "number", "code", "link")
+_TEXTS = ("app", "message", "text", "value", "number", "code", "link")
 _TOUCHING = (say.Tap, say.LongPress, say.Type, say.Clear)
 
 
@@ -169,8 +169,8 @@ def _wrong_own(step: Any, script: Script) -> Unfit:
         yield ("code",), "it is none of `needs.ussd`"
     elif isinstance(step, say.Call) and step.app not in script.needs.apps:
         yield ("app",), "it is none of `needs.apps`"
-    elif isinstance(step, say.Call) and step.longest + say.DEADLINE >= script.deadline:
-        yield ("longest",), f"the script has {script.deadline:g} s for all of it (`deadline`)"
+    elif isinstance(step, say.Call) and step.longest + say.DEADLINE + say.ENDING >= script.deadline:
+        yield ("longest",), f"with {say.DEADLINE + say.ENDING:g} s more it must fit into the script's `deadline`"
     into = getattr(step, "into", None)
     if into in OWN or into in script.params:
         yield ("into",), f"`{into}` is a parameter, or set by the platform"

@@ -176,7 +176,8 @@ class _Turn(Moves):
         """The screen. None: it was not to be had, so the next look tries it the other way."""
         if isinstance(back.screen, Seen):
             return back.screen.tree
-        self._fields["compressed"] = isinstance(back.screen, NotIdle) and not self._fields["compressed"]
+        if isinstance(back.screen, NotIdle):
+            self._fields["compressed"] = not self._fields["compressed"]
         return None
 
     def _looked(self, back: Looked) -> bool:
@@ -303,7 +304,7 @@ class _Turn(Moves):
         if not fields["began_call"] and lasts >= say.DEADLINE:
             return self._fail("its screen does not come: nobody knows whether it was placed", uncertain=True)
         over_time = lasts - step.longest
-        if over_time >= say.DEADLINE:
+        if over_time >= say.ENDING:
             return self._fail("the call does not end", uncertain=True)
         if over_time >= 0 and tree is not None and step.hang_up is not None and fields["count"] < HANG_UPS:
             node = one(filled_selector(step.hang_up, fields["values"]), tree)

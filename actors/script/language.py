@@ -154,6 +154,12 @@ class Assert(Common, frozen=True, tag="assert"):
     message: Words
 
 
+class Fail(Common, frozen=True, tag="fail"):
+    """Fail, with this message."""
+
+    message: Annotated[str, Meta(min_length=1, max_length=300)]
+
+
 class Screenshot(Common, frozen=True, tag="screenshot"):
     """Keep a picture of the screen with the run."""
 
@@ -241,8 +247,8 @@ class Shell(Common, frozen=True, tag="shell"):
 
 
 Step = (
-    Launch | Open | WaitFor | Tap | LongPress | Swipe | Type | Clear | Key | ScrollUntil | Wait | Assert | Screenshot
-    | Extract | If | Repeat | ForEach | Try | Run | Call | Ussd | Shell
+    Launch | Open | WaitFor | Tap | LongPress | Swipe | Type | Clear | Key | ScrollUntil | Wait | Assert | Fail
+    | Screenshot | Extract | If | Repeat | ForEach | Try | Run | Call | Ussd | Shell
 )  # fmt: skip
 Block = If | Repeat | ForEach | Try
 
@@ -250,12 +256,13 @@ Block = If | Repeat | ForEach | Try
 # it is done, is done again; of all else nobody knows whether it has happened, so it is not.
 AFTER_CRASH: dict[type[Any], AfterCrash] = {
     Launch: "repeat", Open: "fail", WaitFor: "repeat", Tap: "fail", LongPress: "fail", Swipe: "fail", Type: "fail",
-    Clear: "repeat", Key: "fail", ScrollUntil: "repeat", Wait: "repeat", Assert: "repeat", Screenshot: "repeat",
-    Extract: "repeat", Run: "repeat", Call: "fail", Ussd: "fail", Shell: "fail",
+    Clear: "repeat", Key: "fail", ScrollUntil: "repeat", Wait: "repeat", Assert: "repeat", Fail: "repeat",
+    Screenshot: "repeat", Extract: "repeat", Run: "repeat", Call: "fail", Ussd: "fail", Shell: "fail",
 }  # fmt: skip
 NEVER_TWICE = (Call, Ussd)  # whatever a script says
 DEADLINES: dict[type[Any], float] = {Launch: 20.0, ScrollUntil: 60.0, Screenshot: 15.0, Ussd: 40.0, Wait: 90.0}
 DEADLINE = 15.0  # of the other kinds
+ENDING = 60.0  # seconds that a call has to end once it is to: screens with a clock in them cannot always be read
 
 
 class Param(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -316,9 +323,7 @@ def after_crash(step: Any) -> AfterCrash:
 
 
 def deadline(step: Any) -> float:
-    """Seconds that it has."""
-    if isinstance(step, Call):
-        return (step.deadline or DEADLINE) + step.longest + DEADLINE
+    """Seconds that it has, of a call until it is placed."""
     return float(step.deadline or DEADLINES.get(type(step), DEADLINE))
 
 

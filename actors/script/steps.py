@@ -93,10 +93,12 @@ def first(step: Any, values: Mapping[str, str], codes: frozenset[str]) -> Come:
         case say.Shell():
             return Act(RunCommand(words=tuple(filled(word, values) for word in step.command)))
         case say.Assert():
-            return Found() if holds(step.when, None, values) else Never(step.message)
+            return Found() if holds(step.when, None, values) else Never(filled(step.message, values))
         case say.Extract():
             taken = _taken(step, filled(step.value or "", values))
             return Never("the text does not fit the pattern") if taken is None else taken
+        case say.Fail():
+            return Never(filled(step.message, values))
         case say.Ussd():
             code = filled(step.code, values)
             return Act(SendUssd(code=code)) if code in codes else Never("the code is none that the site allows")
@@ -112,7 +114,7 @@ def look_at(step: Any, tree: Tree, values: Mapping[str, str], count: int) -> Com
         case say.WaitFor() if step.gone is not None:
             return NotYet("it is still there") if _one(step.gone, tree, values) else Found()
         case say.Assert():
-            return Found() if holds(step.when, tree, values) else NotYet(step.message)
+            return Found() if holds(step.when, tree, values) else NotYet(filled(step.message, values))
         case say.Swipe():
             return _swipe(step, tree, values)
         case say.ScrollUntil():

@@ -146,7 +146,7 @@ def test_handlers_do_not_dial_either() -> None:
 @pytest.mark.parametrize("more", ['after_crash = "repeat"', "retry = { times = 1 }"])
 def test_a_call_is_never_done_a_second_time(more: str) -> None:
     call = f'do = "call"\napp = "a.b"\nnumber = "1"\non = {{ id = "x" }}\nduring = {{ id = "y" }}\n{more}'
-    (problem,) = wrong(step(call) + '[needs]\napps = ["a.b"]')
+    (problem,) = wrong("deadline = 300\n" + step(call) + '[needs]\napps = ["a.b"]')
     assert "never done a second time" in problem
 
 

@@ -94,6 +94,7 @@ def test_each_kind_of_step_comes_to_its_effect(step: str, effects: list[AnyEffec
         ('do = "wait_for"\ngone = { text = "a" }', "it is still there"),
         ('do = "assert"\nwhen = { seen = { text = "c" } }\nmessage = "my words"', "my words"),
         ('do = "assert"\nwhen = { value = "a", equals = "b" }\nmessage = "my words"', "my words"),
+        ('do = "fail"\nmessage = "my words"', "my words"),
         ('do = "scroll_until"\non = { text = "c" }\nmost = 2', "no `c` after scrolling 2 times"),
         ('do = "extract"\ninto = "v"\non = { text = "a" }\npattern = "[0-9]+"', "does not fit the pattern"),
         ('do = "extract"\ninto = "v"\nvalue = "a"\npattern = "[0-9]+"', "does not fit the pattern"),
@@ -334,7 +335,7 @@ def test_a_call_that_does_not_end_is_a_failure() -> None:
     run = calling()
     run.play(lambda _: drawn(("rings", (0, 0, 9, 9)), ("end", (0, 100, 100, 200))))
     assert isinstance(run.position.outcome, Failed) and "does not end" in run.position.outcome.reason
-    assert run.effects.count(TapAt(x=50, y=150)) == 3 and run.now - 1000 < 60
+    assert run.effects.count(TapAt(x=50, y=150)) == 3 and run.now - 1000 < 100
 
 
 def test_a_call_is_never_placed_a_second_time() -> None:
