@@ -381,6 +381,20 @@ def listen(port: int, status: int) -> None:
     web.run_app(app, host="127.0.0.1", port=port, print=None, access_log=None)
 
 
+@main.group()
+def script() -> None:
+    """Scripts that drive apps on phones (docs/scripts.md)."""
+
+
+@script.command("check")
+@click.argument("files", type=click.Path(exists=True, dir_okay=False, path_type=Path), nargs=-1, required=True)
+def check_scripts(files: tuple[Path, ...]) -> None:
+    """Say all that is wrong with FILES, with line and column. Exits with 1 if anything is."""
+    from cli.script import checked
+
+    sys.exit(0 if checked(files, click.echo) else 1)
+
+
 @main.command()
 def version() -> None:
     """Print the version."""

@@ -242,7 +242,7 @@ class _Turn(Moves):
 
     def _pop_up(self, tree: Tree, phase: Phase) -> bool | None:
         """Be rid of what has come up. None: nothing has."""
-        values, handled = self._fields["values"], self._fields["handled"]
+        values, handled, talking = self._fields["values"], self._fields["handled"], phase == "talk"
         for place, handler in enumerate(self._program.handlers):
             try:
                 node = one(filled_selector(handler.on, values), tree)
@@ -252,11 +252,11 @@ class _Turn(Moves):
             if node is None:
                 continue
             if handled.get(str(place), 0) >= handler.most:
-                return self._fail(f"`{handler.name}` came up more than {handler.most} times")
+                return self._fail(f"`{handler.name}` came up more than {handler.most} times", uncertain=talking)
             if (act := _dismissing(handler, wanted, tree)) is None:
-                return None if phase == "talk" else self._later(f"`{handler.name}` is in the way")
+                return self._still(tree) if talking else self._later(f"`{handler.name}` is in the way")
             if (why := dialling(act)) is not None:
-                return self._fail(why)
+                return self._fail(why, uncertain=talking)
             handled[str(place)] = handled.get(str(place), 0) + 1
             return self._ask(act.effect, phase)
         return None

@@ -297,7 +297,7 @@ class Handler(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
     on: Selector
     tap: Selector | None = None
     key: Annotated[str, Meta(max_length=40, extra_json_schema={"enum": sorted(KEYS)})] | None = None
-    most: Annotated[int, Meta(ge=1, le=20)] = 3
+    most: Annotated[int, Meta(ge=1, le=20)] = 5
 
 
 class Script(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
