@@ -62,6 +62,7 @@ PURE = [
     *(path for path in ROOT.glob("simulators/phone/screens/*.py") if path.stem not in ("screens", "paint")),
     *(ROOT / f"actors/telephony/{name}.py" for name in ("line", "numbers", "orders", "reports", "zones")),
     *ROOT.glob("actors/leads/*.py"),
+    *(path for path in ROOT.glob("actors/script/*.py") if path.stem not in ("actor", "start")),
     *(path for path in ROOT.glob("actors/script/*.py") if path.stem not in ("actor", "start", "library")),
     ROOT / "actors/operator/days.py", ROOT / "actors/erasure/person.py", ROOT / "actors/erasure/redacting.py",
     *(ROOT / f"actors/webhook/{name}.py" for name in ("addresses", "backoff", "queue", "signature")),

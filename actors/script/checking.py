@@ -40,6 +40,11 @@ def check(text: str, library: Mapping[str, Script], file: str | None = None) -> 
     return Checked(None if wrong else script, tuple(sorted(set(wrong))))
 
 
+def steps_of(script: Script) -> list[Any]:
+    """Every step, those in blocks too."""
+    return [step for _, step, _ in _all(script.steps, ())]
+
+
 def _wrong(script: Script, library: Mapping[str, Script], file: str | None) -> Unfit:
     if file is not None and script.name != file:
         yield ("name",), f"its file is called `{file}`"

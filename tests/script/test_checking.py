@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from actors.dialing.rules import DialRules
+from actors.dialing.rules import canonical as by_the_rules
 from actors.script.checking import check
 from actors.script.values import NoValue, bound, filled, filled_link
 from bus_schemas.errors import Refusal
@@ -261,3 +263,17 @@ def test_values_in_texts_mean_nothing_more() -> None:
     assert filled_link("tg://x?p=${b}", values) == "tg://x?p=%26x%3D1%23"
     with pytest.raises(NoValue, match="`c`"):
         filled("${c}", values)
+
+
+def test_numbers_go_by_the_rules_of_the_site() -> None:
+    rules = DialRules(site_region="UA")
+
+    def ruled(raw: str, field: str) -> str:
+        return by_the_rules(raw, rules, ["UA"], field).e164
+
+    assert bound(script(PARAMS), {"number": "099 123-45-67"}, ruled)["number"] == "+380991234567"
+    for number, rule in (("112", "emergency"), ("*#06#", "mmi"), ("nobody", "format")):
+        with pytest.raises(Refusal) as refused:
+            bound(script(PARAMS), {"number": number}, ruled)
+        assert refused.value.details is not None and refused.value.details["rule"] == rule
+        assert refused.value.details["field"] == "params.number"
