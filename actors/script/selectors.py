@@ -163,9 +163,17 @@ def _tests(selector: Selector) -> list[Callable[[Node], bool]]:
     return [_MAKERS[name](wanted) for name in _OWN if (wanted := getattr(selector, name)) is not None]
 
 
-@lru_cache(maxsize=20_000)
 def _plain(text: str) -> str:
-    """As people read it."""
+    """As people read it. Long texts are not kept, whatever an app shows."""
+    return _kept_plain(text) if len(text) <= 200 else _made_plain(text)
+
+
+@lru_cache(maxsize=10_000)
+def _kept_plain(text: str) -> str:
+    return _made_plain(text)
+
+
+def _made_plain(text: str) -> str:
     return _BLANKS.sub(" ", _UNSEEN.sub("", unicodedata.normalize("NFC", text))).strip().casefold()
 
 

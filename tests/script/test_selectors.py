@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from actors.script import selectors
 from actors.script.patterns import BadPattern, compiled
 from actors.script.selectors import Selector, matches, one, point, problems
 from actors.script.tree import Bounds, Node, Tree
@@ -176,3 +177,11 @@ def test_what_a_selector_cannot_be(said: dict[str, Any], way: tuple[str | int, .
 
 def test_a_selector_that_can_be_has_no_problems() -> None:
     assert list(problems(selector(text="a", index=0, below={"any_of": [{"id": "b"}]}))) == []
+
+
+def test_long_texts_are_matched_and_not_kept() -> None:
+    long = "x" * 100_000
+    before = selectors._kept_plain.cache_info().currsize
+    tree = drawn((f"A\u00a0{long}", (0, 0, 9, 9)))
+    assert len(matches(selector(text_containing="a x"), tree)) == 1
+    assert selectors._kept_plain.cache_info().currsize <= before + 3  # what is sought, and texts of the frame
