@@ -190,6 +190,8 @@ def _guarded(step: Any) -> Iterator[tuple[str, str | None]]:
         case say.Open():
             yield "link", guard.of_link(_without_values(step.link))
             yield "app", guard.of_app(step.app) if step.app is not None else None
+        case say.Call():
+            yield "app", guard.of_app(step.app)
         case say.Key():
             yield "key", guard.of_key(step.key)
         case say.Shell():

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from actors.script import language as say
 from actors.script import program as to
 from actors.script.effects import AnyEffect, Back, Done, Dump, Looked, NotDone, Pause, PressKey, TapAt, TellCall
+from actors.script.guard import of_call
 from actors.script.moves import Moves, shown
 from actors.script.position import Phase, Position, Running, Succeeded
 from actors.script.program import Program
@@ -308,7 +309,8 @@ class _Turn(Moves):
             return self._fail("the call does not end", uncertain=True)
         if over_time >= 0 and tree is not None and step.hang_up is not None and fields["count"] < HANG_UPS:
             node = one(filled_selector(step.hang_up, fields["values"]), tree)
-            if node is not None and (place := point(node, tree)) is not None:
+            place = point(node, tree) if node is not None and of_call(step.app, node) is None else None
+            if place is not None:
                 fields["count"] += 1
                 return self._ask(TapAt(x=place[0], y=place[1]), "hang_up")
         return self._ask(Pause(seconds=BETWEEN_LOOKS_AT_A_CALL), "talk")

@@ -124,6 +124,14 @@ def of_node(node: Node) -> str | None:
     return None
 
 
+def of_call(app: str, node: Node | None) -> str | None:
+    """Why a call is not placed, or ended, with this thing. None: it is. Elsewhere than in the app it would be another
+    call than the one that the dial rules were asked about."""
+    if (why := of_app(app)) is not None:
+        return why
+    return "it is not in the app of the call" if node is not None and node.package != app else None
+
+
 def of_selector(selector: Selector) -> str | None:
     """Why nothing is touched that is meant so, as far as that shows. None: nothing shows."""
     for name in TEXTS:

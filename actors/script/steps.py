@@ -173,7 +173,7 @@ def dialling(act: Act) -> str | None:
     effect = act.effect
     match effect:
         case PlaceCall():
-            return None
+            return guard.of_call(effect.app, act.node)
         case OpenLink():
             return guard.of_link(effect.link) or (guard.of_app(effect.app) if effect.app is not None else None)
         case LaunchApp():

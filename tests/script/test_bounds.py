@@ -52,7 +52,7 @@ LEAVES = st.one_of(
     made(say.Open, link=st.sampled_from(["https://a.b/${x}", "tel:${x}", "${x}:1"])),
     made(say.Shell, command=st.sampled_from([["svc", "wifi", "enable"], ["input", "keyevent", "5"], ["am", "${x}"]])),
     made(say.Ussd, code=st.sampled_from(["*111#", "*100#", "${x}"])),
-    made(say.Call, app=st.just("a.b"), number=st.just("${x}"), on=SELECTORS, during=SELECTORS, answered=SELECTORS,
+    made(say.Call, app=st.just("an.app"), number=st.just("${x}"), on=SELECTORS, during=SELECTORS, answered=SELECTORS,
          hang_up=SELECTORS, longest=st.sampled_from([1.0, 10.0])),
 )  # fmt: skip
 STEPS = st.recursive(
@@ -81,7 +81,7 @@ class Judge:
 
     def __init__(self, steps: list[Any]) -> None:
         script = Script(name="s", version=1, summary="s", steps=steps, handlers=[HANDLER], deadline=DEADLINE,
-                        needs=Needs(apps=["a.b"], ussd=["*111#"]))  # fmt: skip
+                        needs=Needs(apps=["an.app"], ussd=["*111#"]))  # fmt: skip
         self.program = program(script, {}, frozenset({"*111#", "*100#"}))
         self.done: Counter[tuple[Any, ...]] = Counter()
 

@@ -124,6 +124,7 @@ def test_what_a_script_cannot_be(text: str, expected: str) -> None:
         'do = "open"\nlink = "${x}:112"',
         'do = "open"\nlink = "tg://call?phone=${x}"',
         'do = "key"\nkey = "call"',
+        'do = "call"\napp = "com.android.dialer"\nnumber = "1"\non = { id = "x" }\nduring = { id = "y" }\nlongest = 1',
         'do = "launch"\napp = "com.android.dialer"',
         'do = "tap"\non = { description = "Call" }',
         'do = "long_press"\non = { text = ["x", "Виклик"] }',
@@ -135,8 +136,9 @@ def test_what_a_script_cannot_be(text: str, expected: str) -> None:
     ],
 )
 def test_a_step_that_dials_is_refused(text: str) -> None:
-    problems = wrong(step(text) + '[params.x]\ntype = "text"\nsummary = "x"\n')
-    assert len(problems) == 1 and problems[0].startswith("6:" if "on_failure" not in text else "7:"), problems
+    head, params = 'needs = { apps = ["com.android.dialer"] }\n', '[params.x]\ntype = "text"\nsummary = "x"\n'
+    problems = wrong(head + step(text) + params)
+    assert len(problems) == 1 and problems[0].startswith("7:" if "on_failure" not in text else "8:"), problems
 
 
 def test_handlers_do_not_dial_either() -> None:

@@ -255,6 +255,11 @@ NEEDS = 'values = ["call"]\n[needs]\napps = ["org.telegram.messenger"]\n' + PARA
 CHAT = screen("chat_telegram_12_en")
 
 
+def app(*things: tuple[str, tuple[int, int, int, int]]) -> Tree:
+    """A screen of the app."""
+    return drawn(*things, package="org.telegram.messenger")
+
+
 def calling() -> Run:
     run = one(CALL, NEEDS)
     assert run.give(Looked(Seen(CHAT))) == PlaceCall(
@@ -266,9 +271,9 @@ def calling() -> Run:
 def test_a_call_is_placed_and_followed_to_its_end() -> None:
     run = calling()
     assert run.give(Done()) == Dump()
-    assert run.give(Looked(Seen(drawn(("rings", (0, 0, 9, 9)))))) == Pause(seconds=1)
+    assert run.give(Looked(Seen(app(("rings", (0, 0, 9, 9)))))) == Pause(seconds=1)
     assert run.give(Done()) == Dump()
-    talking = drawn(("talking", (0, 0, 9, 9)), ("end", (0, 100, 100, 200)))
+    talking = app(("talking", (0, 0, 9, 9)), ("end", (0, 100, 100, 200)))
     assert run.give(Looked(Seen(talking))) == TellCall(state="answered")
     assert run.give(Done()) == Dump()
     assert run.give(Looked(Seen(talking))) == Pause(seconds=1)
@@ -288,7 +293,7 @@ def test_a_call_has_not_ended_before_its_screen_came() -> None:
     for _ in range(4):
         assert run.give(Looked(Seen(CHAT))) == Pause(seconds=1)
         assert run.give(Done()) == Dump()
-    assert run.give(Looked(Seen(drawn(("rings", (0, 0, 9, 9)))))) == Pause(seconds=1)
+    assert run.give(Looked(Seen(app(("rings", (0, 0, 9, 9)))))) == Pause(seconds=1)
     assert run.position.began_call
     never = calling()
     never.play(lambda _: CHAT)
@@ -310,7 +315,7 @@ def test_a_call_with_a_running_timer_is_looked_at_another_way() -> None:
     run.give(Done())
     run.give(Looked(NotIdle()))
     assert run.give(Done()) == Dump(compressed=True)
-    run.give(Looked(Seen(drawn(("rings", (0, 0, 9, 9))))))
+    run.give(Looked(Seen(app(("rings", (0, 0, 9, 9))))))
     assert run.give(Done()) == Dump(compressed=True)
 
 
@@ -318,11 +323,20 @@ def test_an_end_that_is_shown_is_believed_at_once() -> None:
     run = one(CALL + 'over = { text = "Line busy" }\n', NEEDS)
     run.give(Looked(Seen(CHAT)))
     run.give(Done())
-    run.give(Looked(Seen(drawn(("rings", (0, 0, 9, 9))))))
+    run.give(Looked(Seen(app(("rings", (0, 0, 9, 9))))))
     run.give(Done())
-    assert run.give(Looked(Seen(drawn(("Line busy", (0, 0, 9, 9)))))) == TellCall(state="over")
+    assert run.give(Looked(Seen(app(("Line busy", (0, 0, 9, 9)))))) == TellCall(state="over")
     run.give(Done())
     assert run.position.outcome == Succeeded(values={"call": "unanswered"})
+
+
+def test_a_call_is_placed_and_ended_in_its_app_alone() -> None:
+    run = one(CALL.replace('description = ["Call", "Дзвінок"]', 'id = "dialpad_floating_action_button"'), NEEDS)
+    outcome = run.play(lambda _: screen("dialler_pixel_12_en")).outcome
+    assert isinstance(outcome, Failed) and "not in the app" in outcome.reason and run.effects == []
+    other = calling()
+    other.play(lambda _: drawn(("rings", (0, 0, 9, 9)), ("end", (0, 100, 100, 200)), package="com.android.dialer"))
+    assert [one for one in other.effects if isinstance(one, TapAt)] == []
 
 
 def test_a_call_that_is_refused_is_not_placed() -> None:
@@ -333,7 +347,7 @@ def test_a_call_that_is_refused_is_not_placed() -> None:
 
 def test_a_call_that_does_not_end_is_a_failure() -> None:
     run = calling()
-    run.play(lambda _: drawn(("rings", (0, 0, 9, 9)), ("end", (0, 100, 100, 200))))
+    run.play(lambda _: app(("rings", (0, 0, 9, 9)), ("end", (0, 100, 100, 200))))
     assert isinstance(run.position.outcome, Failed) and "does not end" in run.position.outcome.reason
     assert run.effects.count(TapAt(x=50, y=150)) == 3 and run.now - 1000 < 100
 
