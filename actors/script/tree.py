@@ -150,7 +150,7 @@ def _failed(said: str) -> Screen | None:
         return NoRoot()
     if not said.strip():
         return Crashed()
-    if "ERROR:" in head or "Exception" in head or "Killed" in head:
+    if "ERROR:" in head:  # without it, what is said before the dump is warnings: only its last words count
         return Crashed(said=head.strip()[:200])
     return None
 

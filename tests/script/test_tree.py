@@ -43,6 +43,12 @@ def test_a_new_file_at_the_path_is_the_screen() -> None:
     assert isinstance(read(DONE.replace("hierchary", "hierarchy"), SMALL, ASKED), Seen)
 
 
+def test_warnings_before_a_dump_are_no_failure() -> None:
+    warned = "WARNING: linker: libdvm.so has text relocations\njava.lang.SecurityException: no theme\n" + DONE
+    assert isinstance(read(warned, SMALL, ASKED), Seen)
+    assert isinstance(read("ERROR: something new\n" + DONE, SMALL, ASKED), Crashed)
+
+
 def test_a_dump_to_the_terminal_stands_in_what_was_said() -> None:
     words = "ERROR: null root node UI hierchary dumped to: /x"
     shown = SMALL.decode().replace('"a"', f'"{words}"')
