@@ -63,7 +63,6 @@ PURE = [
     *(ROOT / f"actors/telephony/{name}.py" for name in ("line", "numbers", "orders", "reports", "zones")),
     *ROOT.glob("actors/leads/*.py"),
     *(path for path in ROOT.glob("actors/script/*.py") if path.stem not in ("actor", "start")),
-    *(path for path in ROOT.glob("actors/script/*.py") if path.stem not in ("actor", "start", "library")),
     ROOT / "actors/operator/days.py", ROOT / "actors/erasure/person.py", ROOT / "actors/erasure/redacting.py",
     *(ROOT / f"actors/webhook/{name}.py" for name in ("addresses", "backoff", "queue", "signature")),
     *(ROOT / f"actors/campaign/{name}.py"
