@@ -32,7 +32,7 @@ def test_a_wish_after_a_merge_is_not_undone_with_it() -> None:
     played.merge()
     played.say(0, S.DO_NOT_CALL)
     played.unmerge()
-    print("2 leads that want no calls, one since the merge: 0 called")
+    print("2 leads that want no calls, one of them since they were merged, 0 called")
     assert not played.claim(9)
 
 
