@@ -298,12 +298,13 @@ class CampaignLeadMerged(CampaignLeadChanged, frozen=True, kw_only=True):
 
 class CampaignLeadUnmerged(CampaignLeadChanged, frozen=True, kw_only=True):
     """Two leads were not one person: `lead` has no more what it had from `restored`, which is a lead of its own again.
-    `attempts`: how many that one has, with those on its numbers since."""
+    `attempts`: how many that one has, with those on its numbers since; `left`: how many the other one keeps."""
 
     restored: Id
     restored_place: int
     restored_status: LeadStatus
     attempts: int = 0
+    left: int = 0
 
 
 class CampaignLeadSkipped(Struct, frozen=True, kw_only=True):

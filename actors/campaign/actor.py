@@ -527,6 +527,10 @@ class CampaignActor(CampaignOnRecord):
         """The place of a lead, by its id."""
         return self._selection.place_of(self._campaign(), lead) if self._selection is not None else None
 
+    def whose(self, number: str) -> int | None:
+        """The place of the lead that has a number, or had it first."""
+        return self._selection.whose(self._campaign(), number) if self._selection is not None else None
+
     def place_with(self, number: str) -> int | None:
         """The place of the lead that has a number."""
         return self._selection.place_with(self._campaign(), number) if self._selection is not None else None

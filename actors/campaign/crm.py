@@ -109,7 +109,7 @@ class LeadsOnShard:
         actor, campaign = self._campaign(id)
         if not context.fresh and (lead := await self._brought_in_by(context.command_id, id, wanted.id)) is not None:
             return Page(body=_new(id, lead), seq=actor.seq, changed=False)
-        place = actor.place_with(wanted.numbers[0])
+        place = actor.whose(wanted.numbers[0])
         raise IS_THERE(**{} if place is None else {"lead": at(campaign.leads, place).id})
 
     async def _brought_in_by(self, command: str, id: str, lead: str) -> Lead | None:

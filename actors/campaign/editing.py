@@ -8,7 +8,7 @@ from msgspec import UNSET
 from actors.campaign import machine
 from actors.campaign.machine import NEXT, RUN_IS_OVER, CampaignDecision
 from actors.campaign.places import at
-from actors.campaign.record import CALLABLE, OVER, Campaign, Entry, tries_of, under_way
+from actors.campaign.record import CALLABLE, OVER, Campaign, Entry, given, tries_of, under_way
 from actors.campaign.rules import Candidate, zones_for
 from actors.runtime.clock import Moment
 from actors.runtime.decision import NOTHING, Decision, SetTimer
@@ -73,8 +73,8 @@ def edit(
     if wanted.numbers != known.numbers:
         changes["numbers"] = _numbers(campaign, place, entry, wanted, whose)
     status = _status(campaign, place, entry, request, renumbered=not {*wanted.numbers} <= {*known.numbers})
-    if status is not entry.status:
-        changes["status"] = status
+    if status is not entry.status or (status is request.status and given(campaign, place)):
+        changes["status"] = status  # which somebody says now, if only a merge gave it before
         if "numbers" not in changes:
             must_not_be_erased(entry, status)
     if request.assigned_seller is not UNSET and request.assigned_seller != entry.seller:
@@ -92,7 +92,8 @@ def assign(
 ) -> CampaignDecision:
     """Assign leads to a user; None: to nobody. Those that are already go on no record. Raises Refusal(CONFLICT)."""
     must_not_be_archived(campaign)
-    found = {place: entry.id for place in places if (entry := at(campaign.leads, place)).seller != seller}
+    own = (place for place in places if place not in campaign.merged)
+    found = {place: entry.id for place in own if (entry := at(campaign.leads, place)).seller != seller}
     if not found:
         return NOTHING
     event = CampaignLeadsAssigned(

@@ -26,11 +26,10 @@ from actors.campaign.record import (
     made_of,
     stays,
     text_of,
-    tried,
     tries_of,
     under_way,
 )
-from actors.campaign.tries import empty, in_order
+from actors.campaign.tries import in_order
 from actors.runtime.clock import Moment
 from actors.runtime.decision import NOTHING, Decision, SetTimer
 from bus_schemas.campaign import OUTCOMES
@@ -46,6 +45,9 @@ CUSTOM = "custom:"
 TOO_MANY_NUMBERS = RefusalTemplate(ErrorCode.CONFLICT, "Together they have more than 5 numbers: take some away first.")
 HAS_A_WISH = RefusalTemplate(
     ErrorCode.CONFLICT, "The other one wants to be called back at a time: merge this one into that one."
+)
+TWO_WISHES = RefusalTemplate(
+    ErrorCode.CONFLICT, "Both want to be called back at a time: settle the wish of the one that is to go first."
 )
 TOO_MANY_OF_ONE = RefusalTemplate(ErrorCode.CONFLICT, "20 leads at most are one person.")
 TOO_MANY_MERGED = RefusalTemplate(ErrorCode.CONFLICT, "A campaign has 5,000 merged leads at most.")
@@ -79,7 +81,7 @@ def merge(
     last = attempts[-1] if attempts else None
     event = CampaignLeadMerged(
         campaign=campaign.campaign, at=now.at, by=by, lead=entry.id, place=place, merged=gone.id, merged_place=other,
-        numbers=tuple(numbers), gained=gained, attempts=len(attempts) + empty(entry.tries), **changes,
+        numbers=tuple(numbers), gained=gained, attempts=len(attempts), **changes,
         last_attempt=text_of(last.began) if last else None, last_outcome=OUTCOMES[last.outcome - 1] if last else None,
     )  # fmt: skip
     return Decision(events=(event,), effects=(SetTimer(name=NEXT, seconds=0.0),))
@@ -103,11 +105,11 @@ def unmerge(
     numbers = tuple(number for number in known.numbers if number not in duplicate.numbers)
     if not numbers:
         raise NO_NUMBER_LEFT()
-    _, its = apart(entry, back)
+    kept, its = apart(entry, back)
     event = CampaignLeadUnmerged(
         campaign=campaign.campaign, at=now.at, by=by, lead=entry.id, place=merged.into, restored=back.id,
         restored_place=other, restored_status=_restored(entry, merged, tried=bool(its)),
-        attempts=max(tried(back), len(its)), numbers=numbers,
+        attempts=len(its), left=len(kept), numbers=numbers,
         **_given_back(campaign, entry, back, known, duplicate, merged),
     )  # fmt: skip
     return Decision(events=(event,), effects=(SetTimer(name=NEXT, seconds=0.0),))
@@ -153,9 +155,9 @@ def _status(campaign: Campaign, place: int, entry: Entry, gone: Entry) -> LeadSt
     has = {entry.status, gone.status}
     if S.DO_NOT_CALL in has:
         return S.DO_NOT_CALL
-    if S.CALLBACK in has:
-        if entry.status is not S.CALLBACK:
-            raise HAS_A_WISH()
+    if gone.status is S.CALLBACK:
+        raise (TWO_WISHES if entry.status is S.CALLBACK else HAS_A_WISH)()
+    if entry.status is S.CALLBACK:
         return S.CALLBACK
     if S.DONE in has:
         return S.DONE

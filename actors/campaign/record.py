@@ -374,7 +374,21 @@ def _marked(campaign: Campaign, event: CampaignLeadMarked) -> Campaign:
     )
     leads = changed(campaign.leads, event.place, entry)
     skipped = {place: one for place, one in campaign.skipped.items() if place != event.place}
+    campaign = _spoken_of(campaign, event.place)
     return replace(campaign, leads=leads, heard=max(campaign.heard, event.heard), skipped=skipped)
+
+
+def given(campaign: Campaign, place: int) -> list[int]:
+    """The places of the leads that have given the one at a place its status by a merge."""
+    return [other for other, one in campaign.merged.items() if one.into == place and one.gave is not None]
+
+
+def _spoken_of(campaign: Campaign, place: int) -> Campaign:
+    """Somebody has said what becomes of a lead: what merges gave it is not undone with them."""
+    if not (others := given(campaign, place)):
+        return campaign
+    said = {other: replace(campaign.merged[other], gave=None) for other in others}
+    return replace(campaign, merged={**campaign.merged, **said})
 
 
 def _skipped(campaign: Campaign, event: CampaignLeadSkipped) -> Campaign:
@@ -390,6 +404,7 @@ def _lead_changed(campaign: Campaign, event: CampaignLeadChanged) -> Campaign:
     if event.numbers is not UNSET:
         entry = _renumbered(entry, event.numbers)
     if event.status is not UNSET:
+        campaign = _spoken_of(campaign, event.place)
         entry = replace(entry, status=event.status, callback=0, operator=None, said=True)
     if event.assigned_seller is not UNSET:
         seller = event.assigned_seller

@@ -272,11 +272,11 @@ class Selection:
             self._settle(campaign, event.place, entry)
 
     def _know(self, campaign: Campaign, place: int, entry: Entry) -> None:
-        """Its numbers lead to it, but for those that it has of a lead that was merged into it, whose they stay."""
+        """Its numbers lead to it, but for those of leads that were merged, whose they stay."""
         for number in all_numbers(entry):
             key = id_of(number)
             other = self._places.get(key, place)
-            if key != entry.id and (other == place or stays(campaign, other) != place):
+            if key != entry.id and (other == place or other not in campaign.merged):
                 self._places[key] = place
 
     def refresh(self, campaign: Campaign) -> None:

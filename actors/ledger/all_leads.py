@@ -161,7 +161,7 @@ def _asked(sought: Sought, *, ordered: bool) -> list[sa.ColumnElement[bool]]:
             asked.append(sa.or_(*(WORDS.has((part[-ENOUGH:],)) for part in sorted(sought.numbers))))
     if sought.for_user is not UNSET:
         archived = sa.select(CAMPAIGNS.c.campaign).where(CAMPAIGNS.c.status == CampaignStatus.ARCHIVED)
-        asked += [L.assigned.is_distinct_from(sought.for_user), L.campaign.not_in(archived)]
+        asked += [L.assigned.is_distinct_from(sought.for_user), L.campaign.not_in(archived), L.merged.is_(None)]
     return asked if user is None else [*asked, _own(user)]
 
 

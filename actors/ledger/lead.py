@@ -171,9 +171,9 @@ def fold_lead(row: LeadRow | None, part: Part, seq: int) -> LeadRow | None:
         new = part.said if isinstance(part.said, LeadRow) else None
         return new and replace(new, came=seq * AT_ONCE + new.came)
     match part.said:
-        case CampaignAttemptClaimed(attempt=attempt, at=at):
+        case CampaignAttemptClaimed(at=at):
             return replace(
-                row, status=str(LeadStatus.IN_PROGRESS), attempts=attempt, last_attempt=at, last_outcome=None
+                row, status=str(LeadStatus.IN_PROGRESS), attempts=row.attempts + 1, last_attempt=at, last_outcome=None
             )
         case CampaignAttemptEnded(outcome=outcome, status=status):
             row = replace(row, status=str(status), last_outcome=outcome)
@@ -188,6 +188,8 @@ def fold_lead(row: LeadRow | None, part: Part, seq: int) -> LeadRow | None:
             return _merged(row, merged, gone=part.gone)
         case CampaignLeadUnmerged() as unmerged if part.gone:
             return replace(row, status=str(unmerged.restored_status), merged=None, attempts=unmerged.attempts)
+        case CampaignLeadUnmerged() as unmerged:
+            return replace(_changed(row, unmerged), attempts=unmerged.left)
         case CampaignLeadChanged() as changed:
             return _changed(row, changed)
         case CampaignLeadsAssigned(assigned_seller=seller):

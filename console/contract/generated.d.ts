@@ -6330,7 +6330,7 @@ export interface components {
         /**
          * CampaignLeadUnmerged
          * @description Two leads were not one person: `lead` has no more what it had from `restored`, which is a lead of its own again.
-         *         `attempts`: how many that one has, with those on its numbers since.
+         *         `attempts`: how many that one has, with those on its numbers since; `left`: how many the other one keeps.
          */
         CampaignLeadUnmerged: {
             campaign: string;
@@ -6360,6 +6360,8 @@ export interface components {
             restored_status: components["schemas"]["LeadStatus"];
             /** @default 0 */
             attempts: number;
+            /** @default 0 */
+            left: number;
         };
         /**
          * CampaignLeadsAssigned

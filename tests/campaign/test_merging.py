@@ -122,7 +122,6 @@ def test_what_was_changed_since_stays_when_it_is_undone() -> None:
         (S.NEW, S.DO_NOT_CALL, S.DO_NOT_CALL), (S.DO_NOT_CALL, S.NEW, S.DO_NOT_CALL),
         (S.DONE, S.DO_NOT_CALL, S.DO_NOT_CALL), (S.CALLBACK, S.DO_NOT_CALL, S.DO_NOT_CALL),
         (S.DO_NOT_CALL, S.CALLBACK, S.DO_NOT_CALL), (S.CALLBACK, S.NEW, S.CALLBACK), (S.CALLBACK, S.DONE, S.CALLBACK),
-        (S.CALLBACK, S.CALLBACK, S.CALLBACK),
     ],
 )  # fmt: skip
 def test_the_person_is_what_both_say(one: S, other: S, both: S) -> None:
@@ -140,6 +139,33 @@ def test_the_person_is_what_both_say(one: S, other: S, both: S) -> None:
         assert played.status(0) is S.DO_NOT_CALL  # nobody says whose it was
     elif one is not S.CALLBACK:
         assert played.status(0) is one
+
+
+def test_of_two_wishes_to_be_called_back_none_is_lost() -> None:
+    played = Merging(leads=2)
+    for place in (0, 1):
+        played.say(place, S.CALLBACK)
+    assert "settle" in played.may_not().message and "settle" in played.may_not(1, 0).message
+
+
+@pytest.mark.parametrize("status", [S.DONE, S.INVALID, S.DO_NOT_CALL])
+def test_what_somebody_says_after_a_merge_stays_when_it_is_undone(status: S) -> None:
+    played = Merging(leads=2)
+    played.say(1, S.DONE)
+    played.merge()
+    played.edit(0, status=status)
+    assert played.edit(0, status=status) is None
+    played.unmerge()
+    assert played.status(0) is status
+
+
+def test_a_duplicate_is_assigned_to_nobody_else() -> None:
+    played = Merging(leads=2)
+    played.edit(1, assigned_seller="op1")
+    played.merge()
+    played.record(editing.assign(played.state, [0, 1], "op2", BY, played.moment()))
+    played.unmerge()
+    assert [entry.seller for entry in each(played.state.leads)] == ["op2", "op1"]
 
 
 @pytest.mark.parametrize("one", [S.NEW, S.DONE, S.INVALID])
@@ -190,7 +216,7 @@ def test_calls_count_for_the_one_that_stays_and_undone_for_its_own() -> None:
     calls = [*both, (claim.number, "no_answer")]
     for place in (0, 1):
         assert played.called(place) == [one for one in calls if one[0] == number_at(place)]
-    assert undone.attempts == len(played.called(1))
+    assert (undone.attempts, undone.left) == (len(played.called(1)), len(played.called(0)))
     played.later(days=1)
     assert {claim.place: claim.attempt for claim in played.claim(5)} == {0: 4, 1: undone.attempts + 1}
 
@@ -342,7 +368,8 @@ def _must_be_sound(played: Merging) -> None:
         if number in numbers:
             assert number in at(state.leads, places[0]).numbers.split(" ")
         assert played.selection.place_with(state, number) == anew.place_with(state, number)
-    assert [played.selection.place_of(state, entry.id) for entry in each(state.leads)] == list(range(LEADS))
+    for selection in (played.selection, anew):
+        assert [selection.place_of(state, entry.id) for entry in each(state.leads)] == list(range(LEADS))
 
 
 def test_who_was_erased_is_merged_with_nobody_and_comes_back_as_nobody() -> None:
@@ -358,3 +385,12 @@ def test_who_was_erased_is_merged_with_nobody_and_comes_back_as_nobody() -> None
     played.campaign = replace(played.state, leads=changed(played.state.leads, 0, entry))
     with pytest.raises(Refusal, match="erased"):
         played.unmerge()
+
+
+def test_each_of_a_chain_of_merged_leads_is_known_after_a_restart() -> None:
+    played = Merging(leads=3)
+    played.merge(1, 0)
+    played.merge(2, 1)
+    anew = Selection(played.state)
+    assert [anew.place_of(played.state, one.id) for one in each(played.state.leads)] == [0, 1, 2]
+    assert {anew.whose(played.state, number_at(place)) for place in range(3)} == {2}
