@@ -9,6 +9,7 @@ import type { Answer, LiveEvents, Schemas, ServerToClientEvents, paths } from ".
 const SECONDS = 30;
 const ATTEMPTS = 4; // of what has an Idempotency-Key
 const PAUSE = 200; // milliseconds before the second; before each next one twice as long
+const PASSING = new Set(["UNAVAILABLE", "RATE_LIMITED", "TIMEOUT"]);
 const RENEWED = 0.8; // of its life, after which a token is replaced
 // What a proxy before the site means.
 const GUESSED: Record<number, string> = {
@@ -236,13 +237,13 @@ export class Live {
       this.rooms.delete(room);
       if (this.socket.connected) events.emit(`unsubscribe:${room}`);
     };
+    this.rooms.set(room, heard); // at once: who asks for it twice is told
     try {
       await this.subscribe(room, heard);
     } catch (error) {
       stop();
       throw error;
     }
-    this.rooms.set(room, heard);
     return stop;
   }
 
@@ -273,12 +274,22 @@ export class Live {
   private async goOn(): Promise<void> {
     this.renewed = false;
     this.renewLater();
-    for (const [room, heard] of this.rooms) {
+    await Promise.all([...this.rooms].map(([room, heard]) => this.goOnIn(room, heard)));
+  }
+
+  /** What passes is waited for, each room by itself. Refused for good it is heard no more, and the others are. */
+  private async goOnIn(room: Room, heard: Heard): Promise<void> {
+    const session = this.socket.id;
+    while (this.rooms.get(room) === heard && this.socket.id === session) {
       try {
-        await this.subscribe(room, heard);
+        return await this.subscribe(room, heard);
       } catch (error) {
-        if (error instanceof ApiError && error.status !== 0) this.onEnd(error); // else it is lost again, and comes back
-        return;
+        if (!(error instanceof ApiError) || error.status === 0) return; // it is lost again, and comes back
+        if (!PASSING.has(error.code)) {
+          this.rooms.delete(room);
+          return this.onEnd(error);
+        }
+        await new Promise((later) => setTimeout(later, 1000 * Number(error.details.retry_after ?? 1)));
       }
     }
   }
