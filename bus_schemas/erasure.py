@@ -91,7 +91,8 @@ class WasRead(Struct, frozen=True, kw_only=True):
 
 class Erased(Struct, frozen=True, kw_only=True):
     """What was found: entries of the journal that were changed, leads, calls, notes, recordings that were deleted, and
-    entries of the platform's log that were."""
+    entries of the platform's log that were. `left`: entries of both that say one of the numbers where nothing is ever
+    changed (as a user's name, say), or that could not be changed, or, in the log, that too many say the name."""
 
     entries: int = 0
     leads: int = 0
@@ -99,6 +100,7 @@ class Erased(Struct, frozen=True, kw_only=True):
     notes: int = 0
     recordings: int = 0
     log: int = 0
+    left: int = 0
 
 
 class ErasureView(Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ import msgspec
 import structlog
 from msgspec.structs import replace
 
+from actors.erasure.logged import MOST_NAMED, About, about
 from actors.erasure.machine import Cleared, Finished, Impossible, Report
 from actors.erasure.person import Person, Traces, joined
 from actors.erasure.redacting import CHANGES, MERGED, UNMERGED, Pair, Redactor, found_in, pair_in, with_merged
@@ -142,14 +143,14 @@ class Desk:
         for place, (campaign, lead) in enumerate(sorted(person.leads)):
             context = Context(command_id=f"{begun.erasure}-{place}", user=begun.by, actions=MAY)
             await self._call_no_more(campaign, lead, context)
-        gone = await self._from_log(traces)
+        gone, left_there = await self._from_log(traces)
         files = await self._files(person)
-        entries, notes = 0, 0
+        entries, notes, left = 0, 0, 0
         for _ in range(MOST_LOOKS):
             while await calls_with(self._bus, person.numbers, Context(command_id=begun.erasure)):
                 await asyncio.sleep(AGAIN)  # its end will say the number once more
-            changed, found = await self._from_journal(traces)
-            entries, notes = entries + changed, max(notes, found)
+            changed, looked = await self._from_journal(traces)
+            entries, notes, left = entries + changed, max(notes, looked.notes), looked.left
             if not changed:
                 break
         for bucket in WIPED:
@@ -160,8 +161,9 @@ class Desk:
             await ask(self._bus, READ_ANEW, wanted, Context(command_id=begun.erasure))
         await self._wipe_snapshots()  # which they may have written meanwhile
         return Erased(
-            entries=entries, leads=len(person.leads), calls=len(person.calls), notes=notes, recordings=files, log=gone
-        )
+            entries=entries, leads=len(person.leads), calls=len(person.calls), notes=notes, recordings=files, log=gone,
+            left=left + left_there,
+        )  # fmt: skip
 
     async def _wipe_snapshots(self) -> None:
         kept = {key: await self._bus.get(SNAPSHOTS, key, certain=True) for key in KEPT}
@@ -182,22 +184,29 @@ class Desk:
             if refusal.code not in (ErrorCode.CONFLICT, ErrorCode.NOT_FOUND):
                 raise
 
-    async def _from_journal(self, traces: Traces) -> tuple[int, int]:
+    async def _from_journal(self, traces: Traces) -> tuple[int, Redactor]:
         redactor, changed = Redactor(traces), 0
         async for entry in _in_turns(self._bus, ALL):
             said = redactor.redacted(entry.subject, entry.data, entry.headers)
             if said is not None:
                 await self._bus.redact(entry, *said)
                 changed += 1
-        return changed, redactor.notes
+        return changed, redactor
 
-    async def _from_log(self, traces: Traces) -> int:
-        gone = 0
+    async def _from_log(self, traces: Traces) -> tuple[int, int]:
+        """Delete entries with a number, and those of others than the platform with a name in full: no more than one
+        person's. Returns how many are gone, and how many are left for being more."""
+        numbered, named = list[int](), list[int]()
         async for entry in self._bus.log.replay(LOG_SCOPE):
-            if traces.shown_in(entry.data.decode(errors="replace")):
-                await self._bus.log.erase_entry(entry.seq)
-                gone += 1
-        return gone
+            match about(entry.data, traces):
+                case About.NUMBER:
+                    numbered.append(entry.seq)
+                case About.NAME:
+                    named.append(entry.seq)
+        gone = numbered + (named if len(named) <= MOST_NAMED else [])
+        for seq in gone:
+            await self._bus.log.erase_entry(seq)
+        return len(gone), len(numbered) + len(named) - len(gone)
 
     async def _files(self, person: Person) -> int:
         if not person.recordings:

@@ -11,29 +11,37 @@ from actors.runtime.marks import Marks
 NOTHING_SAID = "[erased]"
 # What people put between the digits of a number, and programs where they write it into an address.
 BETWEEN = r"(?:[\s.\-()/\u00a0\u2010-\u2015]|%20|%28|%29){0,3}"
+NO_DAY = r"(?!(?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9](?![0-9]))"  # which eight digits of a short number can look like
 # Characters of a name, of a word of it, and of what a field says: what is shorter is many people's.
 NAME, WORD, VALUE = 5, 6, 8
 _OWN = re.compile(r"[\s\d@]")  # in what a field says of one person: an address, a date, an account
 
 
 class Person(Struct, frozen=True, kw_only=True):
-    """`numbers`: E.164. `leads`: theirs, each as campaign and id. `texts`: what tells of them wherever it stands
-    (`telling`). `calls`: to their numbers; `recordings` of those, each as `<pbx>/<file>`."""
+    """`numbers`: E.164. `leads`: theirs, each as campaign and id. `texts`: what tells of them in what people write
+    (`telling`); `names`: those in full. `calls`: to their numbers; `recordings` of those, each as `<pbx>/<file>`."""
 
     numbers: frozenset[str] = frozenset()
     leads: frozenset[tuple[str, str]] = frozenset()
     texts: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
     calls: frozenset[str] = frozenset()
     recordings: frozenset[str] = frozenset()
 
 
 def telling(name: str, custom: Mapping[str, str | None]) -> Iterator[str]:
-    """What of a lead tells of one person where it stands by itself, in the audit or the log: the name, longer words of
-    it, and what fields say that is no word of everybody's."""
+    """What of a lead tells of one person where it stands by itself, in what somebody has written: the name, longer
+    words of it, and what fields say that is no word of everybody's. Whoever may edit a lead chooses it."""
     if len(name) >= NAME:
         yield name
     yield from (word for word in name.split() if len(word) >= WORD)
     yield from (text for text in custom.values() if text and len(text) >= VALUE and _OWN.search(text))
+
+
+def in_full(name: str) -> Iterator[str]:
+    """A name that is more than one word, for which alone an entry of the log is deleted."""
+    if len(name) >= NAME and len(name.split()) > 1:
+        yield name
 
 
 class Traces:
@@ -45,8 +53,7 @@ class Traces:
         self._ids = {id_of(number): _id(mark) for number, mark in self._marks.items()}  # each tells its number
         spelled = "|".join(map(_spelled, sorted(person.numbers)))
         self._number = re.compile(spelled or r"(?!)")
-        said = sorted(person.texts, key=len, reverse=True)
-        self._text = re.compile("|".join(map(re.escape, said)) or r"(?!)", re.IGNORECASE)
+        self._text, self._name = _words(person.texts), _words(person.names)
 
     def mark(self, text: str) -> str | None:
         """What stands for a text that is one of the numbers, as it is dialled."""
@@ -56,13 +63,13 @@ class Traces:
     def marks(self) -> Mapping[str, str]:
         return self._marks
 
-    def without_number(self, text: str) -> str:
-        """A text without the numbers, however they are written there."""
-        return self._marks.get(text) or self._ids.get(text) or self._number.sub(NOTHING_SAID, text)
+    def without_number(self, text: str, nothing: str = NOTHING_SAID) -> str:
+        """A text without the numbers, however they are written there. `nothing`: what stands there then."""
+        return self._marks.get(text) or self._ids.get(text) or self._number.sub(nothing, text)
 
-    def without(self, text: str) -> str:
+    def without(self, text: str, nothing: str = NOTHING_SAID) -> str:
         """The same, also without what else is known of the person."""
-        return self._text.sub(NOTHING_SAID, self.without_number(text))
+        return self._text.sub(nothing, self.without_number(text, nothing))
 
     def id(self, text: str) -> str:
         """An id that tells none of the numbers: it stays one, the same each time."""
@@ -71,9 +78,23 @@ class Traces:
         mark = next(mark for number, mark in sorted(self._marks.items()) if number[-NAME:] in _digits(text))
         return _id(mark)
 
+    def numbered(self, text: str) -> bool:
+        """Whether it says one of the numbers."""
+        return self._number.search(text) is not None
+
+    def named(self, text: str) -> bool:
+        """Whether it says one of the names in full."""
+        return self._name.search(text) is not None
+
     def shown_in(self, text: str) -> bool:
         """Whether it says something of the person."""
-        return self._number.search(text) is not None or self._text.search(text) is not None
+        return self.numbered(text) or self._text.search(text) is not None
+
+
+def _words(texts: Iterable[str]) -> re.Pattern[str]:
+    """Any of some texts as whole words, in large or small letters."""
+    said = "|".join(map(re.escape, sorted(texts, key=lambda text: (-len(text), text))))
+    return re.compile(rf"(?<![^\W_])(?:{said})(?![^\W_])" if said else r"(?!)", re.IGNORECASE)
 
 
 def _id(mark: str) -> str:
@@ -91,7 +112,7 @@ def _spelled(number: str) -> str:
     parts = [rf"(?:(?:\+|00|%2[bB]){BETWEEN})?{whole}"]
     at_home = [digits[code:] for code in (1, 2, 3) if len(digits) - code >= 8]  # whichever its country's code is
     parts += [rf"(?:0{BETWEEN})?{BETWEEN.join(one)}" for one in at_home]
-    return "|".join(rf"(?<![0-9]){one}(?![0-9])" for one in parts)
+    return "|".join(rf"(?<![0-9]){NO_DAY}{one}(?![0-9])" for one in parts)
 
 
 def joined(persons: Iterable[Person]) -> Person:

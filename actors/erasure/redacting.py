@@ -1,28 +1,35 @@
 """What of an entry of the journal says something of a person, and what stays of it. Pure.
 
 What stays has the form that it had: whoever reads it needs to know of nothing. A lead keeps its place, a
-call its times and its end, an entry of a do-not-call list the mark of its number.
+call its times and its end, an entry of a do-not-call list the mark of its number. Only fields that can say something of
+a person are changed (`bus_schemas/personal.py`), and what is no event of its kind afterwards is not written.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
-from actors.erasure.person import NOTHING_SAID, Person, Traces, telling
-from bus_schemas.contract import UNDECODABLE, id_of, kind_of, verb_of
+from actors.erasure.person import NOTHING_SAID, Person, Traces, in_full, telling
+from bus_schemas.catalogue import topic_of
+from bus_schemas.contract import UNDECODABLE, AnyTopic, id_of, kind_of, verb_of
+from bus_schemas.personal import EACH, PERSONAL, Holds
 
 REPLY = "Ottb-Reply"  # what was answered: it is not told a second time
-IDS = frozenset({"id", "lead", "leads"})
 LEAD_KEEPS = ("id", "priority", "consent")
 OF_LEAD: Mapping[str, Any] = {"name": "", "source": "", "timezone": None, "language": None}  # as they are then
-SEARCHED = frozenset({"audit", "slot", "webhook", "import", "operator", "do_not_call"})  # where names may stand, too
+SHOW_LEADS = frozenset({"campaign", "note"})  # kinds of which answers say a lead's name
+OF_IMPORT = "import_id"  # in what the audit says of one: its `name` is a file's
+SOUGHT = re.compile(r'''(?<="text":")(?:[^"\\]|\\.)*''')  # in a filter of leads, as the audit has it: JSON, perhaps cut
 
 MERGED, UNMERGED = ("lead_merged", "merged"), ("lead_unmerged", "restored")  # and which field names the other lead
 CHANGES = ("lead_changed", MERGED[0], UNMERGED[0])  # of one lead, in the same fields
 
 Said = tuple[bytes, dict[str, str]]
+Tree = Mapping[str, Any]  # any: a Holds, or a tree again
 Pair = tuple[str, str, str]  # a campaign, a lead of it, and the one that was merged into that
 
 
@@ -45,14 +52,17 @@ def found_in(subject: str, data: bytes, known: Person) -> Person:
 
 
 def _of_leads(campaign: str, rows: Any, known: Person) -> Person:
-    numbers, leads, texts = set[str](), set[tuple[str, str]](), set[str]()
+    numbers, leads, texts, names = set[str](), set[tuple[str, str]](), set[str](), set[str]()
     for row in rows:
         key, its = (campaign, row["id"]), set(row.get("numbers") or ())
         if key in known.leads or its & known.numbers:
             leads.add(key)
             numbers |= its
             texts.update(telling(row.get("name") or "", row.get("custom") or {}))
-    return Person(numbers=frozenset(numbers), leads=frozenset(leads), texts=frozenset(texts))
+            names.update(in_full(row.get("name") or ""))
+    return Person(
+        numbers=frozenset(numbers), leads=frozenset(leads), texts=frozenset(texts), names=frozenset(names)
+    )
 
 
 def pair_in(subject: str, data: bytes) -> Pair | None:
@@ -74,48 +84,86 @@ def with_merged(person: Person, merged: Mapping[Pair, int], unmerged: Mapping[Pa
 
 
 class Redactor:
-    """Goes through the journal from its beginning: which notes are about the person it learns on the way. `counted`:
-    how many leads, calls and notes it came by."""
+    """Goes through the journal from its beginning: which notes are about the person it learns on the way. `notes`: how
+    many it came by. `left`: entries that say a number where nothing is changed, or could not be changed."""
 
     def __init__(self, traces: Traces) -> None:
         self._traces = traces
         self._notes = set[str]()
+        self._nothing = NOTHING_SAID
+        self.left = 0
 
     @property
     def notes(self) -> int:
         return len(self._notes)
 
     def redacted(self, subject: str, data: bytes, headers: Mapping[str, str]) -> Said | None:
-        """What an entry is to say from now on. None: nothing in it is about the person."""
+        """What an entry is to say from now on. None: nothing in it is about the person, or nothing can be changed."""
+        after = self._event(subject, data)
+        self.left += after is None or self._still_said(after)
+        after = data if after is None else after
+        told = headers.get(REPLY)
+        if after == data and (told is None or not self._tells(kind_of(subject), told)):
+            return None
+        return after, {name: text for name, text in headers.items() if name != REPLY}
+
+    def _tells(self, kind: str, reply: str) -> bool:
+        return self._traces.shown_in(reply) if kind in SHOW_LEADS else self._traces.numbered(reply)
+
+    def _event(self, subject: str, data: bytes) -> bytes | None:
+        """The event as it is to be; the same bytes where it is to stay. None: it should be another one, and cannot."""
+        topic = topic_of(subject)
+        if topic is None or not _is(topic, data):
+            return data  # of another version: nobody here knows what is what in it
+        said = _read(data)
+        for nothing in (NOTHING_SAID, ""):  # a text that is full has no place for the first
+            self._nothing = nothing
+            after = self._after(topic, subject, said)
+            if after == said:
+                return data
+            if _is(topic, encoded := msgspec.json.encode(after)):
+                return encoded
+        return None
+
+    def _still_said(self, data: bytes) -> bool:
+        text = data.decode(errors="replace")
+        if not self._traces.numbered(text):
+            return False
         try:
-            said = _read(data)
+            return any(map(self._traces.numbered, texts_in(_read(data))))
         except UNDECODABLE:
-            return None
-        after = self._after(subject, said)
-        kept = {name: self._header(name, text) for name, text in headers.items()}
-        if after == said and kept == dict(headers):
-            return None
-        kept.pop(REPLY, None)
-        return msgspec.json.encode(after), kept
+            return True
 
-    def _header(self, name: str, text: str) -> str:
-        return text if name != REPLY or not self._traces.shown_in(text) else ""
-
-    def _after(self, subject: str, said: Any) -> Any:
-        kind, verb = kind_of(subject), verb_of(subject)
+    def _after(self, topic: AnyTopic, subject: str, said: Any) -> Any:
+        kind, verb = topic.kind, topic.verb
         if kind == "campaign":
             said = self._of_campaign(id_of(subject), verb, said)
         elif kind == "note":
             said = self._of_note(id_of(subject), verb, said)
         elif kind == "operator" and said.get("call_id") in self._traces.person.calls and said.get("note"):
-            said = {**said, "note": NOTHING_SAID}
+            said = {**said, "note": self._nothing}
         elif kind == "call" and said.get("call_id") in self._traces.person.calls and said.get("recording"):
             said = {**said, "recording": None}
         elif kind == "do_not_call" and verb == "added":
-            entries = [self._of_list(one) for one in said["entries"]]
-            said = {**said, "entries": entries}
-        after = self._walked(said, kind in SEARCHED)
-        return {**after, "erased": True} if kind == "audit" and after != said else after
+            said = {**said, "entries": [self._of_list(one) for one in said["entries"]]}
+        elif kind == "audit":
+            return self._of_audit(topic, said)
+        return self._walked(said, _tree(topic))
+
+    def _of_audit(self, topic: AnyTopic, said: Any) -> Any:
+        entries = [{**one, "subject": self._of_deed(one["subject"])} if "subject" in one else one
+                   for one in said["entries"]]  # fmt: skip
+        after = self._walked({**said, "entries": entries}, _tree(topic))
+        return {**after, "erased": True} if after != said else said
+
+    def _of_deed(self, subject: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Without names in what a person of the site has written: words that were sought, how a file was called."""
+        after = dict(subject)
+        if isinstance(sought := subject.get("filter"), str):
+            after["filter"] = SOUGHT.sub(lambda found: self._traces.without(found[0], self._nothing), sought)
+        if OF_IMPORT in subject and isinstance(name := subject.get("name"), str):
+            after["name"] = self._traces.without(name, self._nothing)
+        return after
 
     def _of_campaign(self, campaign: str, verb: str, said: Any) -> Any:
         leads = self._traces.person.leads
@@ -140,25 +188,70 @@ class Redactor:
             self._notes.add(note)
         if note not in self._notes or not said.get("text"):
             return said
-        return {**said, "text": NOTHING_SAID, "mentions": []}
+        return {**said, "text": self._nothing, "mentions": []}
 
     def _of_list(self, entry: Any) -> Any:
         if self._traces.mark(entry["entry"]) is None:
             return entry
         return {field: value for field, value in entry.items() if field != "reason"}
 
-    def _walked(self, said: Any, searched: bool, field: str = "") -> Any:
-        """The same without the numbers, wherever they stand."""
-        match said:
-            case str():
-                if field in IDS:
-                    return self._traces.id(said)
-                return self._traces.without(said) if searched else self._traces.without_number(said)
-            case list():
-                return [self._walked(one, searched, field) for one in said]
-            case dict():
-                return {key: self._walked(one, searched, key) for key, one in said.items()}
+    def _walked(self, said: Any, where: Any) -> Any:
+        """The same without what its fields say of the person. `where`: which fields can, a Tree, or what one holds."""
+        match said, where:
+            case str(), Holds.LEAD:
+                return self._traces.id(said)
+            case str(), Holds.NUMBER:
+                return self._traces.without_number(said, self._nothing)
+            case str(), Holds.TEXT:
+                return self._traces.without(said, self._nothing)
+            case list(), {"*": each}:
+                return [self._walked(one, each) for one in said]
+            case dict(), Mapping():
+                return {key: self._walked(one, where.get(key, where.get(EACH))) for key, one in said.items()}
         return said
+
+
+@cache
+def _tree(topic: AnyTopic) -> Tree:
+    """The fields of a topic's events that can say something of a person."""
+    tree: dict[str, Any] = {}
+    for path, holds in PERSONAL.get(topic, {}).items():
+        *parts, last = path.split(".")
+        place = tree
+        for part in parts:
+            place = place.setdefault(part, {})
+        place[last] = holds
+    return tree
+
+
+@cache
+def _decoder(topic: AnyTopic) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(topic.event)
+
+
+def _is(topic: AnyTopic, data: bytes) -> bool:
+    """Whether this is an event of a topic."""
+    try:
+        _decoder(topic).decode(data)
+    except UNDECODABLE:
+        return False
+    return True
+
+
+def texts_in(said: Any) -> Iterator[str]:
+    """All texts that JSON has, also the names of fields; and its whole numbers."""
+    match said:
+        case str():
+            yield said
+        case int() if not isinstance(said, bool):
+            yield str(said)
+        case list():
+            for one in said:
+                yield from texts_in(one)
+        case dict():
+            for key, one in said.items():
+                yield key
+                yield from texts_in(one)
 
 
 def _read(data: bytes) -> Any:

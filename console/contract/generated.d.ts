@@ -5604,7 +5604,8 @@ export interface components {
              *       "calls": 0,
              *       "notes": 0,
              *       "recordings": 0,
-             *       "log": 0
+             *       "log": 0,
+             *       "left": 0
              *     }
              */
             erased: components["schemas"]["Erased"];
@@ -5622,7 +5623,8 @@ export interface components {
         /**
          * Erased
          * @description What was found: entries of the journal that were changed, leads, calls, notes, recordings that were deleted, and
-         *         entries of the platform's log that were.
+         *         entries of the platform's log that were. `left`: entries of both that say one of the numbers where nothing is ever
+         *         changed (as a user's name, say), or that could not be changed, or, in the log, that too many say the name.
          */
         Erased: {
             /** @default 0 */
@@ -5637,6 +5639,8 @@ export interface components {
             recordings: number;
             /** @default 0 */
             log: number;
+            /** @default 0 */
+            left: number;
         };
         /**
          * ListErasures

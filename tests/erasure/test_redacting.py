@@ -80,16 +80,21 @@ def test_the_state_of_a_campaign_is_read_from_what_stays() -> None:
     assert evolve(campaign, msgspec.convert(event, topic.event)) is not None
 
 
+DELETED = {"note": "n1", "at": AT, "by": "op", "version": 3}
+EDITED = {**DELETED, "text": "b", "version": 2}
+
+
 def test_what_was_changed_and_noted_is_gone() -> None:
     change = {"campaign": "c1", "at": AT, "by": "op", "lead": "l1", "place": 0, "name": NAME, "custom": {"plan": "x"}}
     assert redacted("campaign.c1.lead_changed", change) == {**change, "name": "", "custom": {"plan": None}}
     assert redacted("campaign.c1.lead_changed", {**change, "lead": "l2", "name": "Olena"}) is None
     redactor, note = Redactor(Traces(PERSON, MARKS)), {"note": "n1", "at": AT, "by": "op", "call_id": "c_1"}
-    for verb, said in (("added", note | {"text": "a", "mentions": ["x"]}), ("edited", {"text": "b"}), ("deleted", {})):
+    for verb, said in (("added", note | {"text": "a", "mentions": ["x"]}), ("edited", EDITED), ("deleted", DELETED)):
         found = redactor.redacted(f"ottb.v1.evt.note.n1.{verb}", msgspec.json.encode(said), {})
         assert (found is None) == (verb == "deleted")
         assert found is None or msgspec.json.decode(found[0])["text"] == NOTHING_SAID
-    assert redactor.redacted("ottb.v1.evt.note.n2.edited", b'{"text":"b"}', {}) is None and redactor.notes == 1
+    other = msgspec.json.encode({**EDITED, "note": "n2"})
+    assert redactor.redacted("ottb.v1.evt.note.n2.edited", other, {}) is None and redactor.notes == 1
 
 
 def test_an_answer_that_was_kept_goes_with_what_it_says() -> None:
@@ -121,7 +126,8 @@ def test_an_id_that_tells_the_number_becomes_another_one_everywhere() -> None:
     person = Person(numbers=frozenset({NUMBER}), leads=frozenset({("c1", row["id"])}))
     redactor = Redactor(Traces(person, MARKS))
     found = redactor.redacted("ottb.v1.evt.campaign.c1.leads_added", msgspec.json.encode(leads_added(row)), {})
-    claim = redactor.redacted("ottb.v1.evt.campaign.c1.lead_marked", msgspec.json.encode({"lead": row["id"]}), {})
+    marked = {"campaign": "c1", "at": AT, "by": "op", "lead": row["id"], "place": 0, "status": "invalid"}
+    claim = redactor.redacted("ottb.v1.evt.campaign.c1.lead_marked", msgspec.json.encode(marked), {})
     assert found is not None and claim is not None
     [lead] = msgspec.json.decode(found[0])["leads"]
     assert lead["id"] == msgspec.json.decode(claim[0])["lead"] == f"erased_{MARKS.of(NUMBER)[1:]}"

@@ -1,0 +1,182 @@
+"""Whoever words a lead does not choose what an erasure cuts out: only fields that can say something of a person change,
+and each event stays one of its kind."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from msgspec import inspect as shape
+
+from actors.erasure.logged import About, about
+from actors.erasure.person import NOTHING_SAID, Person, Traces
+from actors.erasure.redacting import Redactor, found_in
+from actors.runtime.marks import Marks
+from bus_schemas.catalogue import TOPICS, topic_of
+from bus_schemas.contract import AnyTopic
+from bus_schemas.log import LogWritten
+from bus_schemas.personal import EACH, PERSONAL
+from tests.support.any_event import any_event
+
+MARKS = Marks(b"key")
+DANISH, NUMBER = "+4520261127", "+380683212010"  # the first at home is a day's eight digits
+AT = "2026-11-27T22:46:01.000Z"
+KEPT = tuple(topic for topic in TOPICS if topic.kept)
+WORDS = (
+    "mallory", "admin", "ready", "ONLINE", "virtual", "local", "slot-44", "trunk-1", "recorded", "evo2-evo2", "UA",
+    "POST /api/crm/leads", "2026-11-27", AT, "T22:46:01", "0683212010", "380683212010", NUMBER, DANISH, "http",
+    '{"status":"new","assigned_seller":"mallory","text":"mallory"}', "10.0.0.1:17044", "0" * 64, "2", "601",
+)  # fmt: skip
+
+
+def person(name: str, custom: Mapping[str, str] = {}, numbers: tuple[str, ...] = (NUMBER,)) -> Person:
+    """Who is found by a lead that somebody worded so."""
+    lead = {"id": "mine", "numbers": numbers, "name": name, "custom": custom}
+    said = msgspec.json.encode({"campaign": "nowhere", "leads": [lead]})
+    return found_in("ottb.v1.evt.campaign.nowhere.leads_added", said, Person(numbers=frozenset(numbers)))
+
+
+def after(subject: str, said: Any, who: Person) -> Any:
+    """What an entry says afterwards. It is an event of its kind."""
+    subject = f"ottb.v1.evt.{subject}"
+    topic = topic_of(subject)
+    assert topic is not None
+    msgspec.convert(said, topic.event)
+    found = Redactor(Traces(who, MARKS)).redacted(subject, msgspec.json.encode(said), {})
+    if found is None:
+        return said
+    msgspec.json.decode(found[0], type=topic.event)
+    return msgspec.json.decode(found[0])
+
+
+def rest(said: Any, paths: frozenset[str]) -> Any:
+    """What an event says beside those of its fields that can say something of a person."""
+    match said:
+        case list():
+            return [rest(one, below(EACH, paths)) for one in said if "" not in below(EACH, paths)]
+        case dict():
+            of = {key: below(key, paths) | below(EACH, paths) for key in said}
+            return {key: rest(one, of[key]) for key, one in said.items() if "" not in of[key]}
+    return said
+
+
+def below(key: str, paths: frozenset[str]) -> frozenset[str]:
+    return frozenset(path.partition(".")[2] for path in paths if path.partition(".")[0] == key)
+
+
+@pytest.mark.parametrize("topic", KEPT, ids=lambda topic: topic.subject.removeprefix("ottb.v1.evt."))
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_an_event_stays_one_and_says_who_did_what_and_when(topic: AnyTopic, data: st.DataObject) -> None:
+    said = data.draw(any_event(topic, WORDS))
+    name = " ".join(data.draw(st.lists(st.sampled_from(WORDS), min_size=1, max_size=3)))
+    who = person(name, {"birthday": data.draw(st.sampled_from(WORDS))}, (NUMBER, DANISH))
+    subject = topic.pattern.replace("*", "x")
+    event = msgspec.json.encode(msgspec.convert(said, topic.event))
+    redactor = Redactor(Traces(who, MARKS))
+    found = redactor.redacted(subject, event, {"Ottb-User": name})
+    if found is not None:
+        msgspec.json.decode(found[0], type=topic.event)
+        assert found[1] == {"Ottb-User": name}
+        paths = frozenset(PERSONAL.get(topic, {}))
+        before, stays = rest(msgspec.json.decode(event), paths), rest(msgspec.json.decode(found[0]), paths)
+        assert {**stays, "erased": before.get("erased")} == {**before, "erased": before.get("erased")}
+
+
+@pytest.mark.parametrize(("topic", "path"), [(topic, path) for topic in PERSONAL for path in PERSONAL[topic]])
+def test_what_is_personal_is_a_text_of_its_event_and_no_identity(topic: AnyTopic, path: str) -> None:
+    assert not {"user", "by", "at", "status", "operator", "host", "hash"} & set(path.split("."))
+    assert any(isinstance(one, shape.StrType) for one in kinds(shape.type_info(topic.event), path.split(".")))
+
+
+def kinds(kind: shape.Type, path: list[str]) -> Iterator[shape.Type]:
+    """The types that stand at a path."""
+    match kind:
+        case shape.Metadata():
+            yield from kinds(kind.type, path)
+        case shape.UnionType():
+            for one in kind.types:
+                yield from kinds(one, path)
+        case shape.StructType() if path:
+            for field in kind.fields:
+                if field.encode_name == path[0]:
+                    yield from kinds(field.type, path[1:])
+        case shape.DictType() if path:
+            yield from kinds(kind.value_type, path[1:])
+        case shape.ListType() | shape.VarTupleType() if path and path[0] == EACH:
+            yield from kinds(kind.item_type, path[1:])
+        case _ if not path:
+            yield kind
+
+
+ENTRY = {"at": AT, "user": "mallory", "door": "http", "action": "POST /api/leads/ready", "result": "OK"}
+
+
+def test_the_audit_says_who_did_what_and_when_whatever_a_lead_is_called() -> None:
+    filtered = '{"assigned_seller":"mallory","campaign_id":"Petrenko","text":"petrenko"}'
+    done = {**ENTRY, "subject": {"user": "mallory", "filter": filtered, "campaign_id": "mallory", "name": "Petrenko"}}
+    said = {"first": 1, "entries": [done], "previous": "0" * 64, "hash": "1" * 64}
+    for name in ("mallory", "admin", "recorded", "assigned_seller", f"POST /api/leads/ready {AT}"):
+        assert after("audit.chain.recorded", said, person(name, {"birthday": "2026-11-27"})) == said
+    found = after("audit.chain.recorded", said, person("Petrenko"))
+    assert found["erased"] is True and found["entries"][0] == {
+        **done, "subject": {**done["subject"], "filter": filtered.replace("petrenko", NOTHING_SAID)}  # type: ignore[dict-item]
+    }  # fmt: skip
+
+
+def test_a_slot_and_an_operator_stay_what_they_are_whatever_a_lead_is_called() -> None:
+    linked = {"slot": 1, "at": AT, "status": "ONLINE", "detail": "virtual", "host": "local"}
+    changed = {"user": "ready", "at": AT, "status": "ready", "by": "ready", "reason": "admin"}
+    who = person("ONLINE virtual local ready admin", {"birthday": "2026-11-27", "x": "T22:46:01.0 "})
+    for subject, said in (("slot.1.activated", linked), ("operator.ready.changed", changed)):
+        found = Redactor(Traces(who, MARKS)).redacted(f"ottb.v1.evt.{subject}", msgspec.json.encode(said), {})
+        assert found is None
+
+
+def test_names_are_whole_words_of_what_people_write() -> None:
+    done = {"slot": 1, "at": AT, "command_id": "k", "command": "echo Administrator and ADMIN-2, admin", "by": "admin"}
+    found = after("slot.1.command_started", done, person("admin"))
+    assert found == {**done, "command": f"echo Administrator and {NOTHING_SAID}-2, {NOTHING_SAID}"}
+
+
+def test_a_text_that_is_full_loses_the_name_all_the_same() -> None:
+    entry = {"entry": "+380671112233", "reason": "Olena " * 33 + "x"}
+    said = {"list": "global", "at": AT, "by": "op", "source": "api", "entries": [entry]}
+    [found] = after("do_not_call.global.added", said, person("Olena"))["entries"]
+    assert "Olena" not in found["reason"] and NOTHING_SAID not in found["reason"]
+
+
+def test_what_cannot_be_changed_is_left_and_told() -> None:
+    redactor = Redactor(Traces(person("Olena"), MARKS))
+    for left, (subject, said) in enumerate([
+        ("slot.1.removed", {"slot": 1, "at": AT, "by": "0683212010"}),  # a user who is called so
+        ("slot.1.command_started", {"slot": "of another version", "command": NUMBER}),
+        ("slot.1.unheard_of", {"command": NUMBER}),
+        ("slot.1.command_started", {"slot": 1, "at": AT, "command_id": "k", "command": NUMBER, "by": "op"}),
+    ]):  # fmt: skip
+        found = redactor.redacted(f"ottb.v1.evt.{subject}", msgspec.json.encode(said), {})
+        assert (found is None, redactor.left) == (left < 3, min(left + 1, 3))
+
+
+def test_a_short_number_is_no_day() -> None:
+    traces = Traces(person("Olena", {}, (DANISH,)), MARKS)
+    assert traces.without("since 2026-11-27, until 2026-11-28") == "since 2026-11-27, until 2026-11-28"
+    assert traces.without("20 26 11 27 or 20261127") == f"{NOTHING_SAID} or {NOTHING_SAID}"
+
+
+@pytest.mark.parametrize(("said", "is_about"), [
+    (LogWritten(module="m", severity="info", message=f"asked {NUMBER}", sender="system"), About.NUMBER),
+    (LogWritten(module="m", severity="info", message="x", context={"number": 380683212010}), About.NUMBER),
+    (LogWritten(module="m", severity="info", message="x", user_id="0683212010", sender="crm"), About.NUMBER),
+    (LogWritten(module="m", severity="info", message="x", context={"who": "mallory bob"}, sender="crm"), About.NAME),
+    (LogWritten(module="m", severity="info", message="mallory bobby", sender="crm"), About.NOTHING),
+    (LogWritten(module="m", severity="info", message="mallory bob failed", sender="system"), About.NOTHING),
+    (LogWritten(module="mallory", severity="info", message="x", user_id="mallory bob"), About.NOTHING),
+])  # fmt: skip
+def test_the_log_loses_what_names_the_number_or_the_name_in_full(said: LogWritten, is_about: About) -> None:
+    traces = Traces(person("mallory Bob", {"day": "2026-11-27"}), MARKS)
+    assert about(msgspec.json.encode(said), traces) is is_about
+    single = Traces(person("mallory"), MARKS)
+    assert about(msgspec.json.encode(said), single) in (About.NUMBER, About.NOTHING)
