@@ -13,7 +13,7 @@ import msgspec
 import structlog
 from msgspec.structs import replace
 
-from actors.erasure.logged import MOST_NAMED, About, about
+from actors.erasure.logged import About, about, to_delete
 from actors.erasure.machine import Cleared, Finished, Impossible, Report
 from actors.erasure.person import Person, Traces, joined
 from actors.erasure.redacting import CHANGES, MERGED, UNMERGED, Pair, Redactor, found_in, pair_in, with_merged
@@ -196,17 +196,14 @@ class Desk:
     async def _from_log(self, traces: Traces) -> tuple[int, int]:
         """Delete entries with a number, and those of others than the platform with a name in full: no more than one
         person's. Returns how many are gone, and how many are left for being more."""
-        numbered, named = list[int](), list[int]()
+        found = dict[int, About]()
         async for entry in self._bus.log.replay(LOG_SCOPE):
-            match about(entry.data, traces):
-                case About.NUMBER:
-                    numbered.append(entry.seq)
-                case About.NAME:
-                    named.append(entry.seq)
-        gone = numbered + (named if len(named) <= MOST_NAMED else [])
+            if (said := about(entry.data, traces)) is not About.NOTHING:
+                found[entry.seq] = said
+        gone = to_delete(found)
         for seq in gone:
             await self._bus.log.erase_entry(seq)
-        return len(gone), len(numbered) + len(named) - len(gone)
+        return len(gone), len(found) - len(gone)
 
     async def _files(self, person: Person) -> int:
         if not person.recordings:

@@ -5,6 +5,7 @@ only in full, and not in what the platform itself says, which names users and no
 choose which warnings are gone.
 """
 
+from collections.abc import Mapping
 from enum import Enum
 
 import msgspec
@@ -38,3 +39,10 @@ def about(data: bytes, traces: Traces) -> About:
     if any(map(traces.numbered, [*said, written.user_id or ""])):
         return About.NUMBER
     return About.NAME if written.sender != SYSTEM and any(map(traces.named, said)) else About.NOTHING
+
+
+def to_delete(found: Mapping[int, About]) -> list[int]:
+    """Which entries go, by what each is about. More than `MOST_NAMED` with a name stay."""
+    numbered = [seq for seq, one in found.items() if one is About.NUMBER]
+    named = [seq for seq, one in found.items() if one is About.NAME]
+    return numbered + (named if len(named) <= MOST_NAMED else [])

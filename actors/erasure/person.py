@@ -12,6 +12,7 @@ NOTHING_SAID = "[erased]"
 # What people put between the digits of a number, and programs where they write it into an address.
 BETWEEN = r"(?:[\s.\-()/\u00a0\u2010-\u2015]|%20|%28|%29){0,3}"
 NO_DAY = r"(?!(?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9](?![0-9]))"  # which eight digits of a short number can look like
+OTHERS = bytes(byte for byte in range(256) if not 0x30 <= byte <= 0x39)  # than digits
 # Characters of a name, of a word of it, and of what a field says: what is shorter is many people's.
 NAME, WORD, VALUE = 5, 6, 8
 _OWN = re.compile(r"[\s\d@]")  # in what a field says of one person: an address, a date, an account
@@ -53,6 +54,7 @@ class Traces:
         self._ids = {id_of(number): _id(mark) for number, mark in self._marks.items()}  # each tells its number
         spelled = "|".join(map(_spelled, sorted(person.numbers)))
         self._number = re.compile(spelled or r"(?!)")
+        self._ends = [min(_at_home(number), key=len).encode() for number in sorted(person.numbers)]
         self._text, self._name = _words(person.texts), _words(person.names)
 
     def mark(self, text: str) -> str | None:
@@ -65,7 +67,9 @@ class Traces:
 
     def without_number(self, text: str, nothing: str = NOTHING_SAID) -> str:
         """A text without the numbers, however they are written there. `nothing`: what stands there then."""
-        return self._marks.get(text) or self._ids.get(text) or self._number.sub(nothing, text)
+        if known := self._marks.get(text) or self._ids.get(text):
+            return known
+        return self._number.sub(nothing, text) if self._may_say(text) else text
 
     def without(self, text: str, nothing: str = NOTHING_SAID) -> str:
         """The same, also without what else is known of the person."""
@@ -73,14 +77,27 @@ class Traces:
 
     def id(self, text: str) -> str:
         """An id that tells none of the numbers: it stays one, the same each time."""
-        if (known := self._ids.get(text)) is not None or self._number.search(text) is None:
+        if (known := self._ids.get(text)) is not None or not self.numbered(text):
             return known or text
         mark = next(mark for number, mark in sorted(self._marks.items()) if number[-NAME:] in _digits(text))
         return _id(mark)
 
     def numbered(self, text: str) -> bool:
         """Whether it says one of the numbers."""
-        return self._number.search(text) is not None
+        return self._may_say(text) and self._number.search(text) is not None
+
+    def _may_say(self, text: str) -> bool:
+        """Whether the digits of a number are in it, one after another. It takes a fraction of what a look takes."""
+        said = text.encode(errors="replace")
+        if b"%" in said:
+            said = said.replace(b"%20", b"").replace(b"%28", b"").replace(b"%29", b"")
+        digits = said.translate(None, OTHERS)
+        return any(end in digits for end in self._ends)
+
+    def may_tell(self, data: str) -> bool:
+        """Whether a number can be in JSON somewhere, or an id that was made of one. Signs that are told by their number
+        have digits of their own."""
+        return self._may_say(data) or "\\u" in data or any(known in data for known in self._ids)
 
     def named(self, text: str) -> bool:
         """Whether it says one of the names in full."""
@@ -105,13 +122,18 @@ def _digits(text: str) -> str:
     return "".join(filter(str.isdigit, text))
 
 
+def _at_home(number: str) -> list[str]:
+    """Its digits in whole, and as they are dialled in its own country, whichever its country's code is."""
+    digits = number.removeprefix("+")
+    return [digits, *(digits[code:] for code in (1, 2, 3) if len(digits) - code >= 8)]
+
+
 def _spelled(number: str) -> str:
     """Of a number, E.164: in whole, or as it is written in its own country, with anything between its digits."""
     digits = number.removeprefix("+")
     whole = BETWEEN.join(digits)
     parts = [rf"(?:(?:\+|00|%2[bB]){BETWEEN})?{whole}"]
-    at_home = [digits[code:] for code in (1, 2, 3) if len(digits) - code >= 8]  # whichever its country's code is
-    parts += [rf"(?:0{BETWEEN})?{BETWEEN.join(one)}" for one in at_home]
+    parts += [rf"(?:0{BETWEEN})?{BETWEEN.join(one)}" for one in _at_home(number)[1:]]
     return "|".join(rf"(?<![0-9]){NO_DAY}{one}(?![0-9])" for one in parts)
 
 

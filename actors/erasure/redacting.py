@@ -115,10 +115,14 @@ class Redactor:
         topic = topic_of(subject)
         if topic is None or not _is(topic, data):
             return data  # of another version: nobody here knows what is what in it
-        said = _read(data)
+        try:
+            said, text = _read(data), data.decode()
+        except UNDECODABLE:  # what no version looks at
+            return data
+        tree = _tree(topic) if _has_texts(topic) or self._traces.may_tell(text) else {}
         for nothing in (NOTHING_SAID, ""):  # a text that is full has no place for the first
             self._nothing = nothing
-            after = self._after(topic, subject, said)
+            after = self._after(topic, subject, said, tree)
             if after == said:
                 return data
             if _is(topic, encoded := msgspec.json.encode(after)):
@@ -134,7 +138,7 @@ class Redactor:
         except UNDECODABLE:
             return True
 
-    def _after(self, topic: AnyTopic, subject: str, said: Any) -> Any:
+    def _after(self, topic: AnyTopic, subject: str, said: Any, tree: Tree) -> Any:
         kind, verb = topic.kind, topic.verb
         if kind == "campaign":
             said = self._of_campaign(id_of(subject), verb, said)
@@ -147,13 +151,13 @@ class Redactor:
         elif kind == "do_not_call" and verb == "added":
             said = {**said, "entries": [self._of_list(one) for one in said["entries"]]}
         elif kind == "audit":
-            return self._of_audit(topic, said)
-        return self._walked(said, _tree(topic))
+            return self._of_audit(said, tree)
+        return self._walked(said, tree) if tree else said
 
-    def _of_audit(self, topic: AnyTopic, said: Any) -> Any:
+    def _of_audit(self, said: Any, tree: Tree) -> Any:
         entries = [{**one, "subject": self._of_deed(one["subject"])} if "subject" in one else one
                    for one in said["entries"]]  # fmt: skip
-        after = self._walked({**said, "entries": entries}, _tree(topic))
+        after = self._walked({**said, "entries": entries}, tree)
         return {**after, "erased": True} if after != said else said
 
     def _of_deed(self, subject: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -222,6 +226,11 @@ def _tree(topic: AnyTopic) -> Tree:
             place = place.setdefault(part, {})
         place[last] = holds
     return tree
+
+
+@cache
+def _has_texts(topic: AnyTopic) -> bool:
+    return Holds.TEXT in PERSONAL.get(topic, {}).values()
 
 
 @cache
