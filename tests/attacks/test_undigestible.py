@@ -26,8 +26,9 @@ from bus_schemas.campaign import (
 )
 from bus_schemas.campaign_outlook import DryRun
 from bus_schemas.catalogue import RPCS, TOPICS
-from bus_schemas.crm import AssignLeads, CreateLead, EditLead
+from bus_schemas.crm import AssignLeads, CreateLead, EditLead, MergeLead, UnmergeLead
 from bus_schemas.do_not_call import AddDoNotCall, RemoveDoNotCall
+from bus_schemas.erasure import ErasePerson
 from bus_schemas.imports import CancelImport, CreateImport, ImportFromPath, MapColumns, StartImport
 from bus_schemas.introspection import Introspect
 from bus_schemas.lead import MarkLead
@@ -126,6 +127,9 @@ BASE: dict[type, dict[str, Any]] = {
                              "contacted_since": "2026-01-01", "contacted_until": "2026-01-02",
                              "callback_until": "2026-01-02"},
                   "assigned_seller": "op12", "limit": 10},
+    MergeLead: {"campaign_id": "c1", "lead": "l1", "duplicate": "l2"},
+    UnmergeLead: {"campaign_id": "c1", "lead": "l2"},
+    ErasePerson: {"numbers": ["+380501239999"], "reason": "asked"},
     MarkLead: {"campaign_id": "c1", "lead": "l1", "status": "callback", "callback": "2026-11-26T14:30:00+02:00",
                "operator": "op12", "disposition": "later"},
     AddDoNotCall: {"list": "global", "entries": ["+380957770001", "+44843*"], "reason": "asked", "source": "crm",
@@ -163,7 +167,7 @@ CHANGING = [route for route in ROUTES if route.method != "GET" and not route.lin
 LISTS = ("/api/slots", "/api/calls/feed?all=1", "/api/users", "/api/roles", "/api/tokens", "/api/audit",
          "/api/pbx/status", "/api/pbx/cdr", "/api/autodialer/campaigns", "/api/autodialer/imports", "/api/do-not-call",
          "/api/operators", "/api/reports/operators", "/api/crm/leads", "/api/dci/logs", "/api/dashboard",
-         "/api/webhooks",
+         "/api/webhooks", "/api/crm/erasures",
          "/api/dashboard/series?step=day", "/api/dashboard/breakdown?by=slot")  # fmt: skip
 
 ODD = (
