@@ -115,7 +115,7 @@ async def start(settings: Settings, bus: NatsBus, door: NatsBus, stack: AsyncExi
     )  # fmt: skip
     live = LiveFeed(
         bus=bus, clock=clock, authenticator=authenticator, metrics=metrics, origins=settings.http.cors_origins,
-        watermark=http_api.raise_watermark, log_feed=log_feed,
+        watermark=http_api.raise_watermark, log_feed=log_feed, reads=http_api.reads,
     )  # fmt: skip
     stack.push_async_callback(auditor.stop)
     for service in (authenticator, idempotency, bus_api, live, health):

@@ -3,6 +3,7 @@ connections. One thing is light, and is read as often as somebody likes. That on
 seen to where they are read (`actors/ledger/ledger.py`)."""
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,40 +21,36 @@ TOO_MANY = RefusalTemplate(
 )
 
 
-class Reads:
-    """The places of all shares. `rest`: seconds at least after each read."""
+class Places:
+    """So many of each share; more wait for one. `patience`: seconds that they do, before they hear the `refusal`.
+    `queue`: how many of a share may wait."""
 
-    def __init__(self, *, rest: float | None = None) -> None:
-        self._rest = REST if rest is None else rest
+    def __init__(self, *, at_once: int, patience: float, refusal: RefusalTemplate, queue: float = math.inf) -> None:
+        self._at_once = at_once
+        self._patience = patience
+        self._refusal = refusal
+        self._most = at_once + queue
         self._places: dict[Share, asyncio.Semaphore] = {}
         self._held: Counter[Share] = Counter()  # places that are taken or waited for
 
-    @asynccontextmanager
-    async def turn(self, share: Share) -> AsyncIterator[None]:
-        """Read something while the block lasts. Raises Refusal(RATE_LIMITED) where too many wait."""
-        await self._enter(share)
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        try:
-            yield
-        finally:
-            took = loop.time() - began
-            loop.call_later(max((AT_ONCE - 1) * took, self._rest), self._free, share)
-
-    async def _enter(self, share: Share) -> None:
-        places = self._places.setdefault(share, asyncio.Semaphore(AT_ONCE))
+    async def enter(self, share: Share) -> None:
+        """Take a place. Raises Refusal."""
+        if self._held[share] >= self._most:
+            raise self._refusal()
+        places = self._places.setdefault(share, asyncio.Semaphore(self._at_once))
         self._held[share] += 1
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(self._patience):
                 await places.acquire()
         except TimeoutError:
             self._forget(share)
-            raise TOO_MANY() from None
+            raise self._refusal() from None
         except BaseException:
             self._forget(share)
             raise
 
-    def _free(self, share: Share) -> None:
+    def leave(self, share: Share) -> None:
+        """Give a place back."""
         self._places[share].release()
         self._forget(share)
 
@@ -61,3 +58,23 @@ class Reads:
         self._held[share] -= 1
         if not self._held[share]:
             del self._held[share], self._places[share]
+
+
+class Reads(Places):
+    """The places of all shares. `rest`: seconds at least after each read."""
+
+    def __init__(self, *, rest: float | None = None) -> None:
+        super().__init__(at_once=AT_ONCE, patience=PATIENCE, refusal=TOO_MANY)
+        self._rest = REST if rest is None else rest
+
+    @asynccontextmanager
+    async def turn(self, share: Share) -> AsyncIterator[None]:
+        """Read something while the block lasts. Raises Refusal(RATE_LIMITED) where too many wait."""
+        await self.enter(share)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            yield
+        finally:
+            took = loop.time() - began
+            loop.call_later(max((AT_ONCE - 1) * took, self._rest), self.leave, share)

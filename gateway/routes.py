@@ -158,17 +158,17 @@ class Route:
 @dataclass(frozen=True, kw_only=True)
 class Listing:
     """Where the things of a room are as they are now. `rpc`: the list of them, whose answer says which place in the
-    journal it has. `page`: what is asked for the page at a cursor. `things`: those of an answer. `named`: how they call
-    what updates name otherwise."""
+    journal it has. `page`: what is asked for the page at a cursor. `under`: the field of an answer in which they are,
+    if it is not the list itself. `named`: how they call what updates name otherwise."""
 
     rpc: Rpc[Any, Any]
     page: Callable[[str | None], Struct]
-    things: Callable[[Any], list[dict[str, Any]]] = lambda answer: answer  # any: JSON
+    under: str | None = None
     named: Mapping[str, str] = field(default_factory=dict, hash=False)
 
-    def fits(self, thing: Mapping[str, object], narrowed: Mapping[str, object]) -> bool:
-        """Whether somebody who wants to hear of so much alone wants this."""
-        return all(thing.get(self.named.get(name, name)) == value for name, value in narrowed.items())
+    def in_things(self, narrowed: Mapping[str, object]) -> Mapping[str, object]:
+        """What updates are narrowed by, as things name it."""
+        return {self.named.get(name, name): value for name, value in narrowed.items()}
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,11 @@ from aiohttp.log import ws_logger
 from engineio.async_drivers.aiohttp import WebSocket, translate_request
 from engineio.async_socket import AsyncSocket
 from engineio.payload import Payload
+from socketio.packet import ACK, Packet
 
 from bus_schemas.errors import ErrorCode, Refusal, misfit
 from gateway import errors, server
-from gateway.live.said import Said
+from gateway.live.said import Said, answer_said
 
 WAIT_SECONDS = 1.0  # for an answer to an address that has asked too often
 RETRY_SECONDS = 10
@@ -32,6 +33,7 @@ UPGRADE_SECONDS = 5.0  # for each step from polling to a websocket
 BODY_SECONDS = 10.0
 READ_SECONDS = 30.0  # for an answer to be read
 UNREAD_BYTES = 128 * 1024  # that the kernel keeps for a client; it takes twice what it is told
+HELD_BYTES = 64 * 1024  # that we keep for one whose websocket takes more
 CLOSE_SECONDS = 2.0  # for a client's half of the end of a websocket
 
 WEBSOCKET = "websocket"  # a sort of request; the others are named by their method
@@ -66,6 +68,9 @@ class Watch(Protocol):
 
     def spend(self, sid: str, *, frames: int = 1, size: int = 0) -> bool:
         """Count what its client sends. False: it sends too much, and the transport has been ended."""
+
+    def write(self, sid: str, *said: Said) -> None:
+        """Say something to its client, unless too much waits for it already: then it is ended."""
 
     def hears(self, sid: str) -> bool:
         """Whether what it says still counts."""
@@ -116,6 +121,13 @@ class Outbox(asyncio.Queue[Any]):  # any: engineio's packets and `Said`, and Non
             return await super().get()
         finally:
             self.awaited = False
+
+    @property
+    def is_out(self) -> bool:
+        """Whether all that ever waited is out, but for what any connection holds."""
+        if self.wire is None:
+            return self.empty()
+        return self.empty() and self.awaited and self.wire.get_write_buffer_size() <= HELD_BYTES
 
     def put_out(self, *said: Said) -> None:
         """Send it at once where nothing is on its way before it, and else when that is out."""
@@ -299,8 +311,17 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
 class Server(socketio.AsyncServer):  # type: ignore[misc]  # python-socketio has no types
     """python-socketio on that engine."""
 
+    eio: Engine
+
     def _engineio_server_class(self) -> type[Engine]:
         return Engine
+
+    async def _send_packet(self, eio_sid: str, pkt: Packet) -> None:
+        """An answer goes out as all that is said, with the bounds of that; it may be large."""
+        if pkt.packet_type == ACK and pkt.namespace in (None, "/"):
+            self.eio.watch.write(eio_sid, answer_said(pkt.id, pkt.data))
+        else:
+            await super()._send_packet(eio_sid, pkt)
 
 
 def _upgrades(request: web.Request) -> bool:

@@ -35,11 +35,12 @@ from gateway.live.history import AT_ONCE, History
 from gateway.live.log_room import LogRoom, SubscribeLog
 from gateway.live.presence import PRESENCE_PAUSE, say_who_is_there
 from gateway.live.said import Said, event_said
-from gateway.live.snapshot import snapshot
+from gateway.live.snapshot import Snapshots
 from gateway.live.telling import Telling
 from gateway.live.transports import DISCONNECT, TextOnly, Transports
 from gateway.log_feed import LogFeed
 from gateway.metrics import Metrics
+from gateway.reads import Reads
 from gateway.routes import AnyRoom, Listing
 from gateway.surface import LIVE, ROOMS
 from gateway.surface.dashboard import ROOM as DASHBOARD
@@ -77,12 +78,14 @@ class LiveFeed:
         origins: tuple[str, ...],
         watermark: Callable[[int], None],
         log_feed: LogFeed,
+        reads: Reads,
     ) -> None:
         self._bus = bus
         self._clock = clock
         self._authenticator = authenticator
         self._metrics = metrics
         self._watermark = watermark
+        self._snapshots = Snapshots(bus=bus, reads=reads)
         self.server = Server(
             async_mode="aiohttp",
             serializer=TextOnly,
@@ -361,14 +364,28 @@ class LiveFeed:
 
     async def _show(self, client: LiveClient, listing: Listing, room: str, still: Still) -> dict[str, Any]:
         """Say how things are; what happens behind that follows the answer."""
-        turn = self._history.turn(client.caller.share)
-        async with turn:
+        share = client.caller.share
+        await self._snapshots.enter(share)
+        try:
             still()
-            wanted = client.narrowed[room]
-            found = await snapshot(self._bus, listing, client.caller, wanted, after=self.seq, turn=turn)
-        still()
-        self._spawn(self._go_on(client, room, found.seq, still))  # it begins when the answer is on its way
+            async with self._history.turn(share) as turn:
+                still()
+                wanted = client.narrowed[room]
+                found = await self._snapshots.read(listing, client.caller, wanted, after=lambda: self.seq, turn=turn)
+            still()
+        except BaseException:
+            self._snapshots.leave(share)
+            raise
+        self._spawn(self._until_read(client, share))  # these begin when the answer is on its way
+        self._spawn(self._go_on(client, room, found.seq, still))
         return {"error": False, "seq": found.seq, "snapshot": found.things}
+
+    async def _until_read(self, client: LiveClient, share: Share) -> None:
+        """Keep a snapshot's place for as long as it is in our memory."""
+        try:
+            await self.transports.read(client.transport)
+        finally:
+            self._snapshots.leave(share)
 
     async def _go_on(self, client: LiveClient, room: str, since: int, still: Still) -> None:
         """Tell what has changed since a snapshot, and from then on what changes. That was promised: where it cannot be

@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections import OrderedDict, deque
 from contextlib import aclosing
 from itertools import islice
+from typing import Self
 
 from msgspec import Struct
 
@@ -44,13 +45,14 @@ class Turn:
         self._lock = asyncio.Lock()
         self._paid = 0.0  # until when what was read has used up the user's share
 
-    async def __aenter__(self) -> None:
+    async def __aenter__(self) -> Self:
         await self._lock.acquire()
         try:
             await asyncio.sleep(max(self._paid - BURST_SECONDS - asyncio.get_running_loop().time(), 0.0))
         except BaseException:
             self._lock.release()
             raise
+        return self
 
     async def __aexit__(self, *_: object) -> None:
         self._lock.release()

@@ -1,10 +1,11 @@
 """What the server says, encoded once for everybody who hears it."""
 
 from struct import pack
+from typing import Any
 
 from engineio.packet import MESSAGE
 from msgspec import json
-from socketio.packet import EVENT
+from socketio.packet import ACK, EVENT
 
 SHORT, MIDDLE = 126, 2**16  # bytes from which on the length of a frame takes two more bytes, and eight
 WHOLE_TEXT = 0x81  # the first byte of a frame that is a whole text
@@ -29,6 +30,11 @@ class Said:
 def event_said(event: str, payload: object) -> Said:
     """An event of Socket.IO (protocol 5: the packet's type, then the event's name and arguments as JSON)."""
     return Said(b"%d%b" % (EVENT, json.encode((event, payload))))
+
+
+def answer_said(number: int, answers: list[Any]) -> Said:
+    """What a client is answered that has asked under a number of its own."""
+    return Said(b"%d%d%b" % (ACK, number, json.encode(answers)))
 
 
 def _head(length: int) -> bytes:

@@ -25,6 +25,7 @@ log = structlog.get_logger()
 SLOWEST = 2_000  # frames that may wait for one client
 SLOWEST_BYTES = 4 * 1024 * 1024
 UNREAD = 30.0  # seconds for a client to take what it has asked for
+READ_PAUSE = 0.05
 CLOSING = 2.0  # seconds for a client to take what was said before its transport is cut
 UNNAMED = 10.0  # seconds a transport may stay without having logged in
 MOST_UNNAMED = 1_000  # of those, from everywhere; beyond, the oldest go
@@ -128,6 +129,21 @@ class Transports:
                 log.info("client cut off that does not read what it asked for", transport=sid)
                 self.cut(sid)
         return self.hears(sid)
+
+    async def read(self, sid: str) -> None:
+        """Wait until a client has read what was said to it. One that does not is cut off."""
+        late = self._loop.time() + UNREAD
+        while (outbox := self._outbox(sid)) is not None and not self._is_read(sid, outbox):
+            if self._loop.time() >= late:
+                log.info("client cut off that does not read what it was shown", transport=sid)
+                self.cut(sid)
+                return
+            await asyncio.sleep(READ_PAUSE)
+
+    def _is_read(self, sid: str, outbox: Outbox) -> bool:
+        transport = self._known.get(sid)
+        answering = transport is not None and "GET" in transport.open and not outbox.awaited
+        return outbox.is_out and not answering
 
     # --- who is there
 

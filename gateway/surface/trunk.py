@@ -43,7 +43,7 @@ ROOM = Room(
     TRUNK, TrunkUpdate, (TRUNK_CHANGED,), present, narrows=(("trunk", TrunkName),),
     board=True, whole=lambda update: update.trunk,
     listing=Listing(
-        rpc=PBX_STATUS, page=lambda cursor: GetPbxStatus(), things=lambda answer: answer["trunks"],
+        rpc=PBX_STATUS, page=lambda cursor: GetPbxStatus(), under="trunks",
         named={"trunk": "name"},
     ),
 )  # fmt: skip

@@ -12,7 +12,7 @@ import pytest
 from actors.adapters.system_clock import SystemClock
 from bus_schemas.permissions import Action
 from gateway.live.engine import Outbox
-from gateway.live.said import Said, event_said
+from gateway.live.said import Said, answer_said, event_said
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from tests.support.door import InProcess, gateway_on, serving, token_of
@@ -89,20 +89,16 @@ async def test_a_client_that_reads_late_hears_everything_in_order(gateway: InPro
     assert waited > 100 and found == list(range(WRITTEN))
 
 
-async def test_an_answer_comes_before_what_is_said_after_it(gateway: InProcess) -> None:
-    """Answers go through the queue, and what is said while one waits there goes behind it."""
+async def test_what_the_library_says_comes_before_what_is_said_after_it(gateway: InProcess) -> None:
+    """Its packets, such as pings, go through the queue, and what is said while one waits there goes behind it; so do
+    answers."""
     async with aiohttp.ClientSession() as session:
         socket, sid = await logged_in(session, gateway)
-        outbox, behind = gateway.feed.server.eio.sockets[sid].queue, False
-        await socket.send_str('421["unsubscribe:calls"]')
-        for number in range(10_000):
-            behind = behind or bool(outbox.qsize())
-            if behind:
-                gateway.feed.transports.write(sid, said(number, 1))
-                break
-            await asyncio.sleep(0)
-        assert behind and (await socket.receive_str()).startswith("431")
-        number_in(await socket.receive_str())
+        await gateway.feed.server.eio.send(sid, "of the library")
+        assert gateway.feed.server.eio.sockets[sid].queue.qsize() == 1
+        gateway.feed.transports.write(sid, answer_said(7, [{}]), said(0, 1))
+        assert [await socket.receive_str() for _ in range(2)] == ["4of the library", "437[{}]"]
+        assert number_in(await socket.receive_str()) == (0, 1)
 
 
 async def test_what_is_being_sent_is_not_overtaken() -> None:

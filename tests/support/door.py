@@ -230,7 +230,7 @@ async def gateway_on(
         await health.start()
         live = LiveFeed(
             bus=bus, clock=clock, authenticator=authenticator, metrics=metrics, origins=(),
-            watermark=http_api.raise_watermark, log_feed=log_feed,
+            watermark=http_api.raise_watermark, log_feed=log_feed, reads=http_api.reads,
         )  # fmt: skip
         await live.start()
         app = application(Part.WORKSPACE, http_api=http_api, health=health, metrics=metrics, sandbox=True)
