@@ -3,8 +3,8 @@
 Who was refused since the line may not dial faster is waited for a moment: as many of its next starts as they were
 refused, and as bring them up to the others, are left to them. So those who ask again and again have equal parts, nobody
 has to be as quick as who never pauses, and nothing is left where nobody was refused. Whoever was waited for in vain is
-not waited for again for a while, which doubles each time until they begin a call: else who only asks to be refused
-holds up a line on which they never call.
+not waited for again for a while, which doubles each time until they begin a call there: else who only asks to be
+refused holds up a line on which they never call. Who calls elsewhere meanwhile wants one start less, and did not come.
 
 Campaigns are waited for by who dials by hand, and not by each other: theirs go round by weight (`sharing.py`).
 """
@@ -20,7 +20,7 @@ NEVER = float("-inf")
 
 class Claim(Struct, frozen=True):
     """Somebody was refused so many starts, and is waited for until a moment of the monotonic clock. `used`: they have
-    begun one meanwhile."""
+    begun one on that line meanwhile."""
 
     starts: int
     until: float
@@ -64,13 +64,17 @@ class Turns:
         last[user] = now
         while (oldest := next(iter(last))) and last[oldest] <= now - REMEMBERED:
             del last[oldest]
-        for claims in self._claims.values():  # on whichever line
+        self._absent.get(line, {}).pop(user, None)
+        for other, claims in self._claims.items():  # on whichever line
             for campaign in (False, True):
                 claim = claims.pop((user, campaign), None)
-                if claim is not None and claim.starts > 1:
-                    claims[user, campaign] = Claim(claim.starts - 1, claim.until, used=True)
-        for absent in self._absent.values():
-            absent.pop(user, None)
+                if claim is None:
+                    continue
+                used = claim.used or other == line
+                if claim.starts > 1:
+                    claims[user, campaign] = Claim(claim.starts - 1, claim.until, used)
+                elif not used and not campaign:
+                    self._was_absent(other, user, now)
 
     def others(
         self, line: str, user: str, now: float, begun: Callable[[], Mapping[str, int]], *, campaign: bool = False
@@ -98,11 +102,15 @@ class Turns:
     def _look_for_absent(self, line: str, now: float) -> None:
         """Take away the claims whose time is over, and note who did not come. Campaigns are offered lines, and do not
         ask to be refused."""
-        claims, absent = self._claims.get(line, {}), self._absent.setdefault(line, {})
+        claims, absent = self._claims.get(line, {}), self._absent.get(line, {})
         for user in [user for user, absence in absent.items() if absence.until <= now - REMEMBERED]:
             del absent[user]
         for who in [who for who, claim in claims.items() if claim.until <= now]:
             user, by_campaign = who
             if not claims.pop(who).used and not by_campaign:
-                times = absent[user].times + 1 if user in absent else 1
-                absent[user] = Absence(times, now + min(REST * 2.0 ** (times - 1), REMEMBERED))
+                self._was_absent(line, user, now)
+
+    def _was_absent(self, line: str, user: str, now: float) -> None:
+        absent = self._absent.setdefault(line, {})
+        times = absent[user].times + 1 if user in absent else 1
+        absent[user] = Absence(times, now + min(REST * 2.0 ** (times - 1), REMEMBERED))

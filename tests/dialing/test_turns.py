@@ -116,6 +116,23 @@ def test_who_never_comes_is_waited_for_less_and_less() -> None:
     assert had > 580
 
 
+def test_who_calls_elsewhere_is_waited_for_no_more_often() -> None:
+    """They ask only to be refused, and begin a call on another line every two seconds."""
+    for often in (1, 10):
+        window = Window(1)
+        had = 0
+        for second in range(600):
+            if second % 2 == 0:
+                window.turns.had("trunk-u", "b", window.now)
+            if window.asks("a"):
+                had += 1
+                for _ in range(often):
+                    window.turns.refused(LINE, "b", window.now + 3.0, window.now)
+            window.next()
+        print(f"600 starts beside somebody who asks {often} times to be refused, and calls elsewhere: {had} used")
+        assert had > 580
+
+
 def test_who_did_not_come_once_is_waited_for_again_when_they_call() -> None:
     window = Window(1)
     window.turns.refused(LINE, "b", window.now + 2.0, window.now)
