@@ -86,6 +86,7 @@ async def test_snapshots_that_nobody_reads_are_few(monkeypatch: pytest.MonkeyPat
         connections: list[Any] = [client.socket._response.connection.transport for client in clients]  # type: ignore[union-attr]
         for client, connection in zip(clients, connections, strict=True):
             connection.pause_reading()
+            stack.callback(connection.resume_reading)
             await client.socket.send_str(SHOW)
 
         async def asked() -> int:
@@ -104,8 +105,6 @@ async def test_snapshots_that_nobody_reads_are_few(monkeypatch: pytest.MonkeyPat
         await until(left, lambda count: count <= CLIENTS - snapshot.UNREAD, 5)
         assert await asked() == snapshot.UNREAD + 1 and unread(gateway) < ROW
         assert not gateway.feed._snapshots._unread._held
-        for connection in connections:
-            connection.resume_reading()
     print(f"{CLIENTS} clients ask for 0.9 MB and read nothing: {snapshot.UNREAD} are made, {most} bytes wait,"
           f" {unread(gateway)} when these are cut off")  # fmt: skip
 
