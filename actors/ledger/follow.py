@@ -277,12 +277,18 @@ class Following:
     async def _count(self, size: Size) -> None:
         """Compare the number of entries that are in with the stream's own. Raises StoreDamaged when some are missing.
 
-        There may be more in: some had their time since then. Those that came since then are not counted.
+        There may be more in: some had their time since then. Those that came since then are not counted, and those
+        that were erased since `size` was asked for are not missing.
         """
         entries: int = await self._work(self._store.entries)
-        there = size.entries - max(size.last_seq - self.folded, 0)
-        if entries < there:
+        if entries < self._there(size):
+            size = await self._stream.size()
+        if entries < (there := self._there(size)):
             raise StoreDamaged("incomplete", f"{entries} of {there} entries were read")
+
+    def _there(self, size: Size) -> int:
+        """How many of the stream's entries are to be in."""
+        return size.entries - max(size.last_seq - self.folded, 0)
 
     async def _read(self) -> int:
         """Fold what the journal has after what is in. Returns how many entries."""

@@ -80,4 +80,5 @@ class MemoryLog:
 
     async def size(self) -> Size:
         await self._reach()
-        return Size(entries=len(self._entries.entries), last_seq=len(self._entries.entries))
+        entries = self._entries.entries
+        return Size(entries=len(entries) - len(self._entries.erased), last_seq=len(entries))

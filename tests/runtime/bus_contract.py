@@ -591,8 +591,11 @@ class BusContract:
 
     async def test_an_entry_of_the_log_is_erased(self, bus: Bus, other: Bus) -> None:
         written = [await bus.log.write("ottb.v1.log.x.info", b"%d" % n, {ID: f"log{n}"}) for n in range(3)]
+        before = await other.log.size()
         for _ in range(2):
             await bus.log.erase_entry(written[1].seq)
+        after = await other.log.size()
+        assert (after.entries, after.last_seq) == (before.entries - 1, before.last_seq)
         assert [one.data async for one in other.log.replay("ottb.v1.log.>")] == [b"0", b"2"]
 
 
