@@ -34,7 +34,7 @@ from gateway.live.figures import TELEMETRY_PAUSE, Figures
 from gateway.live.history import AT_ONCE, History
 from gateway.live.log_room import LogRoom, SubscribeLog
 from gateway.live.presence import PRESENCE_PAUSE, say_who_is_there
-from gateway.live.said import Said, event_said
+from gateway.live.said import refusal_said
 from gateway.live.snapshot import Snapshots
 from gateway.live.telling import Telling
 from gateway.live.transports import DISCONNECT, TextOnly, Transports
@@ -237,7 +237,7 @@ class LiveFeed:
         """Say why, then end the session."""
         client = self._clients.get(sid)
         if client is not None:
-            self.transports.write(client.transport, _said(event, Refusal(ErrorCode.AUTH_FAIL, message)))
+            self.transports.write(client.transport, refusal_said(event, Refusal(ErrorCode.AUTH_FAIL, message)))
             self.transports.write(client.transport, DISCONNECT)
             self.transports.end(client.transport)
 
@@ -287,7 +287,7 @@ class LiveFeed:
         for room in [room for room in client.rooms if PERMISSION[room] not in client.caller.actions]:
             client.rooms.discard(room)
             refused = Refusal(ErrorCode.PERMISSION_DENIED, f"You may no longer hear {room}.", room=room)
-            self.transports.write(client.transport, _said("auth.changed", refused))
+            self.transports.write(client.transport, refusal_said("auth.changed", refused))
 
     # --- rooms
 
@@ -396,7 +396,7 @@ class LiveFeed:
             self._telling.enter(client, room)
         except Refusal as refusal:
             if refusal.code is ErrorCode.PERMISSION_DENIED:
-                self.transports.write(client.transport, _said("auth.changed", refusal))
+                self.transports.write(client.transport, refusal_said("auth.changed", refusal))
         except Exception:
             log.exception("live client cut off: what follows its snapshot is not to be had")
             self.transports.cut(client.transport)
@@ -446,8 +446,3 @@ class LiveFeed:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _said(event: str, refusal: Refusal) -> Said:
-    """A refusal that the server says by itself."""
-    return event_said(event, refusal.as_refused())

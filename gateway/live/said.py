@@ -7,6 +7,8 @@ from engineio.packet import MESSAGE
 from msgspec import json
 from socketio.packet import ACK, EVENT
 
+from bus_schemas.errors import Refusal
+
 SHORT, MIDDLE = 126, 2**16  # bytes from which on the length of a frame takes two more bytes, and eight
 WHOLE_TEXT = 0x81  # the first byte of a frame that is a whole text
 
@@ -35,6 +37,11 @@ def event_said(event: str, payload: object) -> Said:
 def answer_said(number: int, answers: list[Any]) -> Said:
     """What a client is answered that has asked under a number of its own."""
     return Said(b"%d%d%b" % (ACK, number, json.encode(answers)))
+
+
+def refusal_said(event: str, refusal: Refusal) -> Said:
+    """A refusal that the server says by itself."""
+    return event_said(event, refusal.as_refused())
 
 
 def _head(length: int) -> bytes:
