@@ -36,7 +36,7 @@ LABELS = frozenset(
 _IDS = re.compile(r"(?:emergency_call|dial(?:pad|_?button)|call_?button|start_?call|place_?call)", re.IGNORECASE)
 _VALUES = re.compile("=[^&#]*")
 
-_WORD = re.compile(r"[A-Za-z0-9_./:][A-Za-z0-9_./:-]{0,199}\Z")
+_WORD = re.compile(r"[A-Za-z0-9_./:][A-Za-z0-9_./:-]{0,199}")
 _PUT = frozenset(
     {"airplane_mode_on", "stay_on_while_plugged_in", "screen_off_timeout", "window_animation_scale",
      "transition_animation_scale", "animator_duration_scale", "accelerometer_rotation", "user_rotation",
@@ -108,7 +108,7 @@ def _fits(words: Sequence[str], command: Pattern) -> bool:
     return len(words) == len(command) and all(
         word == wanted if isinstance(wanted, str)
         else word in wanted if isinstance(wanted, frozenset)
-        else (wanted or _WORD).match(word) is not None
+        else (wanted or _WORD).fullmatch(word) is not None
         for word, wanted in zip(words, command, strict=True)
     )  # fmt: skip
 

@@ -95,7 +95,7 @@ async def test_a_server_with_less_to_give_is_used_all_the_same(tmp_path: Path) -
         await until(lambda: nats_answers(port), bool)
         bus = await NatsBus.connect(f"nats://127.0.0.1:{port}", name="one")
         await bus.ensure_streams()
-        assert [one.limit for one in await bus.usage()] == [0, 0, MB // 2, 0, 0, 4 * MB, 0]
+        assert [one.limit for one in await bus.usage()] == [0, 0, 0, MB // 2, 0, 0, 4 * MB, 0]
         await bus.append("ottb.v1.evt.audit.chain.recorded", b"x", {ID: "n"}, scope=SCOPE, expect=0)
         await bus.close()
 
@@ -104,7 +104,7 @@ async def test_every_stream_has_a_limit_and_tells_how_full_it_is(bus: NatsBus) -
     await fill(bus)
     found = {one.stream: one for one in await bus.usage()}
     assert found.keys() == {
-        "OTTB_EVT", "OTTB_LOG", "KV_OTTB_OWN", "KV_OTTB_SNAP", "KV_OTTB_IDEM", "KV_OTTB_HOOK", "KV_OTTB_FILE",
+        "OTTB_EVT", "OTTB_RED", "OTTB_LOG", "KV_OTTB_OWN", "KV_OTTB_SNAP", "KV_OTTB_IDEM", "KV_OTTB_HOOK", "KV_OTTB_FILE",
     }  # fmt: skip
     assert all(one.limit > 0 for one in found.values())
     assert 90 <= storage_module.percent_of(found["OTTB_EVT"]) <= 100

@@ -152,8 +152,8 @@ async def test_a_flood_of_frames_leaves_others_their_turn(client: AdbClient) -> 
 class Echoing(Handset):
     """Answers a command with the command."""
 
-    def run(self, command: str) -> ShellResult:
-        return ShellResult(exit_code=0, output=command, truncated=False)
+    def run(self, command: str, max_output: int) -> tuple[ShellResult, float]:
+        return ShellResult(exit_code=0, output=command, truncated=False), 0.0
 
 
 async def _fills_the_journal() -> None:
