@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
+from typing import TypeVar
 
 import msgspec
 from msgspec import UNSET
@@ -48,7 +49,9 @@ from bus_schemas.lead import NO_LEAD, CrmLead, GetLead, Lead, LeadStatus
 from bus_schemas.permissions import Action
 from bus_schemas.user import FIND_EXTENSION, FindExtension
 
+Known = TypeVar("Known")
 Decide = Callable[[Campaign, Selection, Moment], CampaignDecision]
+Look = Callable[[Campaign, int], Awaitable[tuple[Decide, Known]]]
 
 LOOKS = 5  # at what is known of a lead while others change it
 
@@ -135,57 +138,58 @@ class LeadsOnShard:
         if isinstance(request.assigned_seller, str):
             await must_be_a_user(self._host.bus, request.assigned_seller, context)
         id = request.campaign_id
-        for _ in range(LOOKS):
-            actor, campaign = self._campaign(id)
-            known_at = actor.seq
+
+        async def look(campaign: Campaign, known_at: int) -> tuple[Decide, tuple[CrmLead, Lead]]:
             seen = await self._seen(id, request.lead, context, known_at)
             wanted = self._wanted(seen.lead, request)
             if wanted.numbers != seen.lead.numbers:  # which the campaign calls
                 must_dial_for(campaign.by, campaign.settings, context)
-            decide = partial(_edited, request, seen.lead, wanted, context.user)
-            changed = await self._host.order(CampaignActor, id, Change(decide=decide, known_at=known_at), context)
-            if changed is not None:
-                actor, campaign = self._campaign(id)
-                return Page(body=_as_it_is(seen, wanted, actor, campaign), seq=actor.seq, changed=changed)
-        raise NOT_NOW()
+            return partial(_edited, request, seen.lead, wanted, context.user), (seen, wanted)
+
+        changed, (seen, wanted) = await self._change(id, context, look)
+        actor, campaign = self._campaign(id)
+        return Page(body=_as_it_is(seen, wanted, actor, campaign), seq=actor.seq, changed=changed)
 
     async def merge(self, request: MergeLead, context: Context) -> Page:
         """Two leads that the asker sees are one. What is known of them the records say, as where one is changed."""
+        id = request.campaign_id
 
-        async def decide(known_at: int) -> Decide:
-            known = await self._seen(request.campaign_id, request.lead, context, known_at)
-            other = await self._seen(request.campaign_id, request.duplicate, context, known_at)
-            return partial(_merged, known.lead, other.lead, context.user)
+        async def look(campaign: Campaign, known_at: int) -> tuple[Decide, None]:
+            known = await self._seen(id, request.lead, context, known_at)
+            other = await self._seen(id, request.duplicate, context, known_at)
+            must_dial_for(campaign.by, campaign.settings, context)  # which calls other numbers then
+            return partial(_merged, known.lead, other.lead, context.user), None
 
-        return await self._change(request.campaign_id, request.lead, context, decide)
+        return await self._after(id, request.lead, context, look)
 
     async def unmerge(self, request: UnmergeLead, context: Context) -> Page:
         """A lead that the asker sees is one of its own again. The other one need not be theirs to see any more."""
         id = request.campaign_id
 
-        async def decide(known_at: int) -> Decide:
+        async def look(campaign: Campaign, known_at: int) -> tuple[Decide, None]:
             back = await self._seen(id, request.lead, context, known_at)
-            of_all = replace(context, actions=context.actions | {Action.LEAD_VIEW_ANY})
-            into = await self._seen(id, back.merged_into or request.lead, of_all, known_at)
-            return partial(_unmerged, into.lead, back.lead, context.user)
+            into = await self._seen(id, back.merged_into or request.lead, _of_all(context), known_at)
+            must_dial_for(campaign.by, campaign.settings, context)  # which calls other numbers then
+            return partial(_unmerged, into.lead, back.lead, context.user), None
 
-        return await self._change(id, request.lead, context, decide)
+        return await self._after(id, request.lead, context, look)
 
-    async def _change(
-        self, id: str, lead: str, context: Context, decide: Callable[[int], Awaitable["Decide"]]
-    ) -> Page:
-        """Change several leads, and answer the one that `lead` is then. `decide`: by what the records know up to an
-        entry."""
+    async def _after(self, id: str, lead: str, context: Context, look: Look[None]) -> Page:
+        """Change several leads, and answer what a lead is then."""
+        changed, _ = await self._change(id, context, look)
+        seq = self._campaign(id)[0].seq
+        return Page(body=await self._seen(id, lead, _of_all(context), seq), seq=seq, changed=changed)
+
+    async def _change(self, id: str, context: Context, look: Look[Known]) -> tuple[bool, Known]:
+        """Change leads by what the records know up to all that the owner has written, as `look` finds it. Says whether
+        anything was changed, and what was known."""
         for _ in range(LOOKS):
             actor, campaign = self._campaign(id)
             known_at = actor.seq
-            decided = await decide(known_at)
-            must_dial_for(campaign.by, campaign.settings, context)  # which calls other numbers then
-            changed = await self._host.order(CampaignActor, id, Change(decide=decided, known_at=known_at), context)
+            decide, known = await look(campaign, known_at)
+            changed = await self._host.order(CampaignActor, id, Change(decide=decide, known_at=known_at), context)
             if changed is not None:
-                seq = self._campaign(id)[0].seq
-                of_all = replace(context, actions=context.actions | {Action.LEAD_VIEW_ANY})
-                return Page(body=await self._seen(id, lead, of_all, seq), seq=seq, changed=changed)
+                return changed, known
         raise NOT_NOW()
 
     async def assign(self, request: AssignInCampaign, context: Context) -> Page:
@@ -216,6 +220,11 @@ class LeadsOnShard:
         if actor is None or actor.state is None:
             raise NO_CAMPAIGN()
         return actor, actor.state
+
+
+def _of_all(context: Context) -> Context:
+    """Whose leads they are is not asked."""
+    return replace(context, actions=context.actions | {Action.LEAD_VIEW_ANY})
 
 
 def _edited(

@@ -453,6 +453,7 @@ def _leads_assigned(campaign: Campaign, event: CampaignLeadsAssigned) -> Campaig
 
 
 def made_of(entry: Entry) -> list[Made]:
+    """Its attempts in this campaign, oldest first, by their numbers."""
     return made_on(all_numbers(entry), entry.tries)
 
 
