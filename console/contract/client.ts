@@ -192,7 +192,7 @@ export type EventOf<R extends Room> = (R extends `${infer One}s` ? `${One}.updat
 export type Options<R extends Room> = Schemas["LiveRooms"][R] & { since?: number; onGap?: () => void };
 
 type Told = { error: false; seq: number; snapshot_needed?: boolean; expires?: number | null } | Schemas["Refused"];
-type Heard = { narrowed: object; last?: number; onGap?: () => void };
+type Heard = { narrowed: object; begun: boolean; last?: number; onGap?: () => void };
 
 /** A connection to what happens. It comes back by itself, and rooms go on from the last event. */
 export class Live {
@@ -224,7 +224,7 @@ export class Live {
     { since, onGap, ...narrowed }: Options<R> = {} as Options<R>,
   ): Promise<() => void> {
     if (this.rooms.has(room)) throw new Error(`${room} is heard already`);
-    const heard: Heard = { narrowed, last: since, onGap };
+    const heard: Heard = { narrowed, begun: false, last: since, onGap };
     const take = (event: LiveEvents[keyof LiveEvents]): void => {
       heard.last = Math.max(event.seq, heard.last ?? 0);
       handler(event as LiveEvents[EventOf<R>]);
@@ -240,6 +240,7 @@ export class Live {
     this.rooms.set(room, heard); // at once: who asks for it twice is told
     try {
       await this.subscribe(room, heard);
+      heard.begun = true; // from here on it is asked for at each connection
     } catch (error) {
       stop();
       throw error;
@@ -274,7 +275,8 @@ export class Live {
   private async goOn(): Promise<void> {
     this.renewed = false;
     this.renewLater();
-    await Promise.all([...this.rooms].map(([room, heard]) => this.goOnIn(room, heard)));
+    const begun = [...this.rooms].filter(([, heard]) => heard.begun);
+    await Promise.all(begun.map(([room, heard]) => this.goOnIn(room, heard)));
   }
 
   /** What passes is waited for, each room by itself. Refused for good it is heard no more, and the others are. */
