@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bus_schemas.contract import READ_AGAIN, Rpc, Topic
 from bus_schemas.errors import ErrorCode
@@ -462,3 +462,48 @@ CALL_ENDING    = Topic("ottb.v1.evt.call.{line}.{call_id}.ending",    CallEnding
 CALL_ENDED     = Topic("ottb.v1.evt.call.{line}.{call_id}.ended",     CallEnded,     "The call is over")
 CALL_ENRICHED  = Topic("ottb.v1.evt.call.{line}.{call_id}.enriched",  CallEnriched,  "What the PBX counted")
 # fmt: on
+
+# --- what live clients are told ------------------------------------------------------------------------------
+
+
+CallChange = Literal["dialing", "alerting", "connected", "joined", "ending", "ended"]
+
+
+class CallUpdate(Struct, frozen=True, kw_only=True):
+    """A call has moved on. `change` says how, and with it which other fields are there; `phase`, `state` and `status`
+    are those after it. Seconds for `ring_timeout`, `ring_at_least` and `max_duration`; whole
+    seconds for `duration` and `ring_seconds`. `ending`: a hang-up was asked for, by `by`. `joined`: who waited is the
+    `operator`'s now, at `extension`, for `by`; with `dialing`, `operator`: for whom a campaign dials it on a line of
+    theirs. `slot` null: of none, whoever answers waits for that."""
+
+    line: LineName
+    call_id: CallId
+    slot: int | None
+    user: str
+    at: Utc
+    change: CallChange
+    phase: Phase | UnsetType = UNSET
+    state: CallState | UnsetType = UNSET
+    status: CallStatus | UnsetType = UNSET
+    ending: bool | UnsetType = UNSET
+    by: str | UnsetType = UNSET
+    number: str | UnsetType = UNSET
+    command_id: str | UnsetType = UNSET
+    ring_timeout: float | UnsetType = UNSET
+    ring_at_least: float | UnsetType = UNSET
+    max_duration: float | UnsetType = UNSET
+    reason: EndReason | UnsetType = UNSET
+    cause: str | UnsetType = UNSET
+    duration: int | UnsetType = UNSET
+    ring_seconds: int | UnsetType = UNSET
+    start_time: Utc | UnsetType = UNSET
+    ring_time: Utc | UnsetType | None = UNSET
+    answer_time: Utc | UnsetType | None = UNSET
+    ended_by: str | UnsetType | None = UNSET
+    clock_suspect: bool | UnsetType = UNSET
+    trace_id: str | UnsetType | None = UNSET
+    trunk: str | UnsetType | None = UNSET
+    recording: str | UnsetType | None = UNSET
+    campaign: str | UnsetType | None = UNSET
+    operator: str | UnsetType | None = UNSET
+    extension: str | UnsetType = UNSET

@@ -1,12 +1,13 @@
-"""What a running campaign tells of itself, and is not kept."""
+"""What is told of a campaign and is not kept: what it says itself while it runs, and what live clients hear of it."""
 
 from collections.abc import Mapping
+from typing import Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
-from bus_schemas.campaign import CampaignId, CampaignStatus, Mode
+from bus_schemas.campaign import CampaignId, CampaignSettings, CampaignStatus, Mode, StopMode
 from bus_schemas.contract import Topic
-from bus_schemas.fields import Utc
+from bus_schemas.fields import Id, Utc
 from bus_schemas.lead import LeadStatus
 
 
@@ -33,3 +34,41 @@ class CampaignTelemetry(Struct, frozen=True, kw_only=True):
 
 
 CAMPAIGN_TELEMETRY = Topic("ottb.v1.tel.campaign.{campaign}", CampaignTelemetry, "How far a campaign is", kept=False)
+
+# --- what live clients are told ------------------------------------------------------------------------------
+
+
+CampaignChange = Literal[
+    "created", "configured", "started", "paused", "resumed", "draining", "stopped", "finished", "archived", "counts",
+    "lead_changed", "lead_merged", "lead_unmerged", "leads_assigned",
+]  # fmt: skip
+
+
+class CampaignUpdate(Struct, frozen=True, kw_only=True):
+    """A campaign has changed. `change` says how, and with it which other fields are there; `status` is that after it.
+    `counts`: at most twice a second, all fields from `leads` to `operators`. `lead_changed`: which `lead`, and which
+    `fields` of it, without what they are now; `lead_merged`, `lead_unmerged`: and which `other`;
+    `leads_assigned`: some, which `fields` says alone."""
+
+    campaign: CampaignId
+    at: Utc
+    change: CampaignChange
+    status: CampaignStatus | UnsetType = UNSET
+    by: str | UnsetType | None = UNSET
+    settings: CampaignSettings | UnsetType = UNSET
+    earlier: int | UnsetType = UNSET
+    mode: StopMode | UnsetType = UNSET
+    in_progress: int | UnsetType = UNSET
+    leads: int | UnsetType = UNSET
+    attempts: int | UnsetType = UNSET
+    answered: int | UnsetType = UNSET
+    abandoned: int | UnsetType = UNSET
+    abandoned_cap: float | UnsetType = UNSET
+    by_status: Mapping[LeadStatus, int] | UnsetType = UNSET
+    abandoned_share: float | UnsetType = UNSET
+    dials: Mode | UnsetType = UNSET
+    fallback: str | UnsetType | None = UNSET
+    operators: Mapping[str, int] | UnsetType = UNSET
+    lead: Id | UnsetType = UNSET
+    other: Id | UnsetType = UNSET
+    fields: tuple[str, ...] | UnsetType = UNSET

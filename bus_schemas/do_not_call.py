@@ -6,7 +6,7 @@ way it was written, it is kept as numbers are dialled.
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bus_schemas.contract import READ_AGAIN, Rpc, Topic
 from bus_schemas.errors import ErrorCode
@@ -223,3 +223,17 @@ DO_NOT_CALL_ADDED     = Topic("ottb.v1.evt.do_not_call.{list}.added",     DoNotC
 DO_NOT_CALL_REMOVED   = Topic("ottb.v1.evt.do_not_call.{list}.removed",   DoNotCallRemoved,   "Entries are off a list")
 DO_NOT_CALL_ACTIVATED = Topic("ottb.v1.evt.do_not_call.{list}.activated", DoNotCallActivated, "A list has a new owner")
 # fmt: on
+
+# --- what live clients are told ------------------------------------------------------------------------------
+
+
+class DoNotCallUpdate(Struct, frozen=True, kw_only=True):
+    """A list has changed. `entries`: how many of them; which ones the list says. `source` with
+    `added`."""
+
+    list: ListId
+    at: Utc
+    change: Literal["added", "removed"]
+    by: str
+    entries: int
+    source: str | UnsetType = UNSET

@@ -6,9 +6,9 @@ which column holds what, what would come of it. It is started then, by a person 
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bus_schemas.contract import READ_AGAIN, Rpc, Topic
 from bus_schemas.errors import ErrorCode
@@ -437,3 +437,33 @@ IMPORT_CANCELLING = Topic(EVENTS + "cancelling", ImportCancelling, "No more of i
 IMPORT_ENDED      = Topic(EVENTS + "ended",      ImportEnded,      "It is over")
 IMPORT_TELEMETRY = Topic("ottb.v1.tel.import.{import_id}", ImportTelemetry, "How far an import is", kept=False)
 # fmt: on
+
+# --- what live clients are told ------------------------------------------------------------------------------
+
+
+ImportChange = Literal["created", "mapped", "examined", "started", "cancelling", "ended", "counts"]
+
+
+class ImportUpdate(Struct, frozen=True, kw_only=True):
+    """An import has changed. `change` says how, and with it which other fields are there; `status` is that after it.
+    `counts`: at most twice a second."""
+
+    import_id: ImportId
+    at: Utc
+    change: ImportChange
+    status: ImportStatus | UnsetType = UNSET
+    by: str | UnsetType | None = UNSET
+    campaign_id: str | UnsetType = UNSET
+    name: str | UnsetType = UNSET
+    size: int | UnsetType = UNSET
+    begin: bool | UnsetType = UNSET
+    run: bool | UnsetType = UNSET
+    layout: FileLayout | UnsetType = UNSET
+    columns: Columns | UnsetType = UNSET
+    expected: ImportCounts | UnsetType | None = UNSET
+    rows: int | UnsetType | None = UNSET
+    done: int | UnsetType = UNSET
+    new: int | UnsetType = UNSET
+    duplicates: int | UnsetType = UNSET
+    invalid: Mapping[str, int] | UnsetType = UNSET
+    reason: str | UnsetType | None = UNSET

@@ -1,8 +1,8 @@
 """Notes: what people write down of a call or a lead, and what became of it since."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode, RefusalTemplate
@@ -259,3 +259,22 @@ NOTE_EDITED    = Topic("ottb.v1.evt.note.{note}.edited",    NoteEdited,    "A no
 NOTE_DELETED   = Topic("ottb.v1.evt.note.{note}.deleted",   NoteDeleted,   "A note was deleted")
 NOTE_ACTIVATED = Topic("ottb.v1.evt.note.{note}.activated", NoteActivated, "A note has a new owner")
 # fmt: on
+
+# --- what live clients are told ------------------------------------------------------------------------------
+
+
+class NoteUpdate(Struct, frozen=True, kw_only=True):
+    """A note was added, or has changed. `text` and `mentions` are not there with `deleted`. `owners`, with
+    `added`: who sees the call or the lead as their own."""
+
+    note: NoteId
+    at: Utc
+    change: Literal["added", "edited", "deleted"]
+    by: str
+    call_id: CallId | None
+    campaign_id: Id | None
+    lead: Id | None
+    version: int = 1
+    text: str | UnsetType = UNSET
+    mentions: tuple[str, ...] | UnsetType = UNSET
+    owners: tuple[str, ...] | UnsetType = UNSET

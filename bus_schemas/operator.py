@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bus_schemas.campaign import CampaignId
 from bus_schemas.contract import READ_AGAIN, Rpc, Topic
@@ -463,3 +463,41 @@ OPERATOR_ASSIGNED  = Topic("ottb.v1.evt.operator.{user}.assigned",  OperatorAssi
 OPERATOR_DISPOSED  = Topic("ottb.v1.evt.operator.{user}.disposed",  OperatorDisposed,  "What came of a call")
 OPERATOR_ACTIVATED = Topic("ottb.v1.evt.operator.{user}.activated", OperatorActivated, "An operator has a new owner")
 # fmt: on
+
+# --- what live clients are told ------------------------------------------------------------------------------
+
+
+OperatorChange = Literal["changed", "connected", "freed", "reserved", "released", "assigned", "disposed"]
+
+
+class OperatorUpdate(Struct, frozen=True, kw_only=True):
+    """An operator has changed. With `changed`, `connected` and `freed` it says the status whole: `before`, and the
+    milliseconds spent in that by day, without the times in which the site was `down`; `next`: what comes after call and
+    wrap-up. `until`: the end of wrap-up or reservation. `by`: a user, `wrap_up` or `presence`. The other fields are
+    those of the disposition."""
+
+    user: str
+    at: Utc
+    change: OperatorChange
+    status: OperatorStatus | UnsetType = UNSET
+    before: OperatorStatus | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
+    next: OperatorStatus | UnsetType = UNSET
+    next_reason: str | UnsetType = UNSET
+    until: Utc | UnsetType | None = UNSET
+    spent: tuple[Spent, ...] | UnsetType = UNSET
+    down: tuple[Down, ...] | UnsetType = UNSET
+    by: str | UnsetType = UNSET
+    call_id: CallId | UnsetType = UNSET
+    campaign_id: str | UnsetType | None = UNSET
+    lead: str | UnsetType | None = UNSET
+    reservation: str | UnsetType = UNSET
+    why: str | UnsetType = UNSET
+    campaigns: tuple[str, ...] | UnsetType | None = UNSET
+    disposition: str | UnsetType = UNSET
+    meaning: Meaning | UnsetType = UNSET
+    note: str | UnsetType = UNSET
+    callback: Utc | UnsetType | None = UNSET
+    operator: str | UnsetType | None = UNSET
+    corrects: bool | UnsetType = UNSET
+    day: str | UnsetType = UNSET

@@ -1,9 +1,9 @@
 """Slots: numbered places for phones. What may be asked of one, and what happens to it."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bus_schemas.contract import READ_AGAIN, Rpc, Topic
 from bus_schemas.errors import ErrorCode
@@ -378,3 +378,38 @@ SLOT_COMMAND_STARTED = Topic("ottb.v1.evt.slot.{slot}.command_started", SlotComm
 SLOT_COMMAND_DONE = Topic("ottb.v1.evt.slot.{slot}.command_done",  SlotCommandDone,    "A shell command ended")
 SLOT_TELEMETRY  = Topic("ottb.v1.tel.slot.{slot}",                 SlotTelemetry,      "A phone's figures", kept=False)
 # fmt: on
+
+# --- what live clients are told ------------------------------------------------------------------------------
+
+
+SlotChange = Literal[
+    "configured", "removed", "linked", "restarting", "booked", "released", "command_started", "command_done",
+    "telemetry",
+]  # fmt: skip
+
+
+class SlotUpdate(Struct, frozen=True, kw_only=True):
+    """A slot has changed. `change` says how, and with it which other fields are there. `call_id`: the call that its
+    phone is in from now on, null for none. `id`: the slot's number again, under the name that lists use."""
+
+    slot: int
+    at: Utc
+    change: SlotChange
+    id: int | UnsetType = UNSET
+    call_id: str | UnsetType | None = UNSET
+    user: str | UnsetType = UNSET
+    status: SlotStatus | UnsetType = UNSET
+    detail: str | UnsetType = UNSET
+    config: SlotConfig | UnsetType = UNSET
+    by: str | UnsetType = UNSET
+    command_id: str | UnsetType = UNSET
+    command: Annotated[str | UnsetType, OfShell] = UNSET
+    exit_code: Annotated[int | UnsetType | None, OfShell] = UNSET
+    output: Annotated[str | UnsetType, OfShell] = UNSET
+    truncated: Annotated[bool | UnsetType, OfShell] = UNSET
+    error: Annotated[str | UnsetType | None, OfShell] = UNSET
+    device: str | UnsetType | None = UNSET
+    android: str | UnsetType | None = UNSET
+    metrics: Metrics | UnsetType = UNSET
+    network: Network | UnsetType = UNSET
+    external_call: bool | UnsetType = UNSET

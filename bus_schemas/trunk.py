@@ -204,3 +204,16 @@ TRUNK_ACTIVATED  = Topic("ottb.v1.evt.trunk.{trunk}.activated",  TrunkActivated,
 TRUNK_CHANGED    = Topic("ottb.v1.evt.trunk.{trunk}.changed",    TrunkChanged,    "A trunk's state has changed")
 TRUNK_TELEMETRY  = Topic("ottb.v1.tel.trunk.{trunk}",            TrunkTelemetry,  "A trunk's figures", kept=False)
 # fmt: on
+
+# --- what live clients are told ------------------------------------------------------------------------------
+
+
+class TrunkUpdate(Struct, frozen=True, kw_only=True):
+    """A trunk has another state, reason or count of failures."""
+
+    trunk: TrunkName
+    at: Utc
+    state: TrunkState
+    reason: str | None
+    failed: int
+    change: Literal["changed"] = "changed"

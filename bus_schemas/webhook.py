@@ -1,9 +1,9 @@
 """Webhooks: what happens, posted to an address that a user has named, as far as that user may see it."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode, RefusalTemplate
@@ -411,3 +411,24 @@ WEBHOOK_ADVANCED  = Topic("ottb.v1.evt.webhook.{webhook}.advanced",  WebhookAdva
 WEBHOOK_DELETED   = Topic("ottb.v1.evt.webhook.{webhook}.deleted",   WebhookDeleted,   "A webhook was deleted")
 WEBHOOK_ACTIVATED = Topic("ottb.v1.evt.webhook.{webhook}.activated", WebhookActivated, "A webhook has a new owner")
 # fmt: on
+
+# --- what live clients are told ------------------------------------------------------------------------------
+
+
+WebhookChange = Literal["created", "changed", "enabled", "disabled", "deleted"]
+
+
+class WebhookUpdate(Struct, frozen=True, kw_only=True):
+    """A webhook was made, or has changed. `reason`: why the platform has switched it off. What comes of its
+    deliveries is in their list."""
+
+    webhook: WebhookId
+    at: Utc
+    change: WebhookChange
+    by: str | UnsetType | None = UNSET
+    user: str | UnsetType = UNSET
+    url: str | UnsetType = UNSET
+    events: tuple[str, ...] | UnsetType = UNSET
+    filter: WebhookFilter | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    reason: DisabledReason | UnsetType | None = UNSET

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import msgspec
-from msgspec import UNSET, Struct
 from msgspec.structs import FieldInfo
 
 from gateway import surface
 from gateway.live.narrows import narrows_of
 from gateway.openapi import name_of
-from gateway.python_types import WIDTH, Source, folded, literal, or_unset
+from gateway.python_types import WIDTH, Source, folded, or_unset
 from gateway.routes import AnyRoom, Route
 from gateway.surface import LIVE
 
@@ -166,38 +165,12 @@ def _name(field: str) -> str:
 
 
 def _rooms_file() -> str:
-    updates = [room.update for room in LIVE if room.update.__module__.startswith("gateway.")]
-    source = Source(updates)
+    source = Source()
     source.use("ottb_client.live", "Connection")
     source.use("ottb_client.subscription", "Subscription")
-    structs = "\n\n".join(_struct(update, source) for update in updates)
     methods = "\n".join(_room(room, source) for room in LIVE)
     rooms = f'class Rooms(Connection):\n    """A method for each room."""\n\n{methods}'
-    return f"{HEAD.format(what='What is heard of each kind.')}\n{source.imports()}\n\n{structs}\n\n{rooms}"
-
-
-def _struct(update: type[Struct], source: Source) -> str:
-    """An update as clients have it: what is asked of its values is the site's business."""
-    source.use("msgspec", "Struct")
-    lines = "".join(_line(field, source) for field in msgspec.structs.fields(update))
-    doc = " ".join((update.__doc__ or "").split())
-    text = "".join(f"    {one}\n" for one in textwrap.wrap(f'"""{doc}"""', WIDTH - 4))
-    return f"class {update.__name__}(Struct, frozen=True, kw_only=True):\n{text}\n{lines}"
-
-
-def _line(field: FieldInfo, source: Source) -> str:
-    line = f"    {field.name}: {source.of(field.type)}{_default(field, source)}\n"
-    if len(line) <= WIDTH + 1:
-        return line
-    begin, _, rest = line.partition("[")
-    inside, _, end = rest.rpartition("]")
-    return f"{begin}[\n{folded(inside.split(', '), 8)}    ]{end[:-1]}  # fmt: skip\n"
-
-
-def _default(field: FieldInfo, source: Source) -> str:
-    if field.required:
-        return ""
-    return f" = {source.use('msgspec', 'UNSET') if field.default is UNSET else literal(field.default)}"
+    return f"{HEAD.format(what='What is heard of each kind.')}\n{source.imports()}\n\n{rooms}"
 
 
 def _room(room: AnyRoom, source: Source) -> str:

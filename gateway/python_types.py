@@ -2,7 +2,7 @@
 
 import enum
 import types
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import groupby
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -14,11 +14,10 @@ STANDARD = ("typing", "collections.abc")
 
 
 class Source:
-    """One file's. `local`: structs that are written in it."""
+    """One file's."""
 
-    def __init__(self, local: Sequence[type] = ()) -> None:
+    def __init__(self) -> None:
         self._imports: dict[str, set[str]] = {}
-        self._local = frozenset(local)
 
     def use(self, module: str, name: str) -> str:
         """Have it imported. Gives the name."""
@@ -48,7 +47,7 @@ class Source:
 
     def _named(self, kind: Any) -> str:
         name: str = kind.__name__
-        if kind.__module__ == "builtins" or kind in self._local:
+        if kind.__module__ == "builtins":
             return name
         return self.use("msgspec" if kind is UnsetType else kind.__module__, name)
 

@@ -1,8 +1,7 @@
 """Calls over HTTP, and what Socket.IO clients hear of one."""
 
-from typing import Literal
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import Struct
 
 from bus_schemas.call import (
     CALL,
@@ -18,20 +17,19 @@ from bus_schemas.call import (
     GET_CDR,
     START_CALL,
     CallAlerting,
+    CallChange,
     CallConnected,
     CallDialing,
     CallEnded,
     CallEnding,
     CallJoined,
     CallsFeed,
-    CallState,
-    CallStatus,
-    EndReason,
+    CallUpdate,
     Phase,
     state_of,
     status_of,
 )
-from bus_schemas.fields import CallId, LineName, SlotId, Username, Utc
+from bus_schemas.fields import CallId, SlotId, Username
 from gateway.routes import Listing, Part, Room, Route, shared_fields
 
 P = Part
@@ -48,50 +46,7 @@ ROUTES = (
 # fmt: on
 
 
-Change = Literal["dialing", "alerting", "connected", "joined", "ending", "ended"]
-
-
-class CallUpdate(Struct, frozen=True, kw_only=True):
-    """A call has moved on. `change` says how, and with it which other fields are there; `phase`, `state` and `status`
-    are those after it. Seconds for `ring_timeout`, `ring_at_least` and `max_duration`; whole
-    seconds for `duration` and `ring_seconds`. `ending`: a hang-up was asked for, by `by`. `joined`: who waited is the
-    `operator`'s now, at `extension`, for `by`; with `dialing`, `operator`: for whom a campaign dials it on a line of
-    theirs. `slot` null: of none, whoever answers waits for that."""
-
-    line: LineName
-    call_id: CallId
-    slot: int | None
-    user: str
-    at: Utc
-    change: Change
-    phase: Phase | UnsetType = UNSET
-    state: CallState | UnsetType = UNSET
-    status: CallStatus | UnsetType = UNSET
-    ending: bool | UnsetType = UNSET
-    by: str | UnsetType = UNSET
-    number: str | UnsetType = UNSET
-    command_id: str | UnsetType = UNSET
-    ring_timeout: float | UnsetType = UNSET
-    ring_at_least: float | UnsetType = UNSET
-    max_duration: float | UnsetType = UNSET
-    reason: EndReason | UnsetType = UNSET
-    cause: str | UnsetType = UNSET
-    duration: int | UnsetType = UNSET
-    ring_seconds: int | UnsetType = UNSET
-    start_time: Utc | UnsetType = UNSET
-    ring_time: Utc | UnsetType | None = UNSET
-    answer_time: Utc | UnsetType | None = UNSET
-    ended_by: str | UnsetType | None = UNSET
-    clock_suspect: bool | UnsetType = UNSET
-    trace_id: str | UnsetType | None = UNSET
-    trunk: str | UnsetType | None = UNSET
-    recording: str | UnsetType | None = UNSET
-    campaign: str | UnsetType | None = UNSET
-    operator: str | UnsetType | None = UNSET
-    extension: str | UnsetType = UNSET
-
-
-BEGUN: dict[type[Struct], tuple[Change, Phase]] = {
+BEGUN: dict[type[Struct], tuple[CallChange, Phase]] = {
     CallDialing: ("dialing", Phase.DIALING),
     CallAlerting: ("alerting", Phase.ALERTING),
     CallConnected: ("connected", Phase.CONNECTED),

@@ -1,8 +1,7 @@
 """Campaigns and their leads over HTTP, and what Socket.IO clients hear of a campaign."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Literal
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -46,18 +45,15 @@ from bus_schemas.campaign import (
     CampaignPaused,
     CampaignResumed,
     CampaignRun,
-    CampaignSettings,
     CampaignStarted,
     CampaignStatus,
     CampaignStopped,
     ListCampaigns,
-    Mode,
     RunCampaign,
     RunOnShard,
-    StopMode,
 )
 from bus_schemas.campaign_outlook import DRY_RUN, EXPLAIN_CAMPAIGN
-from bus_schemas.campaign_telemetry import CAMPAIGN_TELEMETRY, CampaignTelemetry
+from bus_schemas.campaign_telemetry import CAMPAIGN_TELEMETRY, CampaignChange, CampaignTelemetry, CampaignUpdate
 from bus_schemas.crm import (
     ASSIGN_LEADS,
     CREATE_LEAD,
@@ -68,7 +64,6 @@ from bus_schemas.crm import (
     UNMERGE_LEAD,
 )
 from bus_schemas.errors import misfit
-from bus_schemas.fields import Id, Utc
 from bus_schemas.lead import (
     EXPORT_LEADS,
     GET_LEAD,
@@ -80,7 +75,6 @@ from bus_schemas.lead import (
     CampaignLeadsAssigned,
     CampaignLeadUnmerged,
     GivenLead,
-    LeadStatus,
     changes_in,
 )
 from bus_schemas.preview import BEGIN_PREVIEWED, PREVIEW_LEAD, SKIP_PREVIEWED
@@ -175,44 +169,8 @@ ROUTES = (
 )
 # fmt: on
 
-Change = Literal[
-    "created", "configured", "started", "paused", "resumed", "draining", "stopped", "finished", "archived", "counts",
-    "lead_changed", "lead_merged", "lead_unmerged", "leads_assigned",
-]  # fmt: skip
-
-
-class CampaignUpdate(Struct, frozen=True, kw_only=True):
-    """A campaign has changed. `change` says how, and with it which other fields are there; `status` is that after it.
-    `counts`: at most twice a second, all fields from `leads` to `operators`. `lead_changed`: which `lead`, and which
-    `fields` of it, without what they are now; `lead_merged`, `lead_unmerged`: and which `other`;
-    `leads_assigned`: some, which `fields` says alone."""
-
-    campaign: CampaignId
-    at: Utc
-    change: Change
-    status: CampaignStatus | UnsetType = UNSET
-    by: str | UnsetType | None = UNSET
-    settings: CampaignSettings | UnsetType = UNSET
-    earlier: int | UnsetType = UNSET
-    mode: StopMode | UnsetType = UNSET
-    in_progress: int | UnsetType = UNSET
-    leads: int | UnsetType = UNSET
-    attempts: int | UnsetType = UNSET
-    answered: int | UnsetType = UNSET
-    abandoned: int | UnsetType = UNSET
-    abandoned_cap: float | UnsetType = UNSET
-    by_status: Mapping[LeadStatus, int] | UnsetType = UNSET
-    abandoned_share: float | UnsetType = UNSET
-    dials: Mode | UnsetType = UNSET
-    fallback: str | UnsetType | None = UNSET
-    operators: Mapping[str, int] | UnsetType = UNSET
-    lead: Id | UnsetType = UNSET
-    other: Id | UnsetType = UNSET
-    fields: tuple[str, ...] | UnsetType = UNSET
-
-
 S = CampaignStatus
-BECAME: dict[type[Struct], tuple[Change, CampaignStatus]] = {
+BECAME: dict[type[Struct], tuple[CampaignChange, CampaignStatus]] = {
     CampaignCreated: ("created", S.DRAFT),
     CampaignStarted: ("started", S.RUNNING),
     CampaignPaused: ("paused", S.PAUSED),
@@ -241,7 +199,7 @@ def present(event: Struct) -> CampaignUpdate:
 
 
 def _lead_changed(event: CampaignLeadChanged) -> CampaignUpdate:
-    change: Change = "lead_changed"
+    change: CampaignChange = "lead_changed"
     other: str | UnsetType = UNSET
     match event:
         case CampaignLeadMerged(merged=other):

@@ -1,8 +1,5 @@
 """Do-not-call lists over HTTP, and what Socket.IO clients hear of one."""
 
-from typing import Literal
-
-from msgspec import UNSET, Struct, UnsetType
 
 from bus_schemas.do_not_call import (
     ADD_DO_NOT_CALL,
@@ -15,9 +12,9 @@ from bus_schemas.do_not_call import (
     REMOVE_DO_NOT_CALL,
     DoNotCallAdded,
     DoNotCallRemoved,
+    DoNotCallUpdate,
     ListId,
 )
-from bus_schemas.fields import Utc
 from gateway.routes import Part, Room, Route, shared_fields
 
 P = Part
@@ -32,18 +29,6 @@ ROUTES = (
     Route("POST", "/api/do-not-call/{list}/import", IMPORT_DO_NOT_CALL, 200, P.OTTB, lines=True),
 )
 # fmt: on
-
-
-class DoNotCallUpdate(Struct, frozen=True, kw_only=True):
-    """A list has changed. `entries`: how many of them; which ones the list says. `source` with
-    `added`."""
-
-    list: ListId
-    at: Utc
-    change: Literal["added", "removed"]
-    by: str
-    entries: int
-    source: str | UnsetType = UNSET
 
 
 def present(event: DoNotCallAdded | DoNotCallRemoved) -> DoNotCallUpdate:

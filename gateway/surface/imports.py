@@ -1,11 +1,8 @@
 """Imports over HTTP, and what Socket.IO clients hear of one."""
 
-from collections.abc import Mapping
-from typing import Literal
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import Struct
 
-from bus_schemas.fields import Utc
 from bus_schemas.imports import (
     ADMIT_IMPORT,
     CANCEL_IMPORT,
@@ -27,11 +24,9 @@ from bus_schemas.imports import (
     PREVIEW_IMPORT,
     START_IMPORT,
     AdmitImport,
-    Columns,
     CreateImport,
-    FileLayout,
     ImportCancelling,
-    ImportCounts,
+    ImportChange,
     ImportCreated,
     ImportEnded,
     ImportExamined,
@@ -40,6 +35,7 @@ from bus_schemas.imports import (
     ImportStarted,
     ImportStatus,
     ImportTelemetry,
+    ImportUpdate,
 )
 from gateway.routes import Part, Room, Route, Upload, shared_fields
 
@@ -70,36 +66,8 @@ ROUTES = (
 )
 # fmt: on
 
-Change = Literal["created", "mapped", "examined", "started", "cancelling", "ended", "counts"]
-
-
-class ImportUpdate(Struct, frozen=True, kw_only=True):
-    """An import has changed. `change` says how, and with it which other fields are there; `status` is that after it.
-    `counts`: at most twice a second."""
-
-    import_id: ImportId
-    at: Utc
-    change: Change
-    status: ImportStatus | UnsetType = UNSET
-    by: str | UnsetType | None = UNSET
-    campaign_id: str | UnsetType = UNSET
-    name: str | UnsetType = UNSET
-    size: int | UnsetType = UNSET
-    begin: bool | UnsetType = UNSET
-    run: bool | UnsetType = UNSET
-    layout: FileLayout | UnsetType = UNSET
-    columns: Columns | UnsetType = UNSET
-    expected: ImportCounts | UnsetType | None = UNSET
-    rows: int | UnsetType | None = UNSET
-    done: int | UnsetType = UNSET
-    new: int | UnsetType = UNSET
-    duplicates: int | UnsetType = UNSET
-    invalid: Mapping[str, int] | UnsetType = UNSET
-    reason: str | UnsetType | None = UNSET
-
-
 S = ImportStatus
-BECAME: dict[type[Struct], tuple[Change, ImportStatus]] = {
+BECAME: dict[type[Struct], tuple[ImportChange, ImportStatus]] = {
     ImportCreated: ("created", S.EXAMINING),
     ImportMapped: ("mapped", S.EXAMINING),
     ImportExamined: ("examined", S.READY),

@@ -1,10 +1,7 @@
 """Notes over HTTP, and what Socket.IO clients hear of one."""
 
-from typing import Literal
 
-from msgspec import UNSET, Struct, UnsetType
-
-from bus_schemas.fields import CallId, Id, Utc
+from bus_schemas.fields import CallId, Id
 from bus_schemas.note import (
     ADD_NOTE,
     DELETE_NOTE,
@@ -20,7 +17,7 @@ from bus_schemas.note import (
     NoteAdded,
     NoteDeleted,
     NoteEdited,
-    NoteId,
+    NoteUpdate,
 )
 from gateway.routes import Part, Room, Route, shared_fields
 
@@ -38,23 +35,6 @@ ROUTES = (
     Route("DELETE", "/api/crm/note/{note}",                       DELETE_NOTE,        200, P.WORKSPACE),
 )
 # fmt: on
-
-
-class NoteUpdate(Struct, frozen=True, kw_only=True):
-    """A note was added, or has changed. `text` and `mentions` are not there with `deleted`. `owners`, with
-    `added`: who sees the call or the lead as their own."""
-
-    note: NoteId
-    at: Utc
-    change: Literal["added", "edited", "deleted"]
-    by: str
-    call_id: CallId | None
-    campaign_id: Id | None
-    lead: Id | None
-    version: int = 1
-    text: str | UnsetType = UNSET
-    mentions: tuple[str, ...] | UnsetType = UNSET
-    owners: tuple[str, ...] | UnsetType = UNSET
 
 
 def present(event: NoteAdded | NoteEdited | NoteDeleted) -> NoteUpdate:

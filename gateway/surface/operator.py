@@ -1,11 +1,9 @@
 """Operators over HTTP, and what Socket.IO clients hear of one."""
 
-from typing import Literal
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import Struct
 
-from bus_schemas.fields import CallId, Username, Utc
-from bus_schemas.lead import Meaning
+from bus_schemas.fields import Username
 from bus_schemas.operator import (
     ASSIGN_OPERATOR,
     DISPOSE_CALL,
@@ -25,17 +23,16 @@ from bus_schemas.operator import (
     REPORT_OPERATORS,
     SET_OPERATOR_STATUS,
     SET_OWN_STATUS,
-    Down,
     ListOperators,
     OperatorAssigned,
+    OperatorChange,
     OperatorChanged,
     OperatorConnected,
     OperatorDisposed,
     OperatorFreed,
     OperatorReleased,
     OperatorReserved,
-    OperatorStatus,
-    Spent,
+    OperatorUpdate,
 )
 from gateway.routes import Listing, Part, Room, Route, shared_fields
 
@@ -57,8 +54,7 @@ ROUTES = (
 )
 # fmt: on
 
-Change = Literal["changed", "connected", "freed", "reserved", "released", "assigned", "disposed"]
-CHANGES: dict[type[Struct], Change] = {
+CHANGES: dict[type[Struct], OperatorChange] = {
     OperatorChanged: "changed",
     OperatorConnected: "connected",
     OperatorFreed: "freed",
@@ -67,39 +63,6 @@ CHANGES: dict[type[Struct], Change] = {
     OperatorAssigned: "assigned",
     OperatorDisposed: "disposed",
 }
-
-
-class OperatorUpdate(Struct, frozen=True, kw_only=True):
-    """An operator has changed. With `changed`, `connected` and `freed` it says the status whole: `before`, and the
-    milliseconds spent in that by day, without the times in which the site was `down`; `next`: what comes after call and
-    wrap-up. `until`: the end of wrap-up or reservation. `by`: a user, `wrap_up` or `presence`. The other fields are
-    those of the disposition."""
-
-    user: str
-    at: Utc
-    change: Change
-    status: OperatorStatus | UnsetType = UNSET
-    before: OperatorStatus | UnsetType = UNSET
-    reason: str | UnsetType = UNSET
-    next: OperatorStatus | UnsetType = UNSET
-    next_reason: str | UnsetType = UNSET
-    until: Utc | UnsetType | None = UNSET
-    spent: tuple[Spent, ...] | UnsetType = UNSET
-    down: tuple[Down, ...] | UnsetType = UNSET
-    by: str | UnsetType = UNSET
-    call_id: CallId | UnsetType = UNSET
-    campaign_id: str | UnsetType | None = UNSET
-    lead: str | UnsetType | None = UNSET
-    reservation: str | UnsetType = UNSET
-    why: str | UnsetType = UNSET
-    campaigns: tuple[str, ...] | UnsetType | None = UNSET
-    disposition: str | UnsetType = UNSET
-    meaning: Meaning | UnsetType = UNSET
-    note: str | UnsetType = UNSET
-    callback: Utc | UnsetType | None = UNSET
-    operator: str | UnsetType | None = UNSET
-    corrects: bool | UnsetType = UNSET
-    day: str | UnsetType = UNSET
 
 
 def present(event: Struct) -> OperatorUpdate:

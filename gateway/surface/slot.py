@@ -4,12 +4,11 @@ A slot is in a call while the call on its phone is: that is derived from the cal
 no more of the call than its id and whose it is.
 """
 
-from typing import Annotated, Literal
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import Struct
 
 from bus_schemas.call import CALL_DIALING, CALL_ENDED, CallDialing, CallEnded
-from bus_schemas.fields import SlotId, Utc
+from bus_schemas.fields import SlotId
 from bus_schemas.slot import (
     ADB_COMMAND,
     CONFIGURE_SLOT,
@@ -29,18 +28,15 @@ from bus_schemas.slot import (
     SLOT_RESTARTING,
     SLOT_TELEMETRY,
     ListSlots,
-    Metrics,
-    Network,
-    OfShell,
+    SlotChange,
     SlotCommandDone,
     SlotCommandStarted,
-    SlotConfig,
     SlotConfigured,
     SlotLinked,
     SlotRemoved,
     SlotRestarting,
-    SlotStatus,
     SlotTelemetry,
+    SlotUpdate,
 )
 from gateway.routes import Listing, Part, Room, Route, shared_fields
 
@@ -61,40 +57,7 @@ ROUTES = (
 )
 # fmt: on
 
-Change = Literal[
-    "configured", "removed", "linked", "restarting", "booked", "released", "command_started", "command_done",
-    "telemetry",
-]  # fmt: skip
-
-
-class SlotUpdate(Struct, frozen=True, kw_only=True):
-    """A slot has changed. `change` says how, and with it which other fields are there. `call_id`: the call that its
-    phone is in from now on, null for none. `id`: the slot's number again, under the name that lists use."""
-
-    slot: int
-    at: Utc
-    change: Change
-    id: int | UnsetType = UNSET
-    call_id: str | UnsetType | None = UNSET
-    user: str | UnsetType = UNSET
-    status: SlotStatus | UnsetType = UNSET
-    detail: str | UnsetType = UNSET
-    config: SlotConfig | UnsetType = UNSET
-    by: str | UnsetType = UNSET
-    command_id: str | UnsetType = UNSET
-    command: Annotated[str | UnsetType, OfShell] = UNSET
-    exit_code: Annotated[int | UnsetType | None, OfShell] = UNSET
-    output: Annotated[str | UnsetType, OfShell] = UNSET
-    truncated: Annotated[bool | UnsetType, OfShell] = UNSET
-    error: Annotated[str | UnsetType | None, OfShell] = UNSET
-    device: str | UnsetType | None = UNSET
-    android: str | UnsetType | None = UNSET
-    metrics: Metrics | UnsetType = UNSET
-    network: Network | UnsetType = UNSET
-    external_call: bool | UnsetType = UNSET
-
-
-CHANGE: dict[type[Struct], Change] = {
+CHANGE: dict[type[Struct], SlotChange] = {
     SlotRemoved: "removed",
     SlotLinked: "linked",
     SlotRestarting: "restarting",

@@ -1,12 +1,11 @@
 """SIP trunks and what went through them over HTTP, and what Socket.IO clients hear of a trunk."""
 
-from typing import Literal
 
 from msgspec import Struct
 
 from bus_schemas.call import GET_CDR, GET_RECORDING, LIST_CDRS
-from bus_schemas.fields import TrunkName, Utc
-from bus_schemas.trunk import DIAL_PBX, PBX_STATUS, TRUNK, TRUNK_CHANGED, GetPbxStatus, TrunkState
+from bus_schemas.fields import TrunkName
+from bus_schemas.trunk import DIAL_PBX, PBX_STATUS, TRUNK, TRUNK_CHANGED, GetPbxStatus, TrunkUpdate
 from gateway.routes import Listing, Part, Room, Route, shared_fields
 
 P = Part
@@ -21,17 +20,6 @@ ROUTES = (
     Route("GET",    "/api/pbx/recordings/{call_id}", GET_RECORDING, 200, P.OTTB, file=True),
 )
 # fmt: on
-
-
-class TrunkUpdate(Struct, frozen=True, kw_only=True):
-    """A trunk has another state, reason or count of failures."""
-
-    trunk: TrunkName
-    at: Utc
-    state: TrunkState
-    reason: str | None
-    failed: int
-    change: Literal["changed"] = "changed"
 
 
 def present(event: Struct) -> TrunkUpdate:

@@ -1,10 +1,8 @@
 """Webhooks over HTTP, and what Socket.IO clients hear of one."""
 
-from typing import Literal
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import Struct
 
-from bus_schemas.fields import Utc
 from bus_schemas.webhook import (
     CHANGE_WEBHOOK,
     CREATE_WEBHOOK,
@@ -21,14 +19,14 @@ from bus_schemas.webhook import (
     WEBHOOK_DELETED,
     WEBHOOK_DISABLED,
     WEBHOOK_ENABLED,
-    DisabledReason,
+    WebhookChange,
     WebhookChanged,
     WebhookCreated,
     WebhookDeleted,
     WebhookDisabled,
     WebhookEnabled,
-    WebhookFilter,
     WebhookId,
+    WebhookUpdate,
 )
 from gateway.routes import Part, Room, Route, shared_fields
 
@@ -52,26 +50,7 @@ ROUTES = (
 )
 # fmt: on
 
-Change = Literal["created", "changed", "enabled", "disabled", "deleted"]
-
-
-class WebhookUpdate(Struct, frozen=True, kw_only=True):
-    """A webhook was made, or has changed. `reason`: why the platform has switched it off. What comes of its
-    deliveries is in their list."""
-
-    webhook: WebhookId
-    at: Utc
-    change: Change
-    by: str | UnsetType | None = UNSET
-    user: str | UnsetType = UNSET
-    url: str | UnsetType = UNSET
-    events: tuple[str, ...] | UnsetType = UNSET
-    filter: WebhookFilter | UnsetType = UNSET
-    description: str | UnsetType = UNSET
-    reason: DisabledReason | UnsetType | None = UNSET
-
-
-CHANGES: dict[type[Struct], Change] = {
+CHANGES: dict[type[Struct], WebhookChange] = {
     WebhookCreated: "created",
     WebhookChanged: "changed",
     WebhookEnabled: "enabled",
