@@ -113,6 +113,8 @@ async def start_host(
     await keeper.start()
     stack.push_async_callback(keeper.stop)
     stack.push_async_callback(host.drain)
+    await host.feeds.audience.start()
+    stack.push_async_callback(host.feeds.audience.stop)
     storage = Storage(host=host)
     await storage.start()
     peers = Peers(host=host, problems=problems, storage=storage)

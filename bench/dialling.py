@@ -23,6 +23,10 @@ import msgspec
 import psutil
 
 from actors.adapters.nats_bus import NatsBus
+from actors.adapters.random_ids import RandomIds
+from actors.adapters.system_clock import SystemClock
+from actors.point.bus_audience import BusAudienceTeller
+from actors.point.bus_login import LOOK
 from actors.runtime.context import Context
 from actors.runtime.ids import derived
 from actors.runtime.wire import ask
@@ -195,9 +199,28 @@ class Dialled:
         )
 
 
-async def dialled(folder: Path, slots: int, scale: float, leads: int = LEADS) -> Dialled:
-    """Dial on so many slots for a while, with calls that are scaled."""
-    async with fleet(made(folder), slots) as site:
+@asynccontextmanager
+async def on_the_bus(bus: NatsBus, *users: str) -> AsyncIterator[None]:
+    """These users have logged in to the bus, as POINT would say it."""
+    teller = BusAudienceTeller(bus=bus, clock=SystemClock(), sender=RandomIds().new())
+
+    async def say() -> None:
+        while True:
+            await teller.listed(users)
+            await asyncio.sleep(LOOK)
+
+    saying = asyncio.get_running_loop().create_task(say())
+    try:
+        yield
+    finally:
+        saying.cancel()
+
+
+async def dialled(
+    folder: Path, slots: int, scale: float, leads: int = LEADS, listening: tuple[str, ...] = ()
+) -> Dialled:
+    """Dial on so many slots for a while, with calls that are scaled. `listening`: who is on the bus meanwhile."""
+    async with fleet(made(folder), slots) as site, on_the_bus(site.bus, *listening):
         await site.start(scale)
         await site.run([lead(place) for place in range(leads)])
         await asyncio.sleep(SPREAD)
@@ -237,8 +260,10 @@ def lead(place: int) -> GivenLead:
 
 async def measure(folder: Path) -> list[Row]:
     small = await dialled(folder / "small", 100, SMALL, leads=5000)
+    heard = await dialled(folder / "heard", 100, SMALL, leads=5000, listening=(MAKER,))
     large = await dialled(folder / "large", 1000, 1.0)
-    print(f"bench: 100 slots: {small.said()}\nbench: 1,000 slots: {large.said()}", flush=True)
+    for what, one in ("100 slots", small), ("the same, the maker on the bus", heard), ("1,000 slots", large):
+        print(f"bench: {what}: {one.said()}", flush=True)
     best = await _fastest(folder, large)
     wait, each = large.wait(0.99), large.messages
     what = f"free slot to next dial, 1,000 slots, {large.per_second:.0f} calls/s, p99"

@@ -9,7 +9,7 @@ from bus_schemas.call import START_REFUSALS, CallStarted, StartCall
 from bus_schemas.carriers import Priority, SlotCarrier, TrunkCarrier, Weight
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode
-from bus_schemas.fields import CallId, HostName, Region, SlotId, TrunkName, Username, Utc
+from bus_schemas.fields import CallId, HostName, Id, Region, SlotId, TrunkName, Username, Utc
 from bus_schemas.slot import ConfigureSlot, ListUnassigned, RemoveSlot, SlotDetails, SlotRemovedReply, UnassignedPhone
 from bus_schemas.trunk import DialPbx, PbxCallStarted, TrunkState
 
@@ -31,6 +31,15 @@ class StreamUse(Struct, frozen=True, kw_only=True):
     stream: str
     bytes: int
     limit: int
+
+
+class BusAudience(Struct, frozen=True, kw_only=True):
+    """Who has connections to the bus or is just being let in, as one POINT says it. `users` null: more than it names.
+    `number`: of the word, by its sender."""
+
+    sender: Id
+    number: int
+    users: tuple[str, ...] | None
 
 
 class HostTelemetry(Struct, frozen=True, kw_only=True):
@@ -248,5 +257,6 @@ UNASSIGNED_ON_HOST = Rpc("ottb.v1.cmd.host.{host}.unassigned", UnassignedOnHost,
                          summary="Phones at one host that no slot claims")
 
 HOST_TELEMETRY = Topic("ottb.v1.tel.host.{host}", HostTelemetry, "A host is alive, and what it cannot use", kept=False)
+BUS_AUDIENCE = Topic("ottb.v1.tel.audience.{sender}", BusAudience, "Who is on the bus", kept=False)
 SHARD_TAKEN = Topic("ottb.v1.evt.shard.{shard}.taken", ShardTaken, "A host has taken a shard")
 # fmt: on

@@ -72,12 +72,11 @@ def owners_in(headers: Mapping[str, str], kind: Kind) -> tuple[str | None, ...]:
         return ()
 
 
-def feeds_of(subject: str, owners: Iterable[str | None]) -> list[str]:
-    """Where an event is said again for those who see only their own and what is shared. Raises Refusal(INVALID_PARAMS)
-    for an owner who can have no feed."""
+def feeds_of(subject: str, owners: Iterable[str | None]) -> dict[str | None, str]:
+    """Where an event is said again for those who see only their own and what is shared (None), by owner. Raises
+    Refusal(INVALID_PARAMS) for an owner who can have no feed."""
     rest = subject.removeprefix(f"{ROOT}.")
-    whose = dict.fromkeys(owners)
-    return [f"{SHARED}.{rest}" if owner is None else f"{OWN}.{token(owner)}.{rest}" for owner in whose]
+    return {owner: f"{SHARED}.{rest}" if owner is None else f"{OWN}.{token(owner)}.{rest}" for owner in owners}
 
 
 def feed_for_all(subject: str) -> str:

@@ -19,6 +19,7 @@ import structlog
 from msgspec import Struct
 
 from actors.point import bus_audit, callout, marks
+from actors.point.bus_audience import BusAudienceTeller
 from actors.point.bus_audit import BusAudit
 from actors.point.bus_limits import NOBODY, Client, Connection, Cut, Meter, Refusals
 from actors.point.callout import ACCOUNT, BadQuestion, Question
@@ -62,6 +63,7 @@ Received = Callable[[], Awaitable[Mapping[Client, int]]]
 
 class _Server(Struct):
     id: str
+    cluster: str = ""
 
 
 class _Connections(Struct):
@@ -121,7 +123,8 @@ class BusLogin:
     """`auth` is a connection in the account that nats.conf names for the callout, `sys` one in the system account.
     `admit(name, secret, address)` says who it is, or raises Refusal; `outdated` which connections, by their names,
     would not be let in now, or otherwise; `is_current(seconds)` whether these know all that is on record, or do so
-    soon; `known` whether there is a user of a name; `received` what the server's machine has got from whom."""
+    soon; `known` whether there is a user of a name; `received` what the server's machine has got from whom. `audience`
+    tells hosts who is there."""
 
     def __init__(
         self,
@@ -137,8 +140,10 @@ class BusLogin:
         audit: BusAudit,
         meter: Meter,
         received: Received,
+        audience: BusAudienceTeller,
     ) -> None:
         self._auth = auth
+        self._audience = audience
         self._sys = sys
         self._admit = admit
         self._outdated = outdated
@@ -156,10 +161,13 @@ class BusLogin:
         self._entering: set[_Entering] = set()
         self._asking: Counter[str] = Counter()  # logins at once, by address
         self._dropped = 0
+        self._clustered = True  # until it has been asked
         self._stops: list[Unsubscribe] = []
         self._looking: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
+        await self._audience.start()
+        self._stops.append(self._audience.stop)
         self._stops.append(await self._sys.subscribe(COMES_AND_GOES, self._hear_event))
         self._stops.append(await self._auth.subscribe(QUESTIONS, self._hear, queue="auth"))
         loop = asyncio.get_running_loop()
@@ -251,6 +259,7 @@ class BusLogin:
             entering.identity = identity
             self._meter.entered(share, self._clock.monotonic())
             await self._note_admitted(question, identity)
+            await self._audience.enter(identity.user)
             if not entering.void:
                 return identity
         raise Refusal(ErrorCode.CONFLICT, "What this user may do is being changed.")
@@ -307,7 +316,14 @@ class BusLogin:
         wanted = msgspec.json.encode({"auth": True, "acc": ACCOUNT, "limit": 65536})
         answered = await self._sys.request(CONNECTIONS, wanted, {}, timeout=SYS_SECONDS)
         answer = msgspec.json.decode(answered.data, type=_Answer)
+        self._clustered = bool(answer.server.cluster)
         return answer.server.id, answer.data.connections
+
+    async def _tell_audience(self, connections: Iterable[Connection]) -> None:
+        """One server of several lists its own connections alone: then nothing is said, and hosts tell everybody."""
+        if not self._clustered:
+            names = (marks.parts_of(one.authorized_user) for one in connections)
+            await self._audience.listed(user for user, kind, _, _ in names if kind)
 
     async def _sweep(self) -> None:
         """Cut what came in long ago, so that it comes back before its rights run out and the client gives up."""
@@ -335,6 +351,7 @@ class BusLogin:
                 server, connections = await self._connections()
                 for cut in self._meter.look(server, connections, asked, self._clock.monotonic(), received):
                     await self._cut(server, cut)
+                await self._tell_audience(connections)
                 if self._doubtful or number % OUTDATED_EVERY == 0:
                     await self._cut_outdated(server, connections)
             except (BusError, *UNDECODABLE) as error:

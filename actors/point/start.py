@@ -9,6 +9,7 @@ from pathlib import Path
 import structlog
 
 from actors.point import keys
+from actors.point.bus_audience import BusAudienceTeller
 from actors.point.bus_audit import BusAudit
 from actors.point.bus_limits import Meter
 from actors.point.bus_login import BusLogin, Received
@@ -80,6 +81,7 @@ async def start_bus_login(
         audit=BusAudit(bus=parts.bus, clock=parts.clock, ids=parts.ids, nearly_full=point.nearly_full),
         meter=Meter(settings.limits),
         received=received,
+        audience=BusAudienceTeller(bus=parts.bus, clock=parts.clock, sender=parts.ids.new()),
     )
     await login.start()
     stack.push_async_callback(login.stop)

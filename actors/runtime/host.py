@@ -15,6 +15,7 @@ import structlog
 from msgspec import Struct
 
 from actors.runtime.actor import Actor, AnyActor, Maker, Memory, NotOurs, Reported
+from actors.runtime.audience import Audience
 from actors.runtime.bus import (
     Bus,
     BusError,
@@ -83,6 +84,7 @@ class Host:
         step_over: Iterable[int] = (),
         written: Written | None = None,
         recall: Recall | None = None,
+        audience: Audience | None = None,
     ) -> None:
         self.name = name
         self.bus = bus
@@ -101,7 +103,7 @@ class Host:
         self._extra: dict[str, Callable[[Message], Awaitable[None]]] = {}
         self._answering: set[asyncio.Task[None]] = set()
         self._verifying = 0
-        self.feeds = Feeds(bus=bus, spawn=self.spawn)
+        self.feeds = Feeds(bus=bus, audience=audience or Audience(bus=bus, clock=clock), spawn=self.spawn)
         self.serving = False  # work that spans several actors waits until all of them are here
         self.quarantined: dict[Key, str] = {}  # what cannot be used now, and why
         self.nearly_full = False  # of the journal: nothing new is to be begun
@@ -192,10 +194,7 @@ class Host:
         return task
 
     async def share(
-        self,
-        under_way: "dict[K, asyncio.Task[Result]]",
-        key: K,
-        work: Callable[[], Work[Result]],
+        self, under_way: "dict[K, asyncio.Task[Result]]", key: K, work: Callable[[], Work[Result]]
     ) -> Result:
         """The result of the work that is under way under a key; nobody's cancellation ends it for the others."""
         if (task := under_way.get(key)) is None:

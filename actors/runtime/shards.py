@@ -216,7 +216,7 @@ class Shards:
         claim = Claim(bus=near.bus, lease=self._lease, key=_key(number))
         host = Host(
             name=f"{SHARD}-{number:02}", bus=near.bus, clock=near.clock, ids=near.ids, ownership=claim,
-            step_over=near.step_over, written=near.written, recall=near.recall,
+            step_over=near.step_over, written=near.written, recall=near.recall, audience=near.feeds.audience,
         )  # fmt: skip
         shard = self._held[number] = Shard(number, claim, host)
         try:

@@ -11,11 +11,13 @@ import pytest
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
 from actors.audit.audit import Audit
-from actors.point import bus_login, callout
+from actors.point import bus_audience, bus_login, callout
+from actors.point.bus_audience import BusAudienceTeller
 from actors.point.bus_audit import BusAudit
 from actors.point.bus_limits import Client, Meter
 from actors.point.bus_login import CONNECTIONS, QUESTIONS, BusLogin
 from actors.point.settings import BusLimits
+from actors.runtime.audience import Audience
 from actors.runtime.bus import Message, RequestTimeout
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.user import Identity, LoginKind
@@ -55,6 +57,7 @@ class Server:
         self.bus = MemoryBus(broker)
         self.connections: dict[int, str] = {}
         self.kicked: list[int] = []
+        self.cluster = ""
 
     async def start(self) -> None:
         await self.bus.subscribe(CONNECTIONS, self._list)
@@ -68,7 +71,8 @@ class Server:
     async def _list(self, message: Message) -> None:
         listed = [{"cid": cid, "authorized_user": name} for cid, name in self.connections.items()]
         assert message.reply is not None
-        await message.reply(msgspec.json.encode({"server": {"id": SERVER}, "data": {"connections": listed}}), {})
+        server = {"id": SERVER, "cluster": self.cluster}
+        await message.reply(msgspec.json.encode({"server": server, "data": {"connections": listed}}), {})
 
     async def _kick(self, message: Message) -> None:
         cid = msgspec.json.decode(message.data)["cid"]
@@ -88,11 +92,13 @@ class Door:
         self.outdated: set[str] = set()
         self.behind = False
         self._bus = MemoryBus(broker)
+        self.audience = Audience(bus=MemoryBus(broker), clock=SystemClock())
         audit = BusAudit(bus=MemoryBus(broker), clock=SystemClock(), ids=RandomIds())
         self.login = BusLogin(
             auth=self._bus, sys=self._bus, admit=self._admit, outdated=self.outdated.intersection,
             is_current=self._is_current, known=lambda name: True, seed=SEED, clock=SystemClock(), audit=audit,
             meter=Meter(BusLimits()), received=nothing,
+            audience=BusAudienceTeller(bus=MemoryBus(broker), clock=SystemClock(), sender="p1"),
         )  # fmt: skip
 
     async def _admit(self, name: str, secret: str, address: str) -> Identity:
@@ -115,6 +121,7 @@ async def door() -> AsyncIterator[Door]:
     await audit.start()
     door = Door(broker)
     await door.server.start()
+    await door.audience.start()
     await door.login.start()
     yield door
     await door.login.stop()
@@ -255,3 +262,28 @@ async def test_who_ends_a_connection_by_a_wrong_login_is_cut_and_nobody_else(doo
     assert door.server.kicked == [8]
     with pytest.raises(RequestTimeout):
         await door.ask(0.5)
+
+
+async def test_hosts_know_of_a_login_before_it_is_answered(door: Door) -> None:
+    door.server.connections = {8: "op2/password/op2/"}
+    await until(lambda: asyncio.sleep(0, door.audience.may_hear("op1")), lambda heard: not heard)
+    assert door.audience.may_hear("op2") and door.audience.may_hear(None)
+    assert granted(await door.ask())
+    assert door.audience.may_hear("op1")  # no list of the server's has it yet
+    door.server.connections.clear()
+    await until(lambda: asyncio.sleep(0, door.audience.may_hear("op2")), lambda heard: not heard)
+    assert door.audience.may_hear("op1")  # let in a moment ago: it may be listed late
+
+
+async def test_where_servers_are_several_everybody_is_told(door: Door) -> None:
+    door.server.cluster = "site"
+    await asyncio.sleep(3 * bus_login.LOOK)
+    assert door.audience.may_hear("op1") and door.audience.may_hear(None)
+
+
+async def test_who_is_let_in_while_hosts_cannot_be_told_is_refused(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bus_audience, "HEARD_WITHIN", 0.0)
+    await until(lambda: asyncio.sleep(0, door.audience.may_hear("op1")), lambda heard: not heard)
+    assert (await door.ask()).get("error")
