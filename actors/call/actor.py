@@ -10,7 +10,8 @@ from actors.runtime.commands import Outcome, by_verb, command
 from actors.runtime.context import Context
 from actors.runtime.decision import NOTHING
 from actors.runtime.host import Host
-from actors.telephony.line import Began, Holder, Over, over_of
+from actors.telephony.holdings import began_of
+from actors.telephony.line import Began, Over, over_of
 from actors.telephony.line_call import LineCall
 from actors.telephony.orders import Drop, Fence, Fences
 from bus_schemas.call import (
@@ -175,9 +176,7 @@ class CallActor(LineCall[Call, CallEvent, Call, CallReport]):
         match event:
             case CallDialing():
                 self._began = self.seq
-                holder = Holder(id=self.id, user=event.user, slot=event.slot)
-                at, after_ref = Moment.of(event), event.after_ref
-                self._tell_line(Began(holder=holder, at=at, seq=self.seq, after_ref=after_ref))
+                self._tell_line(began_of(event, self.seq))
             case CallEnded():
                 self._tell_line(over_of(event, self.seq))
 
@@ -188,15 +187,13 @@ class CallActor(LineCall[Call, CallEvent, Call, CallReport]):
     def _tell_line_what_is_on_record(self) -> None:
         """The line may have missed it: a write whose acknowledgement was lost is on record all the same."""
         if self.state is None:
-            self._tell_line(Drop(call_id=self.id))
+            self._tell_line(Drop(id=self.id))
             self._retire()
         elif self.state.ended is not None:
             self._tell_line(over_of(self.state.ended, self.seq))
             self._retire()
         else:
-            holder = Holder(id=self.id, user=self.state.user, slot=self.state.slot)
-            at, after_ref = self.state.started, self.state.attempt.after_ref
-            self._tell_line(Began(holder=holder, at=at, seq=self._began, after_ref=after_ref))
+            self._tell_line(began_of(self.state.attempt, self._began))
 
     def _tell_line(self, report: Began | Over | Drop) -> None:
         if self._on_line is not None:

@@ -49,5 +49,5 @@ class Strays:
             missed.add(call.call_id)
             if call.call_id in self._missed and self._host.may_act:
                 log.warning("a call has no owner", call_id=call.call_id, line=call.line)
-                line.tell(Settle(call_id=call.call_id))
+                line.tell(Settle(id=call.call_id))
         self._missed = missed

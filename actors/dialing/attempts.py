@@ -194,7 +194,7 @@ class Attempts:
             written = True
             await self._host.install(call)
         except Fenced:  # the command is on record already: here, on another line, or as given up
-            self._host.tell_by_name(*line, Drop(call_id=attempt.call_id))
+            self._host.tell_by_name(*line, Drop(id=attempt.call_id))
             self.limits.withdraw(attempt.call_id, attempt.user)
             self.limits.withdraw_line(attempt.line, attempt.call_id)
             first = await self.first(attempt.call_id)
@@ -202,7 +202,7 @@ class Attempts:
                 raise GIVEN_UP() from None
             return first
         except BaseException as error:  # nobody knows whether it is on record: the line finds out
-            self._host.tell_by_name(*line, Settle(call_id=attempt.call_id))
+            self._host.tell_by_name(*line, Settle(id=attempt.call_id))
             if isinstance(error, BusError) and not written:
                 raise NOT_KNOWN() from None
             raise

@@ -155,7 +155,7 @@ class SlotDialer:
 
     def _too_late(self, slot: int, call_id: str, user: str) -> Refusal:
         """A slot that was taken is for others."""
-        self._host.tell(SlotActor, str(slot), Drop(call_id=call_id))
+        self._host.tell(SlotActor, str(slot), Drop(id=call_id))
         self._attempts.limits.let_go_in_pool(call_id, user)
         self._attempts.limits.withdraw_line(f"slot-{slot}", call_id)
         return TOO_LATE()
@@ -195,7 +195,7 @@ class SlotDialer:
     async def _take_slot(self, slot: int, call_id: str, context: Context) -> Taken:
         now, line = moment(self._host.clock), f"slot-{slot}"
         limits = self._attempts.limits
-        order = Take(call_id=call_id, user=context.user, any_slot=context.may(Action.SLOT_USE_ANY))
+        order = Take(id=call_id, user=context.user, any_slot=context.may(Action.SLOT_USE_ANY))
         if self._share.is_pooled(slot):  # before anybody else asks
             limits.hold_in_pool(call_id, context.user, slot)
             self._slots.idle.drop(slot)
@@ -207,7 +207,7 @@ class SlotDialer:
                 raise self._out_of_service(slot, self._host.name) from None
             raise
         if (why := self._why_not(slot, context.user, offered=context.campaign is not None)) is not None:
-            self._host.tell(SlotActor, str(slot), Drop(call_id=call_id))
+            self._host.tell(SlotActor, str(slot), Drop(id=call_id))
             limits.let_go_in_pool(call_id, context.user)
             raise why
         limits.count(line, call_id, context.user, now)

@@ -58,7 +58,7 @@ async def start(
     )  # fmt: skip
     extensions = Extensions(host=host, calls_at_once=settings.extension_calls, share=share)
     share.extensions_of = extensions.held_by
-    stack.callback(trunks.on_call_over(lambda slot, over: extensions.release(slot, over.call_id)))
+    stack.callback(trunks.on_call_over(lambda slot, over: extensions.release(slot, over.id)))
     through_trunks = TrunkDialer(
         host=host, trunks=trunks, gate=gate, attempts=attempts, extensions=extensions, peers=peers
     )

@@ -147,7 +147,7 @@ class TrunkDialer:
         try:
             trunk, taken = await self._take(wanted, number, call_id, context)
             if offered is not None and self._host.clock.now() > parse_utc(offered.until):
-                trunk.tell(Drop(call_id=call_id))
+                trunk.tell(Drop(id=call_id))
                 raise TOO_LATE()
             fences = (taken.fence,) if held is None else (taken.fence, (held.fence, held.seq))
             attempt = self._attempts.attempt(
@@ -204,7 +204,7 @@ class TrunkDialer:
         try:
             self._pace.count(trunk, call_id, context.user, offered=context.campaign is not None)
         except Refusal:
-            trunk.tell(Drop(call_id=call_id))
+            trunk.tell(Drop(id=call_id))
             raise
 
     def _candidates(self, wanted: str) -> list[TrunkActor]:

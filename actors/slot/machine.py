@@ -14,16 +14,17 @@ from msgspec.structs import replace
 from actors.runtime.clock import Moment
 from actors.runtime.commands import Order
 from actors.runtime.decision import CancelTimer, Decision, Effect, SetTimer, Tell, TimerFired
-from actors.slot.hindrance import held_for_nobody, hindrance_of, in_trouble
+from actors.slot.hindrance import busy, held_for_nobody, hindrance_of, in_trouble
 from actors.slot.phone import HealthRead, Trouble, TroubleSeen
-from actors.slot.record import FROM_FILE, Slot, SlotMemory, holder, place_of
+from actors.slot.record import FROM_FILE, Slot, SlotMemory, dialler, holder, holders_of, place_of
 from actors.telephony.line import (
-    AdoptCall,
+    CALL,
+    Adopt,
     Began,
     Holder,
     Over,
+    adoptions,
     hold,
-    holders,
     nameless,
     release_hold,
 )
@@ -136,11 +137,14 @@ class Taken(Struct, frozen=True, kw_only=True):
 
 
 class Take(Order[Taken], frozen=True, kw_only=True):
-    """Hold this slot for one call. `any_slot`: the caller may use slots of others."""
+    """Hold this slot for one call, or what else works with its phone, by its id. `any_slot`: the caller may use slots
+    of others. `kind`, `inside`: see `Holder`."""
 
-    call_id: str
+    id: str
     user: str
     any_slot: bool
+    kind: str = CALL
+    inside: str | None = None
 
 
 class Configure(Order[SlotDetails], frozen=True, kw_only=True):
@@ -173,13 +177,17 @@ SlotDecision = Decision[SlotEvent, SlotMemory]
 
 
 def take(slot: Slot, live: SlotMemory, order: Take) -> SlotDecision:
-    """Hold the slot for a call, or say why not. Nothing is written: the call's attempt is the record of it."""
+    """Hold the slot, or say why not. Nothing is written: a call's attempt is the record of it, and so is the first
+    event of whatever else holds slots."""
     owner = slot.config.user
     if owner is not None and owner != order.user and not order.any_slot:
         raise Refusal(ErrorCode.PERMISSION_DENIED, "The slot belongs to somebody else.", slot=slot.config.id)
-    if (hindrance := hindrance_of(slot, live)) is not None:
+    wanted = Holder(id=order.id, user=order.user, slot=slot.config.id, kind=order.kind, inside=order.inside)
+    if (hindrance := hindrance_of(slot, live, wanted)) is not None:
         raise hindrance
-    held = hold(live.held, Holder(id=order.call_id, user=order.user, slot=slot.config.id))
+    held = hold(live.held, wanted)
+    if not wanted.dials:
+        return Decision(memory=replace(live, held=held))
     return Decision(memory=replace(live, held=held, ours=None), effects=(CancelTimer(name=LOOK_AGAIN),))
 
 
@@ -249,13 +257,12 @@ def resume(slot: Slot | None, now: Moment) -> SlotDecision:
         )
         for command_id in slot.commands
     )  # fmt: skip
-    adopt = tuple(AdoptCall(call_id=call_id) for call_id in slot.calls.open)
-    return Decision(events=lost, effects=(*adopt, UsePhone(config=slot.config)))
+    return Decision(events=lost, effects=(*adoptions(slot.calls), UsePhone(config=slot.config)))
 
 
 def _must_be_free(slot: Slot, live: SlotMemory) -> None:
     if (held := holder(slot, live)) is not None:
-        raise Refusal(ErrorCode.SLOT_BUSY, "Slot is currently used.", slot=slot.config.id, call_id=held.id)
+        raise busy(slot, held, call_id=held.id) if held.kind == CALL else busy(slot, held)
 
 
 def _must_be_online(slot: Slot) -> None:
@@ -282,7 +289,7 @@ def observe(slot: Slot | None, live: SlotMemory, report: SlotReport, now: Moment
         case CallSeen():
             return _call_seen(slot, live, report, now)
         case HoldSeen():  # of somebody else's call: it may block the slot for ever
-            return Decision(effects=(LookAtPhone(why="link"),) if holder(slot, live) is None else ())
+            return Decision(effects=(LookAtPhone(why="link"),) if dialler(slot, live) is None else ())
         case Looked():
             return _looked(slot, live, report, now)
         case TimerFired():
@@ -297,14 +304,14 @@ def observe(slot: Slot | None, live: SlotMemory, report: SlotReport, now: Moment
 
 def _on_record(live: SlotMemory, event: Began | Over) -> SlotDecision:
     """The record says now what this owner kept in mind."""
-    call_id = event.holder.id if isinstance(event, Began) else event.call_id
+    id = event.holder.id if isinstance(event, Began) else event.id
     ours = live.ours if isinstance(event, Began) else None
-    return Decision(memory=replace(live, held=release_hold(live.held, call_id), ours=ours))
+    return Decision(memory=replace(live, held=release_hold(live.held, id), ours=ours))
 
 
 def _ordered(slot: Slot, live: SlotMemory, order: LineOrder, now: Moment) -> SlotDecision:
     """What a call asks of its slot. Asking, ending and letting go are for everybody; dialling for who holds it."""
-    holding = order.call_id in holders(slot.calls, live.held)
+    holding = not isinstance(order, Settle | Drop) and order.call_id in holders_of(slot, live)
     match order:
         case Dial() if holding:
             return Decision(effects=(order,))
@@ -320,9 +327,9 @@ def _ordered(slot: Slot, live: SlotMemory, order: LineOrder, now: Moment) -> Slo
         case Release(look=True):
             return Decision(memory=replace(live, unsure=now.mono), effects=(LookAtPhone(why="release"),))
         case Settle():
-            return Decision(effects=(AdoptCall(call_id=order.call_id),))
+            return Decision(effects=(Adopt(kind=order.kind, id=order.id),))
         case Drop():
-            return Decision(memory=replace(live, held=release_hold(live.held, order.call_id)))
+            return Decision(memory=replace(live, held=release_hold(live.held, order.id)))
     return Decision()
 
 
@@ -365,7 +372,7 @@ def _call_seen(slot: Slot, live: SlotMemory, seen: CallSeen, now: Moment) -> Slo
     if not up:
         known_now = in_trouble(known_now, Trouble.HELD, "")
     told = slot.status is SlotStatus.ONLINE and known_now.trouble != live.trouble
-    again = (SetTimer(name=LOOK_AGAIN, seconds=FOREIGN_AGAIN, keep=True),) if up and holder(slot, live) is None else ()
+    again = (SetTimer(name=LOOK_AGAIN, seconds=FOREIGN_AGAIN, keep=True),) if up and dialler(slot, live) is None else ()
     return Decision(
         memory=known_now,
         events=_online(slot, known_now, now) if told else (),
@@ -393,7 +400,7 @@ def _looked(slot: Slot, live: SlotMemory, looked: Looked, now: Moment) -> SlotDe
         seen.ref for seen in looked.look.live if seen.ref != live.ours and _is_forgotten(slot, looked.look, seen)
     ]
     timers = (*timers, *(EndCallOnPhone(call_id="", ref=ref) for ref in forgotten))
-    if up and holder(slot, live) is None:  # its end may be missed as its beginning may have been
+    if up and dialler(slot, live) is None:  # its end may be missed as its beginning may have been
         timers = (*timers, SetTimer(name=LOOK_AGAIN, seconds=FOREIGN_AGAIN))
     return Decision(memory=live, events=online, effects=(*to_call, *timers))
 
@@ -453,4 +460,6 @@ def _command_done(slot: Slot, done: CommandDone, now: Moment) -> SlotDecision:
 
 
 def _to_calls(slot: Slot, live: SlotMemory, report: CallSeen | LinkChanged | Looked) -> tuple[Effect, ...]:
-    return tuple(Tell(kind="call", id=id, report=report) for id in holders(slot.calls, live.held))
+    return tuple(
+        Tell(kind=CALL, id=held.id, report=report) for held in holders_of(slot, live).values() if held.dials
+    )

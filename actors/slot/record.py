@@ -6,7 +6,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.slot.phone import Health, Trouble
-from actors.telephony.line import Began, Held, Holder, LineState, OnRecord, Over, holders
+from actors.telephony.line import CALL, Began, Held, Holder, LineState, OnRecord, Over, holders
 from actors.telephony.reports import Link
 from bus_schemas.slot import (
     SlotActivated,
@@ -69,16 +69,31 @@ class SlotMemory(Struct, frozen=True, kw_only=True):
         return "; ".join(self.troubles.values())
 
 
+def holders_of(slot: Slot, live: SlotMemory) -> Mapping[str, Holder]:
+    """All who hold the slot's phone now, by id."""
+    return holders(slot.calls, live.held)
+
+
 def holder(slot: Slot, live: SlotMemory) -> Holder | None:
-    """Who holds the slot's phone now."""
-    return next(iter(holders(slot.calls, live.held).values()), None)
+    """Who holds the slot's phone now; of several, whoever works inside another is the other's affair."""
+    return next((one for one in holders_of(slot, live).values() if one.inside is None), None)
+
+
+def call_of(slot: Slot, live: SlotMemory) -> Holder | None:
+    """The call that holds the slot now: of the phone, or in one of its apps."""
+    return next((one for one in holders_of(slot, live).values() if one.kind == CALL), None)
+
+
+def dialler(slot: Slot, live: SlotMemory) -> Holder | None:
+    """The call of the phone itself that holds the slot now."""
+    return next((one for one in holders_of(slot, live).values() if one.dials), None)
 
 
 def external(slot: Slot, live: SlotMemory) -> bool:
     """Whether the phone is in a call that is not ours. While ours has no name there yet, one that goes out may be
     it."""
     others = {ref: incoming for ref, incoming in live.up.items() if ref != live.ours}
-    if live.ours is None and holder(slot, live) is not None:
+    if live.ours is None and dialler(slot, live) is not None:
         return any(others.values())
     return bool(others)
 

@@ -2,13 +2,13 @@
 
 from actors.runtime.clock import Moment
 from actors.slot.phone import Health
-from actors.slot.record import Slot, SlotMemory, external, holder
+from actors.slot.record import Slot, SlotMemory, call_of, external
 from bus_schemas.slot import Metrics, Network, SlotDetails, SlotTelemetry
 
 
 def details(slot: Slot, live: SlotMemory) -> SlotDetails:
     """The slot in the documented shape."""
-    health, held = live.health, holder(slot, live)
+    health, call = live.health, call_of(slot, live)
     return SlotDetails(
         id=slot.config.id,
         status=slot.status,
@@ -22,7 +22,7 @@ def details(slot: Slot, live: SlotMemory) -> SlotDetails:
         network=network(health),
         last_activity=slot.last_activity,
         metrics=metrics(health),
-        call_id=held.id if held is not None and held.kind == "call" else None,
+        call_id=call.id if call is not None else None,
         external_call=external(slot, live),
         status_detail=slot.detail,
         android=health.android,

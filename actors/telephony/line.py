@@ -15,32 +15,41 @@ from actors.runtime.clock import Moment
 from actors.runtime.decision import Effect
 from bus_schemas.call import CallEnded, EndReason
 
+CALL = "call"  # the first of several kinds that hold lines
 DOUBTFUL = 8  # names that are remembered
 # Ends that are written without the outside having said so.
 IN_DOUBT = frozenset({EndReason.PHONE_LOST, EndReason.TRUNK_LOST, EndReason.UNKNOWN, EndReason.HANGUP_LOCAL})
 
 
-class AdoptCall(Effect, frozen=True, kw_only=True):
-    """Take over a call that holds this line."""
+class Adopt(Effect, frozen=True, kw_only=True):
+    """Take over what holds this line."""
 
-    call_id: str
+    kind: str
+    id: str
 
 
 # --- who holds a line ---------------------------------------------------------------------------------------------
 
 
 class Holder(Struct, frozen=True, kw_only=True):
-    """Who holds a line. Calls (`kind` call) are the first of several kinds. `slot`: whose extension it holds too, if
-    any."""
+    """Who holds a line. `kind`: of what, by the actors' names for kinds: a call, or what else works with a phone.
+    `slot`: whose extension it holds too, if any. `inside`: the id of the holder in which this one works, as a call in
+    an app does in the run of a script that places it; the phone itself dials no such call."""
 
     id: str
     user: str
     slot: int | None
-    kind: str = "call"
+    kind: str = CALL
+    inside: str | None = None
+
+    @property
+    def dials(self) -> bool:
+        """Whether it is a call of the phone, or the PBX, itself."""
+        return self.kind == CALL and self.inside is None
 
 
 class Began(Struct, frozen=True, kw_only=True):
-    """A call of this line got on record at this place of the journal. `after_ref`: the newest call that was known
+    """What holds this line got on record at this place of the journal. `after_ref`: the newest call that was known
     outside before."""
 
     holder: Holder
@@ -50,10 +59,10 @@ class Began(Struct, frozen=True, kw_only=True):
 
 
 class Over(Struct, frozen=True, kw_only=True):
-    """A call of this line is over, since `at`, on record at this place of the journal. `doubtful`: its name outside,
+    """What held this line is over, since `at`, on record at this place of the journal. `doubtful`: its name outside,
     where the outside may still be in it. `reason`: of its end, where that can be read."""
 
-    call_id: str
+    id: str
     at: str
     seq: int
     doubtful: str | None = None
@@ -70,7 +79,7 @@ def over_of(event: CallEnded, seq: int) -> Over:
     doubtful = None
     if event.trunk is None and event.reason in IN_DOUBT:
         doubtful = event.ref or nameless(event.call_id)
-    return Over(call_id=event.call_id, at=event.at, seq=seq, doubtful=doubtful, reason=event.reason)
+    return Over(id=event.call_id, at=event.at, seq=seq, doubtful=doubtful, reason=event.reason)
 
 
 class Doubtful(Struct, frozen=True, kw_only=True):
@@ -82,8 +91,8 @@ class Doubtful(Struct, frozen=True, kw_only=True):
 
 
 class OnRecord(Struct, frozen=True, kw_only=True):
-    """The calls on record for a line that are not over, by id. `seq`: the last event of its calls that is in.
-    `doubtful`: the last calls that ended on record while the outside could not be asked."""
+    """What is on record for a line and not over, by id: calls, and what else holds it. `seq`: the last event that is
+    in. `doubtful`: the last calls that ended on record while the outside could not be asked."""
 
     open: Mapping[str, Began] = {}
     seq: int = 0
@@ -94,10 +103,10 @@ class OnRecord(Struct, frozen=True, kw_only=True):
         if isinstance(event, Began):
             changed = {**self.open, event.holder.id: event}
         else:
-            changed = {id: began for id, began in self.open.items() if id != event.call_id}
+            changed = {id: began for id, began in self.open.items() if id != event.id}
         doubtful = self.doubtful
         if isinstance(event, Over) and event.doubtful is not None and self.doubt(event.doubtful) is None:
-            began = self.open.get(event.call_id)
+            began = self.open.get(event.id)
             after_ref = began.after_ref if began is not None else None
             doubtful = (*doubtful, Doubtful(name=event.doubtful, after_ref=after_ref))[-DOUBTFUL:]
         return OnRecord(open=changed, seq=max(self.seq, event.seq), doubtful=doubtful)
@@ -113,6 +122,12 @@ class OnRecord(Struct, frozen=True, kw_only=True):
 
 
 Held = Mapping[str, Holder]
+
+
+def adoptions(calls: OnRecord) -> tuple[Adopt, ...]:
+    """Take over all that holds a line."""
+    return tuple(Adopt(kind=began.holder.kind, id=id) for id, began in calls.open.items())
+
 
 
 def holders(calls: OnRecord, held: Held) -> dict[str, Holder]:

@@ -5,7 +5,6 @@ are on record, and whether a call may be placed now.
 import asyncio
 from typing import ClassVar, Generic, TypeVar
 
-import msgspec
 import structlog
 from msgspec.structs import replace
 
@@ -16,11 +15,12 @@ from actors.runtime.decision import Decision, Effect, TimerFired
 from actors.runtime.host import Host
 from actors.runtime.journalled import Event, Unreadable
 from actors.runtime.shards import owned
-from actors.telephony.line import AdoptCall, Began, CallCounts, CallStart, Holder, LineState, OnRecord, Over, over_of
-from actors.telephony.line_call import AnyLineCall, LineCall
+from actors.telephony.holdings import HOLDINGS, Holding
+from actors.telephony.line import Adopt, Began, CallCounts, CallStart, LineState, OnRecord, Over
+from actors.telephony.line_call import AnyLineHolder, LineCall
 from actors.telephony.orders import Dial, Drop
 from actors.telephony.reports import DialAccepted, DialFailed, DialUncertain
-from bus_schemas.call import CALL_DIALING, CALL_ENDED, CallDialing, CallEnded, EndReason
+from bus_schemas.call import EndReason
 from bus_schemas.contract import ROOT, UNDECODABLE, id_of, kind_of, verb_of
 from bus_schemas.fields import plainly
 
@@ -118,8 +118,10 @@ class LineActor(
 
     async def _read_calls(self) -> None:
         assert self.state is not None
-        async for recorded in self._host.bus.replay(f"{ROOT}.evt.call.{self.line}.>", after=self.state.calls.seq):
-            self._read(recorded)
+        after = self.state.calls.seq
+        for kind, holding in HOLDINGS.items():
+            async for recorded in self._host.bus.replay(f"{ROOT}.evt.{kind}.{self.line}.>", after=after):
+                self._read(holding, recorded)
         pooled = int(self.id) if self.pooled else None
         for began in self.state.calls.open.values():
             self._counts.is_open(began.holder.id, began.holder.user, pooled=pooled)
@@ -148,37 +150,35 @@ class LineActor(
             calls_open = self.state is not None and bool(self.state.calls.open)
         self._host.retire(self, 0.0)
 
-    def _read(self, recorded: Recorded) -> None:
+    def _read(self, holding: Holding, recorded: Recorded) -> None:
         if recorded.seq in self._host.step_over:
             return
-        verb, call_id = verb_of(recorded.subject), id_of(recorded.subject)
-        if verb == CALL_ENDED.verb:
-            self._take_in(self._over(recorded))
-        elif verb == CALL_DIALING.verb:
+        verb = verb_of(recorded.subject)
+        if verb == holding.over.verb:
+            self._take_in(self._over(holding, recorded))
+        elif verb == holding.began.verb:
             try:
-                event = msgspec.json.decode(recorded.data, type=CallDialing)
-                holder = Holder(id=event.call_id, user=event.user, slot=event.slot)
-                at, after_ref = Moment.of(event), event.after_ref
-                self._take_in(Began(holder=holder, at=at, seq=recorded.seq, after_ref=after_ref))
+                self._take_in(holding.begins(recorded))
             except (ValueError, TypeError, RecursionError) as error:  # JSON, or a moment that is none
                 # The phone is asked anyway before it is used.
                 why = f"its attempt (event {recorded.seq}) cannot be read: {plainly(error)}"
-                self._host.quarantine("call", call_id, why)
+                self._host.quarantine(kind_of(recorded.subject), id_of(recorded.subject), why)
 
-    def _over(self, recorded: Recorded) -> Over:
+    def _over(self, holding: Holding, recorded: Recorded) -> Over:
         try:
-            return over_of(msgspec.json.decode(recorded.data, type=CallEnded), recorded.seq)
+            return holding.ends(recorded)
         except UNDECODABLE:  # that it is over its subject says
             at = recorded.stored_at
-            return Over(call_id=id_of(recorded.subject), at=at, seq=recorded.seq)
+            return Over(id=id_of(recorded.subject), at=at, seq=recorded.seq)
 
     def _take_in(self, event: Began | Over) -> None:
         assert self.state is not None
         if isinstance(event, Began):
             holder = event.holder
-            self._count(holder.id, holder.user, event.at)
-        elif (began := self.state.calls.open.get(event.call_id)) is not None:
-            self._counts.over(event.call_id, began.holder.user)
+            if HOLDINGS[holder.kind].counts:
+                self._count(holder.id, holder.user, event.at)
+        elif (began := self.state.calls.open.get(event.id)) is not None:
+            self._counts.over(event.id, began.holder.user)
         self.state = self.evolve(self.state, event)
 
     def _count(self, call_id: str, user: str, at: Moment) -> None:
@@ -216,33 +216,35 @@ class LineActor(
         match effect:
             case Dial():
                 self.spawn(self.place(effect))
-            case AdoptCall(call_id=call_id):
-                self.spawn(self._adopt(call_id))
+            case Adopt(kind=kind, id=id):
+                self.spawn(self._adopt(kind, id))
 
-    async def _adopt(self, call_id: str) -> None:
-        """Take the call over with the line. A call whose attempt never got on record was never dialled: its own
-        actor says so, once it has made sure that the attempt can no longer get there."""
-        here = self._host.get(LineCall, call_id)
+    async def _adopt(self, kind: str, id: str) -> None:
+        """Take what holds the line over with it. A call whose attempt never got on record was never dialled: its own
+        actor says so, once it has made sure that the attempt can no longer get there. So it is with all that holds
+        lines."""
+        holder = HOLDINGS[kind].actor
+        here = self._host.get(holder, id)
         if here is not None:
             here.begin()
             return
         try:
-            await self._host.activate_at_last(LineCall, call_id, self._prepare)
+            await self._host.activate_at_last(holder, id, self._prepare)
         except Fenced:  # it is on record for another line, or has another owner
-            if self.state is not None and call_id in self.state.calls.open:
+            if self.state is not None and id in self.state.calls.open:
                 self._crash(Fenced(STOLEN))  # whose it is, and whether it is over, the record tells
             else:
-                self.tell(Drop(call_id=call_id))
+                self.tell(Drop(id=id))
         except (Unreadable, NotOurs) as error:
-            if not self.alive:  # the line is somebody else's, and the call with it
+            if not self.alive:  # the line is somebody else's, and what holds it with it
                 return
-            self._host.quarantine("call", call_id, str(error))
-            self.tell(Drop(call_id=call_id))
+            self._host.quarantine(kind, id, str(error))
+            self.tell(Drop(id=id))
             if isinstance(error, Unreadable):  # nobody can end it on record, and it shall not hold the line for ever
-                self.tell(Over(call_id=call_id, at=moment(self._host.clock).at, seq=0))
+                self.tell(Over(id=id, at=moment(self._host.clock).at, seq=0))
 
-    def _prepare(self, call: AnyLineCall) -> None:
-        call.on(self.line)
+    def _prepare(self, holder: AnyLineHolder) -> None:
+        holder.on(self.line)
 
     async def place(self, order: Dial) -> None:
         """The one effect that cannot be undone: asked of the outside once, by an owner, never again."""

@@ -1,4 +1,4 @@
-"""The half of a call's actor that its line works with."""
+"""The half of the actors that hold lines which their line works with."""
 
 from typing import Any, ClassVar, Generic
 
@@ -6,16 +6,22 @@ from actors.runtime.actor import Actor, Memory, Reported
 from actors.runtime.journalled import Event, State
 
 
-class LineCall(Actor[State, Event, Memory, Reported], Generic[State, Event, Memory, Reported]):
+class LineHolder(Actor[State, Event, Memory, Reported], Generic[State, Event, Memory, Reported]):
+    """What holds a line, whatever it is."""
+
+    __slots__ = ()
+
+    def on(self, line: str) -> None:
+        """The line that this must be on, as subjects name it."""
+        raise NotImplementedError
+
+
+class LineCall(LineHolder[State, Event, Memory, Reported], Generic[State, Event, Memory, Reported]):
     """One call, as its line knows it."""
 
     kind: ClassVar[str] = "call"
 
     __slots__ = ()
-
-    def on(self, line: str) -> None:
-        """The line that this call must be on, as subjects name it."""
-        raise NotImplementedError
 
     @property
     def to_be_dialled(self) -> bool:
@@ -28,4 +34,4 @@ class LineCall(Actor[State, Event, Memory, Reported], Generic[State, Event, Memo
         raise NotImplementedError
 
 
-AnyLineCall = LineCall[Any, Any, Any, Any]  # any: the line uses only what is said above
+AnyLineHolder = LineHolder[Any, Any, Any, Any]  # any: the line uses only what is said above

@@ -60,12 +60,13 @@ class Release(Struct, frozen=True, kw_only=True):
 
 
 class Settle(Struct, frozen=True, kw_only=True):
-    """Nobody knows whether a call that is to hold this line got on record, or nobody owns it: find out."""
+    """Nobody knows whether what is to hold this line got on record, or nobody owns it: find out."""
 
-    call_id: str
+    id: str
+    kind: str = "call"
 
 
 class Drop(Struct, frozen=True, kw_only=True):
-    """The start came to nothing: the attempt is not on record and can no longer get there."""
+    """The start came to nothing: it is not on record and can no longer get there."""
 
-    call_id: str
+    id: str

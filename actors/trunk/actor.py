@@ -141,7 +141,7 @@ class TrunkActor(LineActor[Trunk, TrunkEvent, TrunkMemory, TrunkReport]):
         return machine.observe(self.state, self.live, report, now)
 
     def _take_in(self, event: Began | Over) -> None:
-        began = self.state.calls.open.get(event.call_id) if self.state and isinstance(event, Over) else None
+        began = self.state.calls.open.get(event.id) if self.state and isinstance(event, Over) else None
         super()._take_in(event)
         if isinstance(event, Over) and began is not None and began.holder.slot is not None:
             self._over_on_slot(began.holder.slot, event)

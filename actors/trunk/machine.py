@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from actors.runtime.clock import Moment
 from actors.runtime.commands import Order
 from actors.runtime.decision import Decision, Effect, SetTimer, Tell, TimerFired
-from actors.telephony.line import AdoptCall, Began, Held, Holder, LineState, Over, hold, holders, release_hold
+from actors.telephony.line import Adopt, Began, Held, Holder, LineState, Over, adoptions, hold, holders, release_hold
 from actors.telephony.orders import Dial, Drop, HangUp, LookAt, Named, Redirect, Release, Settle
 from actors.telephony.reports import (
     CallPhase,
@@ -280,8 +280,7 @@ def resume(trunk: Trunk | None) -> TrunkDecision:
     """A new owner's first steps: the calls that are on record, and the PBX."""
     if trunk is None or trunk.removed:
         return Decision()
-    adopt = tuple(AdoptCall(call_id=call_id) for call_id in trunk.calls.open)
-    return Decision(effects=(*adopt, UsePbx(), SetTimer(name=JUDGE, seconds=JUDGE_PAUSE)))
+    return Decision(effects=(*adoptions(trunk.calls), UsePbx(), SetTimer(name=JUDGE, seconds=JUDGE_PAUSE)))
 
 
 # --- observe ----------------------------------------------------------------------------------------------------
@@ -318,7 +317,7 @@ def _observed(trunk: Trunk, live: TrunkMemory, report: TrunkReport, now: Moment)
         case Began():
             return replace(live, held=release_hold(live.held, report.holder.id)), (), ()
         case Over():
-            id = report.call_id
+            id = report.id
             held, failing = release_hold(live.held, id), live.failing.settled(id)
             return replace(live, held=held, hung_up=live.hung_up - {id}, failing=failing), (), ()
         case EndedOnPbx():
@@ -378,7 +377,7 @@ def _failed(trunk: Trunk, live: TrunkMemory, call_id: str, now: Moment, *, refus
 
 def _ordered(trunk: Trunk, live: TrunkMemory, order: LineOrder, now: Moment) -> Observed:
     """What a call asks of its trunk. Asking and ending are for everybody; dialling for who holds a channel."""
-    call_id = order.call_id
+    call_id = order.id if isinstance(order, Settle | Drop) else order.call_id
     holding = call_id in carried(trunk, live)
     match order:
         case Dial() if holding:
@@ -400,9 +399,9 @@ def _ordered(trunk: Trunk, live: TrunkMemory, order: LineOrder, now: Moment) -> 
             over = replace(live, over=live.over | {call_id})
             return over, (), (EndOnPbx(call_id=call_id),) if live.up else ()
         case Settle():
-            return live, (), (AdoptCall(call_id=call_id),)
+            return live, (), (Adopt(kind=order.kind, id=order.id),)
         case Drop():
-            held, failing = release_hold(live.held, call_id), live.failing.settled(call_id)
+            held, failing = release_hold(live.held, order.id), live.failing.settled(order.id)
             return replace(live, held=held, failing=failing), (), ()
     return live, (), ()
 

@@ -85,7 +85,7 @@ def test_a_later_call_is_let_be_whatever_the_phones_clock_says_of_the_first() ->
 
 
 def test_a_start_that_is_under_way_holds_the_slot_until_it_comes_to_nothing() -> None:
-    first, second = (Take(call_id=id, user="op12", any_slot=False) for id in ("c_1", "c_2"))
+    first, second = (Take(id=id, user="op12", any_slot=False) for id in ("c_1", "c_2"))
     live = machine.take(SLOT, SlotMemory(link=Link.ONLINE), first).memory
     assert live is not None and not may_be_used(SLOT, live)
     with pytest.raises(Refusal) as refused:
@@ -93,7 +93,7 @@ def test_a_start_that_is_under_way_holds_the_slot_until_it_comes_to_nothing() ->
     assert refused.value.code is ErrorCode.SLOT_BUSY
     with pytest.raises(Refusal):
         machine.restart(SLOT, live, "op12", NOW)
-    free = machine.observe(SLOT, live, Drop(call_id="c_1"), NOW).memory
+    free = machine.observe(SLOT, live, Drop(id="c_1"), NOW).memory
     assert free is not None and may_be_used(SLOT, free)
     assert machine.take(SLOT, free, second).memory is not None
 
@@ -109,7 +109,7 @@ def test_a_phone_in_trouble_takes_no_call_and_says_why() -> None:
     (told,) = decision.events
     assert isinstance(told, SlotLinked) and (told.status, told.detail) == (SlotStatus.ONLINE, MUTE.words)
     with pytest.raises(Refusal, match="INJECT_EVENTS") as refused:
-        machine.take(SLOT, decision.memory, Take(call_id="c_1", user="op12", any_slot=False))
+        machine.take(SLOT, decision.memory, Take(id="c_1", user="op12", any_slot=False))
     assert refused.value.code is ErrorCode.CALL_FAILED
 
 
@@ -158,7 +158,7 @@ def test_a_call_on_hold_that_blocks_the_slot_is_told() -> None:
     slot, live = _seen_held(HELD)
     assert slot.detail == live.trouble and "on hold (TC@12): end it" in slot.detail
     with pytest.raises(Refusal, match="on hold") as refused:
-        machine.take(slot, live, Take(call_id="c_1", user="op12", any_slot=False))
+        machine.take(slot, live, Take(id="c_1", user="op12", any_slot=False))
     assert refused.value.code is ErrorCode.SLOT_BUSY
     over = CallSeen(ref=HELD.ref, phase=CallPhase.DISCONNECTED, incoming=True)
     decision = machine.observe(slot, live, over, NOW)
@@ -175,7 +175,7 @@ def test_a_call_that_is_put_on_hold_or_taken_back_is_looked_at_at_once(held: boo
     seen = HoldSeen(ref=HELD.ref, held=held)
     effects = machine.observe(SLOT, SlotMemory(link=Link.ONLINE), seen, NOW).effects
     assert effects == (LookAtPhone(why="link"),)
-    ours = machine.take(SLOT, SlotMemory(link=Link.ONLINE), Take(call_id="c_1", user="op12", any_slot=False)).memory
+    ours = machine.take(SLOT, SlotMemory(link=Link.ONLINE), Take(id="c_1", user="op12", any_slot=False)).memory
     assert ours is not None and machine.observe(SLOT, ours, seen, NOW).effects == ()
 
 

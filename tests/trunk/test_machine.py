@@ -63,7 +63,7 @@ class World:
         self.tell(event)
 
     def ended(self, call_id: str) -> None:
-        self.record(Over(call_id=call_id, at=at(self.now).at, seq=int(self.now * 10) + 1))
+        self.record(Over(id=call_id, at=at(self.now).at, seq=int(self.now * 10) + 1))
 
     def _take(self, decision: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         self.live = decision.memory or self.live
@@ -184,7 +184,7 @@ def test_a_start_that_came_to_nothing_gives_its_channel_back() -> None:
     world._take(machine.take(world.trunk, world.live, order, at(world.now)))
     with pytest.raises(Refusal):
         world.book("c_2")
-    world.tell(Drop(call_id="c_1"))
+    world.tell(Drop(id="c_1"))
     world.book("c_2")
 
 
