@@ -7,8 +7,9 @@ from msgspec import UNSET
 
 from actors.campaign import machine
 from actors.campaign.machine import NEXT, RUN_IS_OVER, CampaignDecision
+from actors.campaign.merged import given
 from actors.campaign.places import at
-from actors.campaign.record import CALLABLE, OVER, Campaign, Entry, given, tries_of, under_way
+from actors.campaign.record import CALLABLE, OVER, Campaign, Entry, tries_of, under_way
 from actors.campaign.rules import Candidate, zones_for
 from actors.runtime.clock import Moment
 from actors.runtime.decision import NOTHING, Decision, SetTimer
@@ -73,7 +74,7 @@ def edit(
     if wanted.numbers != known.numbers:
         changes["numbers"] = _numbers(campaign, place, entry, wanted, whose)
     status = _status(campaign, place, entry, request, renumbered=not {*wanted.numbers} <= {*known.numbers})
-    if status is not entry.status or (status is request.status and given(campaign, place)):
+    if status is not entry.status or (status is request.status and given(campaign.merged, place, status)):
         changes["status"] = status  # which somebody says now, if only a merge gave it before
         if "numbers" not in changes:
             must_not_be_erased(entry, status)

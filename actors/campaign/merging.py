@@ -15,13 +15,13 @@ from actors.campaign.editing import (
     must_not_be_erased,
 )
 from actors.campaign.machine import NEXT, RUN_IS_OVER, CampaignDecision
+from actors.campaign.merged import Merged, known_whose, remains, together
 from actors.campaign.places import at
 from actors.campaign.record import (
     CALLABLE,
     OVER,
     Campaign,
     Entry,
-    Merged,
     apart,
     made_of,
     stays,
@@ -108,9 +108,9 @@ def unmerge(
     kept, its = apart(entry, back)
     event = CampaignLeadUnmerged(
         campaign=campaign.campaign, at=now.at, by=by, lead=entry.id, place=merged.into, restored=back.id,
-        restored_place=other, restored_status=_restored(entry, merged, tried=bool(its)),
+        restored_place=other, restored_status=_restored(campaign, other, entry, tried=bool(its)),
         attempts=len(its), left=len(kept), numbers=numbers,
-        **_given_back(campaign, entry, back, known, duplicate, merged),
+        **_given_back(entry, back, known, duplicate, merged), **_status_left(campaign, other, entry, tried=bool(kept)),
     )  # fmt: skip
     return Decision(events=(event,), effects=(SetTimer(name=NEXT, seconds=0.0),))
 
@@ -152,17 +152,11 @@ def _gained(entry: Entry, gone: Entry, known: Lead, duplicate: Lead) -> tuple[st
 
 def _status(campaign: Campaign, place: int, entry: Entry, gone: Entry) -> LeadStatus:
     """What the person is by both: who does not want to be called by one is not called, nor who is done with."""
-    has = {entry.status, gone.status}
-    if S.DO_NOT_CALL in has:
-        return S.DO_NOT_CALL
-    if gone.status is S.CALLBACK:
+    both = together(entry.status, (gone.status,))
+    if gone.status is S.CALLBACK and both is not S.DO_NOT_CALL:
         raise (TWO_WISHES if entry.status is S.CALLBACK else HAS_A_WISH)()
-    if entry.status is S.CALLBACK:
-        return S.CALLBACK
-    if S.DONE in has:
-        return S.DONE
-    if has == {S.INVALID}:
-        return S.INVALID
+    if both is not S.NEW:
+        return both
     if entry.status is S.INVALID and (campaign.status in OVER or place < campaign.earlier):
         raise RUN_IS_OVER()
     return _again(tried=bool(tries_of(entry) or tries_of(gone)))
@@ -172,24 +166,24 @@ def _again(*, tried: bool) -> LeadStatus:
     return S.IN_PROGRESS if tried else S.NEW
 
 
-def _restored(entry: Entry, merged: Merged, *, tried: bool) -> LeadStatus:
+def _restored(campaign: Campaign, other: int, entry: Entry, *, tried: bool) -> LeadStatus:
     """Of the one that comes back. Who has said since that they do not want to be called may be either."""
-    if entry.status is S.DO_NOT_CALL and merged.had is not S.DO_NOT_CALL and merged.gave is not S.DO_NOT_CALL:
+    if entry.status is S.DO_NOT_CALL and not known_whose(campaign.merged, other):
         return S.DO_NOT_CALL
-    return _again(tried=tried) if merged.status in CALLABLE else merged.status
+    status = campaign.merged[other].status
+    return _again(tried=tried) if status in CALLABLE else status
 
 
-def _given_by_others(campaign: Campaign, merged: Merged) -> bool:
-    """Whether leads that stay merged with the same one say what this one gave it."""
-    others = (one for one in campaign.merged.values() if one is not merged and one.into == merged.into)
-    return any(one.status is merged.gave for one in others)
+def _status_left(campaign: Campaign, other: int, entry: Entry, *, tried: bool) -> dict[str, Any]:
+    """What the one that stays is without the other one, if that is something else. `tried`: whether it was, itself."""
+    status = remains(campaign.merged, other, entry.status)
+    status = _again(tried=tried) if status in (S.NEW, S.IN_PROGRESS) else status
+    return {"status": status} if status is not entry.status else {}
 
 
-def _given_back(
-    campaign: Campaign, entry: Entry, back: Entry, known: Lead, duplicate: Lead, merged: Merged
-) -> dict[str, Any]:
-    """What the one that stays has no more: what it has gained, as far as it is as it was. Who does not want to be
-    called stays so, whoever has said it, and so does a refused consent."""
+def _given_back(entry: Entry, back: Entry, known: Lead, duplicate: Lead, merged: Merged) -> dict[str, Any]:
+    """What the one that stays has no more: what it has gained, as far as it is as it was. A refused consent stays,
+    whoever has said it."""
     changes: dict[str, Any] = {
         name: empty
         for name, empty in EMPTY.items()
@@ -204,7 +198,4 @@ def _given_back(
         changes["custom"] = custom
     if "assigned_seller" in merged.gained and entry.seller == back.seller:
         changes["assigned_seller"] = None
-    if merged.gave is entry.status and merged.gave is not S.DO_NOT_CALL and not _given_by_others(campaign, merged):
-        kept, _ = apart(entry, back)
-        changes["status"] = _again(tried=bool(kept)) if merged.had in CALLABLE else merged.had
     return changes

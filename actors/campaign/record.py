@@ -13,6 +13,7 @@ from typing import Any, Final
 from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
+from actors.campaign.merged import MergedLeads, spoken_of, with_one_more, without
 from actors.campaign.places import Changes, Places, at, changed, count, each, extended
 from actors.campaign.rules import Attempt
 from actors.campaign.tally import Tally, counted
@@ -97,17 +98,6 @@ class Seat(Struct, frozen=True):
     joins: bool = False
 
 
-class Merged(Struct, frozen=True):
-    """What became of a lead that was another one. `into`: the place of that one, which was `had` before and became
-    what it `gave`, None: nothing else; `status`: what it was itself; `gained`: as the event has it."""
-
-    into: int
-    status: LeadStatus
-    had: LeadStatus
-    gave: LeadStatus | None
-    gained: tuple[str, ...]
-
-
 class Skipped(Struct, frozen=True):
     """A lead that an operator has skipped in preview mode. `until`: in milliseconds."""
 
@@ -167,7 +157,7 @@ class Campaign(Struct, frozen=True, kw_only=True):
     mode: StopMode | None = None
     tally: Tally = Tally()
     heard: int = 0
-    merged: Mapping[int, Merged] = {}
+    merged: MergedLeads = {}
     skipped: Mapping[int, Skipped] = {}
 
     @property
@@ -374,21 +364,10 @@ def _marked(campaign: Campaign, event: CampaignLeadMarked) -> Campaign:
     )
     leads = changed(campaign.leads, event.place, entry)
     skipped = {place: one for place, one in campaign.skipped.items() if place != event.place}
-    campaign = _spoken_of(campaign, event.place)
-    return replace(campaign, leads=leads, heard=max(campaign.heard, event.heard), skipped=skipped)
-
-
-def given(campaign: Campaign, place: int) -> list[int]:
-    """The places of the leads that have given the one at a place its status by a merge."""
-    return [other for other, one in campaign.merged.items() if one.into == place and one.gave is not None]
-
-
-def _spoken_of(campaign: Campaign, place: int) -> Campaign:
-    """Somebody has said what becomes of a lead: what merges gave it is not undone with them."""
-    if not (others := given(campaign, place)):
-        return campaign
-    said = {other: replace(campaign.merged[other], gave=None) for other in others}
-    return replace(campaign, merged={**campaign.merged, **said})
+    return replace(
+        campaign, leads=leads, heard=max(campaign.heard, event.heard), skipped=skipped,
+        merged=spoken_of(campaign.merged, event.place),
+    )  # fmt: skip
 
 
 def _skipped(campaign: Campaign, event: CampaignLeadSkipped) -> Campaign:
@@ -398,13 +377,19 @@ def _skipped(campaign: Campaign, event: CampaignLeadSkipped) -> Campaign:
 
 
 def _lead_changed(campaign: Campaign, event: CampaignLeadChanged) -> Campaign:
+    if event.status is not UNSET:
+        campaign = replace(campaign, merged=spoken_of(campaign.merged, event.place))
+    return _with_changes(campaign, event)
+
+
+def _with_changes(campaign: Campaign, event: CampaignLeadChanged) -> Campaign:
+    """What a change, a merge and its undoing say of the lead that they are of."""
     changes = {field: value for field, value in changes_in(event).items() if field in _DECISIVE}
     named = {field: intern(value) if isinstance(value, str) else value for field, value in changes.items()}
     entry = replace(at(campaign.leads, event.place), **named)
     if event.numbers is not UNSET:
         entry = _renumbered(entry, event.numbers)
     if event.status is not UNSET:
-        campaign = _spoken_of(campaign, event.place)
         entry = replace(entry, status=event.status, callback=0, operator=None, said=True)
     if event.assigned_seller is not UNSET:
         seller = event.assigned_seller
@@ -417,18 +402,16 @@ def _lead_merged(campaign: Campaign, event: CampaignLeadMerged) -> Campaign:
     they began. At the other one they keep their places, so that no attempt gets the number of one before when it comes
     back."""
     gone, entry = at(campaign.leads, event.merged_place), at(campaign.leads, event.place)
-    had, attempts = entry.status, in_order(made_of(entry), made_of(gone))
-    campaign = _lead_changed(campaign, event)
+    attempts = in_order(made_of(entry), made_of(gone))
+    merged = with_one_more(
+        campaign.merged, event.place, entry.status, event.merged_place, gone.status, event.gained
+    )
+    campaign = _with_changes(campaign, event)
     entry = _with_made(at(campaign.leads, event.place), attempts, empty(entry.tries))
     leads = changed(campaign.leads, event.place, entry)
-    gave = None if event.status is UNSET else event.status
-    merged = Merged(event.place, gone.status, had, gave, event.gained)
     _, tries = packed((), (), tried(gone))
     gone = replace(gone, status=LeadStatus.INVALID, callback=0, operator=None, said=True, tries=tries)
-    return replace(
-        campaign, leads=changed(leads, event.merged_place, gone),
-        merged={**campaign.merged, event.merged_place: merged},
-    )  # fmt: skip
+    return replace(campaign, leads=changed(leads, event.merged_place, gone), merged=merged)
 
 
 def _lead_unmerged(campaign: Campaign, event: CampaignLeadUnmerged) -> Campaign:
@@ -438,8 +421,8 @@ def _lead_unmerged(campaign: Campaign, event: CampaignLeadUnmerged) -> Campaign:
     back = replace(_with_made(back, its, max(0, tried(back) - len(its))), status=event.restored_status)
     entry = _with_made(entry, kept, empty(entry.tries) + len(its))
     campaign = replace(campaign, leads=changed(campaign.leads, event.place, entry))
-    campaign = _lead_changed(campaign, event)
-    merged = {other: one for other, one in campaign.merged.items() if other != place}
+    campaign = _with_changes(campaign, event)
+    merged = without(campaign.merged, place, at(campaign.leads, event.place).status)
     return replace(campaign, leads=changed(campaign.leads, place, back), merged=merged)
 
 

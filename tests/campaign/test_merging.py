@@ -372,6 +372,42 @@ def _must_be_sound(played: Merging) -> None:
         assert [selection.place_of(state, entry.id) for entry in each(state.leads)] == list(range(LEADS))
 
 
+@given(
+    st.lists(st.sampled_from([S.NEW, S.DONE, S.INVALID, S.DO_NOT_CALL, S.CALLBACK]), min_size=LEADS, max_size=LEADS),
+    st.lists(st.tuples(st.sampled_from("mmmu"), st.integers(0, LEADS - 1), st.integers(0, LEADS - 1)), max_size=20),
+    st.permutations(range(LEADS)),
+)
+def test_whatever_is_merged_is_what_it_was_once_all_is_undone(
+    were: list[S], steps: list[tuple[str, int, int]], order: list[int]
+) -> None:
+    played = Merging(leads=LEADS)
+    for place, status in enumerate(were):
+        if status is not S.NEW:
+            played.say(place, status)
+    before, known, expected = list(each(played.state.leads)), [*played.known], [*were]
+    for what, place, other in steps:
+        said = S.DO_NOT_CALL in (played.status(place), played.status(other))
+        lost = played.status(other) is S.CALLBACK
+        try:
+            event = played.merge(place, other) if what == "m" else played.unmerge(other)
+        except Refusal:
+            continue
+        if what == "m" and event is not None:
+            expected[place] = S.DO_NOT_CALL if said else expected[place]
+            expected[other] = S.NEW if lost and expected[other] is S.CALLBACK else expected[other]
+    while played.state.merged:
+        for other in order:
+            if other in played.state.merged and played.state.merged[other].into not in played.state.merged:
+                played.unmerge(other)
+    after = [*each(played.state.leads)]
+    assert [one.status for one in after] == expected
+    for was, now, status in zip(before, after, expected, strict=True):
+        wish = (was.callback, was.operator) if status is S.CALLBACK else (0, None)
+        assert (now.callback, now.operator) == wish
+        assert replace(now, status=was.status, callback=was.callback, operator=was.operator, said=was.said) == was
+    assert played.known == known
+
+
 def test_who_was_erased_is_merged_with_nobody_and_comes_back_as_nobody() -> None:
     mark = "+0123456789012345678"
     for erased in (0, 1):
