@@ -27,6 +27,7 @@ from actors.runtime.wire import ask
 from bus_schemas.call import CALLS_FEED, CallsFeed
 from bus_schemas.contract import ROOT
 from bus_schemas.crm import EDIT_LEAD, GET_CRM_LEAD, EditLead
+from bus_schemas.do_not_call import CHANGE_DO_NOT_CALL, GLOBAL, ChangeDoNotCall, Listed
 from bus_schemas.erasure import (
     ERASE_FILES,
     GET_ERASURE,
@@ -56,6 +57,7 @@ ALL = f"{ROOT}.evt.>"
 MOST_LOOKS = 10  # at the whole journal, until one finds nothing
 NO_MORE_CALLED = frozenset({LeadStatus.INVALID, LeadStatus.DO_NOT_CALL})
 MAY = frozenset({Action.LEAD_EDIT, Action.LEAD_VIEW, Action.LEAD_VIEW_ANY, Action.SLOT_USE_ANY})
+ASKED, SOURCE = "asked a campaign not to be called", "erasure"  # of an entry of the do-not-call list
 NOBODY = Person()
 NOT_THERE = (
     "The journal was made by an earlier version and lets nothing be erased. docs/erasure.md says how it is brought to."
@@ -140,8 +142,9 @@ class Desk:
     async def _clear(self, begun: ErasureBegun) -> Erased:
         person = await self._person(begun)
         traces = Traces(person, self._marks)
+        known_at = await self._bus.last_seq()
         for place, (campaign, lead) in enumerate(sorted(person.leads)):
-            context = Context(command_id=f"{begun.erasure}-{place}", user=begun.by, actions=MAY)
+            context = Context(command_id=f"{begun.erasure}-{place}", user=begun.by, actions=MAY, after=known_at)
             await self._call_no_more(campaign, lead, context)
         gone, left_there = await self._from_log(traces)
         files = await self._files(person)
@@ -183,6 +186,15 @@ class Desk:
         except Refusal as refusal:
             if refusal.code not in (ErrorCode.CONFLICT, ErrorCode.NOT_FOUND):
                 raise
+        else:
+            if known.status is LeadStatus.DO_NOT_CALL:
+                await self._keep_uncalled(known.lead.numbers, context)
+
+    async def _keep_uncalled(self, numbers: Sequence[str], context: Context) -> None:
+        """Who did not want to be called would come in as somebody new, of whom nobody knows that."""
+        entries = tuple(Listed(entry=self._marks.of(number), reason=ASKED) for number in numbers)
+        wanted = ChangeDoNotCall(shard=shard_of(GLOBAL), list=GLOBAL, source=SOURCE, add=entries)
+        await ask(self._bus, CHANGE_DO_NOT_CALL, wanted, context)
 
     async def _from_journal(self, traces: Traces) -> tuple[int, Redactor]:
         redactor, changed = Redactor(traces), 0
