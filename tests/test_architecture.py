@@ -46,13 +46,16 @@ FOLDERS = {
     "ledger": {"runtime", "telephony"},
 }
 
+# What is asked of a phone's screen and what it shows: the ports of phones speak of it, and it uses nothing else.
+SHARED = {"actors.script.effects", "actors.script.tree"}
+
 PURE = [
     *ROOT.glob("actors/*/machine.py"),
     *ROOT.glob("actors/*/record.py"),
     *(ROOT / name for name in (
         "actors/dialing/rules.py", "actors/dialing/limits.py", "actors/slot/pool.py", "actors/slot/hindrance.py",
-        "actors/adapters/android.py", "actors/point/directory.py", "actors/point/throttle.py",
-        "actors/runtime/supervisor.py",
+        "actors/adapters/android.py", "actors/adapters/screen_lines.py", "actors/point/directory.py",
+        "actors/point/throttle.py", "actors/runtime/supervisor.py",
         "actors/runtime/cells.py", "actors/runtime/decision.py", "actors/runtime/commands.py",
         "actors/runtime/answers.py", "actors/runtime/rendezvous.py", "actors/entries.py", "actors/sandbox.py",
         "gateway/openapi.py", "gateway/routes.py",
@@ -99,8 +102,19 @@ def test_imports_point_one_way(package: str) -> None:
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_folders_of_the_actors_point_one_way(folder: str) -> None:
     for path in (ROOT / "actors" / folder).rglob("*.py"):
-        used = {name.split(".")[1] for name in imports(path) if name.startswith("actors.")}
+        named = {name for name in imports(path) if name.startswith("actors.") and not _shared(name)}
+        used = {name.split(".")[1] for name in named}
         assert used <= FOLDERS[folder] | {folder}, f"{path.relative_to(ROOT)} imports {used - FOLDERS[folder]}"
+
+
+def _shared(name: str) -> bool:
+    return any(name == one or name.startswith(f"{one}.") for one in SHARED)
+
+
+@pytest.mark.parametrize("module", sorted(SHARED))
+def test_what_is_shared_by_folders_uses_nothing_else(module: str) -> None:
+    used = {name for name in imports(ROOT / f"{module.replace('.', '/')}.py") if name.startswith("actors.")}
+    assert all(_shared(name) for name in used)
 
 
 def test_every_folder_of_the_actors_has_its_place() -> None:

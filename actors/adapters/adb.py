@@ -28,6 +28,7 @@ CONNECT_PHONE_TIMEOUT = 12.0  # adb itself waits 10 s for a phone that accepts a
 ASKED_AT_ONCE = 4  # of one phone: no phone waits for another one that does not answer
 LONG_SHELL_LIMIT = 256 * 1024
 CODE_LIMIT = 16  # bytes of an exit code, with what ends its line
+PIECES = 64 * 1024  # bytes of what has no frames, at once
 PIECE = 16 * 1024  # bytes of a frame whose lines are told apart at once
 OUT, ERR, EXIT, STDIN = 1, 2, 3, 0
 LAST_KIND = 5  # kIdWindowSizeChange
@@ -190,6 +191,12 @@ class Wire:
         await self._turns.after(length)
         return kind, data
 
+    async def piece(self) -> bytes:
+        """What comes next of a service without frames, after others' turn; nothing at its end."""
+        data = await self.reader.read(PIECES)
+        await self._turns.after(len(data))
+        return data
+
     def send_stdin(self, data: bytes) -> None:
         self._writer.write(bytes([STDIN]) + len(data).to_bytes(4, "little") + data)
 
@@ -298,6 +305,26 @@ class AdbClient:
             raise PhoneUncertain(f"{serial}: connection lost while a command ran: {error!r}") from None
         finally:
             wire.close()
+
+    async def exec_out(self, serial: str, command: str, *, timeout: float, max_output: int) -> bytes:
+        """What a command writes to both its outputs, byte by byte; how it ended is not told. PhoneUnreachable: it was
+        not sent; PhoneUncertain: it was, and has not ended, or has written more than `max_output`."""
+        wire = await self._transport(serial)
+        data = bytearray()
+        try:
+            async with asyncio.timeout(timeout):
+                await wire.ask(f"exec:{command}", timeout=timeout)
+                while piece := await wire.piece():
+                    data += piece
+                    if len(data) > max_output:
+                        raise PhoneUncertain(f"{serial}: the command wrote more than {max_output} bytes")
+        except TimeoutError:
+            raise PhoneUncertain(f"{serial}: no end of the command in {timeout:g} s") from None
+        except (OSError, AdbServerGone) as error:
+            raise PhoneUncertain(f"{serial}: connection lost while a command ran: {error!r}") from None
+        finally:
+            wire.close()
+        return bytes(data)
 
     @asynccontextmanager
     async def lines(self, serial: str, command: str) -> AsyncIterator[AsyncIterator[str]]:

@@ -21,6 +21,7 @@ from actors.adapters.android_orders import Dialled
 from actors.adapters.log_clock import LogClock
 from actors.adapters.phone_calls import PhoneCalls
 from actors.adapters.phone_fitness import Fitness
+from actors.adapters.phone_screen import PhoneScreen
 from actors.slot.phone import (
     HealthRead,
     PhoneBusy,
@@ -123,6 +124,7 @@ class AdbPhone:
         self._cpu: android_health.CpuTimes | None = None
         self._latency: float | None = None
         self._answered_at = 0.0  # when it last answered, on the loop's clock
+        self.screen = PhoneScreen(self)
 
     # --- the port
 
@@ -259,6 +261,11 @@ class AdbPhone:
     async def shell(self, command: str, *, timeout: float, max_output: int) -> ShellResult:
         self._check_not_taken()
         return await self._client.shell(self._serial, command, timeout=timeout, max_output=max_output)
+
+    async def exec_out(self, command: str, *, timeout: float, max_output: int) -> bytes:
+        """What a command writes, byte by byte, bounded in seconds and bytes."""
+        self._check_not_taken()
+        return await self._client.exec_out(self._serial, command, timeout=timeout, max_output=max_output)
 
     async def reboot(self) -> None:
         self._check_not_taken()

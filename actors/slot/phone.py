@@ -6,6 +6,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from actors.slot.screen import Screen
 from actors.telephony.reports import CallSeen, HoldSeen, LinkChanged, Look
 
 
@@ -90,6 +91,10 @@ class PhoneBusy(PhoneRefused):
 
 class Phone(Protocol):
     """One phone, reached over whatever link. Every method has a deadline of its own and raises `PhoneError`."""
+
+    @property
+    def screen(self) -> Screen:
+        """Its screen, for as long as the phone is there."""
 
     def start(self, report: Callable[[Report], None]) -> None:
         """Begin to watch. Reports arrive on the event loop; the first one is a `LinkChanged`."""

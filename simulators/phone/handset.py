@@ -124,6 +124,14 @@ class Handset:
             return ShellResult(exit_code=0, output="", truncated=False), 0.0
         return self._shell.run(command, max_output)
 
+    def run_raw(self, command: str, max_output: int) -> tuple[bytes, float]:
+        """The same, byte by byte."""
+        self.book.shells[self.name, command] += 1
+        if self._shell is None:
+            return b"", 0.0
+        out, err, _, seconds = self._shell.run_raw(command)
+        return (out + err)[:max_output], seconds
+
     def give_screens(self, profile: Profile, *, seed: int = 0) -> Screens:
         """From now on it has screens, which the shell reads and touches."""
         self._shell = HandsetShell(

@@ -44,6 +44,12 @@ class HandsetShell:
 
     def run(self, line: str, max_output: int) -> tuple[ShellResult, float]:
         """Run a line; its result, and the seconds until it is there."""
+        out, err, code, seconds = self.run_raw(line)
+        text = (out + err)[:max_output].decode(errors="replace")
+        return ShellResult(exit_code=code, output=text, truncated=len(out + err) > max_output), seconds
+
+    def run_raw(self, line: str) -> tuple[bytes, bytes, int, float]:
+        """Run a line: its two outputs, its code, and the seconds that it takes."""
         out, err, seconds = bytearray(), bytearray(), 0.0
 
         async def write(data: bytes) -> None:
@@ -61,9 +67,7 @@ class HandsetShell:
             return result.code
 
         code = _at_once(Shell(one, errors).line(line, write))
-        said = bytes(out + err)
-        text = said[:max_output].decode(errors="replace")
-        return ShellResult(exit_code=code, output=text, truncated=len(said) > max_output), seconds
+        return bytes(out), bytes(err), code, seconds
 
 
 def _at_once(work: Coroutine[Any, Any, Answer]) -> Answer:

@@ -8,6 +8,7 @@ from typing import TypeVar
 from actors.adapters.log_clock import LATE
 from actors.adapters.phone_calls import PhoneCalls
 from actors.adapters.phone_clock import Memory
+from actors.adapters.phone_screen import PhoneScreen
 from actors.slot.phone import Health, HealthRead, PhoneUncertain, PhoneUnreachable, Report, ShellResult
 from actors.telephony.reports import CallPhase, CallSeen, Link, LinkChanged, Look
 from simulators.device.wire import Unanswered
@@ -40,6 +41,7 @@ class SimulatedPhone:
         self._asking = False
         self._calls = PhoneCalls(lambda seen: self._report(seen))
         self._report: Callable[[Report], None] = lambda report: None
+        self.screen = PhoneScreen(self, "simulated")
 
     def start(self, report: Callable[[Report], None]) -> None:
         self._report = report
@@ -81,6 +83,12 @@ class SimulatedPhone:
         if seconds:
             await asyncio.sleep(seconds)
         return result
+
+    async def exec_out(self, command: str, *, timeout: float, max_output: int) -> bytes:
+        data, seconds = await self._order("exec", lambda: self._handset.run_raw(command, max_output), survives=True)
+        if seconds:
+            await asyncio.sleep(seconds)
+        return data
 
     async def reboot(self) -> None:
         await self._order("reboot", lambda: self._handset.restart(REBOOT), survives=True)

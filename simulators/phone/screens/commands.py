@@ -171,6 +171,10 @@ def dumpsys(screens: Screens, args: list[str]) -> str | None:
     window = screens.active()
     name = window.name if window is not None else "NotificationShade"
     match args[:1]:
+        case ["window"] if args[1:2] == ["displays"]:
+            own, now = screens.profile.display, screens.screen
+            was = f"init={own.width}x{own.height} {own.dpi}dpi"
+            return f"  Display: mDisplayId=0\n    {was} cur={now.width}x{now.height} app={now.width}x{now.height}\n"
         case ["window"]:
             focus = f"Window{{5e1f2a9 u0 {name}}}"
             return f"  mCurrentFocus={focus}\n  mFocusedApp=ActivityRecord{{c0ffee1 u0 {screens.front.activity} t42}}\n"
