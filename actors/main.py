@@ -21,7 +21,7 @@ import structlog
 from actors.adapters.adb import AdbClient
 from actors.adapters.adb_phone import AdbPhone
 from actors.adapters.adb_place import place_of
-from actors.adapters.adb_tracker import DeviceTracker
+from actors.adapters.adb_tracker import DeviceTracker, label
 from actors.adapters.asterisk import Asterisk
 from actors.adapters.host_lock import HostLock
 from actors.adapters.http_sender import HttpSender
@@ -30,6 +30,7 @@ from actors.adapters.ledger.sqlite import SqliteLedger
 from actors.adapters.list_reader import Apart
 from actors.adapters.nats_bus import NatsBus, connect
 from actors.adapters.passwords import Passwords
+from actors.adapters.phone_files import AdbTools
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.received_bytes import ReceivedBytes
 from actors.adapters.system_clock import SystemClock
@@ -121,6 +122,9 @@ async def start_actors(
         name, place = adb_name(config, hubs), adb_place(config, hubs)
         return AdbPhone(serial=name, place=place, tracker=tracker, sim=config.sim)
 
+    def make_tools(config: SlotConfig) -> AdbTools:
+        return AdbTools(client=tracker.client, name=label(adb_name(config, hubs), adb_place(config, hubs)))
+
     pbxs = {}
     for name, ami in settings.ami.items():
         pbxs[name] = Asterisk(name, ami, prefix=f"ottb-{settings.host}-{secrets.token_hex(4)}")
@@ -143,6 +147,7 @@ async def start_actors(
         problems=problems,
         reader=Apart(),
         sender=sender,
+        make_tools=make_tools,
     )
     return await stack.enter_async_context(host)
 

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from actors.by_hand.settings import ByHand
 from actors.call.settings import Calls
 from actors.campaign.hours import read_hours
 from actors.campaign.settings import Campaigns
@@ -108,6 +109,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     campaigns: Campaigns = Campaigns()
     operators: Operators = Operators()
     imports: Imports = Imports()
+    by_hand: ByHand = ByHand()
     webhooks: Webhooks = Webhooks()
     sandbox: Sandbox = Sandbox()
     auth: Auth = Auth()

@@ -26,6 +26,7 @@ from bus_schemas import (
     operator,
     preview,
     slot,
+    slot_files,
     trunk,
     user,
     webhook,
@@ -37,8 +38,8 @@ from bus_schemas.rights import rights
 
 FILES: tuple[ModuleType, ...] = (
     audit, call, campaign, campaign_outlook, campaign_telemetry, crm, dashboard, do_not_call, erasure, gateway, host,
-    imports, introspection, lead, link, log, note, operator, preview, slot, trunk, user,
-    webhook,
+    imports, introspection, lead, link, log, note, operator, preview, slot, slot_files, trunk,
+    user, webhook,
 )  # fmt: skip
 
 Line = TypeVar("Line")

@@ -39,6 +39,14 @@ class Action(StrEnum):
     SLOT_REBOOT = "slot.reboot"
     SLOT_SHELL = "slot.shell"
     SLOT_CONFIGURE = "slot.configure"
+    SLOT_SCREEN = "slot.screen"  # see a phone's screen
+    SLOT_TOUCH = "slot.touch"  # tap, swipe, type and press keys on it, and record that as a script
+    SLOT_RESERVE = "slot.reserve"  # keep a slot for oneself, for work by hand
+    SLOT_RESERVE_ANY = "slot.reserve_any"  # also end what others have reserved
+    SLOT_PULL = "slot.pull"  # take files from a phone
+    SLOT_PUSH = "slot.push"  # put files on a phone
+    SLOT_APPS = "slot.apps"  # install and remove apps
+    SLOT_LOGCAT = "slot.logcat"  # follow a phone's own log
     TRUNK_VIEW = "trunk.view"
     CAMPAIGN_VIEW = "campaign.view"
     CAMPAIGN_VIEW_ANY = "campaign.view_any"  # also campaigns of others, with their leads
@@ -86,10 +94,14 @@ MODULES: Mapping[str, Mapping[str, frozenset[Action]]] = {
             A.SLOT_VIEW_ANY, A.CALL_VIEW_ANY, A.CAMPAIGN_VIEW_ANY, A.OPERATOR_VIEW_ANY, A.DO_NOT_CALL_VIEW,
             A.NOTE_VIEW_ANY, A.LEAD_VIEW_ANY, A.WEBHOOK_VIEW_ANY,
         }),
-        "supervise": frozenset({A.CALL_END_ANY, A.SLOT_USE_ANY, A.OPERATOR_SUPERVISE, A.DO_NOT_CALL_EDIT}),
+        "supervise": frozenset({
+            A.CALL_END_ANY, A.SLOT_USE_ANY, A.OPERATOR_SUPERVISE, A.DO_NOT_CALL_EDIT, A.SLOT_RESERVE_ANY
+        }),
         "listen": frozenset({A.CALL_RECORDING}),
         "campaign": frozenset({A.CAMPAIGN_RUN, A.CAMPAIGN_EDIT, A.CAMPAIGN_IMPORT, A.CAMPAIGN_EXPORT}),
         "maintain": frozenset({A.SLOT_REBOOT, A.SLOT_CONFIGURE}),
+        "by_hand": frozenset({A.SLOT_SCREEN, A.SLOT_TOUCH, A.SLOT_RESERVE}),
+        "files": frozenset({A.SLOT_PULL, A.SLOT_PUSH, A.SLOT_APPS, A.SLOT_LOGCAT}),
         "shell": frozenset({A.SLOT_SHELL}),
         "metrics": frozenset({A.METRICS_VIEW}),
     },
@@ -123,14 +135,14 @@ Permissions = Mapping[str, Sequence[str]]
 BUILT_IN_ROLES: Mapping[str, Permissions] = {
     "admin": {module: tuple(verbs) for module, verbs in MODULES.items()},
     "supervisor": {
-        "OTTB": ("read", "read_all", "write", "supervise", "listen", "campaign"),
+        "OTTB": ("read", "read_all", "write", "supervise", "listen", "campaign", "by_hand"),
         "DCI": ("read", "read_all", "write"),
         "WORKSPACE": ("view", "call", "note", "lead", "webhook"),
         "POINT": ("read", "token"),
     },
     "operator": {"OTTB": ("read",), "DCI": ("read", "write", "run"), "WORKSPACE": ("view", "call", "note", "lead")},
     "devops": {
-        "OTTB": ("read", "slot.view_any", "write", "maintain", "shell", "metrics"),
+        "OTTB": ("read", "slot.view_any", "write", "maintain", "shell", "metrics", "by_hand", "files"),
         "DCI": ("read", "read_all", "write", "run"),
         "WORKSPACE": ("view", "webhook"),
         "POINT": ("token", "introspect"),

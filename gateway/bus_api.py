@@ -66,7 +66,8 @@ _FIELD = re.compile(r"\\\{(\w+)\\\}")
 LINES = [
     (re.compile(_FIELD.sub(r"(?P<\1>[^.]+)", re.escape(route.rpc.subject)) + r"\Z"), route)
     for route in ROUTES
-    if isinstance(route.permission, Action) and not route.lines and route.upload is None  # files come over HTTP
+    if isinstance(route.permission, Action)
+    and not (route.lines or route.upload or route.passed)  # files come over HTTP
 ]
 
 

@@ -13,9 +13,9 @@ import structlog
 from aiohttp import web
 from msgspec.structs import replace
 
-from actors.runtime.bus import Bus, BusError, Message
+from actors.runtime.bus import Bus, Message
 from actors.runtime.context import NO_ACTIONS, Context
-from actors.runtime.ids import Ids, derived
+from actors.runtime.ids import Ids
 from actors.runtime.sparing import FAILED_LINES, SparingLog
 from actors.runtime.wire import SEQ_HEADER, UNCHANGED_HEADER, ask, ask_raw
 from bus_schemas.errors import ErrorCode, Refusal, misfit
@@ -41,14 +41,16 @@ from gateway.auth import Authenticator, Caller
 from gateway.bodies import BROKEN_OFF
 from gateway.brake import Brake, GiveBack
 from gateway.errors import REPLAYED
-from gateway.idempotency import AWAY, Idempotency, digest_of
+from gateway.idempotency import Idempotency, digest_of
+from gateway.in_parts import ask_in_parts
 from gateway.log_feed import LogFeed
 from gateway.metrics import Metrics
 from gateway.page_headers import page_headers
+from gateway.phone_streams import PhoneStreams, Poured, Reading
 from gateway.reading import BY_LINK, Reader, body_of, login_of, read_with, reader_of
 from gateway.reads import Reads
 from gateway.recordings import Recordings
-from gateway.routes import BODY_LIMIT, FILE_KINDS, Held, Part, Parts, Route, Upload
+from gateway.routes import BODY_LIMIT, FILE_KINDS, Held, Part, Route, Upload
 from gateway.server import client_of, protocol_of
 from gateway.stored_files import StoredFiles
 
@@ -120,6 +122,7 @@ class HttpApi:
         self.metrics = metrics
         self.reads = Reads()
         self.line_files = line_files.LineFiles(bus)
+        self.phone_streams = PhoneStreams(bus)
         self.watermark = 0
         self._strangers = SparingLog(per_minute=STRANGERS_LINES, now=time.monotonic)
         self._failed = SparingLog(per_minute=FAILED_LINES, now=time.monotonic)
@@ -232,6 +235,8 @@ class HttpApi:
             return self._send_whole
         if route.followed:
             return self._follow
+        if route.passed is not None:
+            return self._pass_on
         return self._send_file if route.file or route.stored else None
 
     async def _follow(
@@ -253,6 +258,25 @@ class HttpApi:
         )
         found = await ask(self.bus, route.rpc, rpc_request, context)
         return await self.stored.send(request, found) if route.stored else self.recordings.send(request, found)
+
+    async def _pass_on(
+        self, route: Route, request: web.Request, rpc_request: Any, caller: Caller
+    ) -> web.StreamResponse:
+        """What a phone's host streams."""
+        assert route.passed is not None
+        context = Context(
+            command_id=request[COMMAND_ID], user=caller.user, actions=caller.actions & route.rpc.needed,
+            traceparent=_traceparent(request), credential=caller.credential,
+        )  # fmt: skip
+        with self.phone_streams.place(caller.share):
+            caller = await self._still(route, caller)
+            await self.auditor.intend(route, request)
+            opened = await ask(self.bus, route.rpc, rpc_request, context)
+            reading = Reading(
+                request=request, slot=rpc_request.slot, opened=opened, context=context,
+                still=lambda: self._still(route, caller),
+            )  # fmt: skip
+            return await self.phone_streams.send(route.passed, reading)
 
     async def _send_whole(
         self, route: Route, request: web.Request, rpc_request: Any, caller: Caller
@@ -292,7 +316,11 @@ class HttpApi:
         )  # fmt: skip
         with self.stored.place(caller.share, caller.user, size) as place:
             to_come = self.stored.to_come(), self.stored.to_come(caller.user)
-            await ask(self.bus, upload.admit, upload.ask(asked, *to_come), context)
+            if upload.poured:
+                to_come = request.content_length or 0, 0
+            admitted = await ask(self.bus, upload.admit, upload.ask(asked, *to_come), context)
+            if upload.poured:
+                place.writer = Poured(self.bus, asked.slot, admitted.stream, context)
             file = await self.stored.take(request, upload, place)
         needed = True  # also where this is cut off, and nobody knows
         try:
@@ -307,7 +335,7 @@ class HttpApi:
             raise
         finally:
             if not needed:
-                self.stored.forget(file)
+                self.stored.undo(place)
 
     async def _of_lines(
         self, route: Route, request: web.Request, rpc_request: Any, caller: Caller
@@ -404,28 +432,6 @@ class HttpApi:
         except Exception:  # noqa: BLE001  it is logged, and whoever asked is told
             self._failed.exception("request failed", path=_template(request), request_id=request_id)
             return errors.response(Refusal(ErrorCode.INTERNAL, "Internal error."), request_id=request_id)
-
-
-async def ask_in_parts(bus: Bus, parts: Parts, request: Any, context: Context) -> Message:
-    """Ask what is too much for one message, a part after the other. Raises the first Refusal: the same request again
-    changes nothing for the parts before it."""
-    answers: list[Any] = []
-    answered: Message | None = None
-    seq, changed = "0", False
-    try:
-        end = await bus.last_seq()
-    except BusError:
-        raise AWAY() from None
-    for number, part in enumerate(parts.split(request, end)):
-        if answers:
-            part = parts.after(part, answers)
-        asked = replace(context, command_id=derived("p", context.command_id, str(number))) if number else context
-        answered = await ask_raw(bus, parts.rpc, part, asked)
-        answers.append(msgspec.json.decode(answered.data, type=parts.rpc.reply))
-        seq, changed = answered.headers.get(SEQ_HEADER, seq), changed or UNCHANGED_HEADER not in answered.headers
-    assert answered is not None  # there is one part at least
-    headers = {SEQ_HEADER: seq} | ({} if changed else {UNCHANGED_HEADER: "1"})
-    return replace(answered, data=msgspec.json.encode(parts.joined(answers)), headers=headers)
 
 
 def _traceparent(request: web.Request) -> str:

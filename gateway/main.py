@@ -64,6 +64,7 @@ def application(part: Part, *, http_api: HttpApi, health: Health, metrics: Metri
     for route in routes_of(part):
         app.router.add_route(route.method, route.path, http_api.handler(route))
     app.on_shutdown.append(http_api.log_feed.part)
+    app.on_shutdown.append(http_api.phone_streams.part)
     add_pages(app, part=part, http_api=http_api, health=health, metrics=metrics, sandbox=sandbox)
     return app
 

@@ -14,7 +14,7 @@ from bus_schemas.permissions import Access, Action
 from bus_schemas.rights import guards
 from gateway.errors import HTTP_STATUS
 from gateway.live.narrows import narrows_of
-from gateway.routes import FILE_KINDS, XLSX, AnyRoom, Route
+from gateway.routes import FILE_KINDS, XLSX, AnyRoom, Passed, Route
 from gateway.surface import LIVE, ROUTES
 
 TITLE = "OTTB"
@@ -161,6 +161,12 @@ def _responses(route: Route) -> dict[str, Any]:
     return _anywhere() | responses
 
 
+MEDIA = {
+    Passed.FILE: ("application/octet-stream",), Passed.PICTURE: ("image/png", "image/jpeg"),
+    Passed.FRAMES: ("multipart/x-mixed-replace",), Passed.LINES: ("text/event-stream",),
+}  # fmt: skip
+
+
 def _content(route: Route) -> dict[str, Any]:
     """What a good answer is, by its media type."""
     text = {"schema": {"type": "string"}}
@@ -168,6 +174,9 @@ def _content(route: Route) -> dict[str, Any]:
         return {"text/event-stream": text}
     if route.stored:
         return {"text/csv": text}
+    if route.passed is not None:
+        binary = {"schema": {"type": "string", "format": "binary"}}
+        return dict.fromkeys(MEDIA[route.passed], binary)
     content = {JSON: {"schema": _schema(route.rpc.reply)}}
     if route.table or route.as_table is not None:  # whoever follows gets it there
         content["text/csv"] = text

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import Enum, StrEnum
 from functools import cached_property
 from typing import Any, Generic, TypeVar, get_origin
 
@@ -58,12 +58,23 @@ class Parts:
 class Upload:
     """How a body that is a file gets to the hosts: it is kept in pieces, and the request's `field` says where; its
     other fields are in the query. `most`: bytes of it. `ask`: what `admit` is asked before it is read, of the request,
-    of the bytes that are to come of all files under way, and of those of the user."""
+    of the bytes that are to come of all files under way, and of those of the user. `poured`: it is not kept but sent to
+    a phone's host as it comes, which `admit` has open a stream for it; `ask` is given its bytes instead."""
 
     field: str
     most: int
     admit: Rpc[Any, Any]
     ask: Callable[[Any, int, int], Any]  # any: of the requests of the route's line, and of `admit`
+    poured: bool = False
+
+
+class Passed(Enum):
+    """How what a host streams of a phone gets to the client (`phone_streams.py`)."""
+
+    FILE = "file"  # to be saved
+    PICTURE = "picture"
+    FRAMES = "frames"  # pictures one after another, each in place of the last
+    LINES = "lines"  # Server-Sent Events
 
 
 class Held(StrEnum):
@@ -89,7 +100,8 @@ class Route:
     `lines`: the body is a file, taken line by line (`line_files.py`). `taken`: who is answered takes away a
     list of people, which goes on the audit. `columns`: of its table, also without rows; `whole`: it is sent whole,
     unless a page of it is asked for. `as_table`: where the table of the same is. `costly`: all hosts are
-    asked for it, or much is looked at. `light`: one thing is looked up."""
+    asked for it, or much is looked at. `light`: one thing is looked up. `passed`: the answer says which stream of a
+    phone's host is sent."""
 
     method: str
     path: str
@@ -112,6 +124,7 @@ class Route:
     as_table: str | None = None
     costly: bool = False
     light: bool = False
+    passed: Passed | None = None
 
     @cached_property
     def brake(self) -> Held:
@@ -144,8 +157,9 @@ class Route:
 
     @cached_property
     def audited(self) -> bool:
-        """What changes something, and what lets somebody hear what others said, or take away what others sent."""
-        return self.changes or self.file or self.stored or self.taken
+        """What changes something, and what lets somebody hear what others said, take away what others sent, or see what
+        is on a phone."""
+        return self.changes or self.file or self.stored or self.taken or self.passed is not None
 
     @cached_property
     def permission(self) -> Action | Access:

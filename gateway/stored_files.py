@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,9 @@ from actors.runtime.ids import Ids
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.imports import ErrorFile, StoredFile
 from bus_schemas.names import Share
+from bus_schemas.slot_files import SentFile
 from gateway.bodies import BROKEN_OFF, LATE
+from gateway.phone_streams import Poured
 from gateway.routes import Upload
 
 AT_ONCE, AT_ONCE_EACH = 16, 4  # uploads of one gateway, and of one user: each holds a piece or two in memory
@@ -40,12 +42,12 @@ GONE = RefusalTemplate(ErrorCode.NOT_FOUND, "The file is not kept any longer.")
 @dataclass(eq=False, kw_only=True)
 class UploadUnderWay:
     """An upload that is under way. `size`: bytes that it may have. `limit`: of the time that it has; `given`: its place
-    is somebody else's."""
+    is somebody else's. Its `writer` is another one where it is poured on to a phone's host, and takes no room then."""
 
     share: Share
     user: str
     size: int
-    writer: FileWriter
+    writer: FileWriter | Poured
     limit: asyncio.Timeout | None = None
     given: bool = False
 
@@ -91,17 +93,22 @@ class StoredFiles:
 
     def to_come(self, user: str | None = None) -> int:
         """Bytes of the uploads under way that are in no bucket yet, of everybody or of a user."""
-        return sum(one.size - one.writer.size for one in self._under_way if user in (None, one.user))
+        kept = (one for one in self._under_way if user in (None, one.user) and isinstance(one.writer, FileWriter))
+        return sum(one.size - one.writer.size for one in kept)
 
-    async def take(self, request: web.Request, upload: Upload, place: "UploadUnderWay") -> StoredFile:
-        """Keep the body. Raises Refusal; then nothing of it stays."""
+    async def take(
+        self, request: web.Request, upload: Upload, place: "UploadUnderWay"
+    ) -> StoredFile | SentFile:
+        """Keep the body, or pour it on. Raises Refusal; then nothing of it stays."""
         try:
             return await self._written(request, upload, place)
         except BaseException:
-            self._later(place.writer.undo())
+            self.undo(place)
             raise
 
-    async def _written(self, request: web.Request, upload: Upload, place: UploadUnderWay) -> StoredFile:
+    async def _written(
+        self, request: web.Request, upload: Upload, place: UploadUnderWay
+    ) -> StoredFile | SentFile:
         body, writer, time = request.content, place.writer, asyncio.get_running_loop().time
         try:
             async with asyncio.timeout(SECONDS) as place.limit, asyncio.timeout(SILENCE) as silence:
@@ -124,9 +131,9 @@ class StoredFiles:
         except BusError:
             raise NOT_NOW() from None
 
-    def forget(self, file: StoredFile) -> None:
-        """Remove a file that nobody needs."""
-        self._later(files.forget(self._bus, files.pieces_of(file.key, file.pieces)))
+    def undo(self, place: UploadUnderWay) -> None:
+        """Remove what nobody needs of an upload."""
+        self._later(place.writer.undo())
 
     async def send(self, request: web.Request, file: ErrorFile) -> web.StreamResponse:
         """The pieces as one table. Raises Refusal(NOT_FOUND, UNAVAILABLE) before anything is sent."""
@@ -154,9 +161,14 @@ class StoredFiles:
         return response
 
     def _later(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
+        task = asyncio.get_running_loop().create_task(_quietly(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+async def _quietly(work: Coroutine[Any, Any, None]) -> None:
+    with suppress(Refusal):  # of a host that is away, which forgets by itself
+        await work
 
 
 def _make_room(here: Sequence[UploadUnderWay], user: str) -> None:

@@ -37,6 +37,7 @@ FOLDERS = {
     "operator": {"runtime", "telephony"},
     "imports": {"runtime", "telephony", "dialing", "leads"},
     "script": {"runtime", "telephony", "dialing"},
+    "by_hand": {"runtime", "telephony", "slot", "script", "log"},
     "note": {"runtime"},
     "erasure": {"runtime", "telephony", "dialing", "leads"},
     "webhook": {"runtime", "log"},
@@ -72,6 +73,7 @@ PURE = [
       for name in ("dry_run", "durations", "explain", "hours", "intake", "learning", "lookahead", "pacing", "places",
                    "played_team", "roster", "rulebook", "rules", "selection", "standing", "tally", "team_dry_run")),
     *(path for path in ROOT.glob("actors/ledger/*.py") if path.stem not in ("ledger", "follow", "lane", "start")),
+    ROOT / "actors/by_hand/paths.py",
     *ROOT.glob("gateway/surface/*.py"),
     *ROOT.glob("bus_schemas/*.py"),
 ]  # fmt: skip

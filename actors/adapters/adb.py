@@ -200,6 +200,11 @@ class Wire:
     def send_stdin(self, data: bytes) -> None:
         self._writer.write(bytes([STDIN]) + len(data).to_bytes(4, "little") + data)
 
+    async def send(self, data: bytes) -> None:
+        """Send bytes to a service, as fast as it takes them."""
+        self._writer.write(data)
+        await self._writer.drain()
+
     def expect_more(self) -> None:
         """Say that a piece was read and another is awaited. Over TCP the server holds back the second of two small
         pieces until the first is acknowledged (Nagle), and the kernel would wait 40 ms with that."""

@@ -13,13 +13,14 @@ from gateway.surface import (
     note,
     operator,
     slot,
+    slot_files,
     trunk,
     user,
     webhook,
 )
 
 ROUTES: tuple[Route, ...] = (
-    *user.ROUTES, *audit.ROUTES, *slot.ROUTES, *call.ROUTES, *trunk.ROUTES,
+    *user.ROUTES, *audit.ROUTES, *slot.ROUTES, *slot_files.ROUTES, *call.ROUTES, *trunk.ROUTES,
     *campaign.ROUTES, *do_not_call.ROUTES, *operator.ROUTES, *imports.ROUTES, *log.ROUTES,
     *note.ROUTES, *dashboard.ROUTES, *webhook.ROUTES, *erasure.ROUTES,
 )  # fmt: skip

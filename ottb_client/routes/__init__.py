@@ -11,6 +11,7 @@ from ottb_client.routes.log import LogRoutes
 from ottb_client.routes.note import NoteRoutes
 from ottb_client.routes.operator import OperatorRoutes
 from ottb_client.routes.slot import SlotRoutes
+from ottb_client.routes.slot_files import SlotFilesRoutes
 from ottb_client.routes.trunk import TrunkRoutes
 from ottb_client.routes.user import UserRoutes
 from ottb_client.routes.webhook import WebhookRoutes
@@ -28,6 +29,7 @@ class Routes(
     NoteRoutes,
     OperatorRoutes,
     SlotRoutes,
+    SlotFilesRoutes,
     TrunkRoutes,
     UserRoutes,
     WebhookRoutes,

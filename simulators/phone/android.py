@@ -10,7 +10,7 @@ from enum import Enum
 from uuid import UUID, uuid5
 
 from simulators.carrier.rules import OUT_OF_SERVICE
-from simulators.phone import dumps
+from simulators.phone import dumps, storage
 from simulators.phone.result import Result
 from simulators.phone.screens import commands, intents, keys
 from simulators.phone.screens.dialler import CODE
@@ -83,6 +83,8 @@ class Android:
     boots: int = 1
     booted_at: float = 0.0
     files: dict[str, bytes] = field(default_factory=dict)
+    links: dict[str, str] = field(default_factory=dict)
+    installed: dict[str, bytes] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
     am_fault: AmFault | None = None
     input_fault: InputFault | None = None
@@ -135,6 +137,8 @@ class Android:
         if not argv:
             return Result()
         name = argv[0].rsplit("/", 1)[-1]
+        if name == "pm" and (result := self._installing(argv[1:])) is not None:
+            return self._slow(result)
         seen = commands.COMMANDS.get(name)
         if seen is not None:
             result = seen(self.screens, argv[1:], self.files)
@@ -143,6 +147,14 @@ class Android:
         if command is None:
             return Result(err=f"/system/bin/sh: {argv[0]}: inaccessible or not found\n".encode(), code=NOT_FOUND)
         return command(self, argv[1:], stdin)
+
+    def _installing(self, args: list[str]) -> Result | None:
+        """What `pm` does with apps of people's own. None: it is about others."""
+        if args[:1] == ["install"] or (args[:1] == ["uninstall"] and args[-1] in self.installed):
+            return storage.install(self.files, self.installed, args)
+        if args[:1] == ["path"] and args[-1] in self.installed:
+            return Result(f"package:/data/app/{args[-1]}/base.apk\n".encode())
+        return None
 
     def _slow(self, result: Result) -> Result:
         return replace(result, delay=result.delay + self.fork_delay)
@@ -369,6 +381,12 @@ class Android:
                 del self.files[path]
         return Result()
 
+    def readlink(self, args: list[str], stdin: bytes) -> Result:
+        return storage.readlink(self.files, self.links, args)
+
+    def mv(self, args: list[str], stdin: bytes) -> Result:
+        return storage.move(self.files, self.links, args)
+
     def ping(self, args: list[str], stdin: bytes) -> Result:
         host = args[-1] if args else "localhost"
         return Result(f"--- {host} ping statistics ---\nround-trip min/avg/max = 11.2/12.4/13.9 ms\n".encode())
@@ -412,8 +430,10 @@ COMMANDS: Mapping[str, Callable[[Android, list[str], bytes], Result]] = {
     "id": _fixed(b"uid=2000(shell) gid=2000(shell) groups=2000(shell)\n"),
     "input": Android.input,
     "ls": Android.ls,
+    "mv": Android.mv,
     "ping": Android.ping,
     "printf": Android.printf,
+    "readlink": Android.readlink,
     "rm": Android.rm,
     "service": Android.service,
     "sleep": Android.sleep,

@@ -2,10 +2,9 @@
 
 import struct
 
+from simulators.phone import storage
 from simulators.phone.adb_device import Stream
 from simulators.phone.android import Android
-
-REGULAR_FILE = 0o100644
 
 _SYNC = struct.Struct("<4sI")
 _STAT = struct.Struct("<4sIII")
@@ -41,12 +40,11 @@ async def serve(android: Android, stream: Stream) -> None:
 
 
 def _mode_and_size(android: Android, path: str) -> tuple[int, int]:
-    content = android.files.get(path)
-    return (0, 0) if content is None else (REGULAR_FILE, len(content))
+    return storage.mode_and_size(android.files, android.links, path)
 
 
 async def _send_file(android: Android, stream: Stream, path: str) -> None:
-    content = android.files.get(path)
+    content = android.files.get(storage.real(android.links, path) or "")
     if content is None:
         await stream.write(_SYNC.pack(b"FAIL", 25) + b"No such file or directory")
         return

@@ -38,6 +38,7 @@ from bus_schemas.note import AddNote, DeleteNote, EditNote
 from bus_schemas.operator import AssignOperator, DisposeCall, ExtendWrapUp, SetOperatorStatus, SetOwnStatus
 from bus_schemas.preview import BeginPreviewed, PreviewLead, SkipPreviewed
 from bus_schemas.slot import AdbCommand, ConfigureSlot, RebootDevice, RemoveSlot, RestartSlot, SlotConfig
+from bus_schemas.slot_files import InstallApp, PushFile, UninstallApp
 from bus_schemas.trunk import DialPbx
 from bus_schemas.user import (
     ChangePassword,
@@ -98,6 +99,9 @@ BASE: dict[type, dict[str, Any]] = {
     RestartSlot: {"slot": 44},
     RebootDevice: {"slot": 77},
     AdbCommand: {"slot": 44, "command": "echo x", "timeout": 1.0},
+    PushFile: {"slot": 44, "path": "/sdcard/x", "file": "x"},
+    InstallApp: {"slot": 44, "file": "x", "grant": False},
+    UninstallApp: {"slot": 44, "package": "org.example.app"},
     StartCall: {"number": "+380501230001", "slot": "AUTO"},
     EndCall: {"call_id": "c_none"},
     DialPbx: {"from": "slot_44", "to": "+380501230001", "trunk": "AUTO"},

@@ -1,0 +1,60 @@
+"""Which slot somebody may work with by hand, and when."""
+
+from dataclasses import dataclass
+
+from actors.by_hand.port import MakeTools, PhoneTools
+from actors.runtime.context import Context
+from actors.runtime.host import Host
+from actors.slot.actor import SlotActor
+from actors.slot.record import Slot, holder
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
+from bus_schemas.slot import SLOT, SlotStatus
+
+NO_SLOT = RefusalTemplate(ErrorCode.NOT_FOUND, "No such slot.")
+NOT_HERE = RefusalTemplate(ErrorCode.UNAVAILABLE, "The slot is being taken over. Try again.")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A slot whose phone can be reached."""
+
+    slot: Slot
+    actor: SlotActor
+    tools: PhoneTools
+
+    @property
+    def id(self) -> int:
+        return self.slot.config.id
+
+
+@dataclass(frozen=True)
+class Places:
+    """The slots of one host."""
+
+    host: Host
+    make_tools: MakeTools
+
+    def seen(self, slot: int, context: Context) -> Place:
+        """The slot, to look at. Raises Refusal(NOT_FOUND, SLOT_OFFLINE)."""
+        actor = self.host.get(SlotActor, str(slot))
+        if actor is None:
+            raise NOT_HERE()
+        state = actor.state
+        if state is None or state.removed:
+            raise NO_SLOT()
+        if not SLOT.visible(state.config.user, user=context.user, actions=context.actions):
+            raise NO_SLOT()
+        if state.status is not SlotStatus.ONLINE:
+            raise Refusal(
+                ErrorCode.SLOT_OFFLINE, "The slot's phone cannot be reached.", slot=slot, status=state.status
+            )
+        return Place(state, actor, self.make_tools(state.config))
+
+    def held(self, slot: int, context: Context) -> Place:
+        """The slot, to change something on its phone: not while somebody else is at work there. Raises
+        Refusal(NOT_FOUND, SLOT_OFFLINE, SLOT_BUSY)."""
+        place = self.seen(slot, context)
+        held = holder(place.slot, place.actor.live)
+        if held is not None and held.user != context.user:
+            raise Refusal(ErrorCode.SLOT_BUSY, "Slot is currently used.", slot=slot, **{f"{held.kind}_id": held.id})
+        return place

@@ -1,0 +1,216 @@
+"""What comes from phones and goes to them through a gateway, a piece at a time: files, pictures, and what is followed.
+
+Each piece is asked for once the last one was read, so a slow reader slows their own stream and nothing is kept for
+them; who reads nothing for a while is cut off, and the host is told.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import msgspec
+from aiohttp import web
+
+from actors.runtime.bus import Bus
+from actors.runtime.context import Context
+from actors.runtime.wire import ask
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
+from bus_schemas.names import Share
+from bus_schemas.slot_files import (
+    END_STREAM,
+    NEXT_PIECE,
+    PIECE,
+    PUT_PIECE,
+    EndStream,
+    LogcatLine,
+    LogcatLines,
+    NextPiece,
+    OpenedStream,
+    PutPiece,
+    SentFile,
+)
+from gateway.live.engine import bound_unread
+from gateway.routes import Passed
+
+ALL, EACH = 64, 6  # that are sent at once, of all and of one share
+WRITE_SECONDS = 20.0  # for which a reader may leave unread what was sent
+BOUNDARY = "ottb-frame"
+PRIVATE = {"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff", "X-Accel-Buffering": "no"}
+CONTENT_TYPES = {
+    Passed.LINES: "text/event-stream; charset=utf-8",
+    Passed.FRAMES: f"multipart/x-mixed-replace; boundary={BOUNDARY}",
+}
+
+TOO_MANY = RefusalTemplate(
+    ErrorCode.RATE_LIMITED, "Too many files, logs or pictures of phones are sent to you at once.", rule="streams",
+    retry_after=5,
+)  # fmt: skip
+
+_decode_lines = msgspec.json.Decoder(LogcatLines).decode
+Still = Callable[[], Awaitable[object]]  # raises Refusal once the reader may no longer
+
+
+class Poured:
+    """A body on its way to a phone's host, which has opened a stream for it."""
+
+    def __init__(self, bus: Bus, slot: int, stream: str, context: Context) -> None:
+        self._bus = bus
+        self._slot = slot
+        self._stream = stream
+        self._context = context
+        self._waiting = bytearray()
+        self._digest = hashlib.sha256()
+        self._pieces = 0
+        self.size = 0
+
+    async def add(self, data: bytes) -> None:
+        """Send what is next. Raises Refusal."""
+        self._digest.update(data)
+        self.size += len(data)
+        self._waiting += data
+        while len(self._waiting) >= PIECE:
+            await self._put(bytes(self._waiting[:PIECE]))
+            del self._waiting[:PIECE]
+
+    async def finish(self) -> SentFile:
+        """Send the rest. Raises Refusal."""
+        if self._waiting:
+            await self._put(bytes(self._waiting))
+            self._waiting.clear()
+        return SentFile(key=self._stream, size=self.size, pieces=self._pieces, digest=self._digest.hexdigest())
+
+    async def undo(self) -> None:
+        """Nothing of it is needed."""
+        await _end(self._bus, self._slot, self._stream, self._context)
+
+    async def _put(self, piece: bytes) -> None:
+        wanted = PutPiece(slot=self._slot, stream=self._stream, number=self._pieces, data=piece)
+        await ask(self._bus, PUT_PIECE, wanted, self._context)
+        self._pieces += 1
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Reading:
+    """Who reads what. `still`: asked before each piece."""
+
+    request: web.Request
+    slot: int
+    opened: OpenedStream
+    context: Context
+    still: Still
+
+
+class PhoneStreams:
+    """What one gateway sends of phones."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._held: Counter[Share] = Counter()
+        self._read: set[Reading] = set()
+
+    @contextlib.contextmanager
+    def place(self, share: Share) -> Iterator[None]:
+        """Be one of those who are sent something while the block lasts. Raises Refusal(RATE_LIMITED)."""
+        if self._held[share] >= EACH or self._held.total() >= ALL:
+            raise TOO_MANY()
+        self._held[share] += 1
+        try:
+            yield
+        finally:
+            self._held -= Counter((share,))
+
+    async def part(self, app: web.Application) -> None:
+        """A listener stops: so does what is sent there."""
+        for reading in self._read:
+            if reading.request.app is app:
+                _abort(reading.request)
+
+    async def send(self, passed: Passed, reading: Reading) -> web.StreamResponse:
+        """Send it, until its end or until the reader goes or may no longer. Raises Refusal before anything was sent."""
+        request, opened = reading.request, reading.opened
+        response = web.StreamResponse(headers=headers_of(passed, opened))
+        if passed in (Passed.FILE, Passed.PICTURE) and opened.size is not None:
+            response.content_length = opened.size
+        left = opened.size
+        self._read.add(reading)
+        try:
+            async with contextlib.aclosing(self._pieces(passed, reading)) as pieces:
+                async for piece in pieces:
+                    if not response.prepared:
+                        bound_unread(request)
+                        await response.prepare(request)
+                    left = left - len(piece) if left is not None else None
+                    if left is not None and left < 0:
+                        break
+                    async with asyncio.timeout(WRITE_SECONDS):
+                        await response.write(piece)
+            if left:  # it is not what was said: the client sees that it is not whole
+                raise ConnectionError("not whole")
+            if not response.prepared:
+                await response.prepare(request)
+            await response.write_eof()
+        except Refusal:
+            if not response.prepared:
+                raise
+            _abort(request)
+        except (ConnectionError, TimeoutError):  # they have gone, or read nothing
+            _abort(request)
+        finally:
+            self._read.discard(reading)
+            with contextlib.suppress(Refusal):
+                await _end(self._bus, reading.slot, opened.stream, reading.context)
+        return response
+
+    async def _pieces(self, passed: Passed, reading: Reading) -> AsyncGenerator[bytes, None]:
+        number, end = 0, False
+        while not end:
+            await reading.still()
+            wanted = NextPiece(slot=reading.slot, stream=reading.opened.stream, number=number)
+            try:
+                piece = await ask(self._bus, NEXT_PIECE, wanted, reading.context)
+            except Refusal as refusal:
+                if passed is not Passed.LINES or not number:
+                    raise
+                yield _event("end", {"message": refusal.message})
+                return
+            number, end = number + 1, piece.end
+            yield _shown(passed, piece.data)
+
+
+def headers_of(passed: Passed, opened: OpenedStream) -> dict[str, str]:
+    """What is sent, and what it is called."""
+    headers = {**PRIVATE, "Content-Type": CONTENT_TYPES.get(passed, opened.content_type)}
+    if passed is Passed.FILE:
+        plain = "".join(one if one.isascii() and (one.isalnum() or one in "._- ") else "_" for one in opened.name)
+        headers["Content-Disposition"] = (
+            f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(opened.name, safe='', errors='replace')}"
+        )
+    return headers
+
+
+def _shown(passed: Passed, data: bytes) -> bytes:
+    if passed is Passed.FRAMES:
+        head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
+        return head.encode() + data + b"\r\n" if data else b"\r\n"
+    if passed is not Passed.LINES:
+        return data
+    said = _decode_lines(data)
+    gap = [_event("gap", {"left_out": said.left_out})] if said.left_out else []
+    return b"".join([*gap, *(_event("log", LogcatLine(line=one)) for one in said.lines)]) or b":\n\n"
+
+
+def _event(name: str, said: object) -> bytes:
+    return b"event: %s\ndata: %s\n\n" % (name.encode(), msgspec.json.encode(said))
+
+
+async def _end(bus: Bus, slot: int, stream: str, context: Context) -> None:
+    await ask(bus, END_STREAM, EndStream(slot=slot, stream=stream), context, retry=False)
+
+
+def _abort(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()
