@@ -12,6 +12,7 @@ from tests.support.js_client import JsClient
 from tests.support.receiver import Got, Receiver, moved, ok, slow
 from tests.support.site import Client, Site, running_site, until
 
+pytestmark = pytest.mark.sites
 HOOKS = "/api/webhooks"
 SETTINGS = """
 [webhooks]
