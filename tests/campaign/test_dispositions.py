@@ -34,11 +34,11 @@ from bus_schemas.operator import (
 )
 from simulators.carrier.rules import mobile
 from tests.campaign.world import Campaigns, play
-from tests.support.depth import examples
+from tests.support.depth import plays
 
 S, L = CampaignStatus, LeadStatus
 TALKS, LONG, BUSY = "2003", "9999", "0001"
-TAKEOVERS = examples(20)
+TAKEOVERS = plays(20)
 
 
 def on_record(site: Campaigns, verb: str, type: Any) -> list[Any]:

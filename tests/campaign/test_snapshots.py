@@ -56,12 +56,12 @@ from simulators.world.world import World
 from tests.campaign.test_read_back import eventful
 from tests.campaign.test_takeover import Tally, killed
 from tests.campaign.world import Campaigns, play
-from tests.support.depth import examples
+from tests.support.depth import plays
 
 ALL = resolve(BUILT_IN_ROLES["admin"])
 KEY, SCOPE = "campaign.c1", "ottb.v1.evt.campaign.c1.*"
 LEADS = 14  # four parts, each a piece of its own
-WORLDS = examples(12)
+WORLDS = plays(12)
 AT_ONCE = 6  # of them in one test, so that none takes minutes
 
 text = st.text(max_size=5)

@@ -12,9 +12,9 @@ from bus_schemas.campaign import PAUSE_CAMPAIGN, PauseCampaign, StopMode
 from bus_schemas.carriers import Carriers, TrunkCarrier
 from simulators.carrier.rules import mobile
 from tests.campaign.world import Campaigns, play
-from tests.support.depth import examples
+from tests.support.depth import plays
 
-RACES = examples(250)
+RACES = plays(250)
 OF_A_WORLD = 25
 WORLDS = range(-(-RACES // OF_A_WORLD))
 TRUNKS = TrunkCarrier(extensions=(1, 2, 3))

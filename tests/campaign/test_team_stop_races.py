@@ -14,9 +14,9 @@ from tests.campaign.crowd import OWNERS, Crowd
 from tests.campaign.test_stop_races import BUSY, LONG, OF_A_WORLD, TALKS, Tally
 from tests.campaign.test_team_joins import POWER, Joins, desks, on_trunks
 from tests.campaign.world import Campaigns, play
-from tests.support.depth import examples
+from tests.support.depth import plays
 
-RACES = examples(100)  # of each
+RACES = plays(100)  # of each
 WORLDS = range(-(-RACES // OF_A_WORLD))
 ONE_EACH: tuple[dict[str, Any], ...] = (  # calls for an operator who is kept for it
     {"operators": Operators.TEAM, "attempts_per_lead": 1},

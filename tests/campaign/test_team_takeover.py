@@ -19,10 +19,10 @@ from tests.campaign.crowd import OWNERS, Crowd, owned
 from tests.campaign.test_takeover import LONG, RINGS, TALKS, judge, numbers
 from tests.campaign.test_team_joins import TRUNKS, Joins, desks, on_trunks
 from tests.campaign.world import Campaigns, play
-from tests.support.depth import examples
+from tests.support.depth import deep, plays
 
 PARTS = 2  # which run beside each other
-KILLS = examples(16)  # of each
+KILLS = plays(16)  # of each
 POWER = {"mode": Mode.POWER, "ratio": 3.0, "carriers": TRUNKS, "abandoned_share": 1.0, "retry_minutes": NO_WAITS}
 SETTINGS = {"operators": Operators.TEAM, "attempts_per_lead": 3, "retry_minutes": {}}
 
@@ -38,6 +38,7 @@ class Tally:
     abandoned: int = 0
 
 
+@deep
 @pytest.mark.parametrize("part", range(PARTS))
 def test_kills_leave_each_answered_call_one_operator_or_none(part: int, capsys: pytest.CaptureFixture[str]) -> None:
     tally, worlds = Tally(), 0

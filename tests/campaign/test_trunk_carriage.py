@@ -17,6 +17,7 @@ from simulators.device.chronicle import DeviceCall
 from simulators.world.world import with_slot
 from tests.campaign.test_takeover import claims, ends
 from tests.campaign.world import Campaigns, play
+from tests.support.depth import deep
 
 S = CampaignStatus
 LONG, TALKS, BUSY = "9999", "2003", "0001"
@@ -299,6 +300,7 @@ def test_a_busy_sim_abroad_is_waited_for() -> None:
 # --- among campaigns
 
 
+@deep
 def test_five_campaigns_share_phones_by_weight_and_none_starves() -> None:
     weights = {"c1": 1, "c2": 2, "c3": 3, "c4": 4, "c5": 10}
 
@@ -319,6 +321,7 @@ def test_five_campaigns_share_phones_by_weight_and_none_starves() -> None:
     play(story)
 
 
+@deep
 def test_of_five_campaigns_the_first_priority_goes_first_and_none_starves() -> None:
     async def story(site: Campaigns) -> None:
         for place in range(5):

@@ -8,11 +8,11 @@ from actors.leads import parts
 from bus_schemas.imports import ImportStatus, ImportView
 from tests.campaign.world import Campaigns, play
 from tests.imports.world import Imports, table
-from tests.support.depth import examples
+from tests.support.depth import plays
 
 S = ImportStatus
 ROWS, BAD = 1000, (17, 500, 999)
-SEEDS = range(1, 1 + examples(8))
+SEEDS = range(1, 1 + plays(8))
 
 
 @pytest.fixture(autouse=True)

@@ -46,7 +46,7 @@ from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from tests.ledger.journals import ASKER, write
 from tests.ledger.places import Place
-from tests.support.depth import examples
+from tests.support.depth import plays
 
 KYIV = ZoneInfo("Europe/Kyiv")
 SPRING, AUTUMN = datetime(2026, 3, 29, tzinfo=KYIV), datetime(2026, 10, 25, tzinfo=KYIV)  # of 23 and of 25 hours
@@ -116,7 +116,7 @@ SCOPES = (("all", ""), ("whose", "ann"), ("whose", "cid"), ("operator", "cid"), 
 ZONES = ("Europe/Kyiv", "UTC", "Asia/Kathmandu", "Australia/Lord_Howe", "America/Havana")
 
 
-@pytest.mark.parametrize("seed", range(examples(24)))
+@pytest.mark.parametrize("seed", range(plays(24)))
 def test_counts_are_those_of_the_records(place: Place, seed: int) -> None:
     events, rng = calls_of(seed), random.Random(seed)
     entries = [JournalEntry(seq=seq, event=event) for seq, event in enumerate(events, 5)]

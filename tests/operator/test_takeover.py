@@ -14,7 +14,7 @@ from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.operator import GET_OPERATOR, GetOperator
 from bus_schemas.permissions import Action
 from tests.operator.site import OperatorSite, play, simulated, soon
-from tests.support.depth import examples
+from tests.support.depth import plays
 
 
 async def two_hosts(site: OperatorSite) -> None:
@@ -248,7 +248,7 @@ def test_who_asks_how_they_are_is_there_while_they_may_call(user: str, may_call:
 # --- anything
 
 
-@pytest.mark.parametrize("seed", range(examples(8)))
+@pytest.mark.parametrize("seed", range(plays(8)))
 def test_whatever_dies_each_call_begins_and_ends_once(seed: int) -> None:
     async def test(site: OperatorSite) -> None:
         random = site.loop.random

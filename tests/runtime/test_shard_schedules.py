@@ -15,9 +15,9 @@ from bus_schemas.errors import Refusal
 from simulators.bus.memory_bus import MemoryBus
 from simulators.time.loop import SimLoop, run
 from tests.runtime.sharded import CounterActor, Life, Site
-from tests.support.depth import examples
+from tests.support.depth import plays
 
-SEEDS = int(os.environ.get("OTTB_TEST_SEEDS", examples(30)))
+SEEDS = int(os.environ.get("OTTB_TEST_SEEDS", plays(30)))
 FIRST = int(os.environ.get("OTTB_TEST_FIRST_SEED", "0"))
 BLOCK = 5
 BLOCKS = [range(first, min(first + BLOCK, FIRST + SEEDS)) for first in range(FIRST, FIRST + SEEDS, BLOCK)]
