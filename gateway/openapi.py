@@ -272,14 +272,15 @@ def _live_payload(row: AnyRoom) -> dict[str, Any]:
 
 def types() -> dict[str, Any]:
     """All that a typed client needs, in one OpenAPI document: the routes, the bus events, `LiveEvents`, the payload of
-    each Socket.IO event by its name, and `LiveRooms`, what each room may be narrowed by. `make types` turns it into
-    TypeScript."""
+    each Socket.IO event by its name, `LiveRooms`, what each room may be narrowed by, and `LiveThings`, what a snapshot
+    of one has. `make types` turns it into TypeScript."""
     document, events = openapi(), asyncapi()["components"]
     live = {row.event: _live_payload(row) for row in LIVE}
     rooms = {row.kind.room: _narrowed(row) for row in LIVE}
+    things = {row.kind.room: _schema(row.listing.thing) for row in LIVE if row.listing is not None}
     named = {
         name: {"type": "object", "properties": found, "required": list(found)}
-        for name, found in (("LiveEvents", live), ("LiveRooms", rooms))
+        for name, found in (("LiveEvents", live), ("LiveRooms", rooms), ("LiveThings", things))
     }
     document["components"]["schemas"] |= events["schemas"] | named
     return document

@@ -168,12 +168,13 @@ def _rooms_file() -> str:
     source = Source()
     source.use("ottb_client.live", "Connection")
     source.use("ottb_client.subscription", "Subscription")
-    methods = "\n".join(_room(room, source) for room in LIVE)
+    methods = "\n".join(method for room in LIVE for method in _room(room, source))
     rooms = f'class Rooms(Connection):\n    """A method for each room."""\n\n{methods}'
     return f"{HEAD.format(what='What is heard of each kind.')}\n{source.imports()}\n\n{rooms}"
 
 
-def _room(room: AnyRoom, source: Source) -> str:
+def _room(room: AnyRoom, source: Source) -> list[str]:
+    """How it is heard, and how it is shown first."""
     update, name = source.of(room.update), room.kind.room
     narrows = narrows_of(room)
     for one in ("UNSET", "UnsetType") if narrows else ():
@@ -184,9 +185,19 @@ def _room(room: AnyRoom, source: Source) -> str:
         "async def", f"Subscription[{update}]", "self._subscribe",
         (f'"{name}"', f'"{room.event}"', update, *given, "since"),
     )  # fmt: skip
-    only = " or what these say alone" if narrows else ""
-    doc = f"Hear of {name.replace('_', ' ')}: all{only}. `since`: behind this `seq`. Raises ApiError."
-    return _written(name, ["*", *named, "since: int | None = None"], call, doc)
+    only, spoken = " or what these say alone" if narrows else "", name.replace("_", " ")
+    doc = f"Hear of {spoken}: all{only}. `since`: behind this `seq`. Raises ApiError."
+    heard = _written(name, ["*", *named, "since: int | None = None"], call, doc)
+    if room.listing is None:
+        return [heard]
+    source.use("ottb_client.subscription", "ShownSubscription")
+    thing = source.of(room.listing.thing)
+    call = Call(
+        "async def", f"ShownSubscription[{thing}, {update}]", "self._show",
+        (f'"{name}"', f'"{room.event}"', thing, update, *given),
+    )  # fmt: skip
+    doc = f"How all {spoken} are{', or what these say alone' if narrows else ''}, then what changes. Raises ApiError."
+    return [heard, _written(f"{name}_shown", ["*", *named] if named else [], call, doc)]
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from functools import cached_property
-from typing import Any, Generic, TypeVar, get_origin
+from typing import Any, Generic, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
@@ -179,6 +179,12 @@ class Listing:
     page: Callable[[str | None], Struct]
     under: str | None = None
     named: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    @property
+    def thing(self) -> Any:  # any: a type
+        """What one of them is."""
+        fields = {field.name: field.type for field in msgspec.structs.fields(self.rpc.reply)} if self.under else {}
+        return get_args(fields[self.under] if self.under is not None else self.rpc.reply)[0]
 
     def in_things(self, narrowed: Mapping[str, object]) -> Mapping[str, object]:
         """What updates are narrowed by, as things name it."""

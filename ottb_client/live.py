@@ -15,9 +15,10 @@ from bus_schemas.errors import ErrorCode
 from ottb_client.answers import Given
 from ottb_client.errors import ApiError, of_refused, unreached
 from ottb_client.http import Http
-from ottb_client.subscription import Subscription
+from ottb_client.subscription import ShownSubscription, Subscription
 
 Update = TypeVar("Update")
+Thing = TypeVar("Thing")
 
 HANDSHAKE = 5.0  # seconds
 SECONDS = 30.0  # for an answer; of a subscription, until all that was missed has come
@@ -60,23 +61,39 @@ class Connection:
         self, room: str, event: str, update: type[Update], narrowed: Given, since: int | None
     ) -> Subscription[Update]:
         """Hear a room. Raises ApiError."""
+        subscription = Subscription(room, event, update, _said(narrowed))
+        subscription.told = since
+        await self._enter(subscription)
+        return subscription
+
+    async def _show(
+        self, room: str, event: str, thing: type[Thing], update: type[Update], narrowed: Given
+    ) -> ShownSubscription[Thing, Update]:
+        """Hear a room behind how all is. Raises ApiError."""
+
+        async def again() -> None:
+            if self._rooms.get(room) is subscription:
+                await self._ask_for(subscription)
+
+        subscription = ShownSubscription(room, event, thing, update, _said(narrowed), again)
+        await self._enter(subscription)
+        return subscription
+
+    async def _enter(self, subscription: Subscription[Any]) -> None:
+        room = subscription.room
         if room in self._rooms:
             raise ValueError(f"{room} is heard already: leave it, or open another connection.")
-        wanted = {name: value for name, value in narrowed.items() if value is not UNSET}
-        subscription = self._rooms[room] = Subscription(room, event, update, wanted)
-        subscription.told = since
+        self._rooms[room] = subscription
         try:
             await self._ask_for(subscription)
         except BaseException:
             self._rooms.pop(room, None)
             raise
-        return subscription
 
     async def _ask_for(self, subscription: Subscription[Any]) -> None:
         """From what was told last. Raises ApiError."""
-        since = {} if subscription.told is None else {"since": subscription.told}
-        said = await self._call(f"subscribe:{subscription.room}", {**subscription.narrowed, **since})
-        subscription.acknowledged(said["seq"], behind=said.get("snapshot_needed", False))
+        async with subscription.asking:
+            subscription.answered(await self._call(f"subscribe:{subscription.room}", subscription.wanted))
 
     async def _call(self, event: str, given: Any = None) -> Any:
         """What the server answers. Raises ApiError."""
@@ -193,3 +210,7 @@ class Connection:
                     raise
                 pause = min(max(2 * pause, error.retry_after or 0.0), LONGEST_PAUSE)
             await self._socket.disconnect()
+
+
+def _said(narrowed: Given) -> dict[str, Any]:
+    return {name: value for name, value in narrowed.items() if value is not UNSET}

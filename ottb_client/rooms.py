@@ -4,19 +4,20 @@ from typing import Literal
 
 from msgspec import UNSET, UnsetType
 
-from bus_schemas.call import CallUpdate
+from bus_schemas.call import CallUpdate, CallView
+from bus_schemas.campaign import CampaignView
 from bus_schemas.campaign_telemetry import CampaignUpdate
 from bus_schemas.dashboard import Dashboard
 from bus_schemas.do_not_call import DoNotCallUpdate
 from bus_schemas.imports import ImportUpdate
 from bus_schemas.log import LogRecord
 from bus_schemas.note import NoteUpdate
-from bus_schemas.operator import OperatorUpdate
-from bus_schemas.slot import SlotUpdate
-from bus_schemas.trunk import TrunkUpdate
+from bus_schemas.operator import OperatorUpdate, OperatorView
+from bus_schemas.slot import SlotSummary, SlotUpdate
+from bus_schemas.trunk import TrunkUpdate, TrunkView
 from bus_schemas.webhook import WebhookUpdate
 from ottb_client.live import Connection
-from ottb_client.subscription import Subscription
+from ottb_client.subscription import ShownSubscription, Subscription
 
 
 class Rooms(Connection):
@@ -31,19 +32,41 @@ class Rooms(Connection):
             "calls", "call.update", CallUpdate, {"slot": slot, "user": user, "call_id": call_id}, since,
         )  # fmt: skip
 
+    async def calls_shown(
+        self, *, slot: int | UnsetType = UNSET, user: str | UnsetType = UNSET, call_id: str | UnsetType = UNSET,
+    ) -> ShownSubscription[CallView, CallUpdate]:  # fmt: skip
+        """How all calls are, or what these say alone, then what changes. Raises ApiError."""
+        return await self._show(
+            "calls", "call.update", CallView, CallUpdate, {"slot": slot, "user": user, "call_id": call_id},
+        )  # fmt: skip
+
     async def slots(self, *, slot: int | UnsetType = UNSET, since: int | None = None) -> Subscription[SlotUpdate]:
         """Hear of slots: all or what these say alone. `since`: behind this `seq`. Raises ApiError."""
         return await self._subscribe("slots", "slot.update", SlotUpdate, {"slot": slot}, since)
 
+    async def slots_shown(self, *, slot: int | UnsetType = UNSET) -> ShownSubscription[SlotSummary, SlotUpdate]:
+        """How all slots are, or what these say alone, then what changes. Raises ApiError."""
+        return await self._show("slots", "slot.update", SlotSummary, SlotUpdate, {"slot": slot})
+
     async def trunks(self, *, trunk: str | UnsetType = UNSET, since: int | None = None) -> Subscription[TrunkUpdate]:
         """Hear of trunks: all or what these say alone. `since`: behind this `seq`. Raises ApiError."""
         return await self._subscribe("trunks", "trunk.update", TrunkUpdate, {"trunk": trunk}, since)
+
+    async def trunks_shown(self, *, trunk: str | UnsetType = UNSET) -> ShownSubscription[TrunkView, TrunkUpdate]:
+        """How all trunks are, or what these say alone, then what changes. Raises ApiError."""
+        return await self._show("trunks", "trunk.update", TrunkView, TrunkUpdate, {"trunk": trunk})
 
     async def campaigns(
         self, *, campaign: str | UnsetType = UNSET, since: int | None = None,
     ) -> Subscription[CampaignUpdate]:  # fmt: skip
         """Hear of campaigns: all or what these say alone. `since`: behind this `seq`. Raises ApiError."""
         return await self._subscribe("campaigns", "campaign.update", CampaignUpdate, {"campaign": campaign}, since)
+
+    async def campaigns_shown(
+        self, *, campaign: str | UnsetType = UNSET,
+    ) -> ShownSubscription[CampaignView, CampaignUpdate]:  # fmt: skip
+        """How all campaigns are, or what these say alone, then what changes. Raises ApiError."""
+        return await self._show("campaigns", "campaign.update", CampaignView, CampaignUpdate, {"campaign": campaign})
 
     async def do_not_call(
         self, *, list_: str | UnsetType = UNSET, since: int | None = None,
@@ -56,6 +79,12 @@ class Rooms(Connection):
     ) -> Subscription[OperatorUpdate]:  # fmt: skip
         """Hear of operators: all or what these say alone. `since`: behind this `seq`. Raises ApiError."""
         return await self._subscribe("operators", "operator.update", OperatorUpdate, {"user": user}, since)
+
+    async def operators_shown(
+        self, *, user: str | UnsetType = UNSET,
+    ) -> ShownSubscription[OperatorView, OperatorUpdate]:  # fmt: skip
+        """How all operators are, or what these say alone, then what changes. Raises ApiError."""
+        return await self._show("operators", "operator.update", OperatorView, OperatorUpdate, {"user": user})
 
     async def imports(
         self, *, import_id: str | UnsetType = UNSET, since: int | None = None,

@@ -46,6 +46,11 @@ export async function use(client: Client): Promise<void> {
   const live = client.live();
   const stop = await live.hear("calls", ({ data }) => console.log(data.call_id), { slot: 44, since: 1 });
   stop();
+  await live.hear("slots", () => {}, { onShown: (slots, seq) => console.log(slots[0]?.status, seq) });
+  // @ts-expect-error  a slot that is shown has no colour
+  await live.hear("slots", () => {}, { onShown: (slots) => console.log(slots[0].colour) });
+  // @ts-expect-error  webhooks are not shown
+  await live.hear("webhooks", () => {}, { onShown: () => {} });
   // @ts-expect-error  calls are not narrowed by webhook
   await live.hear("calls", () => {}, { webhook: "wh_1" });
   // @ts-expect-error  a webhook is no call

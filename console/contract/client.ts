@@ -189,10 +189,24 @@ export type Room = keyof Schemas["LiveRooms"];
 export type EventOf<R extends Room> = (R extends `${infer One}s` ? `${One}.update` : `${R}.update`) & keyof LiveEvents;
 
 /** `since`: behind this `seq`. `onGap`: more was missed than is told again, the list has to be read anew. */
-export type Options<R extends Room> = Schemas["LiveRooms"][R] & { since?: number; onGap?: () => void };
+export type Options<R extends Room> = Schemas["LiveRooms"][R] & { since?: number; onGap?: () => void } & Showing<R>;
 
-type Told = { error: false; seq: number; snapshot_needed?: boolean; expires?: number | null } | Schemas["Refused"];
-type Heard = { narrowed: object; begun: boolean; last?: number; onGap?: () => void };
+/** `onShown`: called with how all things of the room are, and their `seq`, before anything that happened behind it; again
+ * where more was missed than is told again, in place of `onGap`. With `since` only then. */
+type Showing<R extends Room> = R extends keyof Schemas["LiveThings"]
+  ? { onShown?: (things: Schemas["LiveThings"][R][], seq: number) => void }
+  : unknown;
+
+type Told =
+  | { error: false; seq: number; snapshot_needed?: boolean; snapshot?: unknown[]; expires?: number | null }
+  | Schemas["Refused"];
+type Heard = {
+  narrowed: object;
+  begun: boolean;
+  last?: number;
+  onGap?: () => void;
+  onShown?: (things: never[], seq: number) => void;
+};
 
 /** A connection to what happens. It comes back by itself, and rooms go on from the last event. */
 export class Live {
@@ -221,10 +235,11 @@ export class Live {
   async hear<R extends Room>(
     room: R,
     handler: (event: LiveEvents[EventOf<R>]) => void,
-    { since, onGap, ...narrowed }: Options<R> = {} as Options<R>,
+    options: Options<R> = {} as Options<R>,
   ): Promise<() => void> {
     if (this.rooms.has(room)) throw new Error(`${room} is heard already`);
-    const heard: Heard = { narrowed, begun: false, last: since, onGap };
+    const { since, onGap, onShown, ...narrowed } = options as Options<"calls">; // those of every room
+    const heard: Heard = { narrowed, begun: false, last: since, onGap, onShown };
     const take = (event: LiveEvents[keyof LiveEvents]): void => {
       heard.last = Math.max(event.seq, heard.last ?? 0);
       handler(event as LiveEvents[EventOf<R>]);
@@ -255,8 +270,10 @@ export class Live {
 
   private async subscribe(room: Room, heard: Heard): Promise<void> {
     const since = heard.last === undefined ? {} : { since: heard.last };
-    const told = await this.ask(`subscribe:${room}`, { ...heard.narrowed, ...since });
+    const snapshot = heard.onShown === undefined ? {} : { snapshot: true };
+    const told = await this.ask(`subscribe:${room}`, { ...heard.narrowed, ...since, ...snapshot });
     heard.last = Math.max(told.seq, heard.last ?? 0);
+    if (told.snapshot !== undefined) heard.onShown?.(told.snapshot as never[], told.seq);
     if (told.snapshot_needed) heard.onGap?.();
   }
 

@@ -8293,6 +8293,13 @@ export interface components {
             };
             dashboard: Record<string, never>;
         };
+        LiveThings: {
+            calls: components["schemas"]["CallView"];
+            slots: components["schemas"]["SlotSummary"];
+            trunks: components["schemas"]["TrunkView"];
+            campaigns: components["schemas"]["CampaignView"];
+            operators: components["schemas"]["OperatorView"];
+        };
     };
     responses: {
         /** @description RATE_LIMITED: too many connections of this user or address (`details.rule`). */

@@ -1,7 +1,7 @@
 """What the live feed does for clients and by itself, so that no failure of it is the end of more."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -14,6 +14,9 @@ log = structlog.get_logger()
 
 AWAY = RefusalTemplate(ErrorCode.UNAVAILABLE, "The journal is not reachable now. Subscribe again.")
 BROKEN = RefusalTemplate(ErrorCode.INTERNAL, "Internal error.")
+NO_SUCH_ROOM = RefusalTemplate(
+    ErrorCode.NOT_FOUND, "There is no such room. Say subscribe:ROOM, unsubscribe:ROOM or auth:refresh."
+)
 
 
 def answered(what: str, work: Callable[..., Awaitable[dict[str, Any]]]) -> Any:
@@ -30,6 +33,16 @@ def answered(what: str, work: Callable[..., Awaitable[dict[str, Any]]]) -> Any:
         except Exception:
             log.exception("not done for a live client", asked=what)
             return msgspec.to_builtins(BROKEN().as_refused())
+
+    return answer
+
+
+def unknown(rooms: Iterable[str]) -> Any:
+    """What is answered where nothing of that name is served: who waits for it would not know why nothing comes."""
+    names = sorted(rooms)
+
+    async def answer(event: str, sid: str, *given: Any) -> Any:
+        return msgspec.to_builtins(NO_SUCH_ROOM(rooms=names).as_refused())
 
     return answer
 

@@ -24,7 +24,7 @@ from bus_schemas.names import Share
 from gateway.auth import Authenticator, Caller
 from gateway.connections import crowded_out
 from gateway.live import dashboard_room, log_room
-from gateway.live.answering import AWAY, again_and_again, answered
+from gateway.live.answering import AWAY, again_and_again, answered, unknown
 from gateway.live.asking import Asked, room_subscription, subscription_of
 from gateway.live.client import LiveClient
 from gateway.live.dashboard_room import DashboardRoom
@@ -118,6 +118,7 @@ class LiveFeed:
         self.server.on("connect", self._connect)
         self.server.on("disconnect", self._disconnect)
         self.server.on("auth:refresh", answered("the token", self._refresh))
+        self.server.on("*", unknown(PERMISSION))
         others: dict[str, Ask] = {
             log_room.NAME: self._subscribe_to_log, dashboard_room.NAME: self._subscribe_to_dashboard
         }  # fmt: skip

@@ -110,3 +110,12 @@ def test_every_update_has_what_narrows_its_room(room: Any) -> None:
     guarded = {name for topic in room.topics for name in guards(topic.event)}
     assert not guarded & {name for name, _ in room.narrows}
     assert room.narrows and len(LIVE) > len(ROOMS)
+
+
+async def test_a_room_that_is_not_there_is_refused_and_those_named(gateway: InProcess) -> None:
+    async with gateway.live("op12") as client:
+        for event in ("subscribe:nothing", "unsubscribe:Calls", "subscribe:", "call.start"):
+            said = await client.socket.call(event, {"since": 1}, timeout=2)
+            assert (said["error"], said["code"]) == (True, "NOT_FOUND"), said
+            assert said["details"] == {"rooms": sorted(row.kind.room for row in LIVE)}
+        assert (await subscribe(client, "calls"))["error"] is False

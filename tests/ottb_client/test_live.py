@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bus_schemas.errors import ErrorCode
-from ottb_client import ApiError, Client, SnapshotNeeded, subscription
+from ottb_client import ApiError, Client, Shown, SnapshotNeeded, subscription
 from tests.support.whole import PASSWORD, Whole, whole_site
 
 SECONDS = 20.0
@@ -105,3 +105,25 @@ async def test_who_is_slow_is_told_to_read_anew(api: Client, monkeypatch: pytest
         with pytest.raises(SnapshotNeeded):
             await anext(log)
         assert (await anext(log)).data.message == "3"
+
+
+async def test_how_all_is_and_then_what_changes(api: Client, site: Whole) -> None:
+    async with api.live() as live, asyncio.timeout(SECONDS):
+        slots = await live.slots_shown(slot=11)
+        first = await anext(slots)
+        assert isinstance(first, Shown) and [one.id for one in first.things] == [11]
+        calls = await live.calls_shown()
+        before = await anext(calls)
+        assert isinstance(before, Shown) and before.things == []
+        started = await api.start_call(number="+380991230006", slot=11)
+        cut(site)
+        changes = [await anext(calls)]
+        while not isinstance(changes[-1], Shown) and changes[-1].data.change != "ended":
+            changes.append(await anext(calls))
+        assert [one.seq for one in changes] == sorted({one.seq for one in changes}) and changes[0].seq > before.seq
+        assert not any(isinstance(one, Shown) for one in changes)  # nothing was left out
+        assert {one.data.call_id for one in changes} == {started.call_id}
+    with pytest.raises(ApiError) as refused:
+        async with api.live() as live, asyncio.timeout(SECONDS):
+            await live._show("nothing", "nothing.update", Shown, Shown, {})
+    assert refused.value.code == ErrorCode.NOT_FOUND and "slots" in refused.value.details["rooms"]

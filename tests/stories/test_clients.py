@@ -78,6 +78,17 @@ await new Promise<void>((all, never) => {
 });
 console.log(heard.join(" "));
 
+const board = new Map<number, string>();
+await new Promise<void>((all, never) => {
+  const onShown = (slots: { id: number; status: string }[], seq: number): void => {
+    for (const slot of slots) board.set(slot.id, slot.status);
+    console.log("shown", slots.length, seq > 0);
+    all();
+  };
+  live.hear("slots", () => {}, { onShown }).catch(never);
+});
+await live.hear("nothing" as "calls", () => {}).catch((error) => console.log(error.code, error.details.rooms.length));
+
 current.token = "over";
 await Promise.all(Array.from({ length: 20 }, () => done(client.http.GET("/api/roles"))));
 await client.refresh();
@@ -143,7 +154,8 @@ async def test_the_python_programs_of_the_page_run(site: Site, operator: Client,
     text = textwrap.indent("\n".join(parts), " " * 8)
     (tmp_path / "parts.py").write_text(PROGRAM.format(url=site.url("workspace", ""), seen=seen, text=text))
     said = await ran(sys.executable, "parts.py", cwd=tmp_path)
-    assert "\n400 INVALID_PARAMS" in said and "call_id," in said and said.rstrip().endswith("ended"), said
+    assert "\n400 INVALID_PARAMS" in said and "call_id," in said, said
+    assert re.search(r"\d+ ended\n\d+ slots at \d+\n$", said), said
 
 
 async def test_the_typescript_programs_of_the_page_run(programs: Path, operator: Client) -> None:
@@ -154,4 +166,6 @@ async def test_the_typescript_programs_of_the_page_run(programs: Path, operator:
 async def test_typescript_goes_on_over_lost_connections_and_old_tokens(programs: Path) -> None:
     heard, *more = (await ran("node", "lost-here.js", cwd=programs)).splitlines()
     assert heard.split() == [str(n) for n in range(50)]
-    assert more == ["refreshed true", "ended AUTH_FAIL", "true UNAVAILABLE 0"]
+    shown, no_room, *rest = more
+    assert re.fullmatch(r"shown [1-9]\d* true", shown) and re.fullmatch(r"NOT_FOUND \d+", no_room), more
+    assert rest == ["refreshed true", "ended AUTH_FAIL", "true UNAVAILABLE 0"]
