@@ -35,6 +35,7 @@ WITH_BODY = ("POST", "PATCH", "PUT")
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 KEY = "Idempotency-Key"
 RENEWED = 0.8  # of its life, after which a token is replaced where somebody stays connected with it
+ELSEWHERE = ("", ".", "..")
 _IN_PATH = re.compile(r"\{(\w+)\}")
 
 Connector = Callable[[], aiohttp.BaseConnector]
@@ -262,12 +263,20 @@ class Http:
 def _asked(method: str, path: str, given: Given, file: bytes | None = None) -> Asked:
     """What is in the path goes there; the rest is the body, or the query where that is a file or there is none."""
     said = {name: value for name, value in given.items() if value is not UNSET}
-    place = _IN_PATH.sub(lambda match: quote(_text(said.pop(match[1])), safe=""), path)
+    place = _IN_PATH.sub(lambda match: _in_path(match[1], _text(said.pop(match[1]))), path)
     if file is None and method in WITH_BODY:
         return Asked(method, place, {}, msgspec.json.encode(said))
     query = {name: _text(value) for name, value in said.items() if value is not None}
     headers = {"Content-Type": XLSX if file.startswith(b"PK") else "text/csv"} if file is not None else {}
     return Asked(method, place, query, file, headers)
+
+
+def _in_path(name: str, text: str) -> str:
+    """A value as it stands in a path. However they are quoted, some would lead elsewhere. Raises ApiError."""
+    if text in ELSEWHERE:
+        said = f'`{name}`: "{text}" is the name of nothing.'
+        raise ApiError(ErrorCode.INVALID_PARAMS, said, status=400, details={"field": name})
+    return quote(text, safe="")
 
 
 def _text(value: Any) -> str:

@@ -2,7 +2,7 @@
  * A client of OTTB for browsers and Node.js: openapi-fetch with the routes' types, tokens that are replaced in time,
  * and live events that go on over lost connections. docs/clients.md shows it.
  */
-import createClient, { type Client as Fetcher } from "openapi-fetch";
+import createClient, { type Client as Fetcher, defaultPathSerializer } from "openapi-fetch";
 import { io, type Socket } from "socket.io-client";
 import type { Answer, LiveEvents, Schemas, ServerToClientEvents, paths } from "./index";
 
@@ -84,7 +84,7 @@ export class Client {
   ) {
     this.current = { token, renewAt: Infinity };
     const fetch = (request: Request): Promise<Response> => this.send(request, 1000 * seconds);
-    this.http = createClient<paths, "application/json">({ baseUrl: url, fetch });
+    this.http = createClient<paths, "application/json">({ baseUrl: url, fetch, pathSerializer: inPath });
   }
 
   /** Log in. The tokens are kept, and replaced in time. Throws ApiError. */
@@ -160,6 +160,15 @@ export class Client {
       await new Promise((resolve) => setTimeout(resolve, PAUSE * 2 ** (attempt - 1)));
     }
   }
+}
+
+/** A path with its values. However they are quoted, some would lead elsewhere. */
+function inPath(path: string, values: Record<string, unknown>): string {
+  for (const [field, value] of Object.entries(values)) {
+    const said = `\`${field}\`: "${String(value)}" is the name of nothing.`;
+    if (["", ".", ".."].includes(String(value))) throw new ApiError("INVALID_PARAMS", said, 400, { field });
+  }
+  return defaultPathSerializer(path, values);
 }
 
 function unreached(url: string, error: unknown): ApiError {

@@ -182,6 +182,22 @@ async def test_what_is_in_a_path_stays_in_its_place() -> None:
     assert (page.total, page.exact, page.next_cursor) == (7, False, None)
 
 
+@pytest.mark.parametrize("id", [".", "..", ""])
+async def test_what_would_change_the_path_is_refused(id: str) -> None:
+    paths = list[str]()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        paths.append(request.raw_path)
+        return web.json_response({})
+
+    async with answered(answer) as client:
+        for asked in (client.get_call(call_id=id), client.get_crm_lead("c1", id), client.delete_user(id)):
+            with pytest.raises(ApiError) as refused:
+                await asked
+            assert refused.value.code == "INVALID_PARAMS" and not refused.value.passing
+    assert paths == []
+
+
 async def test_a_list_that_stands_in_something_is_read() -> None:
     note = {"note": "n_1", "text": "t", "author": "a", "version": 1, "timestamp": "2026-11-27T10:00:00Z"}
 

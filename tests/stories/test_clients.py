@@ -89,6 +89,12 @@ await new Promise<void>((all, never) => {
 });
 await live.hear("nothing" as "calls", () => {}).catch((error) => console.log(error.code, error.details.rooms.length));
 
+for (const call_id of ["..", ".", ""]) {
+  await done(client.http.GET("/api/call/{call_id}", { params: { path: { call_id } } })).catch((error) =>
+    console.log(error.code, error.status),
+  );
+}
+
 current.token = "over";
 await Promise.all(Array.from({ length: 20 }, () => done(client.http.GET("/api/roles"))));
 await client.refresh();
@@ -168,4 +174,5 @@ async def test_typescript_goes_on_over_lost_connections_and_old_tokens(programs:
     assert heard.split() == [str(n) for n in range(50)]
     shown, no_room, *rest = more
     assert re.fullmatch(r"shown [1-9]\d* true", shown) and re.fullmatch(r"NOT_FOUND \d+", no_room), more
-    assert rest == ["refreshed true", "ended AUTH_FAIL", "true UNAVAILABLE 0"]
+    assert rest[:3] == ["INVALID_PARAMS 400"] * 3
+    assert rest[3:] == ["refreshed true", "ended AUTH_FAIL", "true UNAVAILABLE 0"]
