@@ -6822,6 +6822,16 @@ export interface components {
             limit: number;
         };
         /**
+         * BusAudience
+         * @description Who has connections to the bus or is just being let in, as one POINT says it. `users` null: more than it names.
+         *         `number`: of the word, by its sender.
+         */
+        BusAudience: {
+            sender: string;
+            number: number;
+            users: string[] | null;
+        };
+        /**
          * ShardTaken
          * @description A host has taken a shard: what nobody has written of an actor before counts only from the newest of these.
          */
