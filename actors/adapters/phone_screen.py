@@ -11,6 +11,7 @@ import secrets
 from typing import Protocol
 
 from actors.adapters import screen_lines as lines
+from actors.adapters.phone_typing import NO_WAY, HelperTyping
 from actors.script import guard, tree
 from actors.script.effects import (
     Back,
@@ -41,7 +42,6 @@ PICTURE_TIMEOUT = 15.0
 SIZE_TIMEOUT = 10.0
 OUTPUT_LIMIT = 64 * 1024
 SIGNS = 5000  # that a field is emptied of; more than fit into any that is typed into
-NO_WAY = "the phone types only plain letters: install ADBKeyBoard (com.android.adbkeyboard) on it for others"
 
 
 class PhoneShell(Protocol):
@@ -60,6 +60,8 @@ class PhoneScreen:
         self._phone = phone
         self._word = word or secrets.token_hex(6)
         self._numbers = itertools.count(1)
+        self._typing = HelperTyping(lambda command: self._run(command, TOUCH_TIMEOUT))
+        self._one_typist = asyncio.Lock()
         self._looking = asyncio.Lock()  # one process on a phone may read its screen at a time
 
     async def carry_out(self, effect: OnScreen) -> Back:
@@ -175,12 +177,29 @@ class PhoneScreen:
         return await self._touch(line(("am", "start", "-a", "android.intent.action.CALL", "-d", uri)), LAUNCH_TIMEOUT)
 
     async def _type(self, effect: InputText) -> Back:
-        first = [] if effect.x is None or effect.y is None else [lines.words_of("input", "tap", effect.x, effect.y)]
         commands = typing(effect.text)
         if commands is None:
-            return NotDone(NO_WAY)
+            return await self._type_any(effect)
+        first = [] if effect.x is None or effect.y is None else [lines.words_of("input", "tap", effect.x, effect.y)]
         said = [*first, *(line(words) for words in commands)]
         return await self._touch(lines.joined(said), silent=effect.secret) if said else Done()
+
+    async def _type_any(self, effect: InputText) -> Back:
+        """Signs that the phone's own command does not type."""
+        if "\0" in effect.text or not _encodes(effect.text):
+            return NotDone("there is half a character in the text, or a NUL")
+        async with self._one_typist:
+            if await self._typing.installed():
+                return await self._typing.type(effect)
+        return NotDone(NO_WAY)
+
+
+def _encodes(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _dials(effect: OnScreen) -> str | None:

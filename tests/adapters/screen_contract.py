@@ -1,6 +1,7 @@
 """What the `Screen` of any phone must do: the same cases for each way that it is reached. The phone's log judges."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from PIL import Image
@@ -26,11 +27,12 @@ from actors.script.tree import Crashed, NoRoot, NotIdle, Seen, Tree
 from actors.slot.phone import Phone
 from actors.slot.screen import Screen
 from simulators.phone.screens.screens import Screens
-from simulators.phone.screens.system import SYSTEM_UI
+from simulators.phone.screens.system import HELPER, KEYBOARD, SYSTEM_UI
 
 MESSENGER = "org.telegram.messenger"
 CHAT = OpenLink(link="tg://resolve?phone=380671110007", app=MESSENGER)
 FIELD = Selector(id=["chat_edit_text", "message_input"])
+TEXTS = ["Привіт, світе", "naïve 日本語", "👍🏽 ok\nnew line", "x" * 999 + "є" * 1500, "';reboot #$(id)ї"]
 AWKWARD = "a  b%s'\"$(reboot)`id`;&|<>\\*?~#%"
 
 
@@ -128,6 +130,43 @@ class ScreenContract:
         x, y = await place(screen, FIELD)
         assert await screen.carry_out(InputText(text=AWKWARD, x=x, y=y)) == Done()
         assert screens.front.texts[screens.field] == AWKWARD
+
+    @pytest.mark.parametrize("text", TEXTS)
+    async def test_any_text_is_typed_by_the_helper(self, screen: Screen, screens: Screens, text: str) -> None:
+        screens.profile = replace(screens.profile, helper=True)
+        await screen.carry_out(CHAT)
+        x, y = await place(screen, FIELD)
+        before = screens.method
+        assert await screen.carry_out(InputText(text=text, x=x, y=y)) == Done()
+        assert screens.front.texts[screens.field] == text and screens.method == before != HELPER
+
+    async def test_text_goes_on_where_the_cursor_is(self, screen: Screen, screens: Screens) -> None:
+        screens.profile = replace(screens.profile, helper=True)
+        await screen.carry_out(CHAT)
+        x, y = await place(screen, FIELD)
+        await screen.carry_out(InputText(text="a b ", x=x, y=y))
+        assert await screen.carry_out(InputText(text="ґ")) == Done()
+        assert screens.front.texts[screens.field] == "a b ґ"
+
+    async def test_the_helper_is_put_away_though_it_was_left(self, screen: Screen, screens: Screens) -> None:
+        screens.profile, screens.method = replace(screens.profile, helper=True), HELPER
+        await screen.carry_out(CHAT)
+        x, y = await place(screen, FIELD)
+        assert await screen.carry_out(InputText(text="ї", x=x, y=y)) == Done()
+        assert screens.method == KEYBOARD
+
+    async def test_without_a_helper_it_is_said_what_to_install(self, screen: Screen, screens: Screens) -> None:
+        await screen.carry_out(CHAT)
+        x, y = await place(screen, FIELD)
+        back = await screen.carry_out(InputText(text="Привіт", x=x, y=y))
+        assert isinstance(back, NotDone) and not back.maybe and "ADBKeyBoard" in back.why
+        assert did(screens, "typed") == []
+
+    async def test_half_a_character_is_not_typed(self, screen: Screen, screens: Screens) -> None:
+        screens.profile = replace(screens.profile, helper=True)
+        for text in ("\ud83d", "a\0b"):
+            back = await screen.carry_out(InputText(text=text))
+            assert isinstance(back, NotDone) and not back.maybe
 
     async def test_a_field_is_emptied(self, screen: Screen, screens: Screens) -> None:
         await screen.carry_out(CHAT)
