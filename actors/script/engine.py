@@ -35,6 +35,7 @@ from actors.script.values import LONGEST, NoValue, filled_selector
 
 BETWEEN_LOOKS = 0.5  # seconds
 BETWEEN_LOOKS_AT_A_CALL = 1.0
+AFTER_NO_LOOK = 0.2  # at a call: it took its time, and the call may be short
 EFFECTS = 20_000  # of one run
 MOVES = 20_000  # from one instruction to the next
 HANG_UPS = 3  # taps of one call
@@ -177,8 +178,8 @@ class _Turn(Moves):
         """The screen. None: it was not to be had, so the next look tries it the other way."""
         if isinstance(back.screen, Seen):
             return back.screen.tree
-        if isinstance(back.screen, NotIdle):
-            self._fields["compressed"] = not self._fields["compressed"]
+        if isinstance(back.screen, NotIdle):  # the timer of a call never stands still
+            self._fields["compressed"] = self._fields["phase"] in CALLING or not self._fields["compressed"]
         return None
 
     def _looked(self, back: Looked) -> bool:
@@ -224,8 +225,8 @@ class _Turn(Moves):
                 return self._fail(f"{back.why}: nobody knows whether it was done", uncertain=True)
             return self._tried(back.why)
         if isinstance(step, say.Call):
-            self._fields["step_began"] = self._now
-            return self._look("talk")
+            self._fields.update(step_began=self._now, compressed=True)
+            return self._ask(Pause(seconds=BETWEEN_LOOKS), "talk")
         if isinstance(step, say.Shell) and step.into is not None:
             self._fields["values"][step.into] = back.output.strip()[:LONGEST] if isinstance(back, Done) else ""
         return self._next()
@@ -271,6 +272,8 @@ class _Turn(Moves):
             fields["values"]["call"] = "answered" if fields["answered"] else "unanswered"
             return self._next()
         if not isinstance(back, Looked):
+            if isinstance(fields["asked"], TapAt | PressKey):
+                return self._ask(Pause(seconds=BETWEEN_LOOKS), "talk")  # the screen changes
             return self._still(None) if isinstance(fields["asked"], Dump) else self._look("talk")
         tree = self._seen(back)
         if tree is None:
@@ -281,7 +284,7 @@ class _Turn(Moves):
         self._follow(step, tree)
         if fields["began_call"] and self._is_over(step, tree):
             return self._ask(TellCall(state="over"), "end")
-        if not (fields["answered"] or fields["unseen"]) and self._shows(step.answered, tree):
+        if not (fields["answered"] or fields["unseen"] or fields["count"]) and self._shows(step.answered, tree):
             fields["answered"] = True
             return self._ask(TellCall(state="answered"), "tell")
         return self._still(tree)
@@ -313,7 +316,8 @@ class _Turn(Moves):
             if place is not None:
                 fields["count"] += 1
                 return self._ask(TapAt(x=place[0], y=place[1]), "hang_up")
-        return self._ask(Pause(seconds=BETWEEN_LOOKS_AT_A_CALL), "talk")
+        seconds = BETWEEN_LOOKS_AT_A_CALL if fields["began_call"] else BETWEEN_LOOKS
+        return self._ask(Pause(seconds=seconds if tree is not None else AFTER_NO_LOOK), "talk")
 
     # --- what is asked, and the end
 

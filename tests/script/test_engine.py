@@ -268,18 +268,29 @@ def calling() -> Run:
     return run
 
 
-def test_a_call_is_placed_and_followed_to_its_end() -> None:
+LOOK = Dump(compressed=True)  # at a call, whose timer never stands still
+RINGS, TALKS = app(("rings", (0, 0, 9, 9))), app(("talking", (0, 0, 9, 9)), ("end", (0, 100, 100, 200)))
+
+
+def placed() -> Run:
+    """The call's button was tapped; the screen changes."""
     run = calling()
-    assert run.give(Done()) == Dump()
-    assert run.give(Looked(Seen(app(("rings", (0, 0, 9, 9)))))) == Pause(seconds=1)
-    assert run.give(Done()) == Dump()
-    talking = app(("talking", (0, 0, 9, 9)), ("end", (0, 100, 100, 200)))
-    assert run.give(Looked(Seen(talking))) == TellCall(state="answered")
-    assert run.give(Done()) == Dump()
-    assert run.give(Looked(Seen(talking))) == Pause(seconds=1)
-    assert run.give(Done(), took=31) == Dump()
-    assert run.give(Looked(Seen(talking))) == TapAt(x=50, y=150)
-    assert run.give(Done()) == Dump()
+    assert run.give(Done()) == Pause(seconds=0.5)
+    assert run.give(Done()) == LOOK
+    return run
+
+
+def test_a_call_is_placed_and_followed_to_its_end() -> None:
+    run = placed()
+    assert run.give(Looked(Seen(RINGS))) == Pause(seconds=1)
+    assert run.give(Done()) == LOOK
+    assert run.give(Looked(Seen(TALKS))) == TellCall(state="answered")
+    assert run.give(Done()) == LOOK
+    assert run.give(Looked(Seen(TALKS))) == Pause(seconds=1)
+    assert run.give(Done(), took=31) == LOOK
+    assert run.give(Looked(Seen(TALKS))) == TapAt(x=50, y=150)
+    assert run.give(Done()) == Pause(seconds=0.5)
+    assert run.give(Done()) == LOOK
     assert run.give(Looked(Seen(CHAT))) == Pause(seconds=1)
     run.give(Done())
     assert run.give(Looked(Seen(CHAT))) == TellCall(state="over")
@@ -287,13 +298,23 @@ def test_a_call_is_placed_and_followed_to_its_end() -> None:
     assert run.position.outcome == Succeeded(values={"call": "answered"})
 
 
-def test_a_call_has_not_ended_before_its_screen_came() -> None:
-    run = calling()
+def test_what_is_shown_after_hanging_up_is_no_answer() -> None:
+    run = placed()
+    ringing = app(("rings", (0, 0, 9, 9)), ("end", (0, 100, 100, 200)))
+    run.give(Looked(Seen(ringing)))
+    run.give(Done(), took=31)
+    assert run.give(Looked(Seen(ringing))) == TapAt(x=50, y=150)
     run.give(Done())
+    run.give(Done())
+    assert run.give(Looked(Seen(TALKS))) != TellCall(state="answered")
+
+
+def test_a_call_has_not_ended_before_its_screen_came() -> None:
+    run = placed()
     for _ in range(4):
-        assert run.give(Looked(Seen(CHAT))) == Pause(seconds=1)
-        assert run.give(Done()) == Dump()
-    assert run.give(Looked(Seen(app(("rings", (0, 0, 9, 9)))))) == Pause(seconds=1)
+        assert run.give(Looked(Seen(CHAT))) == Pause(seconds=0.5)
+        assert run.give(Done()) == LOOK
+    assert run.give(Looked(Seen(RINGS))) == Pause(seconds=1)
     assert run.position.began_call
     never = calling()
     never.play(lambda _: CHAT)
@@ -305,23 +326,24 @@ def test_what_comes_up_in_a_call_is_dealt_with_and_nothing_placed_again() -> Non
     run = one(CALL, HANDLER_FIRST + NEEDS)
     run.give(Looked(Seen(CHAT)))
     run.give(Done())
-    assert run.give(Looked(Seen(screen("permission_11_en")))) == TapAt(x=540, y=1860)
-    assert run.give(Done()) == Dump() and run.position.phase == "talk"
-    assert run.give(Looked(Seen(CHAT))) == Pause(seconds=1)
-
-
-def test_a_call_with_a_running_timer_is_looked_at_another_way() -> None:
-    run = calling()
     run.give(Done())
-    run.give(Looked(NotIdle()))
-    assert run.give(Done()) == Dump(compressed=True)
-    run.give(Looked(Seen(app(("rings", (0, 0, 9, 9))))))
-    assert run.give(Done()) == Dump(compressed=True)
+    assert run.give(Looked(Seen(screen("permission_11_en")))) == TapAt(x=540, y=1860)
+    assert run.give(Done()) == Pause(seconds=0.5)
+    assert run.give(Done()) == LOOK and run.position.phase == "talk"
+    assert run.give(Looked(Seen(CHAT))) == Pause(seconds=0.5)
+
+
+def test_a_look_at_a_call_that_fails_is_made_again_soon() -> None:
+    run = placed()
+    for _ in range(3):
+        assert run.give(Looked(NotIdle())) == Pause(seconds=0.2)
+        assert run.give(Done()) == LOOK
 
 
 def test_an_end_that_is_shown_is_believed_at_once() -> None:
     run = one(CALL + 'over = { text = "Line busy" }\n', NEEDS)
     run.give(Looked(Seen(CHAT)))
+    run.give(Done())
     run.give(Done())
     run.give(Looked(Seen(app(("rings", (0, 0, 9, 9))))))
     run.give(Done())
@@ -356,9 +378,8 @@ def test_a_call_is_never_placed_a_second_time() -> None:
     run = calling()
     assert run.taken_over() is None
     assert isinstance(run.position.outcome, Failed) and run.position.outcome.uncertain
-    goes_on = calling()
-    goes_on.give(Done())
-    assert goes_on.taken_over() == Dump() and goes_on.position.phase == "talk"
+    goes_on = placed()
+    assert goes_on.taken_over() == LOOK and goes_on.position.phase == "talk"
 
 
 @pytest.mark.parametrize(
