@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from actors.by_hand.port import MakeTools
+from actors.by_hand.start import Tools
 from actors.by_hand.start import start as start_by_hand
 from actors.call.start import start as start_calls
 from actors.campaign.start import start as start_campaigns
@@ -57,11 +57,11 @@ async def running(
     problems: Callable[[], Iterable[Problem]] = list,
     reader: Reader | None = None,
     sender: Sender | None = None,
-    make_tools: MakeTools | None = None,
+    tools: Tools | None = None,
 ) -> AsyncIterator[Host]:
     """The host with everything that runs in it, started in order and stopped in reverse. `problems`: what is wrong in
     the same process beside its actors. `reader`: of lists; None: this process. `sender`: to receivers of
-    webhooks; None: this site has none. `make_tools`: of work by hand on phones; None: there is none."""
+    webhooks; None: this site has none. `tools`: of work by hand on phones; None: there is none."""
     async with AsyncExitStack() as stack:
         process = Parts(bus=bus, clock=clock, ids=ids)
         parts = await start_host(process, stack, settings=settings, on_lost=lost.set, problems=problems)
@@ -75,8 +75,8 @@ async def running(
             parts, stack, configs=settings.slots, hubs=settings.hub_map, counts=limits, make_phone=make_phone,
             devices=devices,
         )  # fmt: skip
-        if make_tools is not None:
-            await start_by_hand(parts, stack, settings=settings.by_hand, make_tools=make_tools)
+        if tools is not None:
+            await start_by_hand(parts, stack, settings=settings.by_hand, tools=tools)
         trunks = await start_trunks(
             parts, stack, configs=settings.trunks, ami=settings.ami, counts=limits, pbxs=pbxs
         )

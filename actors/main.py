@@ -31,6 +31,7 @@ from actors.adapters.list_reader import Apart
 from actors.adapters.nats_bus import NatsBus, connect
 from actors.adapters.passwords import Passwords
 from actors.adapters.phone_files import AdbTools
+from actors.adapters.pictures import as_jpeg
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.received_bytes import ReceivedBytes
 from actors.adapters.system_clock import SystemClock
@@ -38,6 +39,7 @@ from actors.adapters.tls import ClientTls, on_hangup
 from actors.adapters.tls import client as client_tls
 from actors.assembly import running
 from actors.audit.start import start as start_audit
+from actors.by_hand.start import Tools
 from actors.ledger.kinds import LOG_PROJECTIONS
 from actors.ledger.start import start as start_ledger
 from actors.ledger.start import start_of_log
@@ -147,7 +149,7 @@ async def start_actors(
         problems=problems,
         reader=Apart(),
         sender=sender,
-        make_tools=make_tools,
+        tools=Tools(make_tools, as_jpeg),
     )
     return await stack.enter_async_context(host)
 

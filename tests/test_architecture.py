@@ -74,7 +74,7 @@ PURE = [
       for name in ("dry_run", "durations", "explain", "hours", "intake", "learning", "lookahead", "pacing", "places",
                    "played_team", "roster", "rulebook", "rules", "selection", "standing", "tally", "team_dry_run")),
     *(path for path in ROOT.glob("actors/ledger/*.py") if path.stem not in ("ledger", "follow", "lane", "start")),
-    ROOT / "actors/by_hand/paths.py",
+    *(ROOT / f"actors/by_hand/{name}.py" for name in ("draft", "fingers", "paths")),
     *ROOT.glob("gateway/surface/*.py"),
     *ROOT.glob("bus_schemas/*.py"),
 ]  # fmt: skip

@@ -32,6 +32,7 @@ from actors.slot.machine import (
 from actors.slot.phone import Phone, PhoneBusy, PhoneError, PhoneRefused, PhoneUncertain, PhoneUnreachable
 from actors.slot.pool import IdleSlot, Pool
 from actors.slot.record import Slot, SlotMemory
+from actors.slot.screen import Screen
 from actors.slot.shell_bytes import ShellBytes, on_record
 from actors.telephony.line import CallCounts
 from actors.telephony.line_actor import LineActor
@@ -310,6 +311,11 @@ class SlotActor(LineActor[Slot, SlotEvent, SlotMemory, SlotReport]):
     @property
     def pooled(self) -> bool:
         return self.state is not None and self.state.config.user is None
+
+    @property
+    def screen(self) -> Screen:
+        """The screen of its phone. Raises PhoneUnreachable."""
+        return self._the_phone().screen
 
     def _the_phone(self) -> Phone:
         if self._phone is None:

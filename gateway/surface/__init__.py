@@ -14,13 +14,14 @@ from gateway.surface import (
     operator,
     slot,
     slot_files,
+    slot_screen,
     trunk,
     user,
     webhook,
 )
 
 ROUTES: tuple[Route, ...] = (
-    *user.ROUTES, *audit.ROUTES, *slot.ROUTES, *slot_files.ROUTES, *call.ROUTES, *trunk.ROUTES,
+    *user.ROUTES, *audit.ROUTES, *slot.ROUTES, *slot_files.ROUTES, *slot_screen.ROUTES, *call.ROUTES, *trunk.ROUTES,
     *campaign.ROUTES, *do_not_call.ROUTES, *operator.ROUTES, *imports.ROUTES, *log.ROUTES,
     *note.ROUTES, *dashboard.ROUTES, *webhook.ROUTES, *erasure.ROUTES,
 )  # fmt: skip

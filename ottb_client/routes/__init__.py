@@ -12,6 +12,7 @@ from ottb_client.routes.note import NoteRoutes
 from ottb_client.routes.operator import OperatorRoutes
 from ottb_client.routes.slot import SlotRoutes
 from ottb_client.routes.slot_files import SlotFilesRoutes
+from ottb_client.routes.slot_screen import SlotScreenRoutes
 from ottb_client.routes.trunk import TrunkRoutes
 from ottb_client.routes.user import UserRoutes
 from ottb_client.routes.webhook import WebhookRoutes
@@ -30,6 +31,7 @@ class Routes(
     OperatorRoutes,
     SlotRoutes,
     SlotFilesRoutes,
+    SlotScreenRoutes,
     TrunkRoutes,
     UserRoutes,
     WebhookRoutes,

@@ -39,6 +39,14 @@ from bus_schemas.operator import AssignOperator, DisposeCall, ExtendWrapUp, SetO
 from bus_schemas.preview import BeginPreviewed, PreviewLead, SkipPreviewed
 from bus_schemas.slot import AdbCommand, ConfigureSlot, RebootDevice, RemoveSlot, RestartSlot, SlotConfig
 from bus_schemas.slot_files import InstallApp, PushFile, UninstallApp
+from bus_schemas.slot_screen import (
+    PressKeyOnScreen,
+    StartRecording,
+    StopRecording,
+    SwipeScreen,
+    TapScreen,
+    TypeOnScreen,
+)
 from bus_schemas.trunk import DialPbx
 from bus_schemas.user import (
     ChangePassword,
@@ -99,6 +107,12 @@ BASE: dict[type, dict[str, Any]] = {
     RestartSlot: {"slot": 44},
     RebootDevice: {"slot": 77},
     AdbCommand: {"slot": 44, "command": "echo x", "timeout": 1.0},
+    TapScreen: {"slot": 44, "x": 5, "y": 5, "seconds": 1.0},
+    SwipeScreen: {"slot": 44, "x": 5, "y": 5, "to_x": 9, "to_y": 9, "seconds": 0.3},
+    TypeOnScreen: {"slot": 44, "text": "x", "secret": False},
+    PressKeyOnScreen: {"slot": 44, "key": "home"},
+    StartRecording: {"slot": 44},
+    StopRecording: {"slot": 44},
     PushFile: {"slot": 44, "path": "/sdcard/x", "file": "x"},
     InstallApp: {"slot": 44, "file": "x", "grant": False},
     UninstallApp: {"slot": 44, "package": "org.example.app"},

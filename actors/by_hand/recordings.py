@@ -1,0 +1,81 @@
+"""What is being recorded: of each slot one thing at a time, of one user, in the memory of its host."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from actors.by_hand import draft
+from actors.by_hand.places import Places
+from actors.runtime.context import Context
+from actors.script.tree import Tree
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
+from bus_schemas.slot_screen import Recorded, StartRecording, StopRecording
+
+MOST_STEPS = 90  # a list of steps of a script has a hundred
+LONGEST = 3600.0  # seconds
+ALL = 256  # of one host
+
+NONE = RefusalTemplate(ErrorCode.NOT_FOUND, "Nothing of yours is being recorded on this slot.")
+
+
+@dataclass
+class Recording:
+    """One of them. `began`: monotonic seconds."""
+
+    user: str
+    began: float
+    steps: list[draft.Step] = field(default_factory=list)
+    app: str | None = None
+    looked: bool = False
+
+
+class Recordings:
+    """The recordings of one host. `now`: monotonic seconds."""
+
+    def __init__(self, places: Places, now: Callable[[], float]) -> None:
+        self._places = places
+        self._now = now
+        self._running: dict[int, Recording] = {}
+
+    async def start(self, request: StartRecording, context: Context) -> Recorded:
+        """START_RECORDING. Again it changes nothing."""
+        place = self._places.held(request.slot, context)
+        running = self._of(place.id)
+        if running is not None and running.user != context.user:
+            raise Refusal(ErrorCode.SLOT_BUSY, "Somebody else records on this slot.", slot=place.id)
+        if running is None:
+            if len(self._running) >= ALL:
+                raise Refusal(ErrorCode.RATE_LIMITED, "Too much is being recorded.", rule="recordings", retry_after=60)
+            running = self._running[place.id] = Recording(context.user, self._now())
+        return Recorded(status="recording", slot=place.id, steps=len(running.steps))
+
+    async def stop(self, request: StopRecording, context: Context) -> Recorded:
+        """STOP_RECORDING. Also of a phone that has gone."""
+        running = self._of(request.slot)
+        if running is None or running.user != context.user:
+            raise NONE()
+        del self._running[request.slot]
+        unsure = tuple(number for number, made in enumerate(running.steps, 1) if made.unsure is not None)
+        script = None
+        if running.steps:
+            summary = f"What was done by hand on slot {request.slot}."
+            script = draft.script(running.steps, name="draft", summary=summary, app=running.app)
+        return Recorded(
+            status="recorded", slot=request.slot, steps=len(running.steps), script=script, unsure=unsure
+        )
+
+    def note(self, asked: draft.Asked, tree: Tree | None, context: Context) -> int | None:
+        """Keep what was done, if it is being recorded: as which step. None: it is not."""
+        running = self._of(asked.slot)
+        if running is None or running.user != context.user or len(running.steps) >= MOST_STEPS:
+            return None
+        if tree is not None and not running.looked:
+            running.looked, running.app = True, draft.begins_in(tree)
+        running.steps.append(draft.step(asked, tree, len(running.steps) + 1))
+        return len(running.steps)
+
+    def _of(self, slot: int) -> Recording | None:
+        running = self._running.get(slot)
+        if running is not None and self._now() - running.began > LONGEST:
+            del self._running[slot]
+            return None
+        return running

@@ -1,0 +1,149 @@
+"""Pictures of screens. One is taken for all who look at a slot at the same time, and none that nobody asks for."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from actors.by_hand.places import Place, Places
+from actors.by_hand.streams import GONE, Streams, refusal_of
+from actors.runtime.context import Context
+from actors.runtime.effects import Work
+from actors.slot.phone import PhoneError
+from bus_schemas.slot_files import PIECE, OpenedStream
+from bus_schemas.slot_screen import TakeScreenshot, WatchScreen
+
+FRAME_BYTES = 400 * 1024  # of a picture in one message of the bus
+JPEGS = 8  # of one picture that are kept, for who wants it so again
+KEPT = 6.0  # seconds that a picture is kept for others who watch; of the slowest of them a frame's time
+AT_ONCE = 2  # pictures that one host makes smaller
+AsJpeg = Callable[[bytes, int, int | None, int | None], bytes]  # blocks; raises PhoneError
+
+
+@dataclass
+class Shot:
+    """A picture as the phone gave it (PNG), taken at `at` on the loop's clock, and what was made of it."""
+
+    png: bytes
+    at: float
+    jpegs: dict[tuple[int, int | None], bytes] = field(default_factory=dict)
+
+
+class Camera:
+    """The pictures of one host's slots. `spawn`: begins a task that its host ends."""
+
+    def __init__(self, as_jpeg: AsJpeg, spawn: Callable[[Work[Shot]], "asyncio.Task[Shot]"]) -> None:
+        self._as_jpeg = as_jpeg
+        self._spawn = spawn
+        self._latest: dict[int, Shot] = {}
+        self._under_way: dict[int, asyncio.Task[Shot]] = {}
+        self._making = asyncio.Semaphore(AT_ONCE)
+
+    async def shot(self, place: Place, younger: float) -> Shot:
+        """A picture that is no older than so many seconds: the one that is under way, the last, or a new one. Raises
+        PhoneError."""
+        slot = place.id
+        latest, now = self._latest.get(slot), asyncio.get_running_loop().time()
+        if latest is not None and now - latest.at < younger:
+            return latest
+        task = self._under_way.get(slot)
+        if task is None:
+            task = self._under_way[slot] = self._spawn(self._take(place))
+            task.add_done_callback(lambda done: self._taken(slot, done))
+        return await asyncio.shield(task)
+
+    async def _take(self, place: Place) -> Shot:
+        began = asyncio.get_running_loop().time()
+        return Shot(await place.actor.screen.picture(), began)
+
+    def _taken(self, slot: int, task: "asyncio.Task[Shot]") -> None:
+        self._under_way.pop(slot, None)
+        if task.cancelled() or task.exception() is not None:
+            self._latest.pop(slot, None)
+            return
+        shot = self._latest[slot] = task.result()
+        asyncio.get_running_loop().call_later(KEPT, self._forget, slot, shot)
+
+    def _forget(self, slot: int, shot: Shot) -> None:
+        if self._latest.get(slot) is shot:
+            del self._latest[slot]
+
+    async def jpeg(self, shot: Shot, quality: int, width: int | None, most: int | None) -> bytes:
+        """The picture as a JPEG. Raises PhoneError."""
+        async with self._making:
+            made = shot.jpegs.get((quality, width))
+            if made is None:
+                made = await asyncio.to_thread(self._as_jpeg, shot.png, quality, width, most)
+                if most is not None and len(shot.jpegs) < JPEGS:
+                    shot.jpegs[quality, width] = made
+        return made
+
+
+class Picture:
+    """One picture on its way."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = memoryview(data)
+
+    async def next(self) -> tuple[bytes, bool]:
+        piece, self._data = bytes(self._data[:PIECE]), self._data[PIECE:]
+        return piece, not self._data
+
+    async def put(self, data: bytes) -> None:
+        raise GONE()
+
+    def close(self) -> None:
+        self._data = memoryview(b"")
+
+
+class Frames:
+    """A screen that somebody watches."""
+
+    def __init__(self, camera: Camera, places: Places, request: WatchScreen, context: Context) -> None:
+        self._camera = camera
+        self._places = places
+        self._request = request
+        self._context = context
+        self._next = 0.0
+
+    async def next(self) -> tuple[bytes, bool]:
+        loop, between = asyncio.get_running_loop(), 1.0 / self._request.fps
+        await asyncio.sleep(max(self._next - loop.time(), 0.0))
+        self._next = loop.time() + between
+        place = self._places.seen(self._request.slot, self._context)  # it may be another phone by now, or somebody's
+        shot = await self._camera.shot(place, between)
+        return await self._camera.jpeg(shot, self._request.quality, self._request.width, FRAME_BYTES), False
+
+    async def put(self, data: bytes) -> None:
+        raise GONE()
+
+    def close(self) -> None:
+        """Nothing is taken for them from now on."""
+
+
+class Looks:
+    """The contract lines of those who look."""
+
+    def __init__(self, places: Places, streams: Streams, camera: Camera) -> None:
+        self._places = places
+        self._streams = streams
+        self._camera = camera
+
+    async def screenshot(self, request: TakeScreenshot, context: Context) -> OpenedStream:
+        """TAKE_SCREENSHOT: always one that was begun after it was asked for."""
+        place = self._places.seen(request.slot, context)
+        self._streams.room(context)
+        try:
+            shot = await self._camera.shot(place, 0.0)
+            data, kind = shot.png, "png"
+            if request.format == "jpeg":
+                data, kind = await self._camera.jpeg(shot, request.quality, request.width, None), "jpeg"
+        except PhoneError as error:
+            raise refusal_of(error) from None
+        stream = self._streams.open(Picture(data), place.id, context)
+        return OpenedStream(stream=stream, name=f"slot-{place.id}.{kind}", size=len(data), content_type=f"image/{kind}")
+
+    async def watch(self, request: WatchScreen, context: Context) -> OpenedStream:
+        """WATCH_SCREEN."""
+        place = self._places.seen(request.slot, context)
+        stream = self._streams.open(Frames(self._camera, self._places, request, context), place.id, context)
+        return OpenedStream(stream=stream, content_type="multipart/x-mixed-replace")
