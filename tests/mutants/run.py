@@ -58,20 +58,27 @@ def plant(mutant: Mutant, tree: Path) -> bool:
     if text.count(mutant.before) != 1:
         return False
     file.write_text(text.replace(mutant.before, mutant.after))
+    for compiled in file.parent.glob(f"__pycache__/{file.stem}.*"):
+        compiled.unlink()
     return True
 
 
 def copy_tree(to: Path) -> None:
-    """What belongs to the project, without what was made here."""
+    """What belongs to the project, without what was made here. What Python has compiled comes along: it is good for as
+    long as its source is of the same time and size, and to make it anew takes as long as many a test."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         cwd=ROOT, check=True, capture_output=True,
     ).stdout  # fmt: skip
-    for name in listed.decode().split("\0"):
+    names = listed.decode().split("\0")
+    for name in names:
         source = ROOT / name
         if name and source.is_file():
             (to / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, to / name)
+    for folder in {Path(name).parent for name in names if name.endswith(".py")}:
+        if (compiled := ROOT / folder / "__pycache__").is_dir():
+            shutil.copytree(compiled, to / folder / "__pycache__", dirs_exist_ok=True)
 
 
 async def try_one(mutant: Mutant) -> Outcome:
