@@ -23,7 +23,7 @@ settings.register_profile("no times", deadline=None)  # which are the bench's
 settings.load_profile("no times")
 
 
-SITES = 2  # workers that start a site of their own for the stories, which costs some seconds of a core each
+SITES = 1  # workers that start a site of their own for the stories, which costs some seconds of a core each
 
 
 @pytest.hookimpl(trylast=True)  # when it is known which tests are left out
@@ -49,7 +49,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def needs_a_site(item: pytest.Item) -> bool:
-    return "site" in getattr(item, "fixturenames", ())
+    """That of the stories, and not one in its own process, as other tests have it."""
+    return "stage" in getattr(item, "fixturenames", ())
 
 
 def pytest_collection_finish() -> None:

@@ -32,16 +32,17 @@ calls_per_second = 50
 """
 HUBS = '[hubs]\nHUB1 = { path = "1-1", also = ["2-1"] }\n'
 MORE = f"[calls]\nlost_timeout = 3.0\n[campaigns]\npresets = []\n{HUBS}{TRUNKS}"
-STORY_FOLLOWS = pytest.StashKey[bool]()  # whether the next test of this worker needs a site, of whichever kind
+STORY_FOLLOWS = pytest.StashKey[bool]()  # whether the next test of this worker needs the site
 
 
-EVERYDAY = {"test_calls", "test_auth", "test_live"}  # what `make test` has of a whole site; `make test-sites`: the rest
+# What `make test` has of a whole site: calls, logins, and that a call is heard live. `make test-sites`: the rest.
+EVERYDAY = {"test_calls", "test_auth", "test_a_call_is_heard_from_ring_to_end"}
 HERE = Path(__file__).parent
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     told = HERE in item.path.parents and isinstance(item, pytest.Function) and "site" in item.fixturenames
-    if told and item.path.stem not in EVERYDAY:
+    if told and not {item.path.stem, item.originalname} & EVERYDAY:
         item.add_marker(pytest.mark.sites)
 
 
@@ -80,7 +81,7 @@ def site(stage: Stage, request: pytest.FixtureRequest) -> Iterator[Site]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    item.stash[STORY_FOLLOWS] = "site" in getattr(nextitem, "fixturenames", ())
+    item.stash[STORY_FOLLOWS] = "stage" in getattr(nextitem, "fixturenames", ())
 
 
 @pytest.fixture
