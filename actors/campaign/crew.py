@@ -48,6 +48,7 @@ from bus_schemas.campaign import (
     CampaignSettings,
     Mode,
 )
+from bus_schemas.lead import CampaignLeadSkipped
 
 RELEARNT = 2000  # attempts of late
 PIECE = 500  # leads, or attempts, of one step: some milliseconds
@@ -248,6 +249,8 @@ class Crew:
         match event:
             case CampaignAttemptEnded():
                 self._learn(campaign, event)
+            case CampaignLeadSkipped():
+                self.previews.skipped(event.by, event.lead)
             case CampaignConfigured() if campaign.settings.mode is not Mode.PREVIEW:
                 self.previews.end()
 

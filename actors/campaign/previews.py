@@ -41,6 +41,7 @@ class Previews:
         self._shown: dict[str, PreviewedLead] = {}  # by operator
         self._begun: deque[str] = deque(maxlen=KEPT)  # by which commands leads were, of late
         self._skipped: dict[str, float] = {}  # up to when the skips of each count, in seconds on the monotonic clock
+        self._skipping: dict[str, float] = {}  # the same with one that is not on record yet
 
     def copy(self) -> "Previews":
         """The same, for who asks what would be."""
@@ -94,13 +95,20 @@ class Previews:
         gone = [user for user in self._shown if not is_operator(user)]
         return [self._shown.pop(user) for user in gone]
 
-    def skip(self, user: str, now: float) -> PreviewedLead:
-        """It is left. `now`: on the monotonic clock. Raises Refusal for who skips too many."""
+    def skip(self, user: str, now: float) -> None:
+        """It is to be left. `now`: on the monotonic clock. Nothing is taken for it until that is on record. Raises
+        Refusal for who skips too many."""
         counted = max(self._skipped.get(user, now), now) + SKIP_EVERY
         if (wait := counted - now - SKIPS * SKIP_EVERY) > 0:
             raise TOO_MANY_SKIPPED(retry_after=retry_after(wait))
-        self._skipped[user] = counted
-        return self.over(user)
+        self._skipping[user] = counted
+
+    def skipped(self, user: str, lead: str) -> None:
+        """It is on record that it is left."""
+        if (counted := self._skipping.pop(user, None)) is not None:
+            self._skipped[user] = counted
+        if (shown := self._shown.get(user)) is not None and shown.lead == lead:
+            self.over(user)
 
     def end(self) -> None:
         """Operators look at nothing any more; the skips of each count still."""

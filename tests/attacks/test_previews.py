@@ -1,10 +1,13 @@
 """Operators who look at leads before they are dialled: nobody sees more of a list than they work on, and no two of them
 have one lead."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from math import inf
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from actors.campaign import machine, previewing
 from actors.campaign.crew import Crew
@@ -14,11 +17,12 @@ from actors.campaign.previews import SKIP_EVERY, SKIPS
 from actors.campaign.roster import Member, Roll
 from actors.campaign.team import Team
 from actors.runtime.clock import Moment, utc
-from bus_schemas.campaign import CampaignAttemptClaimed, Mode, Operators
+from actors.runtime.decision import Decision
+from bus_schemas.campaign import CampaignAttemptClaimed, CampaignEvent, Mode, Operators
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.host import Line
 from bus_schemas.operator import OperatorStatus
-from tests.campaign.played import NOON, NoDesks, Played, lead_at, lines_of
+from tests.campaign.played import BY, NOON, NoDesks, Played, lead_at, lines_of
 
 USERS = ("ann", "ben", "cat")
 
@@ -36,7 +40,7 @@ class Previewed(Played):
     def __init__(self, leads: int) -> None:
         super().__init__()
         self.asking = 0
-        self.crew = Crew(Ready(), NoDesks(), ())
+        self.crew: Crew = Crew(Ready(), NoDesks(), ())
         self.create(mode=Mode.PREVIEW, operators=Operators.TEAM)
         self.run(*map(lead_at, range(leads)))
 
@@ -51,6 +55,12 @@ class Previewed(Played):
         reply = previewing.show(self.asked(user)).reply
         assert not callable(reply)
         return reply.lead
+
+    def record(self, decision: Decision[CampaignEvent, Any]) -> Sequence[CampaignEvent]:
+        events = super().record(decision)
+        for event in events:
+            self.crew.follow(self.state, event)
+        return events
 
     def skip(self, user: str, lead: str) -> None:
         self.record(previewing.skip(self.asked(user), lead).decision)
@@ -113,6 +123,26 @@ def test_whose_line_calls_nobody_sees_no_more_leads_by_dialling() -> None:
     played.skip("ann", lead)
     previewing.begin(played.asked("ann"), played.shown("ann"))
     assert len(played.begun()) == 1
+
+
+def test_a_skip_that_could_not_be_written_costs_nothing() -> None:
+    played = Previewed(leads=3)
+    lead = played.shown("ann")
+    for _ in range(2 * SKIPS):
+        previewing.skip(played.asked("ann"), lead)  # of which the journal knows nothing
+    assert played.shown("ann") == lead
+    played.skip("ann", lead)
+    assert played.shown("ann") != lead
+
+
+def test_who_looks_in_preview_mode_looks_at_nothing_in_another() -> None:
+    played = Previewed(leads=3)
+    lead = played.shown("ann")
+    assert played.shown("ben") != lead
+    for mode in (Mode.PROGRESSIVE, Mode.PREVIEW):
+        settings = replace(played.state.settings, mode=mode)
+        played.record(machine.configure(played.state, settings, BY, played.moment()))
+    assert played.shown("cat") == lead  # nobody keeps it from them
 
 
 def test_nobody_skips_through_a_whole_list() -> None:
