@@ -73,7 +73,7 @@ async def running(
         await start_calls(parts, stack, settings=settings.calls)
         slots = await start_slots(
             parts, stack, configs=settings.slots, hubs=settings.hub_map, counts=limits, make_phone=make_phone,
-            devices=devices,
+            devices=devices, longest_reservation=settings.by_hand.longest_reservation,
         )  # fmt: skip
         if tools is not None:
             await start_by_hand(parts, stack, settings=settings.by_hand, tools=tools)

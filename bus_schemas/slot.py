@@ -91,7 +91,8 @@ class Network(Struct, frozen=True, kw_only=True):
 
 
 class SlotSummary(Struct, frozen=True, kw_only=True):
-    """A row of the slot list. `user` null: shared pool. `call_id`: the call it is in."""
+    """A row of the slot list. `user` null: shared pool. `call_id`: the call it is in. `reserved_by`: who keeps it for
+    work by hand, until `reserved_until`."""
 
     id: SlotId
     status: SlotStatus
@@ -102,6 +103,8 @@ class SlotSummary(Struct, frozen=True, kw_only=True):
     metrics: Metrics
     call_id: str | None = None
     external_call: bool = False
+    reserved_by: str | None = None
+    reserved_until: Utc | None = None
 
 
 class SlotDetails(Struct, frozen=True, kw_only=True):
@@ -123,6 +126,8 @@ class SlotDetails(Struct, frozen=True, kw_only=True):
     external_call: bool = False
     status_detail: str = ""
     android: str | None = None
+    reserved_by: str | None = None
+    reserved_until: Utc | None = None
 
 
 # --- commands and queries -------------------------------------------------------------------------------------
@@ -207,6 +212,29 @@ class AdbCommandResult(Struct, frozen=True, kw_only=True):
     error: Annotated[str | None, OfShell] = None
 
 
+class ReserveSlot(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Keep a slot for oneself, for work by hand: others' calls, scripts, taps and shell commands are SLOT_BUSY as long
+    as it lasts. It runs out by itself; asked again, it lasts `minutes` from then on."""
+
+    slot: SlotId
+    minutes: Annotated[int, Meta(ge=1, le=10_080)] = 30
+
+
+class EndReservation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Give it back. Others' reservations are ended by who may (`slot.reserve_any`)."""
+
+    slot: SlotId
+
+
+class SlotReservation(Struct, frozen=True, kw_only=True):
+    """Whose it is, and until when; `until` null: it is over."""
+
+    status: str
+    slot: SlotId
+    user: str
+    until: Utc | None = None
+
+
 class ConfigureSlot(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Create a slot or change its place and owner. Fields left out become null, or the default."""
 
@@ -266,8 +294,16 @@ REBOOT_DEVICE = Rpc("ottb.v1.cmd.slot.{slot}.reboot",      RebootDevice,  SlotRe
                     frozenset({E.NOT_FOUND, E.SLOT_BUSY, E.SLOT_OFFLINE}), summary="Restart the phone",
                     fallback=SLOT_ABSENT, permission=A.SLOT_REBOOT, asks=SEES, audit_fields=("slot",))
 ADB_COMMAND  = Rpc("ottb.v1.cmd.slot.{slot}.adb_command",  AdbCommand,    AdbCommandStarted,
-                   frozenset({E.NOT_FOUND, E.SLOT_OFFLINE, E.RATE_LIMITED}), summary="Run a shell command on the phone",
+                   frozenset({E.NOT_FOUND, E.SLOT_OFFLINE, E.SLOT_BUSY, E.RATE_LIMITED}),
+                   summary="Run a shell command on the phone",
                    fallback=SLOT_ABSENT, permission=A.SLOT_SHELL, asks=SEES, audit_fields=("slot", "command_id"))
+RESERVE_SLOT = Rpc("ottb.v1.cmd.slot.{slot}.reserve",      ReserveSlot,   SlotReservation,
+                   frozenset({E.NOT_FOUND, E.SLOT_BUSY}), summary="Reserve a slot", fallback=SLOT_ABSENT,
+                   permission=A.SLOT_RESERVE, asks=SEES | {A.SLOT_USE_ANY}, audit_fields=("slot",))
+END_RESERVATION = Rpc("ottb.v1.cmd.slot.{slot}.end_reservation", EndReservation, SlotReservation,
+                      frozenset({E.NOT_FOUND}), summary="End the reservation of a slot", fallback=SLOT_ABSENT,
+                      permission=A.SLOT_RESERVE, asks=SEES | {A.SLOT_RESERVE_ANY}, audit_fields=("slot",),
+                      when_full=True)
 GET_ADB_COMMAND = Rpc("ottb.v1.qry.slot.adb_command",      GetAdbCommand, AdbCommandResult,  frozenset({E.NOT_FOUND}),
                       summary="How a shell command went", permission=A.SLOT_SHELL, asks=SEES)
 CONFIGURE_SLOT = Rpc("ottb.v1.cmd.slots.configure",        ConfigureSlot, SlotDetails,
@@ -346,6 +382,24 @@ class SlotCommandDone(Struct, frozen=True, kw_only=True):
     error: Annotated[str | None, OfShell] = None
 
 
+class SlotReserved(Struct, frozen=True, kw_only=True):
+    """Somebody keeps the slot for work by hand, or for longer."""
+
+    slot: int
+    at: Utc
+    user: str
+    until: Utc
+
+
+class SlotReservationEnded(Struct, frozen=True, kw_only=True):
+    """It is over. `by` null: it ran out."""
+
+    slot: int
+    at: Utc
+    user: str
+    by: str | None = None
+
+
 class SlotTelemetry(Struct, frozen=True, kw_only=True):
     """The last figures, not kept."""
 
@@ -366,6 +420,8 @@ SlotEvent = (
     | SlotRestarting
     | SlotCommandStarted
     | SlotCommandDone
+    | SlotReserved
+    | SlotReservationEnded
 )
 
 # fmt: off
@@ -376,6 +432,9 @@ SLOT_LINKED     = Topic("ottb.v1.evt.slot.{slot}.linked",          SlotLinked,  
 SLOT_RESTARTING = Topic("ottb.v1.evt.slot.{slot}.restarting",      SlotRestarting,     "A slot or its phone restarts")
 SLOT_COMMAND_STARTED = Topic("ottb.v1.evt.slot.{slot}.command_started", SlotCommandStarted, "A shell command began")
 SLOT_COMMAND_DONE = Topic("ottb.v1.evt.slot.{slot}.command_done",  SlotCommandDone,    "A shell command ended")
+SLOT_RESERVED   = Topic("ottb.v1.evt.slot.{slot}.reserved",        SlotReserved,       "A slot is kept for somebody")
+SLOT_RESERVATION_ENDED = Topic("ottb.v1.evt.slot.{slot}.reservation_ended", SlotReservationEnded,
+                               "A slot is kept for nobody any more")
 SLOT_TELEMETRY  = Topic("ottb.v1.tel.slot.{slot}",                 SlotTelemetry,      "A phone's figures", kept=False)
 # fmt: on
 
@@ -384,7 +443,7 @@ SLOT_TELEMETRY  = Topic("ottb.v1.tel.slot.{slot}",                 SlotTelemetry
 
 SlotChange = Literal[
     "configured", "removed", "linked", "restarting", "booked", "released", "command_started", "command_done",
-    "telemetry",
+    "reserved", "reservation_ended", "telemetry",
 ]  # fmt: skip
 
 
@@ -401,7 +460,8 @@ class SlotUpdate(Struct, frozen=True, kw_only=True):
     status: SlotStatus | UnsetType = UNSET
     detail: str | UnsetType = UNSET
     config: SlotConfig | UnsetType = UNSET
-    by: str | UnsetType = UNSET
+    by: str | UnsetType | None = UNSET
+    until: Utc | UnsetType = UNSET
     command_id: str | UnsetType = UNSET
     command: Annotated[str | UnsetType, OfShell] = UNSET
     exit_code: Annotated[int | UnsetType | None, OfShell] = UNSET

@@ -1,5 +1,6 @@
 """What somebody sees of a phone's screen and does on it by hand, and what of that becomes a script."""
 
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -15,10 +16,31 @@ E = ErrorCode
 A = Action
 
 Pixel = Annotated[int, Meta(ge=0, le=9_999, examples=[540])]
-Key = Literal[
-    "home", "back", "up", "down", "left", "right", "center", "volume_up", "volume_down", "tab", "enter", "delete",
-    "menu", "search", "escape", "page_up", "page_down", "recent_apps", "sleep", "wake",
-]  # fmt: skip
+
+
+class PhoneKey(StrEnum):
+    """Keys that are pressed by hand, as scripts name them. None of them calls."""
+
+    HOME = "home"
+    BACK = "back"
+    UP = "up"
+    DOWN = "down"
+    LEFT = "left"
+    RIGHT = "right"
+    CENTER = "center"
+    VOLUME_UP = "volume_up"
+    VOLUME_DOWN = "volume_down"
+    TAB = "tab"
+    ENTER = "enter"
+    DELETE = "delete"
+    MENU = "menu"
+    SEARCH = "search"
+    ESCAPE = "escape"
+    PAGE_UP = "page_up"
+    PAGE_DOWN = "page_down"
+    RECENT_APPS = "recent_apps"
+    SLEEP = "sleep"
+    WAKE = "wake"
 
 
 class TakeScreenshot(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -72,7 +94,7 @@ class PressKeyOnScreen(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Press a key. None of them calls."""
 
     slot: SlotId
-    key: Key
+    key: PhoneKey
 
 
 class Touched(Struct, frozen=True, kw_only=True):

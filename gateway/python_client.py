@@ -158,7 +158,7 @@ def _given(fields: Mapping[str, str]) -> list[str]:
 
 def _name(field: str) -> str:
     """What a parameter is called."""
-    return f"{field}_" if field == "list" else field  # which is said in the method, too
+    return f"{field}_" if field in ("list", "key") else field  # which are said in the method, too
 
 
 # --- rooms

@@ -177,6 +177,7 @@ WHY_LONG = {
     "actors/campaign/machine.py": "the whole life of a campaign, read against its diagram",
     "actors/slot/machine.py": "the whole life of a slot, read against its diagram",
     "bus_schemas/call.py": "the contract of a kind is one file",
+    "bus_schemas/slot.py": "the contract of a kind is one file",
     "bus_schemas/campaign.py": "the contract of a kind is one file",
     "bus_schemas/imports.py": "the contract of a kind is one file",
     "bus_schemas/operator.py": "the contract of a kind is one file",

@@ -40,7 +40,7 @@ def step(asked: Asked, tree: Tree | None, number: int) -> Step:
         case TypeOnScreen():
             return _type(asked, tree, number)
         case PressKeyOnScreen():
-            return Step({"do": "key", "key": asked.key})
+            return Step({"do": "key", "key": asked.key.value})
 
 
 def _tap(tap: TapScreen, tree: Tree | None) -> Step:

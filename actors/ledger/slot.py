@@ -40,6 +40,8 @@ from bus_schemas.slot import (
     SlotEvent,
     SlotLinked,
     SlotRemoved,
+    SlotReservationEnded,
+    SlotReserved,
     SlotRestarting,
     SlotStatus,
     SlotSummary,
@@ -60,6 +62,8 @@ class SlotRow(Struct, frozen=True, gc=False):
     status: str = UNKNOWN
     call_id: str | None = None
     last_activity: str | None = None
+    reserved_by: str | None = None
+    reserved_until: str | None = None
 
 
 class CommandRow(Struct, frozen=True, gc=False):
@@ -98,6 +102,10 @@ def fold(row: SlotRow | None, event: SlotEvent | CallDialing | CallEnded, seq: i
             return replace(row, status=UNKNOWN)
         case SlotLinked() | SlotRestarting():
             return replace(row, status=str(event.status), last_activity=event.at)
+        case SlotReserved():
+            return replace(row, reserved_by=event.user, reserved_until=event.until, last_activity=event.at)
+        case SlotReservationEnded():
+            return replace(row, reserved_by=None, reserved_until=None, last_activity=event.at)
     return row
 
 
@@ -152,6 +160,8 @@ class RecordedSlot(Struct, frozen=True, kw_only=True):
     status: SlotStatus
     call_id: str | None
     last_activity: str | None
+    reserved_by: str | None = None
+    reserved_until: str | None = None
 
 
 def all_slots() -> Query[RecordedSlot]:
@@ -171,6 +181,8 @@ def _recorded(row: SlotRow) -> RecordedSlot:
         status=SlotStatus(row.status),
         call_id=row.call_id,
         last_activity=row.last_activity,
+        reserved_by=row.reserved_by,
+        reserved_until=row.reserved_until,
     )
 
 
@@ -267,6 +279,8 @@ class SlotAnswers(HearsSlots):
             metrics=telemetry.metrics if telemetry else Metrics(),
             call_id=row.call_id,
             external_call=telemetry.external_call if telemetry else False,
+            reserved_by=row.reserved_by,
+            reserved_until=row.reserved_until,
         )
 
 

@@ -5,14 +5,15 @@ from collections.abc import Callable
 from typing import ClassVar
 
 import structlog
+from msgspec.structs import replace
 
 from actors.runtime.clock import Moment, moment
 from actors.runtime.commands import Outcome, by_type, by_verb, command
 from actors.runtime.context import Context
-from actors.runtime.decision import NOTHING, Effect
+from actors.runtime.decision import NOTHING, Effect, TimerFired
 from actors.runtime.host import Host
 from actors.runtime.ids import derived
-from actors.slot import machine, record, views
+from actors.slot import machine, record, reservation, views
 from actors.slot.hindrance import may_be_used
 from actors.slot.machine import (
     CommandDone,
@@ -31,7 +32,7 @@ from actors.slot.machine import (
 )
 from actors.slot.phone import Phone, PhoneBusy, PhoneError, PhoneRefused, PhoneUncertain, PhoneUnreachable
 from actors.slot.pool import IdleSlot, Pool
-from actors.slot.record import Slot, SlotMemory
+from actors.slot.record import RESERVED, Slot, SlotMemory
 from actors.slot.screen import Screen
 from actors.slot.shell_bytes import ShellBytes, on_record
 from actors.telephony.line import CallCounts
@@ -41,10 +42,13 @@ from actors.telephony.reports import DialAccepted, DialFailed, DialUncertain, Li
 from bus_schemas.call import EndReason
 from bus_schemas.catalogue import topics_of
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
+from bus_schemas.permissions import Action
 from bus_schemas.slot import (
     ADB_COMMAND,
+    END_RESERVATION,
     GET_SLOT,
     REBOOT_DEVICE,
+    RESERVE_SLOT,
     RESTART_SLOT,
     SLOT,
     SLOT_COMMAND_STARTED,
@@ -52,13 +56,16 @@ from bus_schemas.slot import (
     SLOT_TELEMETRY,
     AdbCommand,
     AdbCommandStarted,
+    EndReservation,
     GetSlot,
     RebootDevice,
+    ReserveSlot,
     RestartSlot,
     SlotActivated,
     SlotConfig,
     SlotDetails,
     SlotEvent,
+    SlotReservation,
     SlotRestartingReply,
 )
 
@@ -81,10 +88,11 @@ class SlotActor(LineActor[Slot, SlotEvent, SlotMemory, SlotReport]):
     topics = topics_of("slot")
     snapshots: ClassVar[bool] = True
 
-    __slots__ = ("_make_phone", "_phone", "_pool", "_shell_bytes", "live")
+    __slots__ = ("_longest_reservation", "_make_phone", "_phone", "_pool", "_shell_bytes", "live")
 
     def __init__(
-        self, *, id: str, host: Host, counts: CallCounts, make_phone: MakePhone, pool: Pool, shell_bytes: ShellBytes
+        self, *, id: str, host: Host, counts: CallCounts, make_phone: MakePhone, pool: Pool, shell_bytes: ShellBytes,
+        longest_reservation: int = 480,
     ) -> None:
         super().__init__(id=id, host=host, counts=counts)
         self.live = NOTHING_YET
@@ -92,6 +100,7 @@ class SlotActor(LineActor[Slot, SlotEvent, SlotMemory, SlotReport]):
         self._phone: Phone | None = None
         self._pool = pool
         self._shell_bytes = shell_bytes
+        self._longest_reservation = longest_reservation
 
     # --- commands
 
@@ -115,8 +124,23 @@ class SlotActor(LineActor[Slot, SlotEvent, SlotMemory, SlotReport]):
         reply = AdbCommandStarted(status="executing", slot=request.slot, command_id=command_id)
         return Outcome(decision=decision, reply=reply)
 
+    def reserve(self, request: ReserveSlot, context: Context) -> Outcome[SlotReservation]:
+        decision = reservation.reserve(
+            self._visible_to(context), self.live, context.user, minutes=request.minutes,
+            most=self._longest_reservation, any_slot=context.may(Action.SLOT_USE_ANY), now=self._now(),
+        )  # fmt: skip
+        return Outcome(decision=decision, reply=lambda: views.reservation(self._slot(), context.user))
+
+    def end_reservation(self, request: EndReservation, context: Context) -> Outcome[SlotReservation]:
+        slot, anybodys = self._visible_to(context), context.may(Action.SLOT_RESERVE_ANY)
+        decision = reservation.end(slot, context.user, anybodys=anybodys, now=self._now())
+        user = slot.reservation.user if slot.reservation is not None else context.user
+        return Outcome(decision=decision, reply=lambda: views.reservation(self._slot(), user))
+
     commands = by_verb(
         command(GET_SLOT, get),
+        command(RESERVE_SLOT, reserve),
+        command(END_RESERVATION, end_reservation),
         command(RESTART_SLOT, restart, answered_beside=SLOT_RESTARTING),
         command(REBOOT_DEVICE, reboot, answered_beside=SLOT_RESTARTING),
         command(ADB_COMMAND, adb_command, answered_beside=SLOT_COMMAND_STARTED),
@@ -165,13 +189,18 @@ class SlotActor(LineActor[Slot, SlotEvent, SlotMemory, SlotReport]):
         return bool(self.live.held)
 
     def observed(self, report: SlotReport, now: Moment) -> SlotDecision:
+        if isinstance(report, TimerFired) and report.name == RESERVED:
+            return reservation.run_out(self.state, now) if self.state is not None else SlotDecision()
         return machine.observe(self.state, self.live, report, now)
 
     def barrier(self, now: Moment, epoch: int) -> SlotActivated:
         return SlotActivated(slot=int(self.id), at=now.at, host=self._host.name, epoch=epoch)
 
     def resume(self, now: Moment) -> SlotDecision:
-        return machine.resume(self.state, now)
+        decision, slot = machine.resume(self.state, now), self.state
+        if slot is None or slot.removed:
+            return decision
+        return replace(decision, effects=(*decision.effects, *reservation.resumed(slot, now)))
 
     def remember(self, memory: SlotMemory) -> None:
         slot, before = self.state, self.live

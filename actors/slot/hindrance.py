@@ -3,14 +3,14 @@
 from msgspec.structs import replace
 
 from actors.slot.phone import Trouble
-from actors.slot.record import Slot, SlotMemory, dialler, holders_of
+from actors.slot.record import RESERVED, Slot, SlotMemory, dialler, holders_of
 from actors.telephony.line import CALL, Holder
 from actors.telephony.reports import WORDS, Look
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.slot import SlotStatus
 
 # Kinds of holders that no work goes on in: they keep the slot for one user, whose calls and runs begin there.
-KEEPS_OTHERS_OUT = frozenset({"reservation"})
+KEEPS_OTHERS_OUT = frozenset({RESERVED})
 
 
 def may_be_used(slot: Slot | None, live: SlotMemory) -> bool:

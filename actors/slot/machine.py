@@ -16,7 +16,7 @@ from actors.runtime.commands import Order
 from actors.runtime.decision import CancelTimer, Decision, Effect, SetTimer, Tell, TimerFired
 from actors.slot.hindrance import busy, held_for_nobody, hindrance_of, in_trouble
 from actors.slot.phone import HealthRead, Trouble, TroubleSeen
-from actors.slot.record import FROM_FILE, Slot, SlotMemory, dialler, holder, holders_of, place_of
+from actors.slot.record import FROM_FILE, RESERVED, Slot, SlotMemory, dialler, holder, holders_of, kept_by, place_of
 from actors.telephony.line import (
     CALL,
     Adopt,
@@ -193,14 +193,14 @@ def take(slot: Slot, live: SlotMemory, order: Take) -> SlotDecision:
 
 def restart(slot: Slot, live: SlotMemory, by: str, now: Moment) -> SlotDecision:
     """Begin afresh with the same phone."""
-    _must_be_free(slot, live)
+    _must_be_free(slot, live, by)
     event = SlotRestarting(slot=slot.config.id, at=now.at, status=SlotStatus.RESTARTING, by=by)
     return Decision(events=(event,), effects=(Reconnect(), SetTimer(name=RESTARTED, seconds=RESTART_LIMIT)))
 
 
 def reboot(slot: Slot, live: SlotMemory, by: str, now: Moment) -> SlotDecision:
     """Restart the phone itself."""
-    _must_be_free(slot, live)
+    _must_be_free(slot, live, by)
     _must_be_online(slot)
     event = SlotRestarting(slot=slot.config.id, at=now.at, status=SlotStatus.REBOOTING, by=by)
     return Decision(events=(event,), effects=(RebootPhone(), SetTimer(name=REBOOTED, seconds=REBOOT_LIMIT)))
@@ -215,6 +215,8 @@ def run_command(
     if _dials(command.command):
         raise misfit("command", "calls are placed with POST /api/call/start, where the dial rules are checked.")
     _must_be_online(slot)
+    if (kept := kept_by(slot)) is not None and kept.user != by:
+        raise busy(slot, kept)
     if len(slot.commands) >= COMMANDS_AT_ONCE:
         raise Refusal(ErrorCode.RATE_LIMITED, "Too many commands run on this phone at once.", limit=COMMANDS_AT_ONCE)
     event = SlotCommandStarted(slot=slot.config.id, at=now.at, command_id=command_id, command=command.command, by=by)
@@ -232,7 +234,7 @@ def configure(slot: Slot | None, live: SlotMemory, config: SlotConfig, by: str, 
     if slot is not None and not slot.removed:
         if slot.config == config and (by != FROM_FILE or slot.from_file == config):
             return Decision()
-        _must_be_free(slot, live)
+        _must_be_free(slot, live, by)
     event = SlotConfigured(slot=config.id, at=now.at, config=config, by=by)
     if slot is not None and not slot.removed and place_of(slot.config) == place_of(config):
         return Decision(events=(event,))
@@ -242,7 +244,7 @@ def configure(slot: Slot | None, live: SlotMemory, config: SlotConfig, by: str, 
 
 def remove(slot: Slot, live: SlotMemory, by: str, now: Moment) -> SlotDecision:
     """Take the slot out of service. Its history stays."""
-    _must_be_free(slot, live)
+    _must_be_free(slot, live, by)
     return Decision(events=(SlotRemoved(slot=slot.config.id, at=now.at, by=by),))
 
 
@@ -260,8 +262,9 @@ def resume(slot: Slot | None, now: Moment) -> SlotDecision:
     return Decision(events=lost, effects=(*adoptions(slot.calls), UsePhone(config=slot.config)))
 
 
-def _must_be_free(slot: Slot, live: SlotMemory) -> None:
-    if (held := holder(slot, live)) is not None:
+def _must_be_free(slot: Slot, live: SlotMemory, by: str) -> None:
+    held = holder(slot, live)
+    if held is not None and not (held.kind == RESERVED and held.user == by):
         raise busy(slot, held, call_id=held.id) if held.kind == CALL else busy(slot, held)
 
 

@@ -17,10 +17,13 @@ from bus_schemas.slot import (
     SlotEvent,
     SlotLinked,
     SlotRemoved,
+    SlotReservationEnded,
+    SlotReserved,
     SlotRestarting,
     SlotStatus,
 )
 
+RESERVED = "reservation"  # the kind of holder that it is, and its timer
 FROM_FILE = "config"  # who configured a slot that stands in the settings file
 
 EVENT_NAMES: Mapping[type, str] = {
@@ -30,7 +33,16 @@ EVENT_NAMES: Mapping[type, str] = {
     SlotRestarting: "slot.restart",
     SlotCommandStarted: "adb.command",
     SlotCommandDone: "adb.done",
+    SlotReserved: "slot.reserve",
+    SlotReservationEnded: "slot.reservation_end",
 }
+
+
+class Reservation(Struct, frozen=True, kw_only=True):
+    """Who keeps the slot for work by hand, and until when."""
+
+    user: str
+    until: str
 
 
 class Slot(LineState, frozen=True, kw_only=True):
@@ -45,6 +57,7 @@ class Slot(LineState, frozen=True, kw_only=True):
     last_activity: str | None = None
     last_used: str = ""
     commands: tuple[str, ...] = ()
+    reservation: Reservation | None = None
 
 
 class SlotMemory(Struct, frozen=True, kw_only=True):
@@ -70,8 +83,15 @@ class SlotMemory(Struct, frozen=True, kw_only=True):
 
 
 def holders_of(slot: Slot, live: SlotMemory) -> Mapping[str, Holder]:
-    """All who hold the slot's phone now, by id."""
-    return holders(slot.calls, live.held)
+    """All who hold the slot's phone now, by id; who reserved it last."""
+    held, kept = holders(slot.calls, live.held), kept_by(slot)
+    return held if kept is None else {**held, kept.id: kept}
+
+
+def kept_by(slot: Slot) -> Holder | None:
+    """Who keeps the slot for work by hand."""
+    kept = slot.reservation
+    return Holder(id=RESERVED, user=kept.user, slot=slot.config.id, kind=RESERVED) if kept is not None else None
 
 
 def holder(slot: Slot, live: SlotMemory) -> Holder | None:
@@ -143,7 +163,11 @@ def _changed(slot: Slot, event: SlotEvent | Began | Over) -> Slot:
         case SlotCommandDone():
             return replace(slot, commands=tuple(id for id in slot.commands if id != event.command_id))
         case SlotRemoved():
-            return replace(slot, removed=True)
+            return replace(slot, removed=True, reservation=None)
+        case SlotReserved():
+            return replace(slot, reservation=Reservation(user=event.user, until=event.until))
+        case SlotReservationEnded():
+            return replace(slot, reservation=None)
         case SlotConfigured():
             return slot  # handled by evolve
 

@@ -24,15 +24,18 @@ async def start(
     counts: CallCounts,
     make_phone: MakePhone,
     devices: Callable[[], Iterable[Device]],
+    longest_reservation: int,
 ) -> SlotRegistry:
-    """The slots that the host is to own. `configs`: of the settings, `devices`: every phone that is seen from here."""
+    """The slots that the host is to own. `configs`: of the settings, `devices`: every phone that is seen from here.
+    `longest_reservation`: minutes."""
     shell_bytes = ShellBytes(parts.host.clock.monotonic)
     registry = SlotRegistry(host=parts.host, from_file=configs, devices=devices, hubs=hubs, peers=parts.peers)
 
     def make(id: str, host: Host) -> SlotActor:
         return SlotActor(
-            id=id, host=host, counts=counts, make_phone=make_phone, pool=registry.idle, shell_bytes=shell_bytes
-        )
+            id=id, host=host, counts=counts, make_phone=make_phone, pool=registry.idle, shell_bytes=shell_bytes,
+            longest_reservation=longest_reservation,
+        )  # fmt: skip
 
     parts.host.add_maker(SlotActor.made_by(make))
     parts.any_host.append(

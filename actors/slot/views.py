@@ -3,7 +3,7 @@
 from actors.runtime.clock import Moment
 from actors.slot.phone import Health
 from actors.slot.record import Slot, SlotMemory, call_of, external
-from bus_schemas.slot import Metrics, Network, SlotDetails, SlotTelemetry
+from bus_schemas.slot import Metrics, Network, SlotDetails, SlotReservation, SlotTelemetry
 
 
 def details(slot: Slot, live: SlotMemory) -> SlotDetails:
@@ -26,7 +26,17 @@ def details(slot: Slot, live: SlotMemory) -> SlotDetails:
         external_call=external(slot, live),
         status_detail=slot.detail,
         android=health.android,
+        reserved_by=slot.reservation.user if slot.reservation is not None else None,
+        reserved_until=slot.reservation.until if slot.reservation is not None else None,
     )
+
+
+def reservation(slot: Slot, user: str) -> SlotReservation:
+    """Whose it is by now; `user`: whose it was."""
+    kept = slot.reservation
+    if kept is None:
+        return SlotReservation(status="free", slot=slot.config.id, user=user)
+    return SlotReservation(status="reserved", slot=slot.config.id, user=kept.user, until=kept.until)
 
 
 def telemetry(slot: Slot, live: SlotMemory, now: Moment) -> SlotTelemetry:

@@ -457,6 +457,31 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/slots/{slot}/reservation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reserve a slot
+         * @description Keep a slot for oneself, for work by hand: others' calls, scripts, taps and shell commands are SLOT_BUSY as long
+         *         as it lasts. It runs out by itself; asked again, it lasts `minutes` from then on.
+         */
+        post: operations["reserve_slot"];
+        /**
+         * End the reservation of a slot
+         * @description Give it back. Others' reservations are ended by who may (`slot.reserve_any`).
+         */
+        delete: operations["end_reservation"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/slots/{slot}/adb-command/{command_id}": {
         parameters: {
             query?: never;
@@ -2961,7 +2986,8 @@ export interface components {
         SlotStatus: "OFFLINE" | "ONLINE" | "REBOOTING" | "RESTARTING" | "UNAUTHORIZED" | "UNKNOWN";
         /**
          * SlotSummary
-         * @description A row of the slot list. `user` null: shared pool. `call_id`: the call it is in.
+         * @description A row of the slot list. `user` null: shared pool. `call_id`: the call it is in. `reserved_by`: who keeps it for
+         *         work by hand, until `reserved_until`.
          */
         SlotSummary: {
             /** @example 44 */
@@ -2976,6 +3002,10 @@ export interface components {
             call_id: string | null;
             /** @default false */
             external_call: boolean;
+            /** @default null */
+            reserved_by: string | null;
+            /** @default null */
+            reserved_until: string | null;
         };
         /**
          * Metrics
@@ -3060,6 +3090,10 @@ export interface components {
             status_detail: string;
             /** @default null */
             android: string | null;
+            /** @default null */
+            reserved_by: string | null;
+            /** @default null */
+            reserved_until: string | null;
         };
         /**
          * SlotConfig
@@ -3190,6 +3224,37 @@ export interface components {
             slot: number;
             /** @example k_7f3a */
             command_id: string;
+        };
+        /**
+         * ReserveSlot
+         * @description Keep a slot for oneself, for work by hand: others' calls, scripts, taps and shell commands are SLOT_BUSY as long
+         *         as it lasts. It runs out by itself; asked again, it lasts `minutes` from then on.
+         */
+        ReserveSlot: {
+            /** @example 44 */
+            slot: number;
+            /** @default 30 */
+            minutes: number;
+        };
+        /**
+         * SlotReservation
+         * @description Whose it is, and until when; `until` null: it is over.
+         */
+        SlotReservation: {
+            status: string;
+            /** @example 44 */
+            slot: number;
+            user: string;
+            /** @default null */
+            until: string | null;
+        };
+        /**
+         * EndReservation
+         * @description Give it back. Others' reservations are ended by who may (`slot.reserve_any`).
+         */
+        EndReservation: {
+            /** @example 44 */
+            slot: number;
         };
         /**
          * GetAdbCommand
@@ -3447,9 +3512,14 @@ export interface components {
         PressKeyOnScreen: {
             /** @example 44 */
             slot: number;
-            /** @enum {unknown} */
-            key: "back" | "center" | "delete" | "down" | "enter" | "escape" | "home" | "left" | "menu" | "page_down" | "page_up" | "recent_apps" | "right" | "search" | "sleep" | "tab" | "up" | "volume_down" | "volume_up" | "wake";
+            key: components["schemas"]["PhoneKey"];
         };
+        /**
+         * PhoneKey
+         * @description Keys that are pressed by hand, as scripts name them. None of them calls.
+         * @enum {unknown}
+         */
+        PhoneKey: "back" | "center" | "delete" | "down" | "enter" | "escape" | "home" | "left" | "menu" | "page_down" | "page_up" | "recent_apps" | "right" | "search" | "sleep" | "tab" | "up" | "volume_down" | "volume_up" | "wake";
         /**
          * StartRecording
          * @description From now on what the asker does on the screen becomes a script, up to 90 steps. It is lost if the slot's host
@@ -7696,6 +7766,39 @@ export interface components {
             error: string | null;
         };
         /**
+         * SlotReserved
+         * @description Somebody keeps the slot for work by hand, or for longer.
+         */
+        SlotReserved: {
+            slot: number;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            user: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            until: string;
+        };
+        /**
+         * SlotReservationEnded
+         * @description It is over. `by` null: it ran out.
+         */
+        SlotReservationEnded: {
+            slot: number;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            user: string;
+            /** @default null */
+            by: string | null;
+        };
+        /**
          * SlotTelemetry
          * @description The last figures, not kept.
          */
@@ -8223,14 +8326,19 @@ export interface components {
              */
             at: string;
             /** @enum {unknown} */
-            change: "booked" | "command_done" | "command_started" | "configured" | "linked" | "released" | "removed" | "restarting" | "telemetry";
+            change: "booked" | "command_done" | "command_started" | "configured" | "linked" | "released" | "removed" | "reservation_ended" | "reserved" | "restarting" | "telemetry";
             id?: number;
             call_id?: string | null;
             user?: string;
             status?: components["schemas"]["SlotStatus"];
             detail?: string;
             config?: components["schemas"]["SlotConfig"];
-            by?: string;
+            by?: string | null;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            until?: string;
             command_id?: string;
             command?: string;
             exit_code?: number | null;
@@ -11488,7 +11596,7 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
-            /** @description CONFLICT, SLOT_OFFLINE */
+            /** @description CONFLICT, SLOT_BUSY, SLOT_OFFLINE */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -11525,6 +11633,242 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    reserve_slot: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                slot: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @default 30 */
+                    minutes?: number;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SlotReservation"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT, SLOT_BUSY */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description IDEMPOTENCY_MISMATCH */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    end_reservation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slot: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SlotReservation"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
             /** @description RATE_LIMITED */
             429: {
                 headers: {
@@ -12909,8 +13253,7 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /** @enum {unknown} */
-                    key: "back" | "center" | "delete" | "down" | "enter" | "escape" | "home" | "left" | "menu" | "page_down" | "page_up" | "recent_apps" | "right" | "search" | "sleep" | "tab" | "up" | "volume_down" | "volume_up" | "wake";
+                    key: components["schemas"]["PhoneKey"];
                 };
             };
         };

@@ -12,12 +12,14 @@ from bus_schemas.fields import SlotId
 from bus_schemas.slot import (
     ADB_COMMAND,
     CONFIGURE_SLOT,
+    END_RESERVATION,
     GET_ADB_COMMAND,
     GET_SLOT,
     LIST_SLOTS,
     LIST_UNASSIGNED,
     REBOOT_DEVICE,
     REMOVE_SLOT,
+    RESERVE_SLOT,
     RESTART_SLOT,
     SLOT,
     SLOT_COMMAND_DONE,
@@ -25,6 +27,8 @@ from bus_schemas.slot import (
     SLOT_CONFIGURED,
     SLOT_LINKED,
     SLOT_REMOVED,
+    SLOT_RESERVATION_ENDED,
+    SLOT_RESERVED,
     SLOT_RESTARTING,
     SLOT_TELEMETRY,
     ListSlots,
@@ -34,6 +38,8 @@ from bus_schemas.slot import (
     SlotConfigured,
     SlotLinked,
     SlotRemoved,
+    SlotReservationEnded,
+    SlotReserved,
     SlotRestarting,
     SlotTelemetry,
     SlotUpdate,
@@ -53,6 +59,8 @@ ROUTES = (
     Route("POST",   "/api/slots/{slot}/restart",                  RESTART_SLOT,    202, P.OTTB, True),
     Route("POST",   "/api/slots/{slot}/reboot-device",            REBOOT_DEVICE,   202, P.OTTB, True),
     Route("POST",   "/api/slots/{slot}/adb-command",              ADB_COMMAND,     202, P.OTTB, True),
+    Route("POST",   "/api/slots/{slot}/reservation",              RESERVE_SLOT,    200, P.OTTB, True),
+    Route("DELETE", "/api/slots/{slot}/reservation",              END_RESERVATION, 200, P.OTTB),
     Route("GET",    "/api/slots/{slot}/adb-command/{command_id}", GET_ADB_COMMAND, 200, P.OTTB, light=True),
 )
 # fmt: on
@@ -63,6 +71,8 @@ CHANGE: dict[type[Struct], SlotChange] = {
     SlotRestarting: "restarting",
     SlotCommandStarted: "command_started",
     SlotCommandDone: "command_done",
+    SlotReserved: "reserved",
+    SlotReservationEnded: "reservation_ended",
     SlotTelemetry: "telemetry",
 }
 
@@ -87,7 +97,7 @@ ROOM = Room(
     SlotUpdate,
     (
         SLOT_CONFIGURED, SLOT_REMOVED, SLOT_LINKED, SLOT_RESTARTING, SLOT_COMMAND_STARTED, SLOT_COMMAND_DONE,
-        SLOT_TELEMETRY, CALL_DIALING, CALL_ENDED,
+        SLOT_RESERVED, SLOT_RESERVATION_ENDED, SLOT_TELEMETRY, CALL_DIALING, CALL_ENDED,
     ),
     present,
     narrows=(("slot", SlotId),),

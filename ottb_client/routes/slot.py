@@ -7,6 +7,7 @@ from bus_schemas.slot import (
     AdbCommandStarted,
     SlotDetails,
     SlotRemovedReply,
+    SlotReservation,
     SlotRestartingReply,
     SlotStatus,
     SlotSummary,
@@ -72,6 +73,19 @@ class SlotRoutes(Http):
             "POST", "/api/slots/{slot}/adb-command", AdbCommandStarted, {"slot": slot, "command": command,
             "timeout": timeout}, key,
         )  # fmt: skip
+
+    async def reserve_slot(
+        self, slot: int, *, minutes: int | UnsetType = UNSET, key: str | None = None,
+    ) -> SlotReservation:  # fmt: skip
+        """Reserve a slot: `POST /api/slots/{slot}/reservation`. `key`: an Idempotency-Key; one is made up where none is
+        given. Raises ApiError."""
+        return await self._do(
+            "POST", "/api/slots/{slot}/reservation", SlotReservation, {"slot": slot, "minutes": minutes}, key,
+        )  # fmt: skip
+
+    async def end_reservation(self, slot: int) -> SlotReservation:
+        """End the reservation of a slot: `DELETE /api/slots/{slot}/reservation`. Raises ApiError."""
+        return await self._ask("DELETE", "/api/slots/{slot}/reservation", SlotReservation, {"slot": slot})
 
     async def get_adb_command(self, slot: int, command_id: str) -> AdbCommandResult:
         """How a shell command went: `GET /api/slots/{slot}/adb-command/{command_id}`. Raises ApiError."""

@@ -1,10 +1,8 @@
 """Routes: slot_screen. Written by `make client` from the contract."""
 
-from typing import Literal
-
 from msgspec import UNSET, UnsetType
 
-from bus_schemas.slot_screen import Recorded, Touched
+from bus_schemas.slot_screen import PhoneKey, Recorded, Touched
 from ottb_client.answers import Download
 from ottb_client.http import Http
 
@@ -54,14 +52,10 @@ class SlotScreenRoutes(Http):
             "POST", "/api/slots/{slot}/type", Touched, {"slot": slot, "text": text, "secret": secret}, key,
         )  # fmt: skip
 
-    async def press_key(
-        self, slot: int, *,
-        key: Literal["home", "back", "up", "down", "left", "right", "center", "volume_up", "volume_down", "tab", "enter", "delete", "menu", "search", "escape", "page_up", "page_down", "recent_apps", "sleep", "wake"],
-        key: str | None = None,
-    ) -> Touched:  # fmt: skip
+    async def press_key(self, slot: int, *, key_: PhoneKey, key: str | None = None) -> Touched:
         """Press a key of a phone: `POST /api/slots/{slot}/key`. `key`: an Idempotency-Key; one is made up where none is
         given. Raises ApiError."""
-        return await self._do("POST", "/api/slots/{slot}/key", Touched, {"slot": slot, "key": key}, key)
+        return await self._do("POST", "/api/slots/{slot}/key", Touched, {"slot": slot, "key": key_}, key)
 
     async def start_recording(self, slot: int, *, key: str | None = None) -> Recorded:
         """Record what is done on a phone's screen: `POST /api/slots/{slot}/recording`. `key`: an Idempotency-Key; one

@@ -153,7 +153,8 @@ async def test_what_is_read_much_is_read_a_few_at_a_time() -> None:
         print(f"{TRIES} requests at once of each of {len(of(Held.READS))} routes: {AT_ONCE} asked at once")
 
 
-async def test_the_same_brakes_hold_on_the_bus() -> None:
+async def test_the_same_brakes_hold_on_the_bus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.bus_api.AT_ONCE", 10 * len(ROUTES))  # that all of these wait at once
     async with crowd() as site:
         door, refused = bus_door_on(MemoryBus(site.bus._broker), per_second=SLOWEST), Counter[int]()
 

@@ -37,7 +37,16 @@ from bus_schemas.log import LogEvent
 from bus_schemas.note import AddNote, DeleteNote, EditNote
 from bus_schemas.operator import AssignOperator, DisposeCall, ExtendWrapUp, SetOperatorStatus, SetOwnStatus
 from bus_schemas.preview import BeginPreviewed, PreviewLead, SkipPreviewed
-from bus_schemas.slot import AdbCommand, ConfigureSlot, RebootDevice, RemoveSlot, RestartSlot, SlotConfig
+from bus_schemas.slot import (
+    AdbCommand,
+    ConfigureSlot,
+    EndReservation,
+    RebootDevice,
+    RemoveSlot,
+    ReserveSlot,
+    RestartSlot,
+    SlotConfig,
+)
 from bus_schemas.slot_files import InstallApp, PushFile, UninstallApp
 from bus_schemas.slot_screen import (
     PressKeyOnScreen,
@@ -107,6 +116,8 @@ BASE: dict[type, dict[str, Any]] = {
     RestartSlot: {"slot": 44},
     RebootDevice: {"slot": 77},
     AdbCommand: {"slot": 44, "command": "echo x", "timeout": 1.0},
+    ReserveSlot: {"slot": 44, "minutes": 30},
+    EndReservation: {"slot": 44},
     TapScreen: {"slot": 44, "x": 5, "y": 5, "seconds": 1.0},
     SwipeScreen: {"slot": 44, "x": 5, "y": 5, "to_x": 9, "to_y": 9, "seconds": 0.3},
     TypeOnScreen: {"slot": 44, "text": "x", "secret": False},

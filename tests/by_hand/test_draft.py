@@ -10,7 +10,7 @@ from actors.by_hand import draft, fingers
 from actors.script.checking import check
 from actors.script.selectors import Selector, matches, point
 from actors.script.tree import Tree
-from bus_schemas.slot_screen import PressKeyOnScreen, SwipeScreen, TapScreen, TypeOnScreen
+from bus_schemas.slot_screen import PhoneKey, PressKeyOnScreen, SwipeScreen, TapScreen, TypeOnScreen
 from tests.script.screens import NAMES, drawn, screen
 
 TREES = {name: screen(name) for name in NAMES}
@@ -122,7 +122,7 @@ def test_a_swipe_is_a_direction_and_how_far(to: tuple[int, int], direction: str,
 
 
 def test_keys_are_keys_and_an_app_is_begun_where_the_recording_was() -> None:
-    key = draft.step(PressKeyOnScreen(slot=44, key="back"), None, 1)
+    key = draft.step(PressKeyOnScreen(slot=44, key=PhoneKey.BACK), None, 1)
     read = tomllib.loads(passes(key, app="org.telegram.messenger"))
     assert read["steps"] == [
         {"do": "launch", "app": "org.telegram.messenger", "fresh": True}, {"do": "key", "key": "back"}

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.stories.test_point import made
 from tests.support.site import Client, Site
 
 CONTENT = os.urandom(3 * 2**20 + 17)
@@ -93,3 +94,27 @@ async def test_who_may_do_what_by_hand(operator: Client, admin: Client, site: Si
     ):  # fmt: skip
         status, said, _ = await send(operator, method, path, b"x" if method in ("PUT", "POST") else None)
         assert (status, said["code"]) == (403, "PERMISSION_DENIED"), path
+
+
+async def test_a_reserved_slot_is_for_whoever_reserved_it(operator: Client, admin: Client) -> None:
+    path = "/api/slots/44/reservation"
+    assert (await operator.post(path, {"minutes": 5}))[1]["code"] == "PERMISSION_DENIED"
+    status, said = await admin.post(path, {"minutes": 5})
+    assert (status, said["status"], said["user"]) == (200, "reserved", "admin")
+    assert (await admin.get("/api/slots/44"))[1]["reserved_by"] == "admin"
+    [row] = [row for row in (await operator.get("/api/slots"))[1] if row["id"] == 44]
+    assert (row["reserved_by"], row["reserved_until"]) == ("admin", said["until"])
+    status, busy = await operator.post("/api/call/start", {"number": "+380501230001", "slot": 44})
+    assert (busy["code"], busy["details"]["held_by"]) == ("SLOT_BUSY", "reservation")
+    assert (await admin.post(path, {"minutes": 481}))[1]["code"] == "INVALID_PARAMS"
+    assert (await admin.post("/api/slots/44/key", {"key": "home"}))[0] == 200
+    chief = await made(admin, "h_chief", "supervisor")
+    assert (await chief.post("/api/slots/44/key", {"key": "home"}))[1]["code"] == "SLOT_BUSY"
+    assert (await chief.post(path, {"minutes": 5}))[1]["code"] == "SLOT_BUSY"
+    assert (await chief.call("DELETE", path))[1]["status"] == "free"
+    assert (await admin.call("DELETE", path))[1]["code"] == "NOT_FOUND"
+    status, call = await operator.post("/api/call/start", {"number": "+380501230001", "slot": 44})
+    assert status < 300, call
+    status, said = await chief.post("/api/slots/44/tap", {"x": 5, "y": 5})
+    assert said["code"] == "SLOT_BUSY"  # that is somebody else's call
+    await operator.post("/api/call/end", {"call_id": call["call_id"]})
