@@ -8,6 +8,7 @@ import structlog
 from hypothesis import settings
 
 from actors.runtime import memory
+from tests.support.depth import examples
 
 # What is read now stays until `memory.freeze` leaves it out: looking through it for garbage was a sixth of that.
 gc.disable()
@@ -19,7 +20,8 @@ structlog.configure(
     wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL),
 )
 
-settings.register_profile("no times", deadline=None)  # which are the bench's
+GIVENS = min(examples(100), 100)  # of a test that says no number: everyday runs try fewer, nobody more
+settings.register_profile("no times", deadline=None, max_examples=GIVENS)  # times are the bench's
 settings.load_profile("no times")
 
 
