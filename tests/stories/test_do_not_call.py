@@ -59,6 +59,7 @@ async def test_who_is_on_the_list_is_not_called(site: Site, operator: Client, ad
     assert (status, said["removed"]) == (200, 2)
     status, started = await operator.post("/api/call/start", {"number": OLENA, "slot": "AUTO"})
     assert status == 201, started
+    await operator.call_until(started["call_id"], lambda call: call["end_time"] is not None)
     found = (await admin.get(f"{LIST}/check?number={OLENA.replace('+', '%2B')}"))[1]
     assert found["listed"] is False and found["entries"][0]["removed_by"] == "admin"
     assert [row["action"] for row in await admin.audit("action=POST%20/api/do-not-call", 3)]

@@ -186,7 +186,9 @@ async def test_a_lead_has_notes_which_its_campaigns_maker_sees(admin: Client, op
     wanted = {"campaign_id": campaign, "leads": [{"number": mobile(8801, "0001"), "lead_id": "l1"}]}
     status, run = await admin.post("/api/autodialer/run-campaign", wanted)
     assert status == 200, run
-    await admin.post("/api/autodialer/stop-campaign", {"campaign_id": campaign})
+    await admin.post("/api/autodialer/stop-campaign", {"campaign_id": campaign, "mode": "hangup"})
+    where = f"/api/autodialer/campaigns/{campaign}"
+    await until(lambda: admin.get(where), lambda seen: seen[1]["status"] == "stopped")  # no phone is busy after it
     lead = "l1"
     about = {"campaign_id": campaign, "lead": lead}
     status, note = await Crm(admin).add("Prefers mornings", **about)
