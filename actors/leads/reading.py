@@ -6,6 +6,7 @@ place; a row that cannot be parted into cells is an InvalidRow, and the next one
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from itertools import dropwhile, takewhile
 from typing import BinaryIO
@@ -24,6 +25,8 @@ RECORD = 1 << 20  # characters of one row
 COLUMNS = 256
 ROWS = 1 << 20  # as many as a sheet has
 DELIMITERS = "\t;|,"  # commas last: they stand in names and figures too
+DAMAGED = "bytes that are not UTF-8, as the rest of the file is: damaged, or joined of two files"
+_ESCAPED = re.compile("[\udc80-\udcff]")  # such bytes, as they are read
 _NONE = "\0"  # the delimiter of one column: no text has it
 
 
@@ -46,8 +49,8 @@ def layout_of(file: BinaryIO) -> Layout:
     """How the file is written, told from its bytes. Raises ListError."""
     try:
         encoding = encoding_of(file)
-    except Damaged as damaged:
-        raise ListError(str(damaged)) from None
+    except Damaged:  # of which the rows say so themselves, and the others are what they are
+        encoding = "utf-8"
     text = _text(file, encoding)
     try:
         sample = text.read(SAMPLE)
@@ -72,11 +75,14 @@ def rows_of(file: BinaryIO, layout: Layout) -> Iterator[Row | InvalidRow]:
         if layout.said:
             next(lines, None)
         for number in range(1, ROWS + 2):
-            lines.spent = 0
+            lines.spent, lines.damaged = 0, False
             try:
                 cells = next(reader)
             except csv.Error as error:
                 yield _broken(number, lines, error)
+                continue
+            if lines.damaged:
+                yield InvalidRow(row=number, field="", code="encoding", reason=DAMAGED)
                 continue
             if number > ROWS:
                 raise ListError(f"more than {ROWS} rows")
@@ -93,12 +99,13 @@ def rows_of(file: BinaryIO, layout: Layout) -> Iterator[Row | InvalidRow]:
 
 
 class _Lines(Iterator[str]):
-    """The lines of a text. `spent`: characters of them since somebody set it to 0: one row's."""
+    """The lines of a text. Since somebody set these anew, at each row: `spent`, characters of them; `damaged`, whether
+    there are bytes in them that are none of their encoding."""
 
     def __init__(self, text: io.TextIOWrapper) -> None:
         self._text = text
         self.number = self.spent = 0
-        self.ended = False
+        self.ended = self.damaged = False
 
     def __next__(self) -> str:
         line = self._text.readline(RECORD + 1 - self.spent)
@@ -106,6 +113,8 @@ class _Lines(Iterator[str]):
             self.ended = True
             raise StopIteration
         self.number, self.spent = self.number + 1, self.spent + len(line)
+        if not line.isascii() and _ESCAPED.search(line):
+            self.damaged = True
         if "\0" in line:
             why = "a NUL character: this is no text, or in an encoding that is not known"
             raise ListError(f"line {self.number}: {why}")
@@ -127,7 +136,8 @@ def _broken(number: int, lines: _Lines, error: csv.Error) -> InvalidRow:
 
 def _text(file: BinaryIO, encoding: str) -> io.TextIOWrapper:
     file.seek(0)
-    return io.TextIOWrapper(file, encoding=encoding, newline="")
+    errors = "surrogateescape" if encoding.startswith("utf-8") else "strict"
+    return io.TextIOWrapper(file, encoding=encoding, errors=errors, newline="")
 
 
 def _undecodable(encoding: str) -> ListError:

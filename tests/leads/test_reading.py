@@ -84,9 +84,15 @@ def test_a_list_in_doubt_is_shown_and_not_counted() -> None:
 
 def test_utf_8_that_is_damaged_is_not_taken_for_a_code_page() -> None:
     text = "name,phone\n" + "Олена Петренко,0991230006\n" * 20
-    damaged = text.encode()[:-20] + b"\xd0,0991230007\n"
-    with pytest.raises(ListError, match="line 21: not UTF-8, as the rest of it is"):
-        preview(BytesIO(damaged), RULES)
+    damaged = text.encode()[:-20] + b"\xd0,0991230007\n" + "Ольга,0991230008\n".encode()
+    shown = preview(BytesIO(damaged), RULES)
+    assert shown.counts == Counts(leads=2, duplicates=18, invalid={"row: encoding": 1})
+    [bad] = shown.invalid
+    assert bad.row == 21 and "not UTF-8, as the rest of the file" in bad.reason
+    assert "\udcd0" not in msgspec.json.encode(shown).decode() and shown.rows[1].cells[0] == "Олена Петренко"
+    assert preview(BytesIO(b"\xef\xbb\xbf" + damaged), RULES).counts == shown.counts  # also with a mark
+    quoted = text.encode() + b'"\xff\nx",1\n' + "Ольга,0991230008\n".encode()  # in a row of several lines
+    assert [bad.row for bad in preview(BytesIO(quoted), RULES).invalid] == [22]
     scarred = "name,phone\nОле\ufffdна,0991230006\n".encode()  # by whoever wrote it
     assert layout_of(BytesIO(scarred)).encoding == "utf-8"
     for names in ("Кіровоград", "Олена", "«Ромашка» — №1", "Їжакевич", "ҐЄІЇ"):
