@@ -130,7 +130,7 @@ class AuditRecorded(Struct, frozen=True, kw_only=True):
 
 # fmt: off
 RECORD_AUDIT = Rpc("ottb.v1.cmd.audit.record", RecordAudit, Audited,           frozenset(),
-                   summary="Put an action on the audit")
+                   summary="Put an action on the audit", timeout=12.0, again=1.0)
 INTEND_AUDIT = Rpc("ottb.v1.cmd.audit.intend", IntendAudit, Intended,          frozenset(),
                    summary="Announce an action; every host hears it, and nobody waits for the answer")
 WITHDRAW_AUDIT = Rpc("ottb.v1.cmd.audit.withdraw", WithdrawAudit, Intended,    frozenset(),

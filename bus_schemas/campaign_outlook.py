@@ -90,6 +90,6 @@ EXPLAIN_CAMPAIGN = Rpc("ottb.v1.cmd.campaign.{campaign_id}.explain",   ExplainCa
                        summary="Why a campaign does not dial", timeout=20.0, again=12.0, fallback=ABSENT_CAMPAIGN,
                        permission=A.CAMPAIGN_VIEW, asks=SEES)
 DRY_RUN          = Rpc("ottb.v1.cmd.campaign.{campaign_id}.dry_run",   DryRun,          CampaignForecast,   LOOK,
-                       summary="What a campaign would do", timeout=30.0, fallback=ABSENT_CAMPAIGN,
+                       summary="What a campaign would do", timeout=30.0, again=12.0, fallback=ABSENT_CAMPAIGN,
                        permission=A.CAMPAIGN_VIEW, asks=SEES)
 # fmt: on

@@ -164,9 +164,9 @@ class Auditor:
 
     async def record(self, entry: AuditEntry, intent: str = "") -> None:
         """Put one entry on record. Raises Refusal(UNAVAILABLE) when that is not possible now: it is done later."""
-        request = RecordAudit(entry=entry, intent=intent)
+        request = RecordAudit(entry=entry, intent=intent or self._ids.new())
         try:
-            await self._write(request)
+            await self._write(request, fresh=True)
         except Refusal as refusal:
             log.error("audit not written", refusal=refusal.message, entry=msgspec.to_builtins(entry))
             self._late.append(request)
@@ -187,8 +187,9 @@ class Auditor:
         if not task.cancelled() and (error := task.exception()) is not None and not isinstance(error, Refusal):
             log.error("audit not written", error=repr(error))
 
-    async def _write(self, request: RecordAudit) -> None:
-        await ask(self._bus, RECORD_AUDIT, request, Context(command_id=self._ids.new()))
+    async def _write(self, request: RecordAudit, *, fresh: bool = False) -> None:
+        """Asked again where it is not answered, which is harmless: by its intent it is written once."""
+        await ask(self._bus, RECORD_AUDIT, request, Context(command_id=self._ids.new(), fresh=fresh))
 
     async def _catch_up(self) -> None:
         """Write what could not be written, oldest first, until all of it is there."""

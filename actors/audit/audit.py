@@ -1,9 +1,10 @@
 """The audit's shell: takes actions from every door and writes those that wait together as one record of the chain.
 
 Any host may write. The journal refuses a record that does not follow the newest one, so there is one chain, whoever
-writes. An answer that was lost is refused as not done: its repeat stands in the chain a second time, with the same
-request id, which is better than not at all. An entry of the chain that nobody can read refuses no later action: the
-chain goes on from the newest readable record, and `ottb audit` names the entry, as `problems()` does.
+writes. What is asked again, since its answer was lost or its host has died, is known by its intent and written once;
+without one it stands in the chain a second time, which is better than not at all. An entry of the chain that nobody can
+read refuses no later action: the chain goes on from the newest readable record, and `ottb audit` names the entry, as
+`problems()` does.
 
 Doors announce actions before they are done. Every host hears that and keeps it in memory; what gets no outcome in time,
 on any host, is written with the result UNKNOWN: its door has died.
@@ -13,6 +14,7 @@ import asyncio
 import contextlib
 from collections import OrderedDict
 from collections.abc import Sequence
+from math import inf
 
 import msgspec
 import structlog
@@ -55,6 +57,7 @@ GRACE = 30.0  # seconds for the outcome of an intent: longer than a request may 
 SWEEP = 5.0  # seconds between two looks for intents without an outcome
 LEAVING = 2.0  # an intent that is older when this host stops is not waited for by anybody
 OPEN = 50_000  # intents without an outcome; beyond, the oldest are written as UNKNOWN at once
+REPEATED = 60.0  # seconds for which what was written before this host began may be asked for again
 SETTLED = 10_000  # outcomes that are remembered, so that one that is sent again is written once
 SLOW = 1.0  # seconds that a write may take before the log says so
 
@@ -79,11 +82,14 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
 
 class Waiting(Struct, frozen=True, kw_only=True):
-    """An entry that is to be written, and who waits for its number."""
+    """An entry that is to be written, and who waits for its number. `since`: monotonic; `again`: another host may have
+    written it."""
 
     entry: AuditEntry
     intent: str
     number: asyncio.Future[int]
+    since: float
+    again: bool
 
 
 class Open(Struct, frozen=True, kw_only=True):
@@ -107,7 +113,9 @@ class Audit:
         self._problems = Problems("audit")
         self._open: OrderedDict[str, Open] = OrderedDict()
         self._settled: OrderedDict[str, Outcome] = OrderedDict()
+        self._asked: dict[str, asyncio.Future[int]] = {}  # what is waited for, by its intent
         self._read = 0  # the journal's sequence up to which this host knows all of the chain
+        self._looked_back = False  # also what was written shortly before it began
         self._sweeping: asyncio.Task[None] | None = None
         self._stops: list[Unsubscribe] = []
         self._service = Service(bus=bus, queue="audit", handlers=(serve(RECORD_AUDIT, self._record),))
@@ -141,24 +149,35 @@ class Audit:
         while not self._queue.empty():
             _refuse([self._queue.get_nowait()], NOT_WRITTEN)
 
-    async def record(self, entry: AuditEntry, intent: str = "") -> int:
-        """Put an action on the audit and return its number, once it is written. Raises Refusal: UNAVAILABLE (full, or
+    async def record(self, entry: AuditEntry, intent: str = "", *, again: bool = False) -> int:
+        """Put an action on the audit and return its number, once it is written. `again`: it may be already, as the
+        outcome of its intent. Raises Refusal: UNAVAILABLE (full, or
         the journal is not there), INVALID_PARAMS (too long)."""
         if len(msgspec.json.encode(entry)) > LARGEST:
             raise Refusal(ErrorCode.INVALID_PARAMS, f"An audit entry has at most {LARGEST} bytes.")
         if self._task is None:
             raise NOT_WRITTEN()
         number: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        since, again = self._clock.monotonic(), again and intent != ""
         try:
-            self._queue.put_nowait(Waiting(entry=entry, intent=intent, number=number))
+            self._queue.put_nowait(Waiting(entry=entry, intent=intent, number=number, since=since, again=again))
         except asyncio.QueueFull:
             raise FULL() from None
-        return await number
+        if not intent or entry.result == UNKNOWN:
+            return await number
+        self._asked[intent] = number
+        try:
+            return await asyncio.shield(number)  # who asks again waits for it, too
+        finally:
+            self._asked.pop(intent, None)
 
     async def _record(self, request: RecordAudit, context: Context) -> Audited:
         said = self._settled.get(request.intent)
-        number = said.number if said is not None and said.known else await self.record(request.entry, request.intent)
-        return Audited(number=number)
+        if said is not None and said.known:
+            return Audited(number=said.number)
+        if (waiting := self._asked.get(request.intent)) is not None:
+            return Audited(number=await asyncio.shield(waiting))
+        return Audited(number=await self.record(request.entry, request.intent, again=not context.fresh))
 
     # --- intents
 
@@ -235,10 +254,13 @@ class Audit:
     async def _read_on(self, after: int) -> None:
         """Learn which intents were settled by other hosts. Raises BusError."""
         async for entry in self._bus.replay(SCOPE, after=after):
-            if (recorded := self._record_in(entry)) is not None:
-                for place, (intent, one) in enumerate(zip(recorded.intents, recorded.entries, strict=False)):
-                    self._settle(intent, recorded.first + place, one)
+            self._take(entry)
             self._read = max(self._read, entry.seq)
+
+    def _take(self, entry: Recorded) -> None:
+        if (recorded := self._record_in(entry)) is not None:
+            for place, (intent, one) in enumerate(zip(recorded.intents, recorded.entries, strict=False)):
+                self._settle(intent, recorded.first + place, one)
 
     # --- writing
 
@@ -273,11 +295,12 @@ class Audit:
 
     async def _append(self, group: Sequence[Waiting]) -> None:
         """Write the entries after the newest record, whoever wrote that, and answer them."""
-        completing = any(waiting.entry.result == UNKNOWN for waiting in group)
         while True:
             head = self._head or await self._read_head()
-            if completing and head.seq > self._read:
-                await self._read_on(self._read)
+            if any(map(self._may_be_said, group)):
+                await self._look_back(group)
+                if head.seq > self._read:
+                    await self._read_on(self._read)
             left = [waiting for waiting in group if not self._is_said(waiting)]
             if not left:
                 return
@@ -298,10 +321,22 @@ class Audit:
                 _answer(waiting, recorded.first + place)
             return
 
+    def _may_be_said(self, waiting: Waiting) -> bool:
+        """Whether another host may have written it: it was asked before us, or in our place."""
+        late = self._clock.monotonic() - waiting.since >= (RECORD_AUDIT.asked_again or inf)
+        return waiting.again or waiting.entry.result == UNKNOWN or (late and waiting.intent != "")
+
+    async def _look_back(self, group: Sequence[Waiting]) -> None:
+        """Learn once what was written shortly before this host began: whoever waited for that asks it now."""
+        if not self._looked_back and any(waiting.again for waiting in group):
+            async for entry in self._bus.replay(SCOPE, since=self._clock.now().timestamp() - REPEATED):
+                self._take(entry)
+            self._looked_back = True
+
     def _is_said(self, waiting: Waiting) -> bool:
         """Whether another host has said how it went, or that nobody knows, where we know no better."""
         said = self._settled.get(waiting.intent)
-        if said is None or waiting.entry.result != UNKNOWN:
+        if said is None or not (said.known or waiting.entry.result == UNKNOWN):
             return False
         _answer(waiting, said.number)
         return True

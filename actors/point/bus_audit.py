@@ -70,7 +70,8 @@ class BusAudit:
 
     async def _write(self, entry: AuditEntry) -> None:
         try:
-            await ask(self._bus, RECORD_AUDIT, RecordAudit(entry=entry), Context(command_id=self._ids.new()))
+            wanted = RecordAudit(entry=entry, intent=self._ids.new())
+            await ask(self._bus, RECORD_AUDIT, wanted, Context(command_id=wanted.intent, fresh=True))
         except Refusal as refusal:
             log.error("audit not written yet", refusal=refusal.message, action=entry.action)
             self._late.append(entry)

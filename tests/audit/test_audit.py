@@ -42,6 +42,15 @@ def chain_of(broker: MemoryBroker) -> list[AuditRecorded]:
     return [msgspec.json.decode(one.data, type=AuditRecorded) for one in broker.entries(SCOPE)]
 
 
+class Late(SystemClock):
+    """One on which time has passed."""
+
+    ahead = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.ahead
+
+
 @asynccontextmanager
 async def audit_on(bus: MemoryBus) -> AsyncIterator[Audit]:
     audit = Audit(bus=bus, clock=SystemClock(), ids=RandomIds())
@@ -210,6 +219,41 @@ async def test_how_it_went_is_written_once_and_also_after_nobody_knew(broker: Me
             assert answered.number == 2
         assert await audit.record(unknown, "i1") == 2
     assert [one.result for recorded in chain_of(broker) for one in recorded.entries] == [UNKNOWN, "OK"]
+
+
+async def test_what_is_asked_again_of_another_host_is_written_once(broker: MemoryBroker) -> None:
+    """Also where that one has just begun, and where the first one is not done yet."""
+    request = RecordAudit(entry=entry(1), intent="i1")
+    stuck = asyncio.Event()
+
+    async def slow(name: str) -> None:
+        if name.startswith("before append"):
+            await stuck.wait()
+
+    fresh = msgspec.structs.replace(ASKER, fresh=True)
+    async with audit_on(MemoryBus(broker, step=slow)) as first:
+        first._clock = clock = Late()
+        one = asyncio.ensure_future(first._record(request, fresh))
+        await asyncio.sleep(0.01)
+        async with audit_on(MemoryBus(broker)) as second:
+            assert (await second._record(request, ASKER)).number == 1
+        clock.ahead = RECORD_AUDIT.asked_again or 0.0
+        twice = [asyncio.ensure_future(first._record(request, ASKER)) for _ in range(2)]
+        await asyncio.sleep(0)
+        stuck.set()
+        assert [found.number for found in await asyncio.gather(one, *twice)] == [1, 1, 1]
+    async with audit_on(MemoryBus(broker)) as third:
+        assert (await third._record(RecordAudit(entry=entry(2), intent="i2"), fresh)).number == 2
+        assert (await third._record(request, ASKER)).number == 1
+    assert [one.request_id for recorded in chain_of(broker) for one in recorded.entries] == ["1", "2"]
+
+
+async def test_an_answer_that_was_lost_is_waited_for(broker: MemoryBroker) -> None:
+    bus, losses = MemoryBus(broker), iter([True, False, False])
+    broker.lose_ack = lambda: next(losses)
+    async with audit_on(bus):
+        assert (await ask(bus, RECORD_AUDIT, RecordAudit(entry=entry(1), intent="i1"), ASKER)).number == 1
+    assert len(chain_of(broker)) == 1
 
 
 async def test_a_withdrawal_that_is_heard_first_counts(broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch) -> None:

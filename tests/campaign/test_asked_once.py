@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from actors.campaign import on_shard
+from actors.campaign.forecast import forecast
 from actors.leads.lead import id_of
 from actors.runtime.context import Context
 from actors.runtime.rendezvous import shard_of
@@ -30,6 +32,7 @@ from bus_schemas.campaign import (
     ResumeCampaign,
     RunOnShard,
 )
+from bus_schemas.campaign_outlook import DRY_RUN, CampaignForecast, DryRun
 from bus_schemas.contract import AnyRpc
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.lead import GivenLead, LeadStatus, MarkLead
@@ -225,3 +228,27 @@ def test_a_part_that_comes_again_brings_no_paused_campaign_back() -> None:
         assert of(await asked(site, RUN_ON_SHARD, request, fresh=False)) == (S.PAUSED, 2, 6)
 
     play(story)
+
+
+def test_a_dry_run_is_asked_again_of_who_has_the_campaign(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = list[bool]()
+
+    async def first_takes_long(*asked: Any, **more: Any) -> CampaignForecast:
+        begun.append(True)
+        if len(begun) == 1:
+            await asyncio.sleep(1000.0)
+        return await forecast(*asked, **more)
+
+    monkeypatch.setattr(on_shard, "forecast", first_takes_long)
+
+    async def story(site: Campaigns) -> None:
+        await running(site)
+        await asyncio.sleep(8.0)
+        owner = site.owner(C1)
+        assert owner is not None
+        answer = asyncio.ensure_future(asked(site, DRY_RUN, DryRun(campaign_id=C1, minutes=5)))
+        await until(lambda: bool(begun))
+        site.world.crash(owner)
+        assert (await answer).campaign_id == C1 and len(begun) == 2
+
+    play(story, keep=True)

@@ -214,3 +214,22 @@ async def test_a_read_that_was_asked_a_second_time_is_on_it_once(monkeypatch: py
         await asyncio.sleep(3 * READ_AGAIN)
         (entry,) = entries(broker)
         assert (entry.action, entry.result) == ("GET /api/autodialer/campaigns/{campaign_id}/export", "OK")
+
+
+async def test_an_audit_that_dies_meanwhile_is_waited_for(
+    broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had taken the entry, written it or not; whoever asked has done nothing that nobody knows of."""
+    patient = dataclasses.replace(RECORD_AUDIT, timeout=5.0, again=0.2)
+    monkeypatch.setattr(auditor_module, "RECORD_AUDIT", patient)
+    for number, step in enumerate(("before append", "after append"), 1):
+        bus = dying(broker, step)
+        async with audit_on(bus), gateway_on(MemoryBus(broker)) as gateway:
+            asked = asyncio.create_task(gateway.post("/api/call/start", BODY))
+            await asyncio.sleep(0.1)
+            assert not asked.done()
+            async with audit_on(MemoryBus(broker)):
+                assert (await asked)[0] == 201
+                await asyncio.sleep(2 * GRACE)
+            bus.bury()
+        assert [entry.result for entry in entries(broker)] == ["OK"] * number
