@@ -10,11 +10,13 @@ from bus_schemas.carriers import TrunkCarrier
 from bus_schemas.errors import Refusal
 from bus_schemas.host import OFFER_LINES, OfferLines
 from tests.campaign.world import Campaigns, play
+from tests.support.depth import deep
 
 CARRIERS, EXTENSIONS, SECONDS = 200, (10, 1_000), 3.0
 AT_MOST = 4.0  # times what a hundredth of the extensions costs in the same run; each looked at would be a hundred
 
 
+@deep  # `tests/dialing/test_offer_costs.py` counts what a few offers look at
 def test_carriers_of_many_extensions_wait_at_little_cost() -> None:
     taken = list[float]()
 

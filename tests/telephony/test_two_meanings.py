@@ -6,6 +6,7 @@ import phonenumbers
 import pytest
 
 from actors.telephony.numbers import NotANumber, canonical
+from tests.support.depth import examples
 
 
 def exists(e164: str) -> bool:
@@ -19,7 +20,7 @@ def exists(e164: str) -> bool:
 def test_digits_have_two_meanings_where_both_numbers_exist(region: str) -> None:
     chance, code = random.Random(1), phonenumbers.country_code_for_region(region)
     tried = refused = 0
-    while tried < 1500:
+    while tried < examples(1500):
         digits = "".join(chance.choices("123456789", k=1) + chance.choices("0123456789", k=chance.randint(6, 11)))
         if phonenumbers.parse(digits, region).national_number != int(digits) or not exists(f"+{code}{digits}"):
             continue
