@@ -19,6 +19,7 @@ from actors.imports.start import start as start_imports
 from actors.log.start import start as start_log
 from actors.note.start import start as start_notes
 from actors.operator.start import start as start_operators
+from actors.run.start import start as start_runs
 from actors.runtime.bus import Bus
 from actors.runtime.clock import Clock
 from actors.runtime.host import Host
@@ -80,13 +81,16 @@ async def running(
         trunks = await start_trunks(
             parts, stack, configs=settings.trunks, ami=settings.ami, counts=limits, pbxs=pbxs
         )
-        gate = await start_dialing(
+        dialling = await start_dialing(
             parts, stack, settings=settings.dial, calls=settings.calls, limits=limits, slots=slots, trunks=trunks,
             rules=rules, lists=lists,
         )  # fmt: skip
+        await start_runs(
+            parts, stack, settings=settings.scripts, slots=slots, rules=rules, dialer=dialling.on_slots
+        )
         await start_operators(parts, stack, settings=settings.operators, timezone=settings.dial.timezone)
         await start_campaigns(
-            parts, stack, settings=settings.campaigns, gate=gate, ring=settings.calls.ring_timeout,
+            parts, stack, settings=settings.campaigns, gate=dialling.gate, ring=settings.calls.ring_timeout,
             joining=joining(settings.trunks, settings.ami),
         )  # fmt: skip
         await start_notes(parts, stack)

@@ -26,6 +26,7 @@ from actors.imports.settings import Imports
 from actors.ledger.settings import LedgerStore
 from actors.operator.settings import Operators
 from actors.point.settings import Auth, BusLogin
+from actors.run.settings import Scripts
 from actors.runtime.settings import Journal, Log, Nats, Port, SettingsError
 from actors.sandbox import with_phones
 from actors.slot.settings import Adb, Hub, UsbPath, misplaced, not_hubs, overlapping
@@ -111,6 +112,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     imports: Imports = Imports()
     by_hand: ByHand = ByHand()
     webhooks: Webhooks = Webhooks()
+    scripts: Scripts = Scripts()
     sandbox: Sandbox = Sandbox()
     auth: Auth = Auth()
     bus_login: BusLogin = BusLogin()
@@ -219,6 +221,7 @@ def _mistakes(settings: Settings, slots: Iterable[SlotConfig]) -> Iterator[str]:
     """What is wrong with values that have the right form, each with its place. `slots`: with those of a sandbox."""
     yield from settings.dial.mistakes()
     yield from settings.webhooks.mistakes()
+    yield from settings.scripts.mistakes()
     hubs = settings.hub_map
     yield from overlapping(hubs)
     yield from misplaced(settings.slots, hubs, settings.host)

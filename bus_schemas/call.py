@@ -26,6 +26,9 @@ def line_name(slot: int | None, trunk: str | None) -> str:
     return f"slot-{slot}" if trunk is None else f"trunk-{trunk}"
 
 
+AppName = Annotated[str, Meta(max_length=200, examples=["org.telegram.messenger"])]  # a package of Android
+
+
 class Phase(StrEnum):
     """The four steps of a call's life."""
 
@@ -141,7 +144,7 @@ class GetCall(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class CallView(Struct, frozen=True, kw_only=True):
     """One call. `duration`: whole seconds from answer to end, null while it is not over. `operator`: for whom a
     campaign dialled it on a line of theirs. `slot` null: of none; whoever answers waits on the PBX until they are
-    joined to an `operator`, at that one's `extension`."""
+    joined to an `operator`, at that one's `extension`. `app`: it is a call in that app of the slot's phone."""
 
     call_id: CallId
     slot: SlotId | None
@@ -161,6 +164,7 @@ class CallView(Struct, frozen=True, kw_only=True):
     trunk: str | None = None
     operator: str | None = None
     extension: str | None = None
+    app: str | None = None
 
 
 class CallsFeed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -183,7 +187,7 @@ class Cdr(Struct, frozen=True, kw_only=True):
     the phone, or of the SIP side. `recording`: where to fetch it. `disposition`, `billable_seconds`: what the PBX
     counted by itself. `operator_disposition`: what its operator says came of it, the last word. `operator`: for whom
     a campaign dialled it on a line of theirs. `slot` null: of none; it waited on the PBX, and was joined to `operator`,
-    at that one's `extension`, or to nobody."""
+    at that one's `extension`, or to nobody. `app`: it was a call in that app of the slot's phone."""
 
     call_id: CallId
     user: str
@@ -209,6 +213,7 @@ class Cdr(Struct, frozen=True, kw_only=True):
     campaign: Id | None = None
     operator: str | None = None
     extension: str | None = None
+    app: str | None = None
 
 
 class ListCdrs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -318,7 +323,7 @@ class CallDialing(Struct, frozen=True, kw_only=True):
     `after_ref` is the phone's name for the newest call it knew before this one. After `ring_timeout` seconds it is
     given up, but where it rings by then not before it has rung for `ring_at_least`. `operator`: for whom a campaign
     dials it, on a line of theirs. `slot` null: whoever answers waits on the PBX until an operator is joined to the
-    call."""
+    call. `app`: the call is in that app of the slot's phone, and `run`, a script's, places it there."""
 
     line: LineName
     call_id: CallId
@@ -338,6 +343,8 @@ class CallDialing(Struct, frozen=True, kw_only=True):
     campaign: Id | None = None
     ring_at_least: float = 0.0
     operator: Username | None = None
+    app: AppName | None = None
+    run: Id | None = None
 
 
 class CallAdopted(Struct, frozen=True, kw_only=True):
@@ -434,6 +441,7 @@ class CallEnded(Struct, frozen=True, kw_only=True):
     ref: str | None = None
     campaign: Id | None = None
     operator: Username | None = None
+    app: AppName | None = None
 
 
 class CallEnriched(Struct, frozen=True, kw_only=True):
@@ -507,3 +515,4 @@ class CallUpdate(Struct, frozen=True, kw_only=True):
     campaign: str | UnsetType | None = UNSET
     operator: str | UnsetType | None = UNSET
     extension: str | UnsetType = UNSET
+    app: str | UnsetType | None = UNSET

@@ -25,6 +25,7 @@ from bus_schemas import (
     note,
     operator,
     preview,
+    script,
     slot,
     slot_files,
     slot_screen,
@@ -39,7 +40,7 @@ from bus_schemas.rights import rights
 
 FILES: tuple[ModuleType, ...] = (
     audit, call, campaign, campaign_outlook, campaign_telemetry, crm, dashboard, do_not_call, erasure, gateway, host,
-    imports, introspection, lead, link, log, note, operator, preview, slot, slot_files, slot_screen, trunk,
+    imports, introspection, lead, link, log, note, operator, preview, script, slot, slot_files, slot_screen, trunk,
     user, webhook,
 )  # fmt: skip
 

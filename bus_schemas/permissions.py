@@ -47,6 +47,11 @@ class Action(StrEnum):
     SLOT_PUSH = "slot.push"  # put files on a phone
     SLOT_APPS = "slot.apps"  # install and remove apps
     SLOT_LOGCAT = "slot.logcat"  # follow a phone's own log
+    SCRIPT_VIEW = "script.view"  # the scripts there are, and the runs that one has started
+    SCRIPT_VIEW_ANY = "script.view_any"  # also runs of others, and the screens they failed at
+    SCRIPT_RUN = "script.run"  # run scripts on phones, and stop the runs that one has started
+    SCRIPT_STOP_ANY = "script.stop_any"  # also runs that others have started
+    SCRIPT_USSD = "script.ussd"  # run scripts that send service codes to the network
     TRUNK_VIEW = "trunk.view"
     CAMPAIGN_VIEW = "campaign.view"
     CAMPAIGN_VIEW_ANY = "campaign.view_any"  # also campaigns of others, with their leads
@@ -87,16 +92,19 @@ A = Action
 MODULES: Mapping[str, Mapping[str, frozenset[Action]]] = {
     "OTTB": {
         "read": frozenset({
-            A.SLOT_VIEW, A.CALL_VIEW, A.TRUNK_VIEW, A.CAMPAIGN_VIEW, A.OPERATOR_VIEW, A.MONITOR_VIEW
+            A.SLOT_VIEW, A.CALL_VIEW, A.TRUNK_VIEW, A.CAMPAIGN_VIEW, A.OPERATOR_VIEW, A.MONITOR_VIEW, A.SCRIPT_VIEW
         }),
         "write": frozenset({A.CALL_START, A.CALL_END, A.SLOT_RESTART, A.OPERATOR_SET, A.CALL_DISPOSITION}),
         "read_all": frozenset({
             A.SLOT_VIEW_ANY, A.CALL_VIEW_ANY, A.CAMPAIGN_VIEW_ANY, A.OPERATOR_VIEW_ANY, A.DO_NOT_CALL_VIEW,
-            A.NOTE_VIEW_ANY, A.LEAD_VIEW_ANY, A.WEBHOOK_VIEW_ANY,
+            A.NOTE_VIEW_ANY, A.LEAD_VIEW_ANY, A.WEBHOOK_VIEW_ANY, A.SCRIPT_VIEW_ANY,
         }),
         "supervise": frozenset({
-            A.CALL_END_ANY, A.SLOT_USE_ANY, A.OPERATOR_SUPERVISE, A.DO_NOT_CALL_EDIT, A.SLOT_RESERVE_ANY
+            A.CALL_END_ANY, A.SLOT_USE_ANY, A.OPERATOR_SUPERVISE, A.DO_NOT_CALL_EDIT, A.SLOT_RESERVE_ANY,
+            A.SCRIPT_STOP_ANY,
         }),
+        "script": frozenset({A.SCRIPT_RUN}),
+        "ussd": frozenset({A.SCRIPT_USSD}),
         "listen": frozenset({A.CALL_RECORDING}),
         "campaign": frozenset({A.CAMPAIGN_RUN, A.CAMPAIGN_EDIT, A.CAMPAIGN_IMPORT, A.CAMPAIGN_EXPORT}),
         "maintain": frozenset({A.SLOT_REBOOT, A.SLOT_CONFIGURE}),
@@ -116,6 +124,7 @@ MODULES: Mapping[str, Mapping[str, frozenset[Action]]] = {
             A.CALL_VIEW, A.SLOT_VIEW, A.NOTE_VIEW, A.LEAD_VIEW, A.DASHBOARD_VIEW, A.OPERATOR_VIEW, A.WEBHOOK_VIEW
         }),
         "call": frozenset({A.CALL_START, A.CALL_END, A.OPERATOR_SET, A.CALL_DISPOSITION}),
+        "script": frozenset({A.SCRIPT_VIEW, A.SCRIPT_RUN}),
         "note": frozenset({A.NOTE_WRITE}),
         "lead": frozenset({A.LEAD_EDIT}),
         "erase": frozenset({A.LEAD_ERASE}),
@@ -135,14 +144,18 @@ Permissions = Mapping[str, Sequence[str]]
 BUILT_IN_ROLES: Mapping[str, Permissions] = {
     "admin": {module: tuple(verbs) for module, verbs in MODULES.items()},
     "supervisor": {
-        "OTTB": ("read", "read_all", "write", "supervise", "listen", "campaign", "by_hand"),
+        "OTTB": ("read", "read_all", "write", "supervise", "listen", "campaign", "by_hand", "script"),
         "DCI": ("read", "read_all", "write"),
         "WORKSPACE": ("view", "call", "note", "lead", "webhook"),
         "POINT": ("read", "token"),
     },
-    "operator": {"OTTB": ("read",), "DCI": ("read", "write", "run"), "WORKSPACE": ("view", "call", "note", "lead")},
+    "operator": {
+        "OTTB": ("read",),
+        "DCI": ("read", "write", "run"),
+        "WORKSPACE": ("view", "call", "script", "note", "lead"),
+    },
     "devops": {
-        "OTTB": ("read", "slot.view_any", "write", "maintain", "shell", "metrics", "by_hand", "files"),
+        "OTTB": ("read", "slot.view_any", "write", "maintain", "shell", "metrics", "by_hand", "files", "script"),
         "DCI": ("read", "read_all", "write", "run"),
         "WORKSPACE": ("view", "webhook"),
         "POINT": ("token", "introspect"),

@@ -28,6 +28,7 @@ from bus_schemas.erasure import ERASURE_BEGUN
 from bus_schemas.imports import IMPORT_CREATED, IMPORT_ENDED
 from bus_schemas.note import NOTE_ADDED, NOTE_DELETED, NOTE_EDITED
 from bus_schemas.operator import OPERATOR_CONNECTED, OPERATOR_DISPOSED
+from bus_schemas.script import RUN_ENDED, RUN_MOVED, RUN_QUEUED, RUN_STARTED
 from bus_schemas.slot import SLOT_COMMAND_DONE, SLOT_COMMAND_STARTED
 from bus_schemas.webhook import WEBHOOK_ADVANCED, WEBHOOK_CHANGED, WEBHOOK_CREATED
 
@@ -82,6 +83,10 @@ PERSONAL: Mapping[AnyTopic, Fields] = {
     NOTE_DELETED: _OF_LEAD,
     OPERATOR_CONNECTED: _OF_LEAD,
     OPERATOR_DISPOSED: {"lead": L, "note": T},
+    RUN_QUEUED: {"given": N},
+    RUN_STARTED: {"given": N},
+    RUN_MOVED: {"position": N},
+    RUN_ENDED: {"values.*": N, "reason": N},
     SLOT_COMMAND_STARTED: {"command": T},
     SLOT_COMMAND_DONE: {"output": T, "error": T},
     WEBHOOK_CREATED: {"filter.lead": L, "description": N},

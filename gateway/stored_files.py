@@ -16,6 +16,7 @@ from actors.runtime.ids import Ids
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.imports import ErrorFile, StoredFile
 from bus_schemas.names import Share
+from bus_schemas.script import KeptFile
 from bus_schemas.slot_files import SentFile
 from gateway.bodies import BROKEN_OFF, LATE
 from gateway.phone_streams import Poured
@@ -135,8 +136,8 @@ class StoredFiles:
         """Remove what nobody needs of an upload."""
         self._later(place.writer.undo())
 
-    async def send(self, request: web.Request, file: ErrorFile) -> web.StreamResponse:
-        """The pieces as one table. Raises Refusal(NOT_FOUND, UNAVAILABLE) before anything is sent."""
+    async def send(self, request: web.Request, file: ErrorFile | KeptFile) -> web.StreamResponse:
+        """The pieces as one file. Raises Refusal(NOT_FOUND, UNAVAILABLE) before anything is sent."""
         try:
             first = await files.piece(self._bus, f"{file.key}.0")
         except FileGone:
@@ -144,8 +145,8 @@ class StoredFiles:
         except BusError:
             raise NOT_NOW() from None
         response = web.StreamResponse(headers={
-            "Content-Type": "text/csv; charset=utf-8",
-            "Content-Disposition": f'attachment; filename="{file.key}.csv"',
+            "Content-Type": file.type if isinstance(file, KeptFile) else "text/csv; charset=utf-8",
+            "Content-Disposition": f'attachment; filename="{_name(file)}"',
             "Cache-Control": "private, no-store",
             "X-Content-Type-Options": "nosniff",
         })  # fmt: skip
@@ -169,6 +170,10 @@ class StoredFiles:
 async def _quietly(work: Coroutine[Any, Any, None]) -> None:
     with suppress(Refusal):  # of a host that is away, which forgets by itself
         await work
+
+
+def _name(file: ErrorFile | KeptFile) -> str:
+    return file.name if isinstance(file, KeptFile) else f"{file.key}.csv"
 
 
 def _make_room(here: Sequence[UploadUnderWay], user: str) -> None:

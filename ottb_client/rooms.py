@@ -13,6 +13,7 @@ from bus_schemas.imports import ImportUpdate
 from bus_schemas.log import LogRecord
 from bus_schemas.note import NoteUpdate
 from bus_schemas.operator import OperatorUpdate, OperatorView
+from bus_schemas.script import ScriptUpdate
 from bus_schemas.slot import SlotSummary, SlotUpdate
 from bus_schemas.trunk import TrunkUpdate, TrunkView
 from bus_schemas.webhook import WebhookUpdate
@@ -106,6 +107,14 @@ class Rooms(Connection):
     ) -> Subscription[WebhookUpdate]:  # fmt: skip
         """Hear of webhooks: all or what these say alone. `since`: behind this `seq`. Raises ApiError."""
         return await self._subscribe("webhooks", "webhook.update", WebhookUpdate, {"webhook": webhook}, since)
+
+    async def scripts(
+        self, *, slot: int | UnsetType = UNSET, script_id: str | UnsetType = UNSET, since: int | None = None,
+    ) -> Subscription[ScriptUpdate]:  # fmt: skip
+        """Hear of scripts: all or what these say alone. `since`: behind this `seq`. Raises ApiError."""
+        return await self._subscribe(
+            "scripts", "script.update", ScriptUpdate, {"slot": slot, "script_id": script_id}, since,
+        )  # fmt: skip
 
     async def log(
         self, *, module: str | UnsetType = UNSET, severity: Literal["info", "warning", "error"] | UnsetType = UNSET,

@@ -39,6 +39,7 @@ FOLDERS = {
     "imports": {"runtime", "telephony", "dialing", "leads"},
     "script": {"runtime", "telephony", "dialing"},
     "by_hand": {"runtime", "telephony", "slot", "script", "log"},
+    "run": {"runtime", "telephony", "slot", "call", "dialing", "script"},
     "note": {"runtime"},
     "erasure": {"runtime", "telephony", "dialing", "leads"},
     "webhook": {"runtime", "log"},

@@ -3,15 +3,14 @@
 
 from actors.call import machine
 from actors.call.machine import Call, CallDecision, CallReport, CallTimeouts
-from actors.runtime.actor import AnyActor, NotOurs
-from actors.runtime.bus import Fenced, Recorded
+from actors.runtime.bus import Recorded
 from actors.runtime.clock import Moment, moment
 from actors.runtime.commands import Outcome, by_verb, command
 from actors.runtime.context import Context
 from actors.runtime.decision import NOTHING
 from actors.runtime.host import Host
 from actors.telephony.holdings import began_of
-from actors.telephony.line import Began, Over, over_of
+from actors.telephony.line import over_of
 from actors.telephony.line_call import LineCall
 from actors.telephony.orders import Drop, Fence, Fences
 from bus_schemas.call import (
@@ -31,7 +30,6 @@ from bus_schemas.call import (
     Phase,
 )
 from bus_schemas.catalogue import topics_of
-from bus_schemas.contract import ROOT
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.kinds import Owners
 from bus_schemas.permissions import Action
@@ -47,13 +45,12 @@ class CallActor(LineCall[Call, CallEvent, Call, CallReport]):
     state_type = Call
     topics = topics_of("call")
 
-    __slots__ = ("_began", "_begun", "_line", "_retiring", "_timeouts")
+    __slots__ = ("_began", "_begun", "_retiring", "_timeouts")
 
     def __init__(self, *, id: str, host: Host, timeouts: CallTimeouts) -> None:
         super().__init__(id=id, host=host)
         self._timeouts = timeouts
         self._retiring = False
-        self._line: str | None = None
         self._began = 0  # the sequence of its attempt
         self._begun: CallDecision | None = None
 
@@ -113,9 +110,6 @@ class CallActor(LineCall[Call, CallEvent, Call, CallReport]):
         if begun is not None:
             self._perform_all(begun.effects)
 
-    def on(self, line: str) -> None:
-        self._line = line
-
     @property
     def to_be_dialled(self) -> bool:
         call = self.state
@@ -130,46 +124,11 @@ class CallActor(LineCall[Call, CallEvent, Call, CallReport]):
     def is_ending(self) -> bool:
         return self.state is not None and self.state.ending_by is not None
 
-    def inherit_from(self, former: AnyActor) -> None:
-        if isinstance(former, CallActor):
-            self._line = former._line
-
     # --- the machine's place
 
     @property
-    def scope(self) -> str:
-        """This call; as long as nothing is on record, on whatever line: its id must be new on all of them."""
-        return f"{ROOT}.evt.call.{self.state.line if self.state is not None else '*'}.{self.id}.*"
-
-    @property
-    def read_scope(self) -> str:
-        return f"{ROOT}.evt.call.{self._line or '*'}.{self.id}.*"
-
-    async def verify(self) -> None:
-        if self.idle:
-            last = await self._host.bus.last(self.scope, certain=True)
-            if last is not None and last.seq != self.seq and self.idle:
-                self._crash(Fenced(f"the call {self.id} has had another owner"))
-
-    def check_owner(self) -> None:
-        """A call is its line's: it lives where that does."""
-        if self._line_here() is None and self._on_line is not None:
-            raise NotOurs(f"the call {self.id} is on {self._on_line}, which is not here")
-
-    async def verify_parent(self) -> None:
-        """Where its line was given to another host meanwhile, that host has the call, and nobody takes it from it."""
-        line = self._line_here()
-        if line is not None:
-            await line.verify()
-            if not line.alive:
-                raise NotOurs(f"the call {self.id} is on {self._on_line}, which somebody else owns by now")
-
-    @property
-    def _on_line(self) -> str | None:
-        return self.state.line if self.state is not None else self._line
-
-    def _line_here(self) -> AnyActor | None:
-        return self._host.find(*self._on_line.split("-", 1)) if self._on_line is not None else None
+    def line_on_record(self) -> str | None:
+        return self.state.line if self.state is not None else None
 
     def recorded(self, event: CallEvent) -> None:
         """Tell the line what is on record of it."""
@@ -194,11 +153,6 @@ class CallActor(LineCall[Call, CallEvent, Call, CallReport]):
             self._retire()
         else:
             self._tell_line(began_of(self.state.attempt, self._began))
-
-    def _tell_line(self, report: Began | Over | Drop) -> None:
-        if self._on_line is not None:
-            kind, id = self._on_line.split("-", 1)
-            self._host.tell_by_name(kind, id, report)
 
     evolve = staticmethod(machine.evolve)
 

@@ -23,6 +23,7 @@ from functools import reduce
 from msgspec import Struct
 from msgspec.structs import replace
 
+from actors.call import app
 from actors.call.looks import clocks_differ, never_left, of_another_phone, ours
 from actors.call.record import (
     BEAT,
@@ -51,6 +52,7 @@ from actors.telephony.reports import (
     DialAccepted,
     DialFailed,
     DialUncertain,
+    InApp,
     JoinFailed,
     Link,
     LinkChanged,
@@ -98,6 +100,7 @@ class CallTimeouts(Struct, frozen=True, kw_only=True):
 CallDecision = Decision[CallEvent, Call]  # its memory: the parts of a call that no event tells
 CallReport = (
     CallSeen | LinkChanged | Looked | TimerFired | DialFailed | DialUncertain | DialAccepted | JoinFailed | CdrSeen
+    | InApp
 )
 
 
@@ -114,6 +117,8 @@ def begin(
 ) -> CallDecision:
     """Record the attempt, whose number has passed the dial rules and whose line is held for it; the order to dial goes
     out once that is safe. `fences`, `unless`: see `Dial`."""
+    if attempt.app is not None:
+        return app.begin(attempt)
     kind, id = line_of(attempt)
     return Decision(
         events=(attempt,),
@@ -129,6 +134,8 @@ def end(call: Call, by: str, command_id: str, now: Moment, timeouts: CallTimeout
     """Hang up. A call that has ended or is being ended stays as it is, but an answer overrules a ring time-out, and
     nobody's wish. One that the phone has not shown yet is hung up when it does; if the order to dial has not left, it
     never will."""
+    if call.app is not None:
+        return app.end(call, by, command_id, now)
     if call.phase is Phase.ENDED or (call.ending_by is not None and not (call.ending_by == RING_TIMEOUT != by)):
         return NOTHING
     event = CallEnding(
@@ -159,6 +166,8 @@ def resume(call: Call | None, now: Moment, timeouts: CallTimeouts) -> CallDecisi
     """A new owner's first steps: set the timers that are still running, and ask the phone."""
     if call is None:
         return NOTHING
+    if call.app is not None:
+        return app.resume(call)
     if call.phase is Phase.ENDED:
         return Decision(effects=(_release(call, unsure=True),))  # its old owner may have ended it without the phone
     age, _ = elapsed(call.started, now)
@@ -187,10 +196,14 @@ def observe(call: Call | None, report: CallReport, now: Moment, timeouts: CallTi
     """What follows from a report. Late, foreign and repeated news mean nothing; they are never an error."""
     if call is None:
         return NOTHING
+    if call.app is not None:
+        return app.observe(call, report, now)
     if isinstance(report, CdrSeen):
         return _counted(call, report, now)
-    if call.phase is Phase.ENDED:
-        return NOTHING
+    return _observed(call, report, now, timeouts) if call.phase is not Phase.ENDED else NOTHING
+
+
+def _observed(call: Call, report: CallReport, now: Moment, timeouts: CallTimeouts) -> CallDecision:
     match report:
         case CallSeen():
             return _seen(call, report, now, timeouts)
@@ -208,6 +221,7 @@ def observe(call: Call | None, report: CallReport, now: Moment, timeouts: CallTi
             return _doubtful(call)
         case JoinFailed():
             return end(call, EndReason.EXTENSION_FAILED, f"{call.call_id}-join", now, timeouts)
+    return NOTHING
 
 
 def _link_changed(call: Call, link: LinkChanged, now: Moment) -> CallDecision:

@@ -124,6 +124,11 @@ class Call(Struct, frozen=True, kw_only=True):
         return self.attempt.trunk
 
     @property
+    def app(self) -> str | None:
+        """The app in which it is; None: it is the phone's own, or a trunk's."""
+        return self.attempt.app
+
+    @property
     def user(self) -> str:
         return self.attempt.user
 
@@ -276,6 +281,7 @@ def over(call: Call, now: Moment, *, reason: EndReason, cause: str, lasted: Last
         ref=call.ref,
         campaign=call.attempt.campaign,
         operator=call.operator,
+        app=call.app,
     )
 
 
@@ -334,4 +340,5 @@ def view(call: Call) -> CallView:
         trunk=call.trunk,
         operator=call.operator,
         extension=call.joined.extension if call.joined else None,
+        app=call.app,
     )

@@ -157,6 +157,8 @@ class Attempts:
         recording: str | None = None,
         ring_at_least: float = 0.0,
         operator: str | None = None,
+        app: str | None = None,
+        run: str | None = None,
     ) -> CallDialing:
         """What is known of a call from its beginning, as it is put on record: said here and nowhere else."""
         now = moment(self._host.clock)
@@ -179,6 +181,8 @@ class Attempts:
             campaign=context.campaign,
             ring_at_least=ring_at_least,
             operator=operator,
+            app=app,
+            run=run,
         )
 
     async def place(

@@ -151,6 +151,24 @@ class SlotDialer:
 
         return await self._attempts.once(context, offer_taken, start, limited=False)
 
+    async def start_in_app(self, number: str, *, slot: int, app: str, run: str, context: Context) -> bool:
+        """Put a call in an app on record, which the run of a script on this slot then places: by the rules that hold
+        for all calls. False: it was begun by this command before. Raises Refusal."""
+        new = False
+
+        async def start(call_id: str) -> StartedCall:
+            nonlocal new
+            wanted = rules.canonical(number, self._rules, self._slots.regions)
+            self._check(wanted, self._region_of(slot), context)
+            taken = await self._take_slot(slot, call_id, context, inside=run)
+            attempt = self._attempts.attempt(call_id, context, slot=slot, number=wanted.e164, app=app, run=run)
+            started = await self._attempts.place(attempt, (taken.fence,), context)
+            new = started.attempt == attempt
+            return started
+
+        await self._attempts.once(context, _answer, start)
+        return new
+
     # --- a slot
 
     def _too_late(self, slot: int, call_id: str, user: str) -> Refusal:
@@ -192,10 +210,11 @@ class SlotDialer:
     def _idle_for(self, user: str, regions: frozenset[str] | None, fits: Fits) -> IdleSlot | None:
         return self._slots.idle.take(user, regions, shared=self._share.phone_left(user), fits=fits)
 
-    async def _take_slot(self, slot: int, call_id: str, context: Context) -> Taken:
+    async def _take_slot(self, slot: int, call_id: str, context: Context, inside: str | None = None) -> Taken:
         now, line = moment(self._host.clock), f"slot-{slot}"
         limits = self._attempts.limits
-        order = Take(id=call_id, user=context.user, any_slot=context.may(Action.SLOT_USE_ANY))
+        any_slot = context.may(Action.SLOT_USE_ANY)
+        order = Take(id=call_id, user=context.user, any_slot=any_slot, inside=inside)
         if self._share.is_pooled(slot):  # before anybody else asks
             limits.hold_in_pool(call_id, context.user, slot)
             self._slots.idle.drop(slot)

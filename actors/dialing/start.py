@@ -1,6 +1,7 @@
 """How the dialers of a host start."""
 
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from actors.call.settings import Calls
@@ -34,6 +35,14 @@ from bus_schemas.host import (
 from bus_schemas.trunk import DIAL_ON_TRUNK, DIAL_PBX, HOLD_EXTENSION
 
 
+@dataclass(frozen=True, kw_only=True)
+class Dialling:
+    """What others need of it: the gate that all calls pass, and who puts calls in apps on record."""
+
+    gate: Gate
+    on_slots: SlotDialer
+
+
 async def start(
     parts: HostParts,
     stack: AsyncExitStack,
@@ -45,9 +54,9 @@ async def start(
     trunks: TrunkRegistry,
     rules: DialRules,
     lists: Followed,
-) -> Gate:
+) -> Dialling:
     """Calls can be started. `limits`: of this host, which its lines tell of their calls. `lists`: of who is not to be
-    called, beside what `rules` say. Gives the gate that all of them pass."""
+    called, beside what `rules` say."""
     host, peers = parts.host, parts.peers
     gate = Gate(rules=rules, lists=lists, clock=host.clock)
     attempts = Attempts(host=host, gate=gate, limits=limits, calls=calls)
@@ -79,7 +88,7 @@ async def start(
             serve(AWAIT_DIALS, attempts.await_dials),
         )
     )
-    return gate
+    return Dialling(gate=gate, on_slots=on_slots)
 
 
 def limits_of(settings: Dial) -> CallLimits:

@@ -90,6 +90,7 @@ class CallRow(Struct, frozen=True, gc=False):
     operator_disposition: str | None = None
     operator: str | None = None
     extension: str | None = None
+    app: str | None = None
 
 
 # Written out and not bound to a value, so that the database sees that the index is of these rows.
@@ -145,6 +146,7 @@ def _dialed(event: CallDialing, seq: int) -> CallRow:
         phase=DIALING,
         campaign=event.campaign,
         operator=event.operator,
+        app=event.app,
     )
 
 
@@ -173,7 +175,7 @@ PROJECTION = Projection(
     events=(*get_args(CallEvent), OperatorDisposed),
     fold=fold,
     once=frozenset({"seq", "call_id", "line", "slot", "number", "user", "start_time", "trace_id", "trunk", "campaign"}),
-    version=2,
+    version=3,
 )
 
 
@@ -300,6 +302,7 @@ def _view(row: CallRow) -> CallView:
         trunk=row.trunk,
         operator=row.operator,
         extension=row.extension,
+        app=row.app,
     )
 
 
@@ -332,6 +335,7 @@ def _cdr(row: CallRow) -> Cdr:
         campaign=row.campaign,
         operator=row.operator,
         extension=row.extension,
+        app=row.app,
     )
 
 

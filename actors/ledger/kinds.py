@@ -12,6 +12,7 @@ from actors.ledger import (
     log,
     note,
     operator,
+    script,
     slot,
     timeline,
     trunk,
@@ -20,6 +21,7 @@ from actors.ledger import (
 
 READ_MODELS = (
     call.READ_MODEL,
+    script.READ_MODEL,
     slot.READ_MODEL,
     trunk.READ_MODEL,
     campaign.READ_MODEL,

@@ -10,7 +10,19 @@ from collections.abc import Mapping
 
 from actors.script import language as say
 from actors.script import program as to
-from actors.script.effects import AnyEffect, Back, Done, Dump, Looked, NotDone, Pause, PressKey, TapAt, TellCall
+from actors.script.effects import (
+    AnyEffect,
+    Back,
+    Done,
+    Dump,
+    Looked,
+    NotDone,
+    Pause,
+    PlaceCall,
+    PressKey,
+    TapAt,
+    TellCall,
+)
 from actors.script.guard import of_call
 from actors.script.moves import Moves, shown
 from actors.script.position import Phase, Position, Running, Succeeded
@@ -69,6 +81,20 @@ def resumed(program: Program, position: Position, now: float) -> Position:
     if not turn.out_of_bounds():
         turn.take_over()
     return turn.position()
+
+
+def still_placed(program: Program, position: Position, tree: Tree) -> PlaceCall | None:
+    """Where a call that was asked for is begun on a screen that was looked at since. None: it is not to be had."""
+    if not isinstance(position.asked, PlaceCall):
+        return None
+    step = getattr(program.instructions[position.at], "step", None)
+    try:
+        come = look_at(step, tree, position.values, position.count) if isinstance(step, say.Call) else None
+    except NoValue:
+        return None
+    if not isinstance(come, Act) or not isinstance(come.effect, PlaceCall) or dialling(come) is not None:
+        return None
+    return come.effect if come.effect.number == position.asked.number else None
 
 
 def running(program: Program, position: Position) -> Running:

@@ -15,7 +15,7 @@ from actors.runtime.clock import Moment
 from actors.runtime.decision import Effect
 from bus_schemas.call import CallEnded, EndReason
 
-CALL = "call"  # the first of several kinds that hold lines
+CALL, SCRIPT = "call", "script"  # kinds that hold lines
 DOUBTFUL = 8  # names that are remembered
 # Ends that are written without the outside having said so.
 IN_DOUBT = frozenset({EndReason.PHONE_LOST, EndReason.TRUNK_LOST, EndReason.UNKNOWN, EndReason.HANGUP_LOCAL})

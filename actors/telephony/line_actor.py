@@ -124,7 +124,8 @@ class LineActor(
                 self._read(holding, recorded)
         pooled = int(self.id) if self.pooled else None
         for began in self.state.calls.open.values():
-            self._counts.is_open(began.holder.id, began.holder.user, pooled=pooled)
+            if HOLDINGS[began.holder.kind].counts:
+                self._counts.is_open(began.holder.id, began.holder.user, pooled=pooled)
 
     async def stand_in_for(self, former: AnyActor) -> bool:
         """The open calls are seen to their end: looked at and hung up, while no new one begins."""
@@ -198,8 +199,12 @@ class LineActor(
         """Whether a start is under way whose attempt may or may not be on record."""
         raise NotImplementedError
 
+    async def is_still_owned(self) -> bool:
+        """Whether nobody else owns the line by now, by the word of the journal's leader. Raises BusError."""
+        return await self._stands(*self.fence)
+
     async def verify(self) -> None:
-        if not await self._stands(*self.fence):
+        if not await self.is_still_owned():
             self._crash(Fenced(STOLEN))
 
     # --- calls

@@ -66,6 +66,18 @@ class Settle(Struct, frozen=True, kw_only=True):
     kind: str = "call"
 
 
+class EndInApp(Struct, frozen=True, kw_only=True):
+    """To the run that placed a call in an app: end it."""
+
+    call_id: str
+
+
+class StillThere(Struct, frozen=True, kw_only=True):
+    """To the run that placed a call in an app: say how it is with it; `InApp` comes back."""
+
+    call_id: str
+
+
 class Drop(Struct, frozen=True, kw_only=True):
     """The start came to nothing: it is not on record and can no longer get there."""
 

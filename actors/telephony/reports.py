@@ -1,10 +1,23 @@
 """What a line and its calls hear: from the outside, a phone or a PBX, and from the line about the order to dial."""
 
 from enum import StrEnum
+from typing import Literal
 
 from msgspec import Struct
 
 from bus_schemas.call import EndReason
+
+# --- calls in apps ------------------------------------------------------------------------------------------------
+
+
+class InApp(Struct, frozen=True, kw_only=True):
+    """What the run that placed a call in an app sees of it. `up`: it goes on. `reason`: why it is over, where more is
+    known than that; `cause`: in words."""
+
+    state: Literal["up", "answered", "over"]
+    reason: EndReason | None = None
+    cause: str = ""
+
 
 # --- the link, and calls as they are seen -------------------------------------------------------------------------
 

@@ -2349,6 +2349,187 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/gacs/run-script": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Run a script on a phone
+         * @description Run a script on the phone of a slot. `queue`: where the slot is busy, wait for it instead of being refused.
+         */
+        post: operations["run_script"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/gacs/status/{script_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How a script's run stands
+         * @description One run, live or past.
+         */
+        get: operations["get_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/gacs/stop/{script_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stop a script's run
+         * @description Stop a run: a call that it placed is ended, and the phone left at its home screen. One that is over stays as it
+         *         is.
+         */
+        post: operations["stop_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/gacs/scripts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The scripts that can be run
+         * @description The scripts that can be run, by name. `cursor`: the name that the last page ended with.
+         */
+        get: operations["list_scripts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/gacs/scripts/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One script
+         * @description One script.
+         */
+        get: operations["get_script"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/gacs/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What is wrong with a script
+         * @description Say what is wrong with the text of a script. `name`: of its file, without `.toml`, if it has one.
+         */
+        post: operations["check_script"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/gacs/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Runs of scripts
+         * @description Runs, newest first. `since`, `until`: of when they were asked for.
+         */
+        get: operations["list_runs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/gacs/runs/{script_id}/screenshot": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The screen that a run failed at, as a picture
+         * @description One run, live or past.
+         */
+        get: operations["run_screen"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/gacs/runs/{script_id}/tree": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What was on the screen that a run failed at
+         * @description One run, live or past.
+         */
+        get: operations["run_tree"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/livez": {
         parameters: {
             query?: never;
@@ -2670,7 +2851,7 @@ export interface components {
          * @description What somebody may be allowed to do. Every route names one, or says that it needs none.
          * @enum {unknown}
          */
-        Action: "audit.view" | "call.disposition" | "call.end" | "call.end_any" | "call.recording" | "call.start" | "call.view" | "call.view_any" | "campaign.edit" | "campaign.export" | "campaign.import" | "campaign.run" | "campaign.view" | "campaign.view_any" | "dashboard.view" | "do_not_call.edit" | "do_not_call.view" | "lead.edit" | "lead.erase" | "lead.view" | "lead.view_any" | "log.view" | "log.view_any" | "log.write" | "metrics.view" | "monitor.view" | "note.view" | "note.view_any" | "note.write" | "operator.set" | "operator.supervise" | "operator.view" | "operator.view_any" | "pipeline.run" | "pipeline.view" | "role.edit" | "role.view" | "slot.apps" | "slot.configure" | "slot.logcat" | "slot.pull" | "slot.push" | "slot.reboot" | "slot.reserve" | "slot.reserve_any" | "slot.restart" | "slot.screen" | "slot.shell" | "slot.touch" | "slot.use_any" | "slot.view" | "slot.view_any" | "token.create" | "token.introspect" | "trunk.view" | "user.edit" | "user.view" | "webhook.manage" | "webhook.view" | "webhook.view_any";
+        Action: "audit.view" | "call.disposition" | "call.end" | "call.end_any" | "call.recording" | "call.start" | "call.view" | "call.view_any" | "campaign.edit" | "campaign.export" | "campaign.import" | "campaign.run" | "campaign.view" | "campaign.view_any" | "dashboard.view" | "do_not_call.edit" | "do_not_call.view" | "lead.edit" | "lead.erase" | "lead.view" | "lead.view_any" | "log.view" | "log.view_any" | "log.write" | "metrics.view" | "monitor.view" | "note.view" | "note.view_any" | "note.write" | "operator.set" | "operator.supervise" | "operator.view" | "operator.view_any" | "pipeline.run" | "pipeline.view" | "role.edit" | "role.view" | "script.run" | "script.stop_any" | "script.ussd" | "script.view" | "script.view_any" | "slot.apps" | "slot.configure" | "slot.logcat" | "slot.pull" | "slot.push" | "slot.reboot" | "slot.reserve" | "slot.reserve_any" | "slot.restart" | "slot.screen" | "slot.shell" | "slot.touch" | "slot.use_any" | "slot.view" | "slot.view_any" | "token.create" | "token.introspect" | "trunk.view" | "user.edit" | "user.view" | "webhook.manage" | "webhook.view" | "webhook.view_any";
         /**
          * ListUsers
          * @description Users by name. `cursor` continues where the last page ended.
@@ -3591,7 +3772,7 @@ export interface components {
          * CallView
          * @description One call. `duration`: whole seconds from answer to end, null while it is not over. `operator`: for whom a
          *         campaign dialled it on a line of theirs. `slot` null: of none; whoever answers waits on the PBX until they are
-         *         joined to an `operator`, at that one's `extension`.
+         *         joined to an `operator`, at that one's `extension`. `app`: it is a call in that app of the slot's phone.
          */
         CallView: {
             /** @example c_882 */
@@ -3625,6 +3806,8 @@ export interface components {
             operator: string | null;
             /** @default null */
             extension: string | null;
+            /** @default null */
+            app: string | null;
         };
         /**
          * CallStatus
@@ -3670,7 +3853,7 @@ export interface components {
          *         the phone, or of the SIP side. `recording`: where to fetch it. `disposition`, `billable_seconds`: what the PBX
          *         counted by itself. `operator_disposition`: what its operator says came of it, the last word. `operator`: for whom
          *         a campaign dialled it on a line of theirs. `slot` null: of none; it waited on the PBX, and was joined to `operator`,
-         *         at that one's `extension`, or to nobody.
+         *         at that one's `extension`, or to nobody. `app`: it was a call in that app of the slot's phone.
          */
         Cdr: {
             /** @example c_882 */
@@ -3714,6 +3897,8 @@ export interface components {
             operator: string | null;
             /** @default null */
             extension: string | null;
+            /** @default null */
+            app: string | null;
         };
         /**
          * CallsFeed
@@ -6213,6 +6398,241 @@ export interface components {
             erasure: string;
         };
         /**
+         * RunScript
+         * @description Run a script on the phone of a slot. `queue`: where the slot is busy, wait for it instead of being refused.
+         */
+        RunScript: {
+            /** @example 44 */
+            slot_id: number;
+            /** @example telegram_call */
+            script: string;
+            /**
+             * @default {}
+             * @example {
+             *       "number": "+380991234567"
+             *     }
+             */
+            params: Record<string, never>;
+            /** @default false */
+            queue: boolean;
+        };
+        /**
+         * ScriptStarted
+         * @description The run is on record.
+         */
+        ScriptStarted: {
+            /** @enum {unknown} */
+            status: "executing" | "queued";
+            /** @example gacs_001 */
+            script_id: string;
+        };
+        /**
+         * GetRun
+         * @description One run, live or past.
+         */
+        GetRun: {
+            /** @example gacs_001 */
+            script_id: string;
+        };
+        /**
+         * RunView
+         * @description One run. While it is `running`: `step` of `steps`, at which `place` of the script, and what it waits for. Failed:
+         *         `step`, `place`, `step_name`, `reason`, `uncertain`: nobody knows whether that step's effect has happened;
+         *         `screenshot`, `tree`: there is one of the screen. `call_id`: of the last call that it placed. `by`: who stopped it.
+         *         `values`: what came of it.
+         */
+        RunView: {
+            /** @example gacs_001 */
+            script_id: string;
+            slot: number;
+            script: string;
+            version: number;
+            user: string;
+            state: components["schemas"]["RunState"];
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            asked: string;
+            started: string | null;
+            /** @default null */
+            ended: string | null;
+            /** @default false */
+            stopping: boolean;
+            /** @default null */
+            step: number | null;
+            /** @default null */
+            steps: number | null;
+            /** @default null */
+            place: string | null;
+            /** @default null */
+            step_name: string | null;
+            /** @default null */
+            waits_for: string | null;
+            /** @default {} */
+            values: {
+                [key: string]: string;
+            };
+            /** @default null */
+            reason: string | null;
+            /** @default false */
+            uncertain: boolean;
+            /** @default null */
+            call_id: string | null;
+            /** @default null */
+            by: string | null;
+            /** @default false */
+            screenshot: boolean;
+            /** @default false */
+            tree: boolean;
+            /** @default null */
+            trace_id: string | null;
+        };
+        /**
+         * RunState
+         * @description How it is with a run. `queued`: it waits for its slot. Of the three others none changes any more.
+         * @enum {unknown}
+         */
+        RunState: "failed" | "queued" | "running" | "stopped" | "succeeded";
+        /**
+         * StopRun
+         * @description Stop a run: a call that it placed is ended, and the phone left at its home screen. One that is over stays as it
+         *         is.
+         */
+        StopRun: {
+            /** @example gacs_001 */
+            script_id: string;
+        };
+        /**
+         * ListScripts
+         * @description The scripts that can be run, by name. `cursor`: the name that the last page ended with.
+         */
+        ListScripts: {
+            /** @default 100 */
+            limit: number;
+            /** @default null */
+            cursor: string | null;
+        };
+        /**
+         * ScriptView
+         * @description One script, as its newest version that can be run. `values`: what a run of it gives. `apps`, `android`,
+         *         `also`: what it needs of its phone; `ussd`: service codes that it sends. `calls`: it places calls in apps.
+         *         `problem`: why a newer text of it is not run.
+         */
+        ScriptView: {
+            /** @example telegram_call */
+            name: string;
+            version: number;
+            summary: string;
+            params: {
+                [key: string]: components["schemas"]["ParamView"];
+            };
+            values: string[];
+            deadline: number;
+            apps: string[];
+            android: number | null;
+            also: string[];
+            ussd: string[];
+            calls: boolean;
+            /** @default null */
+            problem: string | null;
+        };
+        /**
+         * ParamView
+         * @description What a script is given. `required`: it has no default.
+         */
+        ParamView: {
+            /** @enum {unknown} */
+            type: "choice" | "integer" | "phone" | "text";
+            summary: string;
+            required: boolean;
+            /** @default null */
+            pattern: string | null;
+            /** @default null */
+            of: string[] | null;
+            /** @default null */
+            least: number | null;
+            /** @default null */
+            most: number | null;
+            /** @default null */
+            default: string | number | null;
+            /** @default false */
+            secret: boolean;
+        };
+        /**
+         * GetScript
+         * @description One script.
+         */
+        GetScript: {
+            /** @example telegram_call */
+            name: string;
+        };
+        /**
+         * CheckScript
+         * @description Say what is wrong with the text of a script. `name`: of its file, without `.toml`, if it has one.
+         */
+        CheckScript: {
+            text: string;
+            /** @default null */
+            name: string | null;
+        };
+        /**
+         * CheckedScript
+         * @description Whether a script can be run. `ok`: it can; then `name` and `version` are there.
+         */
+        CheckedScript: {
+            ok: boolean;
+            problems: components["schemas"]["ScriptProblem"][];
+            /** @default null */
+            name: string | null;
+            /** @default null */
+            version: number | null;
+        };
+        /**
+         * ScriptProblem
+         * @description One thing that is wrong. `line`, `column`: from 1. `at`: the way to the value, as `steps[3].on.text`.
+         */
+        ScriptProblem: {
+            line: number;
+            column: number;
+            at: string;
+            message: string;
+        };
+        /**
+         * ListRuns
+         * @description Runs, newest first. `since`, `until`: of when they were asked for.
+         */
+        ListRuns: {
+            /** @default null */
+            slot: number | null;
+            /** @default null */
+            script: string | null;
+            /** @default null */
+            state: components["schemas"]["RunState"] | null;
+            /** @default null */
+            user: string | null;
+            /** @default null */
+            since: string | null;
+            /** @default null */
+            until: string | null;
+            /** @default 100 */
+            limit: number;
+            /** @default null */
+            cursor: string | null;
+        };
+        /**
+         * KeptFile
+         * @description What is kept of a run's screen: pieces of the bucket of files, one after the other. `type`: as HTTP names it.
+         */
+        KeptFile: {
+            /** @example gacs_001 */
+            script_id: string;
+            key: string;
+            pieces: number;
+            type: string;
+            name: string;
+        };
+        /**
          * AuditRecorded
          * @description Entries that were written together. `first`: the number of the first. `hash` is the SHA-256, hexadecimal, of
          *         `previous` and the entries as they stand here (`actors/audit/chain.py`). `intents`: for each entry
@@ -6270,7 +6690,7 @@ export interface components {
          *         `after_ref` is the phone's name for the newest call it knew before this one. After `ring_timeout` seconds it is
          *         given up, but where it rings by then not before it has rung for `ring_at_least`. `operator`: for whom a campaign
          *         dials it, on a line of theirs. `slot` null: whoever answers waits on the PBX until an operator is joined to the
-         *         call.
+         *         call. `app`: the call is in that app of the slot's phone, and `run`, a script's, places it there.
          */
         CallDialing: {
             /**
@@ -6308,6 +6728,10 @@ export interface components {
             ring_at_least: number;
             /** @default null */
             operator: string | null;
+            /** @default null */
+            app: string | null;
+            /** @default null */
+            run: string | null;
         };
         /**
          * CallAdopted
@@ -6479,6 +6903,8 @@ export interface components {
             campaign: string | null;
             /** @default null */
             operator: string | null;
+            /** @default null */
+            app: string | null;
         };
         /**
          * CallEnriched
@@ -7668,6 +8094,191 @@ export interface components {
             /** @default 0 */
             heard: number;
         };
+        /**
+         * RunQueued
+         * @description A run waits for its slot.
+         */
+        RunQueued: {
+            /**
+             * @example slot-44
+             * @example trunk-main
+             */
+            line: string;
+            /** @example gacs_001 */
+            script_id: string;
+            slot: number;
+            /** @example op12 */
+            user: string;
+            script: string;
+            version: number;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            mono: number;
+            boot: string;
+            command_id: string;
+            scripts?: string;
+            given?: string;
+            /** @default [] */
+            ussd: string[];
+            /** @default null */
+            trace_id: string | null;
+        };
+        /**
+         * RunStarted
+         * @description A run holds its slot from now on, until it has ended.
+         */
+        RunStarted: {
+            /**
+             * @example slot-44
+             * @example trunk-main
+             */
+            line: string;
+            /** @example gacs_001 */
+            script_id: string;
+            slot: number;
+            /** @example op12 */
+            user: string;
+            script: string;
+            version: number;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            mono: number;
+            boot: string;
+            command_id: string;
+            scripts?: string;
+            given?: string;
+            /** @default [] */
+            ussd: string[];
+            /** @default null */
+            trace_id: string | null;
+        };
+        /**
+         * RunMoved
+         * @description Where a run stands, written before what it does next is done. `position`: all of it, as JSON. `call_id`: of the
+         *         call that it places, or that it is in.
+         */
+        RunMoved: {
+            /**
+             * @example slot-44
+             * @example trunk-main
+             */
+            line: string;
+            /** @example gacs_001 */
+            script_id: string;
+            slot: number;
+            user: string;
+            script: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            step: number;
+            steps: number;
+            place: string;
+            waits_for: string;
+            position?: string;
+            /** @default null */
+            call_id: string | null;
+        };
+        /**
+         * RunStopping
+         * @description Somebody stopped a run.
+         */
+        RunStopping: {
+            /**
+             * @example slot-44
+             * @example trunk-main
+             */
+            line: string;
+            /** @example gacs_001 */
+            script_id: string;
+            slot: number;
+            user: string;
+            script: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            by: string;
+            command_id: string;
+        };
+        /**
+         * RunEnded
+         * @description The one terminal event of a run. `screenshot`, `tree`: bytes that are kept of the screen that it failed at.
+         */
+        RunEnded: {
+            /**
+             * @example slot-44
+             * @example trunk-main
+             */
+            line: string;
+            /** @example gacs_001 */
+            script_id: string;
+            slot: number;
+            user: string;
+            script: string;
+            version: number;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            state: components["schemas"]["RunState"];
+            seconds: number;
+            /** @default {} */
+            values: {
+                [key: string]: string;
+            };
+            /** @default null */
+            step: number | null;
+            /** @default null */
+            place: string | null;
+            /** @default null */
+            step_name: string | null;
+            /** @default null */
+            reason: string | null;
+            /** @default false */
+            uncertain: boolean;
+            /** @default null */
+            call_id: string | null;
+            /** @default null */
+            by: string | null;
+            /** @default 0 */
+            screenshot: number;
+            /** @default 0 */
+            tree: number;
+        };
+        /**
+         * RunAdopted
+         * @description A new owner took the run over; older owners can no longer write, and so do nothing more.
+         */
+        RunAdopted: {
+            /**
+             * @example slot-44
+             * @example trunk-main
+             */
+            line: string;
+            /** @example gacs_001 */
+            script_id: string;
+            slot: number;
+            user: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example local */
+            host: string;
+            epoch: number;
+        };
         /** SlotConfigured */
         SlotConfigured: {
             slot: number;
@@ -8312,6 +8923,7 @@ export interface components {
             campaign?: string | null;
             operator?: string | null;
             extension?: string;
+            app?: string | null;
         };
         /**
          * SlotUpdate
@@ -8558,6 +9170,49 @@ export interface components {
             description?: string;
             reason?: components["schemas"]["DisabledReason"] | null;
         };
+        /**
+         * ScriptUpdate
+         * @description A run has gone on. `change` says how, and with it which other fields are there: with `moved`, `step` of `steps`
+         *         and what it waits for; with `ended` what came of it; with `stopping` who stopped it, as `by`. `screenshot`, `tree`:
+         *         bytes that are kept of the screen that it failed at.
+         */
+        ScriptUpdate: {
+            /**
+             * @example slot-44
+             * @example trunk-main
+             */
+            line: string;
+            script_id: string;
+            slot: number;
+            user: string;
+            script: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @enum {unknown} */
+            change: "ended" | "moved" | "queued" | "started" | "stopping";
+            state: components["schemas"]["RunState"];
+            step?: number | null;
+            steps?: number;
+            place?: string | null;
+            version?: number;
+            command_id?: string;
+            trace_id?: string | null;
+            screenshot?: number;
+            tree?: number;
+            waits_for?: string;
+            step_name?: string | null;
+            reason?: string | null;
+            uncertain?: boolean;
+            values?: {
+                [key: string]: string;
+            };
+            call_id?: string | null;
+            by?: string | null;
+            seconds?: number;
+        };
         LiveEvents: {
             "call.update": {
                 /** @constant */
@@ -8611,6 +9266,12 @@ export interface components {
                 /** @constant */
                 event: "webhook.update";
                 data: components["schemas"]["WebhookUpdate"];
+                seq: number;
+            };
+            "script.update": {
+                /** @constant */
+                event: "script.update";
+                data: components["schemas"]["ScriptUpdate"];
                 seq: number;
             };
             "log.update": {
@@ -8672,6 +9333,12 @@ export interface components {
             webhooks: {
                 /** @example wh_5k2a */
                 webhook?: string;
+            };
+            scripts: {
+                /** @example 44 */
+                slot?: number;
+                /** @example gacs_001 */
+                script_id?: string;
             };
             log: {
                 /** @example OTTB */
@@ -23405,6 +24072,928 @@ export interface operations {
             415: components["responses"]["NotAsItIs"];
             417: components["responses"]["NoExpectation"];
             429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    run_script: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @example 44 */
+                    slot_id: number;
+                    /** @example telegram_call */
+                    script: string;
+                    /**
+                     * @default {}
+                     * @example {
+                     *       "number": "+380991234567"
+                     *     }
+                     */
+                    params?: Record<string, never>;
+                    /** @default false */
+                    queue?: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScriptStarted"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT, SLOT_BUSY, SLOT_OFFLINE */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description CALL_FAILED, IDEMPOTENCY_MISMATCH */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    get_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                script_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunView"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    stop_run: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                script_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunView"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description IDEMPOTENCY_MISMATCH */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    list_scripts: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScriptView"][];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    get_script: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScriptView"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    check_script: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    text: string;
+                    /** @default null */
+                    name?: string | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckedScript"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    list_runs: {
+        parameters: {
+            query?: {
+                slot?: number | null;
+                script?: string | null;
+                state?: components["schemas"]["RunState"] | null;
+                user?: string | null;
+                since?: string | null;
+                until?: string | null;
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunView"][];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    run_screen: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                script_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    run_tree: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                script_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
             /** @description INTERNAL */
             500: {
                 headers: {

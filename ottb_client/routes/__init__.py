@@ -10,6 +10,7 @@ from ottb_client.routes.imports import ImportsRoutes
 from ottb_client.routes.log import LogRoutes
 from ottb_client.routes.note import NoteRoutes
 from ottb_client.routes.operator import OperatorRoutes
+from ottb_client.routes.script import ScriptRoutes
 from ottb_client.routes.slot import SlotRoutes
 from ottb_client.routes.slot_files import SlotFilesRoutes
 from ottb_client.routes.slot_screen import SlotScreenRoutes
@@ -29,6 +30,7 @@ class Routes(
     LogRoutes,
     NoteRoutes,
     OperatorRoutes,
+    ScriptRoutes,
     SlotRoutes,
     SlotFilesRoutes,
     SlotScreenRoutes,

@@ -28,6 +28,7 @@ LIGHT = {
     "/api/autodialer/campaigns/{campaign_id}/leads/{lead}", "/api/do-not-call/check", "/api/operators/me",
     "/api/operators/{user}", "/api/autodialer/imports/{import_id}", "/api/crm/note/{note}",
     "/api/crm/leads/{campaign_id}/{lead}", "/api/webhooks/{webhook}", "/api/crm/erasures/{erasure}",
+    "/api/gacs/status/{script_id}", "/api/gacs/scripts/{name}",
 }  # fmt: skip
 NAMES = {"slot": "44", "lead": "l_1"}
 QUERY = {
@@ -180,6 +181,8 @@ async def test_the_same_brakes_hold_on_the_bus(monkeypatch: pytest.MonkeyPatch) 
         assert posted > 40 and {*refused.values()} == {3}
         site.heard.clear()
         for number, route in on_bus(Held.READS):
+            for task in [*door._tasks]:  # else there are more at once than the door has places for
+                task.cancel()
             if "{" not in route.path and route.path not in QUERY:
                 for _ in range(TRIES):
                     await ask(number, route)

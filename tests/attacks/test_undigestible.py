@@ -37,6 +37,7 @@ from bus_schemas.log import LogEvent
 from bus_schemas.note import AddNote, DeleteNote, EditNote
 from bus_schemas.operator import AssignOperator, DisposeCall, ExtendWrapUp, SetOperatorStatus, SetOwnStatus
 from bus_schemas.preview import BeginPreviewed, PreviewLead, SkipPreviewed
+from bus_schemas.script import CheckScript, RunScript, StopRun
 from bus_schemas.slot import (
     AdbCommand,
     ConfigureSlot,
@@ -127,6 +128,9 @@ BASE: dict[type, dict[str, Any]] = {
     PushFile: {"slot": 44, "path": "/sdcard/x", "file": "x"},
     InstallApp: {"slot": 44, "file": "x", "grant": False},
     UninstallApp: {"slot": 44, "package": "org.example.app"},
+    RunScript: {"slot_id": 44, "script": "clear_app", "params": {"app": "com.example", "n": 1}, "queue": False},
+    StopRun: {"script_id": "gacs_none"},
+    CheckScript: {"text": "name = 'x'", "name": "x"},
     StartCall: {"number": "+380501230001", "slot": "AUTO"},
     EndCall: {"call_id": "c_none"},
     DialPbx: {"from": "slot_44", "to": "+380501230001", "trunk": "AUTO"},
@@ -196,7 +200,7 @@ CHANGING = [route for route in ROUTES if route.method != "GET" and not route.lin
 LISTS = ("/api/slots", "/api/calls/feed?all=1", "/api/users", "/api/roles", "/api/tokens", "/api/audit",
          "/api/pbx/status", "/api/pbx/cdr", "/api/autodialer/campaigns", "/api/autodialer/imports", "/api/do-not-call",
          "/api/operators", "/api/reports/operators", "/api/crm/leads", "/api/dci/logs", "/api/dashboard",
-         "/api/webhooks", "/api/crm/erasures",
+         "/api/webhooks", "/api/crm/erasures", "/api/gacs/runs", "/api/gacs/scripts",
          "/api/dashboard/series?step=day", "/api/dashboard/breakdown?by=slot")  # fmt: skip
 
 ODD = (
