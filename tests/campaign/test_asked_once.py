@@ -39,6 +39,7 @@ from bus_schemas.lead import GivenLead, LeadStatus, MarkLead
 from simulators.carrier.rules import mobile
 from tests.campaign.test_halted_once import LONG, SOON, until, written
 from tests.campaign.world import ALL, Campaigns, play
+from tests.support.depth import seeds
 
 S = CampaignStatus
 FEW, MANY = 6, 900
@@ -97,7 +98,7 @@ WANTED = {
 }
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", seeds(2))
 @pytest.mark.parametrize("what", ASKED)
 def test_what_is_on_record_as_its_host_dies_is_answered(what: str, seed: int) -> None:
     begin, rpc, request = ASKED[what]
@@ -119,7 +120,7 @@ def test_what_is_on_record_as_its_host_dies_is_answered(what: str, seed: int) ->
     play(story, seed=seed, keep=True)
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", seeds(2))
 @pytest.mark.parametrize("what", ASKED)
 def test_what_its_host_took_with_it_is_done_by_the_next(what: str, seed: int) -> None:
     begin, rpc, request = ASKED[what]

@@ -17,6 +17,7 @@ from tests.campaign.test_halted_once import SOON
 from tests.campaign.test_team import LONG, TALKS, numbers
 from tests.campaign.test_team_previews import begin, looking, next_of
 from tests.campaign.world import Campaigns, play
+from tests.support.depth import seeds
 
 
 def asked(crowd: Crowd, lead: str) -> Awaitable[LeadPreview]:
@@ -25,7 +26,7 @@ def asked(crowd: Crowd, lead: str) -> Awaitable[LeadPreview]:
     return ask(crowd.world.gateways[1], BEGIN_PREVIEWED, BeginPreviewed(campaign_id="c1", lead=lead), context)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", seeds(4))
 def test_who_begins_a_lead_as_its_host_dies_is_told_soon(seed: int) -> None:
     async def story(site: Campaigns) -> None:
         crowd, shown = await looking(site, "ann", leads=numbers(3, LONG))
@@ -50,7 +51,7 @@ def test_who_begins_a_lead_as_its_host_dies_is_told_soon(seed: int) -> None:
     play(story, seed=seed, keep=True, change=owned(*OWNERS))
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", seeds(4))
 @pytest.mark.parametrize("between", [0.0, 0.001, 0.05, 0.3, 2.0])
 def test_who_begins_a_lead_twice_has_one_call(between: float, seed: int) -> None:
     async def story(site: Campaigns) -> None:
@@ -79,7 +80,7 @@ def test_a_second_time_does_not_begin_anew_what_is_looked_at_once_more() -> None
     assert len(played.begun()) == 1
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", seeds(4))
 def test_a_second_time_that_comes_late_begins_no_other_lead(seed: int) -> None:
     async def story(site: Campaigns) -> None:
         crowd, shown = await looking(site, "ann", leads=numbers(3, TALKS))
@@ -127,7 +128,7 @@ def test_while_its_host_is_away_a_campaign_is_there_for_its_operators_alone() ->
     play(story, change=owned(*OWNERS))
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", seeds(3))
 @pytest.mark.parametrize("between", [0.0, 0.002, 0.005, 0.01, 0.03, 0.1])
 def test_a_stop_that_meets_a_begin_counts_what_it_calls_off(between: float, seed: int) -> None:
     async def story(site: Campaigns) -> None:

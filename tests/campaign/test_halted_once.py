@@ -23,6 +23,7 @@ from bus_schemas.contract import AnyRpc, verb_of
 from bus_schemas.errors import ErrorCode, Refusal
 from simulators.carrier.rules import mobile
 from tests.campaign.world import ALL, Campaigns, play
+from tests.support.depth import seeds
 
 S = CampaignStatus
 LONG = "9999"
@@ -52,7 +53,7 @@ async def until(happened: Callable[[], bool]) -> None:
         await asyncio.sleep(0.0002)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", seeds(3))
 @pytest.mark.parametrize("what", HALTS)
 def test_a_halt_that_is_on_record_as_its_host_dies_is_answered(what: str, seed: int) -> None:
     async def story(site: Campaigns) -> None:
@@ -71,7 +72,7 @@ def test_a_halt_that_is_on_record_as_its_host_dies_is_answered(what: str, seed: 
     play(story, seed=seed, keep=True)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", seeds(3))
 @pytest.mark.parametrize("what", HALTS)
 def test_a_halt_that_its_host_took_with_it_is_made_by_the_next(what: str, seed: int) -> None:
     async def story(site: Campaigns) -> None:

@@ -44,6 +44,7 @@ from tests.campaign.test_halted_once import SOON, until, written
 from tests.campaign.test_team import LONG, TALKS, TEAM, numbers
 from tests.campaign.test_trunk_carriage import polish
 from tests.campaign.world import Campaigns, play
+from tests.support.depth import seeds
 
 PREVIEW = {**TEAM, "mode": Mode.PREVIEW}
 
@@ -212,7 +213,7 @@ def test_a_skip_is_on_record_and_outlives_its_host() -> None:
     play(story, keep=True, change=owned(*OWNERS))
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", seeds(2))
 def test_who_skips_a_lead_as_its_host_dies_is_answered(seed: int) -> None:
     async def story(site: Campaigns) -> None:
         _, shown = await looking(site, "ann", leads=numbers(3, LONG))

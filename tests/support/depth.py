@@ -21,3 +21,8 @@ def examples(number: int) -> int:
 def plays(number: int) -> int:
     """The same of whole worlds in simulated time, of which each takes about a second of a processor."""
     return max(round(number * OF_WORLDS), 1)
+
+
+def seeds(number: int) -> range:
+    """That many of a world that is played for each of several ways: everyday runs try one."""
+    return range(number if DEPTH >= 1 else 1)

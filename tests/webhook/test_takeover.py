@@ -41,6 +41,7 @@ from bus_schemas.webhook import (
 from simulators.time.ids import CountedIds
 from simulators.time.loop import SimLoop, run
 from tests.runtime.sharded import Life, Site
+from tests.support.depth import seeds
 
 HOOKS = Webhooks(first_pause=1.0, at_once=4, waiting=20, disable_days=1.0)
 WANTED = CreateWebhook(url="https://example.com/", events=("note.*",))
@@ -171,7 +172,7 @@ def play(
     run(main, seed)
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", seeds(5))
 def test_whoever_dies_everything_arrives_in_its_order(seed: int) -> None:
     async def test(site: HookSite) -> None:
         random = Random(seed)
