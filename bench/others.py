@@ -11,7 +11,7 @@ PAUSE = 0.01  # seconds between two requests of one of them
 SECONDS = 4.0
 
 
-async def p95(session: aiohttp.ClientSession, url: str) -> float:
+async def p95(session: aiohttp.ClientSession, url: str, pause: float = PAUSE) -> float:
     """Of some seconds of users who ask for this, milliseconds."""
     times: list[float] = []
     over = time.perf_counter() + SECONDS
@@ -23,7 +23,7 @@ async def p95(session: aiohttp.ClientSession, url: str) -> float:
                 await answer.read()
                 assert answer.status == 200
             times.append(time.perf_counter() - began)
-            await asyncio.sleep(PAUSE * (0.5 + random.random()))
+            await asyncio.sleep(pause * (0.5 + random.random()))
 
     await asyncio.gather(*(user() for _ in range(USERS)))
     return 1000 * sorted(times)[int(len(times) * 0.95)]

@@ -6,25 +6,31 @@ from pathlib import Path
 
 import aiohttp
 
+from actors.settings import Http
 from bench.gateway import ready, serving, token_of
 from bench.others import p95
 from bench.parts import process, python
 from bench.table import Row, compared
 
+PAUSE = 0.04  # seconds between two requests of one of the others, who are one user and have their bound, too
 READERS, BEGUN = 50, 1.0  # connections; seconds until all of them are at it
 ROWS = 500
 ROUNDS = 3
+BOUNDS = {
+    "OTTB_AUTH__CHANGE_AT_FIRST_LOGIN": "false", "OTTB_HTTP__LOOKS_PER_SECOND": str(Http().looks_per_second)
+}  # fmt: skip
 READ = {
     "the audit as CSV": f"/api/audit?format=csv&limit={ROWS}",
     "the audit as JSON": f"/api/audit?limit={ROWS}",
     "the figures": "/metrics",
+    "one slot": "/api/slots/44",
 }
 
 
 async def measure(folder: Path) -> list[Row]:
     place = folder / "reading"
     place.mkdir()
-    async with serving(place, OTTB_AUTH__CHANGE_AT_FIRST_LOGIN="false") as site, aiohttp.ClientSession() as session:
+    async with serving(place, **BOUNDS) as site, aiohttp.ClientSession() as session:
         at = f"http://127.0.0.1:{site.ports['WORKSPACE']}"
         session.headers["Authorization"] = f"Bearer {await token_of(session, site.ports['POINT'])}"
         await ready(session, f"{at}/api/slots/44")
@@ -53,11 +59,11 @@ async def _waiting(session: aiohttp.ClientSession, at: str, name: str, token: st
     async def while_read() -> float:
         async with process(*python("-m", "bench.readers", at + READ[name], token)) as reader:
             await asyncio.sleep(BEGUN)
-            took = await p95(session, f"{at}/api/slots/44")
+            took = await p95(session, f"{at}/api/slots/44", PAUSE)
             assert reader.returncode is None, "the reader gave up"
             return took
 
-    under, quiet, ratio = await compared(while_read, lambda: p95(session, f"{at}/api/slots/44"), rounds=ROUNDS)
+    under, quiet, ratio = await compared(while_read, lambda: p95(session, f"{at}/api/slots/44", PAUSE), rounds=ROUNDS)
     return Row(
         f"others' p95 while one user reads {name} on {READERS} connections", f"{under:.1f} ms", f"quiet {quiet:.1f} ms",
         ratio, "<= 2.0",

@@ -18,8 +18,10 @@ from bus_schemas.errors import JOURNAL_FULL, ErrorCode, Refusal, retry_after
 from bus_schemas.names import Share
 
 WORTH = 5.0  # seconds' worth of changes that come without a wait after a quiet time
+LOOKS_WORTH = 1.0  # the same of looks, so that the first of them are felt by nobody either
 PATIENCE = 5.0  # seconds that a change waits at most, so that few of a user do
 LASTING_AT_ONCE = 10_000  # of those of the long run
+FREE = 1e6  # a second: more than anybody asks
 
 GiveBack = partial[None]
 
@@ -27,15 +29,17 @@ GiveBack = partial[None]
 class Brake:
     """The turns of all shares. `per_second`: changes of one of them, done or refused, through one gateway; `lasting`:
     those that were done, on the long run, and as many that end something, and logins; `nearly_full`: whether the
-    journal is."""
+    journal is; `looks`: looks at one thing, a second."""
 
     def __init__(
-        self, *, clock: Clock, per_second: float, lasting: float, nearly_full: Callable[[], bool] = lambda: False
+        self, *, clock: Clock, per_second: float, lasting: float, looks: float = FREE,
+        nearly_full: Callable[[], bool] = lambda: False,
     ) -> None:
         self._pace = Pace(per_second=per_second, at_once=WORTH * per_second, now=clock.monotonic)
         self._changes, self._ends, self._logins = (
             Pace(per_second=lasting, at_once=LASTING_AT_ONCE, now=clock.monotonic) for _ in range(3)
         )
+        self._looks = Pace(per_second=looks, at_once=LOOKS_WORTH * looks, now=clock.monotonic)
         self._nearly_full = nearly_full
 
     async def admit(self, rpc: AnyRpc, share: Share) -> GiveBack:
@@ -61,6 +65,17 @@ class Brake:
         wait = self._pace.turn(share, patience=patience)
         if wait is None:
             raise Refusal(ErrorCode.UNAVAILABLE, "Too many changes of yours wait already. Ask for less at once.")
+        await _sleep(wait)
+
+    async def look(self, share: Share) -> None:
+        """Wait for a share's next look at something; mostly that is now. Raises Refusal(RATE_LIMITED) where too many
+        wait."""
+        wait = self._looks.turn(share, patience=PATIENCE)
+        if wait is None:
+            raise Refusal(
+                ErrorCode.RATE_LIMITED, "You look at too many things at once. Wait.", rule="looks_per_second",
+                retry_after=retry_after(PATIENCE),
+            )  # fmt: skip
         await _sleep(wait)
 
     async def before_login(self, share: Share) -> None:

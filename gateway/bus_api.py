@@ -195,6 +195,13 @@ class BusApi:
         finally:
             self._end(whose)
 
+    async def _in_turn(self, route: Route, caller: Caller) -> None:
+        """Wait for the turn of what changes nothing. Raises Refusal."""
+        if route.brake is Held.TURNS:
+            await self._brake.turn(caller.share)
+        elif route.brake is Held.LOOKS:
+            await self._brake.look(caller.share)
+
     async def _carry_out(self, message: Message, caller: Caller) -> web.Response:
         subject = "ottb.v1." + ".".join(message.subject.split(".")[4:])
         route, fields = _line(subject)
@@ -229,8 +236,8 @@ class BusApi:
             if audited:
                 give_back = await self._brake.admit(rpc, caller.share)
                 await self._authenticator.again(caller, rpc.permission)
-            elif route.brake is Held.TURNS:
-                await self._brake.turn(caller.share)
+            else:
+                await self._in_turn(route, caller)
             request = _read(rpc, fields, message.data)
             if record and route.effect:
                 answered = await self._idempotency.run(record, digest, work)

@@ -198,11 +198,13 @@ class HttpApi:
         return self.reads.turn(caller.share) if large else nullcontext()
 
     async def _brake_for(self, route: Route, request: web.Request, caller: Caller, needs: "Needs") -> None:
-        """Wait for the turn of what is posted. A refresh takes of the logins of whose token it turns out to be."""
+        """Wait for the turn of what is posted or looked at. A refresh takes of the logins of whose token it is."""
         if needs.brake is Held.TURNS or route.rpc is REFRESH:
             await self.brake.turn(caller.share)
         elif needs.brake is Held.CHANGES:
             request[GIVE_BACK] = await self.brake.admit(route.rpc, caller.share)
+        elif needs.brake is Held.LOOKS:
+            await self.brake.look(caller.share)
 
     async def authenticate(self, permission: Action | Access, request: web.Request) -> Caller:
         """Who asks, if they may. Raises Refusal."""

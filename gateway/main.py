@@ -100,7 +100,7 @@ async def start(settings: Settings, bus: NatsBus, door: NatsBus, stack: AsyncExi
     auditor = Auditor(bus=bus, clock=clock, ids=ids, nearly_full=lambda: health.journal_nearly_full)
     brake = Brake(
         clock=clock, per_second=settings.http.changes_per_second, lasting=settings.http.lasting_changes_per_second,
-        nearly_full=lambda: health.journal_nearly_full,
+        looks=settings.http.looks_per_second, nearly_full=lambda: health.journal_nearly_full,
     )
     log_feed = LogFeed(bus=bus, authenticator=authenticator)
     stack.push_async_callback(log_feed.stop)

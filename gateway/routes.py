@@ -84,7 +84,7 @@ class Held(StrEnum):
     TURNS = "turns"  # `Brake.turn`: what is posted and changes nothing; somebody signs, checks or looks for it
     READS = "reads"  # `Reads.turn`: much is read for it
     FOLLOWERS = "followers"  # so many at once (`log_feed.py`)
-    NONE = "none"  # one thing is looked up, as often as somebody likes
+    LOOKS = "looks"  # `Brake.look`: one thing is looked up, as often as a page may want to
 
 
 OF_LISTS = frozenset({"limit", "since"})  # fields of what asks for a list
@@ -128,7 +128,7 @@ class Route:
 
     @cached_property
     def brake(self) -> Held:
-        """Each route has one, or says that it needs none."""
+        """Each route has one; the widest is that of what is light."""
         if self.light and (self.audited or self.many or self.method != "GET"):
             raise TypeError(f"{self.method} {self.path} is not light")
         if self.audited:
@@ -141,7 +141,7 @@ class Route:
             return Held.READS
         if not self.light:
             raise TypeError(f"{self.path} has no brake: say whether it is light or costly")
-        return Held.NONE
+        return Held.LOOKS
 
     @cached_property
     def changes(self) -> bool:

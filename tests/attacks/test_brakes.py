@@ -13,6 +13,7 @@ from actors.runtime.bus import Headers, Message
 from bus_schemas.log import LIST_LOGS
 from bus_schemas.permissions import Access
 from bus_schemas.slot import GET_SLOT
+from gateway.brake import FREE
 from gateway.bus_api import LINES
 from gateway.reads import AT_ONCE
 from gateway.routes import Held, Part, Route
@@ -21,7 +22,7 @@ from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from tests.support.door import EVERYTHING, InProcess, bus_door_on, gateway_on, serving, token_of
 
-# What is looked up by its name or number, in memory or by a key of the records: as often as somebody likes.
+# What is looked up by its name or number, in memory or by a key of the records: as often as a page may want to.
 LIGHT = {
     "/api/point/rolecheck", "/api/slots/{slot}", "/api/slots/{slot}/adb-command/{command_id}", "/api/call/{call_id}",
     "/api/call/{call_id}/cdr", "/api/pbx/status", "/api/pbx/cdr/{call_id}", "/api/autodialer/campaigns/{campaign_id}",
@@ -85,10 +86,12 @@ class Crowd:
 
 
 @asynccontextmanager
-async def crowd(per_second: float = SLOWEST) -> AsyncIterator[Crowd]:
+async def crowd(per_second: float = SLOWEST, looks: float = FREE) -> AsyncIterator[Crowd]:
     broker = MemoryBroker(clock=SystemClock())
     users = {f"u{number}": EVERYTHING for number in range(len(ROUTES))}
-    async with serving(broker, {}, users), gateway_on(MemoryBus(broker), per_second=per_second) as gateway:
+    async with serving(broker, {}, users), gateway_on(
+        MemoryBus(broker), per_second=per_second, looks=looks
+    ) as gateway:  # fmt: skip
         bus = MemoryBus(broker)
         one = Crowd(gateway, bus)
         for scope in ("cmd", "qry"):
@@ -108,7 +111,7 @@ async def counted(what: "Counter[int]", most: int) -> None:
 def test_every_route_has_a_brake_or_is_light() -> None:
     held = Counter(route.brake for route in ROUTES)
     print(f"{len(ROUTES)} routes: {dict(held)}")
-    assert {route.path for route in ROUTES if route.brake is Held.NONE} == LIGHT
+    assert {route.path for route in ROUTES if route.brake is Held.LOOKS} == LIGHT
     [login] = [route.path for route in ROUTES if route.permission is Access.PUBLIC]
     assert login == "/api/auth/login"  # which has brakes of its own (test_logins.py)
     assert [route.path for route in ROUTES if route.brake is Held.FOLLOWERS] == ["/api/dci/logs/follow"]
@@ -142,6 +145,26 @@ async def test_what_is_posted_waits_for_its_turn_whatever_it_is() -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
         print(f"4 requests at once of each of {len(routes)} routes: {refused.total()} refused out of turn")
         assert {*refused.values()} == {3}
+
+
+async def test_who_looks_without_end_waits_for_others() -> None:
+    async with crowd(looks=SLOWEST) as site:
+        for number, route in of(Held.LOOKS):
+            refused = Counter[str]()
+
+            async def ask(number: int = number, route: Route = route, refused: Counter[str] = refused) -> None:
+                status, answer = await site.ask(number, route)
+                refused[answer] += status == 429 and "looks_per_second" in answer
+
+            tasks = [asyncio.ensure_future(ask()) for _ in range(TRIES)]
+            async with asyncio.timeout(10.0):
+                while refused.total() < TRIES - 1:
+                    await asyncio.sleep(0.01)
+            for task in tasks:  # the first waits for actors that never answer
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            assert refused.total() == TRIES - 1, route.path
+        print(f"{TRIES} requests at once of each of {len(of(Held.LOOKS))} light routes: one at once, at that rate")
 
 
 async def test_what_is_read_much_is_read_a_few_at_a_time() -> None:

@@ -21,7 +21,7 @@ from bus_schemas.permissions import Action
 from bus_schemas.user import IDENTIFY, TOKEN_USED, Identify, Identity, TokenUsed
 from gateway.auditor import Auditor
 from gateway.auth import Authenticator
-from gateway.brake import Brake
+from gateway.brake import FREE, Brake
 from gateway.bus_api import BusApi
 from gateway.connections import ConnectionLimits, Connections
 from gateway.health import Health
@@ -193,10 +193,10 @@ def bus_door_on(
 @asynccontextmanager
 async def gateway_on(
     bus: MemoryBus, connections: Connections | None = None, keys: Mapping[str, VerifyKey] = NO_KEYS,
-    per_second: float = SHARES.changes_per_second, rest: float | None = None,
+    per_second: float = SHARES.changes_per_second, rest: float | None = None, looks: float = FREE,
 ) -> AsyncIterator[InProcess]:
-    """A gateway's WORKSPACE port. `keys`: with which it checks access tokens; `per_second`: changes of one user;
-    `rest`: seconds after each read of a list."""
+    """A gateway's WORKSPACE port. `keys`: with which it checks access tokens; `per_second`: changes of one user,
+    `looks`: theirs at one thing; `rest`: seconds after each read of a list."""
     clock, ids, metrics = SystemClock(), RandomIds(), Metrics()
     async with AsyncExitStack() as stack:
         authenticator = Authenticator(bus=bus, clock=clock, ids=ids, keys=keys, metrics=metrics, token_seconds=3600)
@@ -223,6 +223,7 @@ async def gateway_on(
                 clock=clock,
                 per_second=per_second,
                 lasting=SHARES.lasting_changes_per_second,
+                looks=looks,
                 nearly_full=lambda: health.journal_nearly_full,
             ),
         )
