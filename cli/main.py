@@ -395,6 +395,26 @@ def check_scripts(files: tuple[Path, ...]) -> None:
     sys.exit(0 if checked(files, click.echo) else 1)
 
 
+@main.group()
+def slot() -> None:
+    """Slots and their phones."""
+
+
+@slot.command("screenshot")
+@CONFIG
+@AS
+@click.argument("number", type=click.IntRange(1, 99_999))
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="PNG, or JPEG as its name says.")
+def take_screenshot(config: Path | None, user: str, number: int, output: Path | None) -> None:
+    """Write what is on the screen of slot NUMBER to a file, `slot-NUMBER.png` unless another is named."""
+    from cli.slot import screenshot
+
+    file = output or Path(f"slot-{number}.png")
+    with _logged_in(_settings(config), user) as session:
+        size = screenshot(session, number, file)
+    click.echo(f"{file}: {size:,} bytes")
+
+
 @main.command()
 def version() -> None:
     """Print the version."""

@@ -108,7 +108,8 @@ def _doc(route: Route) -> str:
 
 def _fields(route: Route) -> list[FieldInfo]:
     """What a method takes; what has to be there first."""
-    left_out = {*FORM, *(NOT_FOLLOWED if route.followed else ()), *([route.upload.field] if route.upload else ())}
+    form = FORM if route.passed is None else ()  # of a picture it is whoever asks who chooses it
+    left_out = {*form, *(NOT_FOLLOWED if route.followed else ()), *([route.upload.field] if route.upload else ())}
     fields = (field for field in msgspec.structs.fields(route.rpc.request) if field.encode_name not in left_out)
     return sorted(fields, key=lambda field: not field.required)
 

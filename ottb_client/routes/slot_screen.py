@@ -1,5 +1,7 @@
 """Routes: slot_screen. Written by `make client` from the contract."""
 
+from typing import Literal
+
 from msgspec import UNSET, UnsetType
 
 from bus_schemas.slot_screen import PhoneKey, Recorded, Touched
@@ -11,10 +13,13 @@ class SlotScreenRoutes(Http):
     """What is asked over HTTP."""
 
     def take_screenshot(
-        self, slot: int, *, quality: int | UnsetType = UNSET, width: int | UnsetType | None = UNSET,
+        self, slot: int, *, format: Literal["png", "jpeg"] | UnsetType = UNSET, quality: int | UnsetType = UNSET,
+        width: int | UnsetType | None = UNSET,
     ) -> Download:  # fmt: skip
         """A picture of a phone's screen: `GET /api/slots/{slot}/screenshot`. Raises ApiError."""
-        return self._file("/api/slots/{slot}/screenshot", {"slot": slot, "quality": quality, "width": width})
+        return self._file(
+            "/api/slots/{slot}/screenshot", {"slot": slot, "format": format, "quality": quality, "width": width},
+        )  # fmt: skip
 
     def watch_screen(
         self, slot: int, *, fps: float | UnsetType = UNSET, quality: int | UnsetType = UNSET,
