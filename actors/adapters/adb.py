@@ -331,6 +331,26 @@ class AdbClient:
             wire.close()
         return bytes(data)
 
+    async def exchange(self, serial: str, port: int, request: bytes, *, timeout: float, max_output: int) -> bytes:
+        """Send that to a port of the phone's own, and read until it closes. PhoneUnreachable: nobody listens there;
+        PhoneUncertain: no whole answer."""
+        wire = await self.open_service(serial, f"tcp:{port}")
+        data = bytearray()
+        try:
+            async with asyncio.timeout(timeout):
+                await wire.send(request)
+                while len(data) <= max_output and (piece := await wire.piece()):
+                    data += piece
+        except TimeoutError:
+            raise PhoneUncertain(f"{serial}: no whole answer of port {port} in {timeout:g} s") from None
+        except OSError as error:
+            raise PhoneUncertain(f"{serial}: connection to port {port} lost: {error!r}") from None
+        finally:
+            wire.close()
+        if len(data) > max_output:
+            raise PhoneUncertain(f"{serial}: port {port} wrote more than {max_output} bytes")
+        return bytes(data)
+
     @asynccontextmanager
     async def lines(self, serial: str, command: str) -> AsyncIterator[AsyncIterator[str]]:
         """What a command prints, line by line, for as long as it runs. Ends when the stream does."""

@@ -22,6 +22,7 @@ from actors.adapters.log_clock import LogClock
 from actors.adapters.phone_calls import PhoneCalls
 from actors.adapters.phone_fitness import Fitness
 from actors.adapters.phone_screen import PhoneScreen
+from actors.adapters.screen_server import Held, ScreenServer
 from actors.slot.phone import (
     HealthRead,
     PhoneBusy,
@@ -124,7 +125,8 @@ class AdbPhone:
         self._cpu: android_health.CpuTimes | None = None
         self._latency: float | None = None
         self._answered_at = 0.0  # when it last answered, on the loop's clock
-        self.screen = PhoneScreen(self)
+        self._server = ScreenServer(self)
+        self.screen = PhoneScreen(self, server=self._server)
 
     # --- the port
 
@@ -141,6 +143,7 @@ class AdbPhone:
             self._settling.cancel()
         await self._stop_watching()
         self._shell.close()
+        self._server.close()
 
     async def dial(self, number: str, call_id: str, wanted: Callable[[], bool]) -> None:
         if not NUMBER.match(number):
@@ -267,6 +270,16 @@ class AdbPhone:
         self._check_not_taken()
         return await self._client.exec_out(self._serial, command, timeout=timeout, max_output=max_output)
 
+    async def exchange(self, port: int, request: bytes, *, timeout: float, max_output: int) -> bytes:
+        """Ask what listens on one of the phone's own ports."""
+        self._check_not_taken()
+        return await self._client.exchange(self._serial, port, request, timeout=timeout, max_output=max_output)
+
+    async def hold(self, command: str) -> Held:
+        """Start a command that ends when it is closed here."""
+        self._check_not_taken()
+        return await self._client.open_service(self._serial, f"shell,v2,raw:{command}")
+
     async def reboot(self) -> None:
         self._check_not_taken()
         wire = await self._client.open_service(self._serial, "reboot:")
@@ -354,6 +367,7 @@ class AdbPhone:
         if self._watching is not None:
             self._watching.cancel()
         self._shell.close()
+        self._server.forget()
 
     async def _stop_watching(self) -> None:
         watching, self._watching = self._watching, None

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from actors.adapters import screen_lines as lines
 from actors.adapters.phone_typing import NO_WAY, HelperTyping
+from actors.adapters.screen_server import ScreenServer
 from actors.script import guard, tree
 from actors.script.effects import (
     Back,
@@ -54,10 +55,12 @@ class PhoneShell(Protocol):
 
 
 class PhoneScreen:
-    """`word`: begins the names of its files on the phone, which no other's begin with."""
+    """`word`: begins the names of its files on the phone, which no other's begin with. `server`: reads the screen
+    where the phone has it."""
 
-    def __init__(self, phone: PhoneShell, word: str = "") -> None:
+    def __init__(self, phone: PhoneShell, word: str = "", server: ScreenServer | None = None) -> None:
         self._phone = phone
+        self._server = server
         self._word = word or secrets.token_hex(6)
         self._numbers = itertools.count(1)
         self._typing = HelperTyping(lambda command: self._run(command, TOUCH_TIMEOUT))
@@ -99,7 +102,8 @@ class PhoneScreen:
         """Raises nothing: what cannot be read is a screen that cannot be read."""
         try:
             async with asyncio.timeout(2 * DUMP_TIMEOUT), self._looking:
-                return await self._dumped(compressed=effect.compressed)
+                seen = await self._server.look(compressed=effect.compressed) if self._server is not None else None
+                return seen if seen is not None else await self._dumped(compressed=effect.compressed)
         except (PhoneError, TimeoutError) as error:
             return tree.Crashed(said=str(error)[:200] or "another look takes too long")
 
@@ -191,7 +195,16 @@ class PhoneScreen:
         async with self._one_typist:
             if await self._typing.installed():
                 return await self._typing.type(effect)
+            if self._server is not None and await self._server.put_on_clipboard(effect.text):
+                return await self._paste(effect)
         return NotDone(NO_WAY)
+
+    async def _paste(self, effect: InputText) -> Back:
+        first = [] if effect.x is None or effect.y is None else [lines.words_of("input", "tap", effect.x, effect.y)]
+        back = await self._touch(lines.joined([*first, lines.words_of("input", "keyevent", lines.PASTE)]))
+        if effect.secret and self._server is not None:
+            await self._server.put_on_clipboard("")
+        return back
 
 
 def _encodes(text: str) -> bool:

@@ -15,6 +15,7 @@ from simulators.phone.result import Result
 from simulators.phone.screens import commands, intents, keys
 from simulators.phone.screens.dialler import CODE
 from simulators.phone.screens.screens import Screens
+from simulators.phone.screens.server import UiServer
 from simulators.phone.telephony import Happened, PhoneCall, State, Telephony
 
 SDK = {9: 28, 10: 29, 11: 30, 12: 31, 13: 33, 14: 34}
@@ -100,7 +101,11 @@ class Android:
     sim_chosen: Callable[[PhoneCall], None] = lambda _: None
 
     def __post_init__(self) -> None:
-        self.screens = Screens(self, seed=sum(self.identity.serial.encode()))
+        self.use_screens(Screens(self, seed=sum(self.identity.serial.encode())))
+
+    def use_screens(self, screens: Screens) -> None:
+        """From now on these are its screens."""
+        self.screens, self.server = screens, UiServer(screens)
 
     # --- what people do on its screen
 

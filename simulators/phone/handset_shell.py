@@ -40,7 +40,8 @@ class HandsetShell:
             dialled=dialled,
             fork_delay=0.02,
         )
-        self.screens = self._android.screens = Screens(self._android, profile, seed=seed)
+        self.screens = Screens(self._android, profile, seed=seed)
+        self._android.use_screens(self.screens)
 
     def run(self, line: str, max_output: int) -> tuple[ShellResult, float]:
         """Run a line; its result, and the seconds until it is there."""

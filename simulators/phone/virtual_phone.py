@@ -29,11 +29,13 @@ from simulators.phone.adb_key import any_host
 from simulators.phone.android import Android, Identity
 from simulators.phone.logcat import Logcat
 from simulators.phone.result import Result
+from simulators.phone.screens import server
 from simulators.phone.shell_run import Command, Shell, Write
 from simulators.phone.telephony import Happened, PhoneCall, Telephony
 
 LOG_LIMIT = 10_000
 BOOT_TIME = 3.0
+UI_SERVER_WRITES = 0.1  # seconds
 
 
 @dataclass(frozen=True)
@@ -267,10 +269,32 @@ class VirtualPhone:
             await self._shell_v2(rest, stream)
         elif kind in ("shell", "exec"):
             await self._shell_v1(rest, stream)
+        elif service == "tcp" and rest == str(server.PORT):
+            await self._ui_server(stream)
         elif kind == "sync":
             await file_sync.serve(self.android, stream)
         elif kind == "reboot":
             self._start(self.reboot())
+
+    async def _ui_server(self, stream: Stream) -> None:
+        """Somebody connects to the port of uiautomator2's server."""
+        request = b""
+        while self.android.screens.readers and not server.complete(request):
+            request += await stream.read()
+        if self.android.screens.readers:
+            said, seconds = self.android.server.answer(request)
+            await asyncio.sleep(seconds)
+            await stream.write(said)
+
+    async def _run_ui_server(self, write: Write) -> int:
+        """It runs until whoever started it closes the stream, which shows when it writes."""
+        self.android.screens.readers += 1
+        try:
+            while True:
+                await write(b"\n")
+                await asyncio.sleep(UI_SERVER_WRITES)
+        finally:
+            self.android.screens.readers -= 1
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -327,6 +351,8 @@ class VirtualPhone:
         if argv[:1] == ["logcat"] and "-d" not in argv and command.shown:
             await self._logcat.follow(argv, command.write)
             return 0
+        if server.MAIN in argv and server.JAR in self.android.files:
+            return await self._run_ui_server(command.write)
         result = self._run_one(argv, command.stdin)
         await self._wait(result)
         if result.err:

@@ -2,14 +2,18 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
 from pathlib import Path
 from subprocess import DEVNULL
+from typing import Any
 
 import pytest
+import structlog
+from structlog.testing import capture_logs
 
 from actors.adapters.adb import AdbClient, AdbServerGone
 from actors.adapters.adb_phone import AdbPhone
@@ -161,3 +165,13 @@ async def phone(tracker: DeviceTracker, handset: VirtualPhone, ear: Ear) -> Asyn
     await phone.look()
     yield phone
     await phone.close()
+
+
+@pytest.fixture
+def logged() -> Iterator[list[MutableMapping[str, Any]]]:
+    """All that is written into the log."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG))
+    with capture_logs() as lines:
+        yield lines
+    structlog.configure(**before)

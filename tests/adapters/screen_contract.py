@@ -72,25 +72,6 @@ class ScreenContract:
         tree = await seen(screen)
         assert tree.screen.right == screens.screen.width and any(node.text for node in tree.nodes)
 
-    async def test_a_dump_of_before_is_never_read(self, screen: Screen, screens: Screens) -> None:
-        await seen(screen)
-        screens.troubles.no_root = 1.0
-        assert await screen.carry_out(Dump()) == Looked(NoRoot())
-        screens.troubles.no_root, screens.troubles.crash = 0.0, 1.0
-        for _ in range(4):  # whether the file is left as it was or emptied
-            looked = await screen.carry_out(Dump())
-            assert isinstance(looked, Looked) and isinstance(looked.screen, Crashed)
-
-    async def test_a_screen_that_does_not_stand_still_says_so(self, screen: Screen, screens: Screens) -> None:
-        screens.troubles.not_idle, screens.troubles.gives_up = 1.0, 0.0
-        assert await screen.carry_out(Dump()) == Looked(NotIdle())
-
-    async def test_a_dump_is_found_where_it_was_written(self, screen: Screen, screens: Screens) -> None:
-        screens.troubles.elsewhere = 1.0
-        before = await seen(screen)
-        await screen.carry_out(CHAT)
-        assert one(FIELD, before) is None and one(FIELD, await seen(screen)) is not None
-
     async def test_nothing_is_left_of_dumps(self, screen: Screen, screens: Screens, files: dict[str, bytes]) -> None:
         for _ in range(3):
             await seen(screen)
@@ -154,13 +135,6 @@ class ScreenContract:
         x, y = await place(screen, FIELD)
         assert await screen.carry_out(InputText(text="ї", x=x, y=y)) == Done()
         assert screens.method == KEYBOARD
-
-    async def test_without_a_helper_it_is_said_what_to_install(self, screen: Screen, screens: Screens) -> None:
-        await screen.carry_out(CHAT)
-        x, y = await place(screen, FIELD)
-        back = await screen.carry_out(InputText(text="Привіт", x=x, y=y))
-        assert isinstance(back, NotDone) and not back.maybe and "ADBKeyBoard" in back.why
-        assert did(screens, "typed") == []
 
     async def test_half_a_character_is_not_typed(self, screen: Screen, screens: Screens) -> None:
         screens.profile = replace(screens.profile, helper=True)
@@ -232,3 +206,33 @@ class ScreenContract:
         assert {node.package for node in tree.nodes} & {SYSTEM_UI, "com.google.android.gms"} or any(
             "permission" in node.id for node in tree.nodes
         )
+
+
+class PlainDumpContract(ScreenContract):
+    """Of phones on which nothing is installed for it: `uiautomator dump`, with its traps."""
+
+    async def test_a_dump_of_before_is_never_read(self, screen: Screen, screens: Screens) -> None:
+        await seen(screen)
+        screens.troubles.no_root = 1.0
+        assert await screen.carry_out(Dump()) == Looked(NoRoot())
+        screens.troubles.no_root, screens.troubles.crash = 0.0, 1.0
+        for _ in range(4):  # whether the file is left as it was or emptied
+            looked = await screen.carry_out(Dump())
+            assert isinstance(looked, Looked) and isinstance(looked.screen, Crashed)
+
+    async def test_a_screen_that_does_not_stand_still_says_so(self, screen: Screen, screens: Screens) -> None:
+        screens.troubles.not_idle, screens.troubles.gives_up = 1.0, 0.0
+        assert await screen.carry_out(Dump()) == Looked(NotIdle())
+
+    async def test_a_dump_is_found_where_it_was_written(self, screen: Screen, screens: Screens) -> None:
+        screens.troubles.elsewhere = 1.0
+        before = await seen(screen)
+        await screen.carry_out(CHAT)
+        assert one(FIELD, before) is None and one(FIELD, await seen(screen)) is not None
+
+    async def test_without_a_helper_it_is_said_what_to_install(self, screen: Screen, screens: Screens) -> None:
+        await screen.carry_out(CHAT)
+        x, y = await place(screen, FIELD)
+        back = await screen.carry_out(InputText(text="Привіт", x=x, y=y))
+        assert isinstance(back, NotDone) and not back.maybe and "ADBKeyBoard" in back.why
+        assert did(screens, "typed") == []

@@ -18,7 +18,7 @@ from simulators.phone.screens.profile import Profile
 from simulators.phone.screens.screens import Screens
 from simulators.phone.simulated_phone import SimulatedPhone
 from simulators.phone.virtual_phone import VirtualPhone
-from tests.adapters.screen_contract import CHAT, ScreenContract
+from tests.adapters.screen_contract import CHAT, PlainDumpContract
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ async def screens(handset: VirtualPhone) -> Screens:
 
 
 @pytest.mark.parametrize("handset", [11], indirect=True)
-class TestOverAdb(ScreenContract):
+class TestOverAdb(PlainDumpContract):
     @pytest.fixture
     async def files(self, handset: VirtualPhone) -> dict[str, bytes]:
         return handset.android.files
@@ -41,7 +41,7 @@ class TestOverAdb(ScreenContract):
         return heard
 
 
-class TestSimulated(ScreenContract):
+class TestSimulated(PlainDumpContract):
     """The phone of simulated time, here with the seconds of a clock."""
 
     @pytest.fixture

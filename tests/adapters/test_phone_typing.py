@@ -1,9 +1,9 @@
 """Typing any text on a phone, where something goes wrong in the middle, and what is written down of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
+from typing import Any
 
 import pytest
-from structlog.testing import capture_logs
 
 from actors.adapters.phone_screen import PhoneScreen
 from actors.adapters.phone_typing import HELPER
@@ -90,9 +90,10 @@ async def test_a_text_that_is_cut_in_the_middle_may_be_typed() -> None:
 
 @pytest.mark.parametrize("text", [SECRET, "plain-4711"])
 @pytest.mark.parametrize("failing", [BROADCAST, "'ime' 'enable'", "'input'", "'ime' 'set'", "none"])
-async def test_a_secret_is_in_no_log_and_no_answer(text: str, failing: str) -> None:
+async def test_a_secret_is_in_no_log_and_no_answer(
+    logged: list[MutableMapping[str, Any]], text: str, failing: str
+) -> None:
     wrong = ShellResult(exit_code=255, output=f"Error: Exception: cannot type {text}\n{text}", truncated=False)
     screen = PhoneScreen(Keyboards(when(failing, wrong)))
-    with capture_logs() as said:
-        back = await screen.carry_out(InputText(text=text, x=1, y=2, secret=True))
-    assert text not in repr(back) and text not in repr(said)
+    back = await screen.carry_out(InputText(text=text, x=1, y=2, secret=True))
+    assert text not in repr(back) and text not in repr(logged)

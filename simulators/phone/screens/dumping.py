@@ -10,6 +10,10 @@ TERMINAL = "/dev/tty"
 NOT_IDLE = b"ERROR: could not get idle state.\n"
 NO_ROOT = b"ERROR: null root node returned by UiTestAutomationBridge.\n"
 KILLED = 128 + 9
+TAKEN = (
+    b"java.lang.IllegalStateException: UiAutomationService "
+    b"android.accessibilityservice.IAccessibilityServiceClient$Stub$Proxy@5deffd5already registered!\nKilled\n"
+)
 
 
 def dump(screens: Screens, args: list[str], files: dict[str, bytes]) -> Result:
@@ -18,6 +22,8 @@ def dump(screens: Screens, args: list[str], files: dict[str, bytes]) -> Result:
         return Result(b"Usage: uiautomator <subcommand> [options]\n", code=1)
     words = [word for word in args[1:] if not word.startswith("--")]
     compressed, path = "--compressed" in args, words[0] if words else DEFAULT
+    if screens.readers:
+        return Result(err=TAKEN, code=KILLED)
     screens.settle()
     trouble, chance = screens.troubles, screens.chance.random
     ticks = screens.ticking and not compressed and chance() < trouble.ticking

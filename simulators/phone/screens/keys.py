@@ -7,7 +7,7 @@ from simulators.phone.screens.screens import Screens
 NUMBERS: Mapping[str, str] = {
     "3": "HOME", "4": "BACK", "5": "CALL", "6": "ENDCALL", "17": "STAR", "18": "POUND", "26": "POWER", "62": "SPACE",
     "66": "ENTER", "67": "DEL", "79": "HEADSETHOOK", "81": "PLUS", "111": "ESCAPE", "123": "MOVE_END",
-    "160": "NUMPAD_ENTER", "187": "APP_SWITCH", "223": "SLEEP", "224": "WAKEUP",
+    "160": "NUMPAD_ENTER", "187": "APP_SWITCH", "223": "SLEEP", "224": "WAKEUP", "279": "PASTE",
     **{str(7 + digit): str(digit) for digit in range(10)},
     **{str(29 + place): letter for place, letter in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZ")},
 }  # fmt: skip
@@ -39,6 +39,8 @@ def press(screens: Screens, name: str) -> None:
             screens.power()
         case "WAKEUP" | "SLEEP":
             screens.power(name == "WAKEUP")
+        case "PASTE":
+            screens.type(screens.clipboard)
         case "DEL" | "ENTER":
             screens.press(name)
         case _ if name in TYPED:

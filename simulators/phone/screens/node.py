@@ -143,10 +143,14 @@ def under(node: Node, cover: Rect) -> Node:
 
 def to_xml(root: Node, package: str, rotation: int, *, compressed: bool = False) -> str:
     """The window as `uiautomator dump` writes it: in one line, and `--compressed` without what only arranges."""
-    children = _important(root) if compressed else (root,)
-    body = "".join(_element(child, place, package) for place, child in enumerate(children))
+    body = _element(_compressed(root) if compressed else root, 0, package)
     declaration = "<?xml version='1.0' encoding='UTF-8' standalone='yes' ?>"
     return f'{declaration}<hierarchy rotation="{rotation}">{body}</hierarchy>'
+
+
+def _compressed(root: Node) -> Node:
+    """The root stays, whatever it is."""
+    return replace(root, children=tuple(one for child in root.children for one in _important(child)))
 
 
 def _important(node: Node) -> tuple[Node, ...]:

@@ -57,6 +57,11 @@ class Window:
     name: str
 
 
+def in_focus(windows: list[Window]) -> Window:
+    """The one that has the focus: the topmost of an app, or of a question."""
+    return [one for one in windows if one.name not in ("SystemBar", "InputMethod")][-1]
+
+
 class Screens:
     """The screens of one phone, which is `body`. The same seed and the same orders make the same screens."""
 
@@ -69,6 +74,7 @@ class Screens:
         self.awake = True
         self.turned = 0  # how the phone is held: 1 is on its left side
         self.override: Display | None = None  # what `wm` has set
+        self.clipboard, self.readers = "", 0  # and how many programs keep others from reading the screen
         self.lock = Lock(self.profile.pin, self._unlocked, lambda: self.did("wrong_pin", SYSTEM_UI), lambda: self.now)
         self.locked = bool(self.profile.pin)
         self.dialler = Dialler(self, self._kit)
@@ -110,6 +116,11 @@ class Screens:
     def moving(self) -> bool:
         """An animation runs: what is touched does not feel it."""
         return self.now < self._still_from
+
+    @property
+    def moves_for(self) -> float:
+        """Seconds until it stands still."""
+        return max(self._still_from - self.now, 0.0)
 
     @property
     def ticking(self) -> bool:
@@ -214,9 +225,7 @@ class Screens:
 
     def active(self) -> Window | None:
         """The window that has the focus, which is the one that a dump is of. None: the screen is off."""
-        if not self.awake:
-            return None
-        return [one for one in self.windows() if one.name not in ("SystemBar", "InputMethod")][-1]
+        return in_focus(self.windows()) if self.awake else None
 
     def _main(self, area: Rect, kit: Kit) -> Window:
         if self.locked and self.front is not self.in_call:

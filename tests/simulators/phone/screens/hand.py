@@ -40,7 +40,8 @@ class Hand:
             happened=self.happened.extend,
             dialled=self.dials.append,
         )
-        self.screens = self.android.screens = Screens(self.android, profile, seed=seed)
+        self.screens = Screens(self.android, profile, seed=seed)
+        self.android.use_screens(self.screens)
 
     @property
     def second(self) -> bool:
