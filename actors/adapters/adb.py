@@ -311,21 +311,23 @@ class AdbClient:
         finally:
             wire.close()
 
-    async def exec_out(self, serial: str, command: str, *, timeout: float, max_output: int) -> bytes:
-        """What a command writes to both its outputs, byte by byte; how it ended is not told. PhoneUnreachable: it was
-        not sent; PhoneUncertain: it was, and has not ended, or has written more than `max_output`."""
+    async def raw_output(self, serial: str, command: str, *, timeout: float, max_output: int) -> bytes:
+        """What a command writes, byte by byte, without what it complains of. Not by `exec:`, for which some phones want
+        a terminal. PhoneUnreachable: it was not sent; PhoneUncertain: it was, and has not ended, or has written more
+        than `max_output`."""
         wire = await self._transport(serial)
         data = bytearray()
         try:
             async with asyncio.timeout(timeout):
-                await wire.ask(f"exec:{command}", timeout=timeout)
-                while piece := await wire.piece():
-                    data += piece
+                await wire.ask(f"shell,v2,raw:{command}", timeout=timeout)
+                while (frame := await wire.frame())[0] != EXIT:
+                    data += frame[1] if frame[0] == OUT else b""
                     if len(data) > max_output:
                         raise PhoneUncertain(f"{serial}: the command wrote more than {max_output} bytes")
+                    wire.expect_more()
         except TimeoutError:
             raise PhoneUncertain(f"{serial}: no end of the command in {timeout:g} s") from None
-        except (OSError, AdbServerGone) as error:
+        except (OSError, asyncio.IncompleteReadError, AdbServerGone) as error:
             raise PhoneUncertain(f"{serial}: connection lost while a command ran: {error!r}") from None
         finally:
             wire.close()

@@ -265,10 +265,10 @@ class AdbPhone:
         self._check_not_taken()
         return await self._client.shell(self._serial, command, timeout=timeout, max_output=max_output)
 
-    async def exec_out(self, command: str, *, timeout: float, max_output: int) -> bytes:
-        """What a command writes, byte by byte, bounded in seconds and bytes."""
+    async def raw_output(self, command: str, *, timeout: float, max_output: int) -> bytes:
+        """What a command writes, byte by byte, without what it complains of; bounded in seconds and bytes."""
         self._check_not_taken()
-        return await self._client.exec_out(self._serial, command, timeout=timeout, max_output=max_output)
+        return await self._client.raw_output(self._serial, command, timeout=timeout, max_output=max_output)
 
     async def exchange(self, port: int, request: bytes, *, timeout: float, max_output: int) -> bytes:
         """Ask what listens on one of the phone's own ports."""

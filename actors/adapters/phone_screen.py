@@ -50,8 +50,8 @@ class PhoneShell(Protocol):
 
     async def shell(self, command: str, *, timeout: float, max_output: int) -> ShellResult: ...
 
-    async def exec_out(self, command: str, *, timeout: float, max_output: int) -> bytes:
-        """What a command writes, byte by byte. More than `max_output`: PhoneUncertain."""
+    async def raw_output(self, command: str, *, timeout: float, max_output: int) -> bytes:
+        """What a command writes, without what it complains of. More than `max_output`: PhoneUncertain."""
 
 
 class PhoneScreen:
@@ -81,8 +81,8 @@ class PhoneScreen:
             return NotDone(str(error))
 
     async def picture(self) -> bytes:
-        data = await self._phone.exec_out(
-            "screencap -p 2>/dev/null", timeout=PICTURE_TIMEOUT, max_output=PICTURE_LIMIT
+        data = await self._phone.raw_output(
+            "screencap -p", timeout=PICTURE_TIMEOUT, max_output=PICTURE_LIMIT
         )
         png = lines.whole_picture(data)
         if png is None:

@@ -84,8 +84,8 @@ class SimulatedPhone:
             await asyncio.sleep(seconds)
         return result
 
-    async def exec_out(self, command: str, *, timeout: float, max_output: int) -> bytes:
-        data, seconds = await self._order("exec", lambda: self._handset.run_raw(command, max_output), survives=True)
+    async def raw_output(self, command: str, *, timeout: float, max_output: int) -> bytes:
+        data, seconds = await self._order("output", lambda: self._handset.run_raw(command, max_output), survives=True)
         if seconds:
             await asyncio.sleep(seconds)
         return data

@@ -119,7 +119,7 @@ class Told:
             raise answer
         return ShellResult(exit_code=0, output=answer(command), truncated=self._truncated)
 
-    async def exec_out(self, command: str, *, timeout: float, max_output: int) -> bytes:
+    async def raw_output(self, command: str, *, timeout: float, max_output: int) -> bytes:
         raise NotImplementedError
 
 

@@ -39,7 +39,7 @@ class Keyboards:
         output = next((text for start, text in said.items() if command.startswith(start)), "")
         return ShellResult(exit_code=0, output=output, truncated=False)
 
-    async def exec_out(self, command: str, *, timeout: float, max_output: int) -> bytes:
+    async def raw_output(self, command: str, *, timeout: float, max_output: int) -> bytes:
         raise NotImplementedError
 
 
