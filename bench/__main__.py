@@ -30,6 +30,7 @@ from bench import (
     pbx,
     readers,
     refusals,
+    scripts,
     strangers,
     teams,
 )
@@ -37,7 +38,7 @@ from bench.table import Row, print_table
 
 ALL = (
     gateway, live, fanout, strangers, bus, bus_overload, adb, actors, ledger, leads, logins, campaigns, dashboard,
-    dialling, dialling_start, do_not_call, imports, kills, pacing, pbx, readers, refusals, teams,
+    dialling, dialling_start, do_not_call, imports, kills, pacing, pbx, readers, refusals, scripts, teams,
 )  # fmt: skip
 
 

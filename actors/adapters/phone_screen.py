@@ -41,6 +41,7 @@ COMMAND_TIMEOUT = 30.0
 DUMP_TIMEOUT = 30.0  # one that finds no rest gives up after 10 s, on slow phones later
 PICTURE_TIMEOUT = 15.0
 SIZE_TIMEOUT = 10.0
+TYPING_WAIT = 30.0  # for another text, whose every command has its own
 OUTPUT_LIMIT = 64 * 1024
 SIGNS = 5000  # that a field is emptied of; more than fit into any that is typed into
 
@@ -192,11 +193,15 @@ class PhoneScreen:
         """Signs that the phone's own command does not type."""
         if "\0" in effect.text or not _encodes(effect.text):
             return NotDone("there is half a character in the text, or a NUL")
-        async with self._one_typist:
-            if await self._typing.installed():
-                return await self._typing.type(effect)
-            if self._server is not None and await self._server.put_on_clipboard(effect.text):
-                return await self._paste(effect)
+        try:
+            async with asyncio.timeout(TYPING_WAIT) as wait, self._one_typist:
+                wait.reschedule(None)
+                if await self._typing.installed():
+                    return await self._typing.type(effect)
+                if self._server is not None and await self._server.put_on_clipboard(effect.text):
+                    return await self._paste(effect)
+        except TimeoutError:
+            return NotDone("another text is being typed")
         return NotDone(NO_WAY)
 
     async def _paste(self, effect: InputText) -> Back:
