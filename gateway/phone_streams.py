@@ -161,24 +161,26 @@ class PhoneStreams:
             _abort(request)
         finally:
             self._read.discard(reading)
-            with contextlib.suppress(Refusal):
-                await _end(self._bus, reading.slot, opened.stream, reading.context)
         return response
 
     async def _pieces(self, passed: Passed, reading: Reading) -> AsyncGenerator[bytes, None]:
+        """Each once the last was taken. What is not read to its end is ended."""
         number, end = 0, False
-        while not end:
-            await reading.still()
-            wanted = NextPiece(slot=reading.slot, stream=reading.opened.stream, number=number)
-            try:
+        try:
+            while not end:
+                await reading.still()
+                wanted = NextPiece(slot=reading.slot, stream=reading.opened.stream, number=number)
                 piece = await ask(self._bus, NEXT_PIECE, wanted, reading.context)
-            except Refusal as refusal:
-                if passed is not Passed.LINES or not number:
-                    raise
-                yield _event("end", {"message": refusal.message})
-                return
-            number, end = number + 1, piece.end
-            yield _shown(passed, piece.data)
+                number, end = number + 1, piece.end
+                yield _shown(passed, piece.data)
+        except Refusal as refusal:
+            if passed is not Passed.LINES or not number:
+                raise
+            yield _event("end", {"message": refusal.message})
+        finally:
+            if not end:
+                with contextlib.suppress(Refusal):
+                    await _end(self._bus, reading.slot, reading.opened.stream, reading.context)
 
 
 def headers_of(passed: Passed, opened: OpenedStream) -> dict[str, str]:

@@ -7,13 +7,12 @@ from PIL import Image
 from actors.slot.phone import PhoneUnreachable
 
 MOST_PIXELS = 30_000_000  # of one screen; a PNG of a few bytes may say that it has billions
-FRAME_BYTES = 400 * 1024  # of a picture that goes in one message of the bus
 POORER = (50, 30, 10)
 
 
 def as_jpeg(png: bytes, quality: int, width: int | None, most: int | None = None) -> bytes:
-    """The picture, no wider than `width` pixels, in no more than `most` bytes, if need be of less quality. Raises
-    PhoneError."""
+    """The picture, no wider than `width` pixels, in no more than `most` bytes: if need be of less quality, or smaller.
+    Raises PhoneError."""
     try:
         with Image.open(io.BytesIO(png), formats=["PNG"]) as opened:
             if opened.width * opened.height > MOST_PIXELS:
@@ -23,9 +22,11 @@ def as_jpeg(png: bytes, quality: int, width: int | None, most: int | None = None
             picture = opened.convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise PhoneUnreachable(f"no picture of the screen: {error}") from None
-    for tried in (quality, *(one for one in POORER if one < quality)):
-        made = io.BytesIO()
-        picture.save(made, "JPEG", quality=tried)
-        if most is None or made.tell() <= most:
-            break
-    return made.getvalue()
+    qualities = (quality, *(one for one in POORER if one < quality))
+    while True:
+        for tried in qualities:
+            made = io.BytesIO()
+            picture.save(made, "JPEG", quality=tried)
+            if most is None or made.tell() <= most:
+                return made.getvalue()
+        picture = picture.reduce(2)

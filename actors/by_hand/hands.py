@@ -40,7 +40,7 @@ class Hands:
         """TAP_SCREEN."""
         async with self._turn(request.slot, context) as place:
             tree = await self._screen(place)
-            _must_be_on(tree, "x", request.x, "y", request.y)
+            await _must_be_on(place, tree, ("x", request.x), ("y", request.y))
             _may(fingers.of_point(tree, request.x, request.y), "x")
             at = {"x": request.x, "y": request.y}
             effect = TapAt(**at) if request.seconds is None else PressAt(**at, seconds=request.seconds)
@@ -52,8 +52,8 @@ class Hands:
         """SWIPE_SCREEN. A short one is a tap, so where it begins and ends is looked at as for one."""
         async with self._turn(request.slot, context) as place:
             tree = await self._screen(place)
-            _must_be_on(tree, "x", request.x, "y", request.y)
-            _must_be_on(tree, "to_x", request.to_x, "to_y", request.to_y)
+            await _must_be_on(place, tree, ("x", request.x), ("y", request.y))
+            await _must_be_on(place, tree, ("to_x", request.to_x), ("to_y", request.to_y))
             _may(fingers.of_point(tree, request.x, request.y), "x")
             _may(fingers.of_point(tree, request.to_x, request.to_y), "to_x")
             await _do(place, SwipeOver(
@@ -128,8 +128,11 @@ def _may(why: str | None, field: str) -> None:
         raise misfit(field, f"{why}. POST /api/call/start places calls.")
 
 
-def _must_be_on(tree: Tree, across: str, x: int, down: str, y: int) -> None:
-    screen = tree.screen
-    if not screen.empty and not screen.has(x, y):
-        right, bottom = screen.right - 1, screen.bottom - 1
-        raise misfit(across if x > right else down, f"the screen ends at {right}, {bottom}.")
+async def _must_be_on(place: Place, tree: Tree, across: tuple[str, int], down: tuple[str, int]) -> None:
+    """The app's window may be all of the screen but what is above and below it. Raises Refusal, PhoneError."""
+    if tree.screen.has(across[1], down[1]):
+        return
+    width, height = await place.actor.screen.size()
+    for (field, at), whole in ((across, width), (down, height)):
+        if at >= whole:
+            raise misfit(field, f"the screen has {width} x {height} pixels.")

@@ -2,7 +2,11 @@
 
 import asyncio
 import io
+import os
+import subprocess
+import sys
 import tomllib
+from pathlib import Path
 
 from PIL import Image
 from yarl import URL
@@ -10,7 +14,7 @@ from yarl import URL
 from actors.script.checking import check
 from tests.stories.test_by_hand import send
 from tests.stories.test_links import made_link
-from tests.support.site import Client
+from tests.support.site import ROOT, Client
 
 SLOT = "/api/slots/13"
 SETTINGS = "am start -a android.settings.SETTINGS"
@@ -93,3 +97,14 @@ async def test_what_is_done_is_recorded_as_a_script(admin: Client) -> None:
     steps = tomllib.loads(done["script"])["steps"]
     assert [step["do"] for step in steps] == ["launch", "tap", "key"], done["script"]
     print(done["script"])
+
+
+async def test_a_screenshot_is_taken_on_the_command_line(admin: Client, tmp_path: Path) -> None:
+    site, file = admin.site, tmp_path / "screen.jpg"
+    command = [sys.executable, "-m", "cli.main", "slot", "screenshot", "13", "-o", file, "--config", site.config]
+    environment = os.environ | site.env | {"OTTB_PASSWORD": site.admin_password}
+    done = await asyncio.to_thread(
+        subprocess.run, command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert Image.open(file).format == "JPEG" and str(file) in done.stdout

@@ -1,0 +1,127 @@
+"""Pictures, taps and logs of a phone, as its host is asked: one picture for all, none that nobody asks for."""
+
+import asyncio
+import io
+from typing import Any
+
+import msgspec
+import pytest
+from PIL import Image
+
+from actors.adapters.pictures import as_jpeg
+from actors.slot.phone import PhoneUnreachable
+from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.slot_files import FOLLOW_LOGCAT, NEXT_PIECE, FollowLogcat, LogcatLines, NextPiece
+from bus_schemas.slot_screen import (
+    START_RECORDING,
+    STOP_RECORDING,
+    TAP_SCREEN,
+    WATCH_SCREEN,
+    StartRecording,
+    StopRecording,
+    TapScreen,
+    WatchScreen,
+)
+from simulators.phone.result import Result
+from simulators.phone.screens import commands
+from tests.by_hand.conftest import ByHandHost
+from tests.by_hand.test_files import refused
+
+
+@pytest.fixture
+def taken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Each picture that a phone is asked for."""
+    asked, draw = list[str](), commands.COMMANDS["screencap"]
+
+    def screencap(screens: Any, args: list[str], files: dict[str, bytes]) -> Result:
+        asked.append(" ".join(args))
+        return draw(screens, args, files)
+
+    monkeypatch.setitem(commands.COMMANDS, "screencap", screencap)  # type: ignore[arg-type]
+    return asked
+
+
+async def frame(host: ByHandHost, stream: str, number: int, user: str) -> bytes:
+    return (await host.ask(NEXT_PIECE, NextPiece(slot=44, stream=stream, number=number), user)).data
+
+
+async def test_one_picture_is_taken_for_all_who_watch(host: ByHandHost, taken: list[str]) -> None:
+    users = [f"u{number}" for number in range(8)]
+    streams = [(await host.ask(WATCH_SCREEN, WatchScreen(slot=44, fps=1), user)).stream for user in users]
+    assert not taken  # nobody has asked for one yet
+    both = [list(zip(users, streams, strict=True))] * 2
+    for number, watching in enumerate(both):
+        pictures = await asyncio.gather(*(frame(host, stream, number, user) for user, stream in watching))
+        assert all(Image.open(io.BytesIO(one)).format == "JPEG" for one in pictures) and len({*pictures}) == 1
+    assert len(taken) == 2
+    await asyncio.sleep(1.5)
+    assert len(taken) == 2  # nobody asks any more
+
+
+async def test_a_watched_slot_that_is_somebody_elses_by_now_is_not_seen(host: ByHandHost) -> None:
+    stream = (await host.ask(WATCH_SCREEN, WatchScreen(slot=44), "op12")).stream
+    await host.phone.unplug()
+    with pytest.raises(Refusal):
+        for number in range(20):
+            await frame(host, stream, number, "op12")
+
+
+def test_a_picture_that_is_none_or_far_too_large_is_refused() -> None:
+    for data in (b"", b"\x89PNG\r\n\x1a\n", b"GIF89a" + bytes(100)):
+        with pytest.raises(PhoneUnreachable):
+            as_jpeg(data, 80, None)
+    made = io.BytesIO()
+    Image.new("1", (40_000, 1_000)).save(made, "PNG")
+    with pytest.raises(PhoneUnreachable, match="40000 x 1000"):
+        as_jpeg(made.getvalue(), 80, None)
+
+
+def test_a_picture_for_one_message_of_the_bus_is_small_enough() -> None:
+    made = io.BytesIO()
+    Image.effect_noise((1080, 2400), 200).convert("RGB").save(made, "PNG")
+    large, small = as_jpeg(made.getvalue(), 80, 1080), as_jpeg(made.getvalue(), 80, 1080, 400 * 1024)
+    assert len(large) > 400 * 1024 > len(small)
+
+
+async def test_two_taps_do_not_cross(host: ByHandHost) -> None:
+    tap = TapScreen(slot=44, x=10, y=10)
+    done = await asyncio.gather(*(host.ask(TAP_SCREEN, tap, user) for user in ("a", "b", "c")))
+    assert [one.status for one in done] == ["done"] * 3
+
+
+async def test_a_recording_is_of_one_user(host: ByHandHost) -> None:
+    await host.ask(START_RECORDING, StartRecording(slot=44), "a")
+    with refused(ErrorCode.SLOT_BUSY):
+        await host.ask(START_RECORDING, StartRecording(slot=44), "b")
+    assert (await host.ask(TAP_SCREEN, TapScreen(slot=44, x=10, y=10), "b")).recorded is None
+    assert (await host.ask(TAP_SCREEN, TapScreen(slot=44, x=10, y=10), "a")).recorded == 1
+    with refused(ErrorCode.NOT_FOUND):
+        await host.ask(STOP_RECORDING, StopRecording(slot=44), "b")
+    assert (await host.ask(STOP_RECORDING, StopRecording(slot=44), "a")).steps == 1
+
+
+async def lines(host: ByHandHost, stream: str, number: int) -> LogcatLines:
+    piece = await host.ask(NEXT_PIECE, NextPiece(slot=44, stream=stream, number=number))
+    return msgspec.json.decode(piece.data, type=LogcatLines)
+
+
+async def test_a_log_is_harmless_narrowed_and_bounded(host: ByHandHost) -> None:
+    wanted = FollowLogcat(slot=44, buffer="main", text="odd")
+    stream = (await host.ask(FOLLOW_LOGCAT, wanted)).stream
+    waiting = asyncio.ensure_future(lines(host, stream, 0))
+    async with asyncio.timeout(10):
+        while not host.phone._logcat._readers:
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.1)
+    host.phone._logcat.add(("main", "I Other: nothing"))
+    host.phone._logcat.add(("main", "I App: ODD \x1b[31m\x07 event: end\r data: \u202e" + "x" * 5_000))
+    [line] = (await waiting).lines
+    assert line.startswith("I App: ODD \u241b[31m\u2407 event: end\u240d data: ") and len(line) == 2_000
+    for number in range(900):
+        host.phone._logcat.add(("main", f"I App: odd {number}"))
+    seen, left_out, number = 0, 0, 1
+    async with asyncio.timeout(20):
+        while seen + left_out < 900:
+            found = await lines(host, stream, number)
+            seen, left_out, number = seen + len(found.lines), left_out + found.left_out, number + 1
+    assert seen + left_out == 900 and left_out > 0 and seen <= 2 * 201
