@@ -177,6 +177,25 @@ async def test_what_is_read_much_is_read_a_few_at_a_time() -> None:
         print(f"{TRIES} requests at once of each of {len(of(Held.READS))} routes: {AT_ONCE} asked at once")
 
 
+async def test_who_looks_without_end_on_the_bus_waits_too() -> None:
+    async with crowd() as site:
+        door, said = bus_door_on(MemoryBus(site.bus._broker), looks=SLOWEST), Counter[str]()
+
+        async def reply(data: bytes, headers: Headers) -> None:
+            said[headers.get("Ottb-Error", "")] += b"looks_per_second" in data
+
+        for _ in range(TRIES):
+            subject = GET_SLOT.subject.replace("{slot}", "44").replace("ottb.v1.", "ottb.v1.own.u0.")
+            await door._receive(
+                Message(subject=subject, data=b"{}", reply=reply, reply_to="_INBOX.u.u0.1", headers={})
+            )
+        await counted(said, TRIES - 1)
+        assert said == {"RATE_LIMITED": TRIES - 1}
+        for task in door._tasks:  # the first waits for actors that never answer
+            task.cancel()
+        await door.stop()
+
+
 async def test_the_same_brakes_hold_on_the_bus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.bus_api.AT_ONCE", 10 * len(ROUTES))  # that all of these wait at once
     async with crowd() as site:

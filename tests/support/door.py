@@ -172,9 +172,11 @@ async def serving(
 
 
 def bus_door_on(
-    bus: MemoryBus, connections: Connections | None = None, per_second: float = SHARES.changes_per_second
+    bus: MemoryBus, connections: Connections | None = None, per_second: float = SHARES.changes_per_second,
+    looks: float = FREE,
 ) -> BusApi:
-    """A gateway's door on the bus. It hears nothing by itself. `per_second`: changes of one user."""
+    """A gateway's door on the bus. It hears nothing by itself. `per_second`: changes of one user, `looks`: theirs at
+    one thing."""
     clock, ids = SystemClock(), RandomIds()
     return BusApi(
         door=bus,
@@ -184,7 +186,7 @@ def bus_door_on(
         authenticator=Authenticator(bus=bus, clock=clock, ids=ids, keys={}, metrics=Metrics(), token_seconds=3600),
         idempotency=Idempotency(bus=bus, ids=ids, now=lambda: clock.now().timestamp()),
         auditor=Auditor(bus=bus, clock=clock, ids=ids),
-        brake=Brake(clock=clock, per_second=per_second, lasting=SHARES.lasting_changes_per_second),
+        brake=Brake(clock=clock, per_second=per_second, lasting=SHARES.lasting_changes_per_second, looks=looks),
         reads=Reads(),
         connections=connections or Connections(limits=UNHURRIED),
     )
