@@ -34,6 +34,7 @@ SESSION = {
     "statement_timeout": "30000",
     "idle_in_transaction_session_timeout": "30000",
     "synchronous_commit": "off",
+    "plan_cache_mode": "force_custom_plan",  # one that fits any text looks at each row for it
 }
 MAKING = "10min"  # for what is put aside, which is copied
 CONNECT = {
