@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bus_schemas import call, campaign, do_not_call, imports, note, operator, slot, trunk
+from bus_schemas import call, campaign, do_not_call, imports, note, operator, script, slot, trunk
 from bus_schemas.contract import AnyTopic
 from bus_schemas.kinds import Kind
 
@@ -24,7 +24,7 @@ SUBSCRIBABLE: Mapping[str, Subscribable] = {one.kind.name: one for one in (
     ), ("slot", "user", "call_id")),
     Subscribable(slot.SLOT, (
         slot.SLOT_CONFIGURED, slot.SLOT_REMOVED, slot.SLOT_LINKED, slot.SLOT_RESTARTING, slot.SLOT_COMMAND_STARTED,
-        slot.SLOT_COMMAND_DONE,
+        slot.SLOT_COMMAND_DONE, slot.SLOT_RESERVED, slot.SLOT_RESERVATION_ENDED,
     ), ("slot",)),
     Subscribable(trunk.TRUNK, (trunk.TRUNK_CHANGED,), ("trunk",)),
     Subscribable(campaign.CAMPAIGN, (
@@ -44,6 +44,9 @@ SUBSCRIBABLE: Mapping[str, Subscribable] = {one.kind.name: one for one in (
         imports.IMPORT_CREATED, imports.IMPORT_MAPPED, imports.IMPORT_EXAMINED, imports.IMPORT_STARTED,
         imports.IMPORT_CANCELLING, imports.IMPORT_ENDED,
     ), ("import_id",)),
+    Subscribable(script.SCRIPT, (
+        script.RUN_QUEUED, script.RUN_STARTED, script.RUN_MOVED, script.RUN_STOPPING, script.RUN_ENDED,
+    ), ("slot", "script_id")),
     Subscribable(note.NOTE, (note.NOTE_ADDED, note.NOTE_EDITED, note.NOTE_DELETED), ("call_id", "campaign_id", "lead")),
 )}  # fmt: skip
 

@@ -395,6 +395,62 @@ def check_scripts(files: tuple[Path, ...]) -> None:
     sys.exit(0 if checked(files, click.echo) else 1)
 
 
+@script.command("run")
+@CONFIG
+@AS
+@click.argument("name")
+@click.argument("params", nargs=-1)
+@click.option("--slot", type=int, required=True, help="On whose phone.")
+@click.option("--queue", is_flag=True, help="Wait for the slot where it is busy.")
+@click.option("--follow", is_flag=True, help="Say what it does until it is over; exits with 1 unless it succeeds.")
+def run_script(
+    config: Path | None, user: str, name: str, params: tuple[str, ...], slot: int, queue: bool, follow: bool
+) -> None:
+    """Run the script NAME with PARAMS, each as `number=+380991234567`."""
+    from cli import scripts
+
+    with _logged_in(_settings(config), user) as session:
+        script_id = scripts.begin(session, name, slot, params, queue=queue)
+        click.echo(script_id)
+        if follow:
+            sys.exit(0 if scripts.follow(session, script_id, click.echo) else 1)
+
+
+@script.command("list")
+@CONFIG
+@AS
+def list_scripts(config: Path | None, user: str) -> None:
+    """Say which scripts there are, and what they are given."""
+    from cli import scripts
+
+    with _logged_in(_settings(config), user) as session:
+        scripts.show_all(session, click.echo)
+
+
+@script.command("status")
+@CONFIG
+@AS
+@click.argument("script_id")
+def script_status(config: Path | None, user: str, script_id: str) -> None:
+    """Say how the run SCRIPT_ID stands."""
+    from cli import scripts
+
+    with _logged_in(_settings(config), user) as session:
+        click.echo(scripts.in_words(session.done(session.api.get_run(script_id))))
+
+
+@script.command("stop")
+@CONFIG
+@AS
+@click.argument("script_id")
+def stop_script(config: Path | None, user: str, script_id: str) -> None:
+    """Stop the run SCRIPT_ID: a call that it is in ends, and its phone is left at the home screen."""
+    from cli import scripts
+
+    with _logged_in(_settings(config), user) as session:
+        click.echo(scripts.in_words(session.done(session.api.stop_run(script_id))))
+
+
 @main.group()
 def slot() -> None:
     """Slots and their phones."""
