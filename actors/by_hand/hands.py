@@ -1,7 +1,8 @@
 """Taps, swipes, texts and keys of people. Each looks first, and the next one waits for it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
@@ -21,8 +22,12 @@ from bus_schemas.slot_screen import PressKeyOnScreen, SwipeScreen, TapScreen, To
 
 Request = TypeVar("Request", TapScreen, SwipeScreen, TypeOnScreen, PressKeyOnScreen)
 
+Line = Callable[[Request, Context], Awaitable[Touched]]
+
 TURN_SECONDS = 15.0  # that somebody waits for what is done before
 NOT_READ = "The phone's screen cannot be read now, so nobody knows what would be touched"
+REMEMBERED = 1_000  # commands of one host, of which a repeat is known
+SENT = RefusalTemplate(ErrorCode.TIMEOUT, "It was sent to the phone before, and nobody knows what came of it.")
 WAIT = RefusalTemplate(
     ErrorCode.RATE_LIMITED, "Something else is done on this screen. Wait.", rule="one_hand", retry_after=2
 )
@@ -35,6 +40,16 @@ class Hands:
         self._places = places
         self._recordings = recordings
         self._turns: dict[int, asyncio.Lock] = {}  # by slot
+        self._sent: OrderedDict[str, Touched | None] = OrderedDict()  # by command; None: nobody knows what came of it
+
+    def once(self, line: Line[Request]) -> Line[Request]:
+        """The same line, of which a repeat is given what came of the first: nothing is touched twice."""
+
+        async def answered(request: Request, context: Context) -> Touched:
+            known = self._sent.get(context.command_id)
+            return known if known is not None else await line(request, context)
+
+        return answered
 
     async def tap(self, request: TapScreen, context: Context) -> Touched:
         """TAP_SCREEN."""
@@ -44,7 +59,7 @@ class Hands:
             _may(fingers.of_point(tree, request.x, request.y), "x")
             at = {"x": request.x, "y": request.y}
             effect = TapAt(**at) if request.seconds is None else PressAt(**at, seconds=request.seconds)
-            await _do(place, effect)
+            await self._do(place, effect, context)
             node = fingers.pressed(tree, request.x, request.y) or next(iter(fingers.under(tree, **at)), None)
             return self._touched(request, context, tree, fingers.called(node, tree))
 
@@ -56,9 +71,10 @@ class Hands:
             await _must_be_on(place, tree, ("to_x", request.to_x), ("to_y", request.to_y))
             _may(fingers.of_point(tree, request.x, request.y), "x")
             _may(fingers.of_point(tree, request.to_x, request.to_y), "to_x")
-            await _do(place, SwipeOver(
+            way = SwipeOver(
                 x=request.x, y=request.y, to_x=request.to_x, to_y=request.to_y, seconds=request.seconds
-            ))  # fmt: skip
+            )
+            await self._do(place, way, context)
             return self._touched(request, context, tree, None)
 
     async def type(self, request: TypeOnScreen, context: Context) -> Touched:
@@ -66,7 +82,8 @@ class Hands:
         async with self._turn(request.slot, context) as place:
             tree = await self._screen(place)
             _may(fingers.of_cursor(tree), "text")
-            await _do(place, InputText(text=request.text, secret=True))  # whoever types by hand says no log what
+            typed = InputText(text=request.text, secret=True)  # whoever types by hand says no log what
+            await self._do(place, typed, context)
             return self._touched(request, context, tree, fingers.called(fingers.focused(tree), tree))
 
     async def key(self, request: PressKeyOnScreen, context: Context) -> Touched:
@@ -76,14 +93,31 @@ class Hands:
             if request.key not in BLIND:
                 tree = await self._screen(place)
                 _may(fingers.of_cursor(tree), "key")
-            await _do(place, PressKey(code=KEYS[request.key]))
+            await self._do(place, PressKey(code=KEYS[request.key]), context)
             return self._touched(request, context, tree, None)
 
     # --- inside
 
     def _touched(self, request: Request, context: Context, tree: Tree | None, on: str | None) -> Touched:
         recorded = self._recordings.note(request, tree, context)
-        return Touched(status="done", slot=request.slot, on=on, recorded=recorded)
+        touched = Touched(status="done", slot=request.slot, on=on, recorded=recorded)
+        self._sent[context.command_id] = touched
+        return touched
+
+    async def _do(self, place: Place, effect: OnScreen, context: Context) -> None:
+        """Have the phone do it, once for each command. Raises Refusal."""
+        if context.command_id in self._sent:
+            raise SENT()
+        self._sent[context.command_id] = None
+        if len(self._sent) > REMEMBERED:
+            self._sent.popitem(last=False)
+        done = await place.actor.screen.carry_out(effect)
+        if isinstance(done, NotDone) and done.maybe:
+            raise Refusal(ErrorCode.TIMEOUT, f"Nobody knows whether the phone did it: {done.why}", slot=place.id)
+        if not isinstance(done, Done):
+            self._sent.pop(context.command_id, None)
+            why = done.why if isinstance(done, NotDone) else "nothing came back"
+            raise Refusal(ErrorCode.CONFLICT, f"The phone did not do it: {why}", slot=place.id)
 
     @asynccontextmanager
     async def _turn(self, slot: int, context: Context) -> AsyncIterator[Place]:
@@ -111,16 +145,6 @@ class Hands:
                 return looked.screen.tree
             why = type(looked.screen).__name__ if isinstance(looked, Looked) else str(looked)
         raise Refusal(ErrorCode.CONFLICT, f"{NOT_READ} ({why}).", slot=place.id)
-
-
-async def _do(place: Place, effect: OnScreen) -> None:
-    done = await place.actor.screen.carry_out(effect)
-    if isinstance(done, Done):
-        return
-    why = done.why if isinstance(done, NotDone) else "nothing came back"
-    maybe = isinstance(done, NotDone) and done.maybe
-    code = ErrorCode.TIMEOUT if maybe else ErrorCode.CONFLICT
-    raise Refusal(code, f"The phone did not do it{', or nobody knows' if maybe else ''}: {why}", slot=place.id)
 
 
 def _may(why: str | None, field: str) -> None:

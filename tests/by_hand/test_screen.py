@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 
 from actors.adapters.pictures import as_jpeg
+from actors.runtime.context import Context
+from actors.runtime.wire import ask
 from actors.slot.phone import PhoneUnreachable
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.slot_files import FOLLOW_LOGCAT, NEXT_PIECE, FollowLogcat, LogcatLines, NextPiece
@@ -20,11 +22,12 @@ from bus_schemas.slot_screen import (
     StartRecording,
     StopRecording,
     TapScreen,
+    Touched,
     WatchScreen,
 )
 from simulators.phone.result import Result
 from simulators.phone.screens import commands
-from tests.by_hand.conftest import ByHandHost
+from tests.by_hand.conftest import EVERYTHING, ByHandHost
 from tests.by_hand.test_files import refused
 
 
@@ -87,6 +90,24 @@ async def test_two_taps_do_not_cross(host: ByHandHost) -> None:
     tap = TapScreen(slot=44, x=10, y=10)
     done = await asyncio.gather(*(host.ask(TAP_SCREEN, tap, user) for user in ("a", "b", "c")))
     assert [one.status for one in done] == ["done"] * 3
+
+
+async def test_a_repeat_of_a_command_touches_nothing_again(host: ByHandHost) -> None:
+    await host.ask(START_RECORDING, StartRecording(slot=44))
+    context = Context(command_id="k_1", user="op12", actions=EVERYTHING)
+    tap = TapScreen(slot=44, x=10, y=10)
+    first, again = await ask(host.bus, TAP_SCREEN, tap, context), await ask(host.bus, TAP_SCREEN, tap, context)
+    assert first == again and first.recorded == 1
+    assert (await host.ask(STOP_RECORDING, StopRecording(slot=44))).steps == 1
+
+
+async def test_of_two_repeats_at_once_one_is_done(host: ByHandHost) -> None:
+    await host.ask(START_RECORDING, StartRecording(slot=44))
+    context = Context(command_id="k_1", user="op12", actions=EVERYTHING)
+    asked = [ask(host.bus, TAP_SCREEN, TapScreen(slot=44, x=10, y=10), context) for _ in range(2)]
+    done = await asyncio.gather(*asked, return_exceptions=True)
+    assert [isinstance(one, Touched) for one in done] == [True, False], done
+    assert (await host.ask(STOP_RECORDING, StopRecording(slot=44))).steps == 1
 
 
 async def test_a_recording_is_of_one_user(host: ByHandHost) -> None:
