@@ -48,6 +48,7 @@ class WebhookFilter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     lead: Id | None = None
     list: Id | None = None
     import_id: Id | None = None
+    script_id: Id | None = None
 
 
 class CreateWebhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -6074,6 +6074,8 @@ export interface components {
             list: string | null;
             /** @default null */
             import_id: string | null;
+            /** @default null */
+            script_id: string | null;
         };
         /**
          * NewWebhook
