@@ -16,7 +16,7 @@ from actors.runtime.host import Host
 from actors.script.effects import Back, Done, Dump, Looked, NotDone, PlaceCall, RunCommand, TapAt
 from actors.script.engine import still_placed
 from actors.script.program import Program
-from actors.script.tree import Seen
+from actors.script.tree import Seen, Tree
 from actors.slot.actor import SlotActor
 from actors.slot.phone import PhoneError
 from actors.telephony.reports import DialFailed, InApp
@@ -31,6 +31,7 @@ CHANGED = "what begins the call is not on the screen any more"
 UNSURE = "this host is not sure any more that it owns the slot"
 BY_HAND = "it was ended before it was placed"
 COMES, LOOK = 5.0, 0.05  # seconds for a call to take in what it is told, and between two looks
+LOOKS = 3  # at the screen, where dumps of it fail
 SPAN = "0000000000000001"
 
 
@@ -67,8 +68,7 @@ class InApps:
 
     async def _tapped(self, to: Program, order: CarryOut, slot: SlotActor, call_id: str) -> Back:
         """Look once more, and tap once."""
-        looked = await slot.screen.carry_out(Dump(compressed=order.position.compressed))
-        tree = looked.screen.tree if isinstance(looked, Looked) and isinstance(looked.screen, Seen) else None
+        tree = await self._seen(slot, compressed=order.position.compressed)
         there = still_placed(to, order.position, tree) if tree is not None else None
         if there is None:
             return NotDone(CHANGED)
@@ -83,6 +83,15 @@ class InApps:
             return NotDone(UNSURE)
         log.info("placing a call in an app", script_id=order.call_id, call_id=call_id, app=there.app)
         return await slot.screen.carry_out(TapAt(x=there.x, y=there.y))
+
+    async def _seen(self, slot: SlotActor, *, compressed: bool) -> Tree | None:
+        """The screen; a dump that fails is asked for the other way. None: it was not to be had."""
+        for _ in range(LOOKS):
+            looked = await slot.screen.carry_out(Dump(compressed=compressed))
+            if isinstance(looked, Looked) and isinstance(looked.screen, Seen):
+                return looked.screen.tree
+            compressed = not compressed
+        return None
 
     async def _settle(self, call_id: str, app: str, slot: SlotActor, back: Back) -> None:
         """Say on record what became of the tap. Where nobody knows, the app is ended, so that no call stays."""
