@@ -210,7 +210,8 @@ _NEVER = (
 NEVER = frozenset(_NEVER.split())
 DECIDED = {  # texts with a name that others have, too
     "audit": {"entries.*.subject.*"}, "erasure": {"why"}, "operator": {"reason"}, "trunk": {"reason"},
-    "point": {"name", "reason"},
+    "point": {"name", "reason"}, "call": {"app"},
+    "script": {"script", "scripts", "ussd.*", "place", "step_name", "waits_for", "by"},  # as scripts are written
 }  # fmt: skip
 
 
