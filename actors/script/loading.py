@@ -8,6 +8,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from itertools import islice
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
@@ -148,16 +149,26 @@ def _unfit_table(value: Any, tables: list[Any], path: Path) -> Unfit:
 
 
 def _unfit_fields(value: dict[str, Any], table: Any, path: Path, besides: set[str]) -> Unfit:
-    hints = get_type_hints(table, include_extras=True)
-    fields = {field.encode_name: field for field in structs.fields(table)}
+    fields = _fields(table)
     for name in value:
         if name not in fields and name not in besides:
             yield (*path, name), f"it is not known here{_perhaps(name, fields)}"
-    for name, field in fields.items():
+    for name, (wanted, needed) in fields.items():
         if name in value:
-            yield from _unfit(value[name], hints[field.name], (*path, name))
-        elif field.default is NODEFAULT and field.default_factory is NODEFAULT:
+            yield from _unfit(value[name], wanted, (*path, name))
+        elif needed:
             yield path, f"`{name}` is missing"
+
+
+@cache
+def _fields(table: Any) -> dict[str, tuple[Any, bool]]:
+    """The type of each field of a struct, and whether it must be there. Asked of the same few for each table of each
+    script, which were most of what reading one took."""
+    hints = get_type_hints(table, include_extras=True)
+    return {
+        field.encode_name: (hints[field.name], field.default is NODEFAULT and field.default_factory is NODEFAULT)
+        for field in structs.fields(table)
+    }
 
 
 def _by_msgspec(value: Any, wanted: Any, path: Path) -> Unfit:
