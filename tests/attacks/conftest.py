@@ -18,13 +18,14 @@ __all__ = ["admin", "operator"]  # clients of the `site` that a file attacks
 LONGEST = (  # files and tests, from half a minute down to ten seconds
     "test_site_memory", "test_bus_limits", "test_nor_does_one_with_odd_values",
     "test_no_accepted_request_stops_a_restart", "test_machine_swapped",
-    "test_100_000_rows_cost_little_more_than_their_numbers",
+    "test_rows_cost_little_more_than_their_numbers",
     "test_no_large_body_costs_much_more_than_an_ordinary_one", "test_one_user_leaves_others_their_turn_on_a_trunk",
     "test_imports", "test_bus", "test_do_not_call", "test_machine", "test_no_address_leads_inside", "test_webhooks",
     "test_do_not_call_files", "test_bus_templates", "test_a_flood_of_handshakes_leaves_no_memory_behind",
     "test_patterns", "test_doors_tell_the_same", "test_tampered_audit",
 )  # fmt: skip
-APART = {"test_undigestible", "test_costly_bodies"}  # files whose long tests share what is soon made
+APART = {"test_undigestible"}  # files whose long tests share what is soon made
+TOGETHER = {"test_patterns"}  # files whose tests share what takes long to make
 HERE, FOLDER = Path(__file__).parent, "tests/attacks/"
 
 
@@ -70,8 +71,10 @@ class BySite(LoadScopeScheduling):
 
 @cache
 def _starts_something(file: Path) -> bool:
+    if file.stem in APART | TOGETHER:
+        return file.stem in TOGETHER
     text = file.read_text()
-    return file.stem not in APART and ('scope="module"' in text or "commands: Commands" in text)
+    return 'scope="module"' in text or "commands: Commands" in text
 
 
 @pytest.hookimpl(optionalhook=True)

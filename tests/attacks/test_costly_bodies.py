@@ -5,6 +5,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from hashlib import sha256
 from typing import Any
 
@@ -245,12 +246,20 @@ def cost_of_large(body: bytes) -> float:
     return spent(lambda: answer_to(body))
 
 
+@cache
+def tried(name: str) -> tuple[str, float]:
+    """What a large body is answered, and what that costs: it takes long, so what is looked at is one try."""
+    body, answers = LARGE[name][0](), list[str]()
+    taken = spent(lambda: answers.append(answer_to(body)))
+    return answers[0], taken
+
+
 def test_no_large_body_costs_much_more_than_an_ordinary_one() -> None:
     ordinary = min(cost_of_large(large(LEAD, count=MOST_LEADS)) for _ in range(2))
     costs, pieces = dict[str, float](), 0
     for name, (make, _) in LARGE.items():
         body = make()
-        costs[name] = cost_of_large(body)
+        _, costs[name] = tried(name)
         sizes = [len(piece) for piece in _pieces(body, len(BEFORE))]  # others have their turn between them
         assert all(size <= PIECE_BYTES for size in sizes)
         pieces += len(sizes)
@@ -268,8 +277,7 @@ def test_no_large_body_costs_much_more_than_an_ordinary_one() -> None:
 @pytest.mark.parametrize("name", LARGE)
 def test_a_large_body_is_answered_as_a_small_one_is(name: str) -> None:
     make, said = LARGE[name]
-    body = make()
-    assert len(body) <= RUN_BYTES and answer_to(body).startswith(said)
+    assert len(make()) <= RUN_BYTES and tried(name)[0].startswith(said)
 
 
 def test_a_large_body_is_read_in_pieces_that_are_soon_read() -> None:
