@@ -4,8 +4,10 @@ Pure. It is the part of POSIX `sh` that the orders to phones are written in; any
 
 import glob
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
@@ -86,6 +88,7 @@ class Pipeline:
 List = tuple[Pipeline, ...]
 
 
+@lru_cache(maxsize=256)  # a host asks its phones the same few lines all day
 def parse(line: str) -> List:
     """The pipelines of a line, first to last. Raises ShellSyntax."""
     parser = _Parser(line)
@@ -98,6 +101,17 @@ def parse(line: str) -> List:
 def pattern(parts: Iterator[tuple[str, bool]]) -> str:
     """A pattern for `fnmatch` of a word's expanded parts: what was quoted means itself."""
     return "".join(glob.escape(text) if quoted else text for text, quoted in parts)
+
+
+def _joined(parts: Iterable[Text | Variable | Output]) -> Word:
+    """A word in which letters that stand side by side are one part."""
+    found: list[Text | Variable | Output] = []
+    for quoted, beside in groupby(parts, lambda part: part.quoted if isinstance(part, Text) else None):
+        if quoted is None:
+            found += beside
+        else:
+            found.append(Text("".join(part.value for part in beside if isinstance(part, Text)), quoted))
+    return tuple(found)
 
 
 class _Parser:
@@ -193,7 +207,7 @@ class _Parser:
             else:
                 parts.append(Text(letter, quoted=False))
                 self.at += 1
-        return tuple(parts)
+        return _joined(parts)
 
     def _until(self, quote: str) -> str:
         end = self._text.find(quote, self.at + 1)

@@ -16,7 +16,7 @@ from simulators.phone.screens.people import PEOPLE
 from simulators.phone.screens.profile import Profile
 from simulators.phone.screens.screens import Screens
 from tests.script.on_phone import PROFILES, TROUBLES, Played, named, play
-from tests.support.depth import examples
+from tests.support.depth import plays, seeds
 
 everywhere = pytest.mark.parametrize("profile", PROFILES, ids=named)
 NUMBERS = (*(person.number for person in PEOPLE), "+380501110004", "+380977770001", "+380977772015", "+380977770008")
@@ -67,7 +67,7 @@ def a_call(seed: int) -> tuple[Played, str]:
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_calls_in_telegram_come_to_what_the_phone_says(part: int) -> None:
-    count, kinds, found = examples(250 // PARTS), Counter[str](), {}
+    count, kinds, found = plays(250 // PARTS), Counter[str](), {}
     for seed in range(part, PARTS * count, PARTS):
         played, number = a_call(seed)
         outcome = played.outcome
@@ -129,7 +129,7 @@ def test_the_data_of_an_app_are_gone(profile: Profile) -> None:
 
 @everywhere
 def test_the_imei_is_read(profile: Profile) -> None:
-    for seed in range(2):
+    for seed in seeds(2):
         played = play("read_imei", {}, profile, seed=seed, troubles=TROUBLES)
         serial = played.screens.body.identity.serial
         assert succeeded(played)["imei"] == imei_of(serial, 1)
