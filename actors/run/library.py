@@ -2,6 +2,7 @@
 the version before it goes on to be run.
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -19,7 +20,7 @@ LARGEST = 1_000_000  # bytes of a file; a script has 200,000 characters at most
 NO_SCRIPT = RefusalTemplate(ErrorCode.NOT_FOUND, "No such script.")
 Tell = Callable[[str, str | None], None]
 Stamp = tuple[int, int, int]  # of a file: when it was changed, its size, and which it is
-Files = Mapping[Path, Stamp]
+Files = Mapping[str, Stamp]  # by their paths
 
 
 class Scripts:
@@ -95,23 +96,25 @@ class Scripts:
 
     # --- the files
 
-    def _stamps(self) -> Iterator[tuple[Path, Stamp]]:
+    def _stamps(self) -> Iterator[tuple[str, Stamp]]:
         for folder in self._folders:
             try:
-                files = sorted(folder.glob("*.toml"))[:MOST_FILES]
+                with os.scandir(folder) as entries:  # a third of what `glob` takes, every other second
+                    files = sorted((one.path, one) for one in entries if one.name.endswith(".toml"))[:MOST_FILES]
             except OSError:
                 continue
-            for path in files:
+            for path, file in files:
                 try:
-                    status = path.stat()
+                    status = file.stat()
                 except OSError:
                     continue
                 yield path, (status.st_mtime_ns, status.st_size, status.st_ino)
 
-    def _read(self, seen: Mapping[Path, Stamp]) -> tuple[dict[str, str], dict[str, str]]:
+    def _read(self, seen: Files) -> tuple[dict[str, str], dict[str, str]]:
         texts: dict[str, str] = {}
         wrong: dict[str, str] = {}
-        for path, (_, size, _) in seen.items():
+        for file, (_, size, _) in seen.items():
+            path = Path(file)
             name = path.stem
             try:
                 if size > LARGEST:
