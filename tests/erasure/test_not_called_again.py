@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from actors.runtime.marks import is_mark
-from bus_schemas.campaign import RUN_CAMPAIGN, RunCampaign
+from bus_schemas.campaign import RETRY_MINUTES, RUN_CAMPAIGN, RunCampaign
 from bus_schemas.crm import EDIT_LEAD, EditLead
 from bus_schemas.do_not_call import (
     CHECK_DO_NOT_CALL,
@@ -20,6 +20,7 @@ from simulators.carrier.rules import mobile
 from tests.campaign.world import Campaigns, play
 
 NUMBER, SECOND, OTHER = mobile(1, "2003"), mobile(3, "2003"), mobile(2, "0001")
+SOON = dict.fromkeys(RETRY_MINUTES, 1)
 LISTED = GivenLead(number=NUMBER, name="Olena Zhuravlivska", number_2=SECOND)
 
 
@@ -46,7 +47,7 @@ async def _erase(site: Campaigns) -> None:
 async def _called_by_another(site: Campaigns) -> list[str]:
     """The numbers that a new campaign calls of the same list."""
     before = site.dials()
-    await site.create("c2", attempts_per_lead=3)
+    await site.create("c2", attempts_per_lead=3, retry_minutes=SOON)
     leads = (GivenLead(number=OTHER), LISTED)
     await site.until_done(RUN_CAMPAIGN, RunCampaign(campaign_id="c2", leads=leads))
     await site.until_over("c2", within=100_000)
