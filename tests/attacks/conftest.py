@@ -12,6 +12,7 @@ from xdist.scheduler import LoadScopeScheduling
 from gateway import server
 from tests.stories.conftest import admin, operator
 from tests.support.commands import Commands
+from tests.support.site import Site, running_site
 
 __all__ = ["admin", "operator"]  # clients of the `site` that a file attacks
 
@@ -43,6 +44,13 @@ def commands() -> Iterator[Commands]:
     begun.end()
 
 
+@pytest.fixture(scope="session")
+def plain_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """For several files, which leave it as they have found it: one takes as long to start as many attacks."""
+    with running_site(tmp_path_factory.mktemp("plain"), {11: None, 12: None, 13: None}) as running:
+        yield running
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     if HERE in item.path.parents:
         item.add_marker(pytest.mark.attacks)
@@ -66,7 +74,14 @@ class BySite(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
+        if _shares_a_site(self.config.rootpath / file):
+            return "plain_site"
         return file if _starts_something(self.config.rootpath / file) else nodeid
+
+
+@cache
+def _shares_a_site(file: Path) -> bool:
+    return "plain_site: Site" in file.read_text()
 
 
 @cache

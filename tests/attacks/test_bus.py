@@ -5,7 +5,6 @@ import asyncio
 import contextlib
 import json
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ import pytest
 from cli.site.secrets import USERS
 from tests.stories.test_bus_login import on_bus
 from tests.support.raw_bus import RawBus, raw_bus
-from tests.support.site import Client, Site, running_site, until
+from tests.support.site import Client, Site, until
 
 PASSWORD = "secure123"
 RESERVED = (
@@ -28,9 +27,8 @@ LOG_LIMIT = 20 * 1024 * 1024 + 512 * 1024  # as promised, and what is written wh
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with running_site(tmp_path_factory.mktemp("site"), {11: None, 12: None, 13: None}) as running:
-        yield running
+def site(plain_site: Site) -> Site:
+    return plain_site
 
 
 async def create(admin: Client, name: str, role: str = "operator") -> int:

@@ -2,14 +2,13 @@
 Each attack is bounded, and says what it counted."""
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
 
 from tests.attacks.test_bus import PASSWORD, create
 from tests.stories.test_bus_login import on_bus
 from tests.support.raw_bus import raw_bus
-from tests.support.site import Client, Site, running_site
+from tests.support.site import Client, Site
 
 TOKENS_IN = (
     b"\xff\xfe", b"\xc2\xb2", b"\xe2\x80\xae", b"a" * 3000, b"-1", b"%00", b"*", b">", b"", b"\x00", b"\x1b[2J",
@@ -29,9 +28,8 @@ LOGGED = 64 * 1024  # bytes that all of it may leave in the gateway's log
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with running_site(tmp_path_factory.mktemp("site"), {11: None}) as running:
-        yield running
+def site(plain_site: Site) -> Site:
+    return plain_site
 
 
 def said(subject: bytes, reply: bytes, body: bytes, headers: bytes = b"") -> bytes:

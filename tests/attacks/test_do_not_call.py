@@ -4,14 +4,13 @@ import asyncio
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterator
 
 import nats
 import nats.errors
 import psutil
 import pytest
 
-from tests.support.site import Client, Site, running_site
+from tests.support.site import Client, Site
 
 LIST = "/api/do-not-call"
 OLENA = "+380957770001"
@@ -24,9 +23,8 @@ GROWTH = 200e6  # bytes
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with running_site(tmp_path_factory.mktemp("site"), {11: None}) as running:
-        yield running
+def site(plain_site: Site) -> Site:
+    return plain_site
 
 
 async def send(client: Client, data: bytes) -> tuple[int, dict[str, object]]:
