@@ -301,7 +301,7 @@ class CreateToken(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """A token for a program that acts as the caller, with these actions at most, until it expires (seconds)."""
 
     name: TokenName
-    actions: Annotated[list[Action], Meta(min_length=1, max_length=64)]
+    actions: Annotated[list[Action], Meta(min_length=1, max_length=len(Action))]
     expires_in: Annotated[int, Meta(ge=60, le=366 * 24 * 3600)] = 90 * 24 * 3600
 
 

@@ -65,7 +65,7 @@ SOON = 0.5  # seconds that whoever has changed nothing waits for their record
 LONGEST = 64  # characters of one value on the audit
 _UNSEEN = re.compile(f"[{UNSEEN}]")
 # Of what a role or a service token may do, said once each; all that there is takes less. And of a filter, as JSON.
-LONGEST_LIST = 1024
+LONGEST_LIST = 2048
 NOT_WRITTEN = RefusalTemplate(
     ErrorCode.UNAVAILABLE, "It may have been done, but the audit could not be written. Ask before repeating."
 )

@@ -131,5 +131,5 @@ def test_which_leads_were_assigned_is_on_the_audit() -> None:
     assert (subject["assigned_seller"], subject["matched"], subject["changed"]) == ("ann", 3, 2)
     assert told_of()["filter"] == "{}"  # all that one sees
     unseen = "\u202e\u0000"
-    longest = told_of(text=64 * unseen, number=32 * unseen, outcome=32 * unseen, disposition=32 * unseen)["filter"]
+    longest = told_of(text=64 * unseen, number=32 * unseen, outcome=32 * unseen, disposition=96 * unseen)["filter"]
     assert isinstance(longest, str) and len(longest) == LONGEST_LIST and not {*unseen} & {*longest}

@@ -1,5 +1,6 @@
 """`ottb script check`: what is wrong with files of scripts."""
 
+import os
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -11,7 +12,11 @@ WAIT = '[[steps]]\ndo = "wait"\nseconds = 1\n'
 
 
 def run(*files: Path) -> tuple[int, list[str]]:
-    result = CliRunner().invoke(main, ["script", "check", *map(str, files)])
+    before = os.umask(0o077)  # which the command sets for its process: here it is that of other tests
+    try:
+        result = CliRunner().invoke(main, ["script", "check", *map(str, files)])
+    finally:
+        os.umask(before)
     return result.exit_code, result.output.splitlines()
 
 

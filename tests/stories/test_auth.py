@@ -22,7 +22,7 @@ async def test_login_answers_as_documented(site: Site) -> None:
         answer = await Client(site, session).login("op12", "1234")
     assert {"token", "role", "expires", "permissions", "refresh_token"} <= set(answer)
     assert (answer["role"], answer["expires"]) == ("operator", 3600)
-    assert answer["permissions"]["WORKSPACE"] == ["view", "call", "note", "lead"]
+    assert answer["permissions"]["WORKSPACE"] == ["view", "call", "script", "note", "lead"]
 
 
 async def test_wrong_and_unknown_are_answered_alike(site: Site) -> None:

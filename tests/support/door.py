@@ -160,12 +160,13 @@ async def serving(
     handlers: Mapping[Rpc[Any, Any], Callable[[Any, Context], Awaitable[Any]]],
     users: Mapping[str, frozenset[Action]] | None = None,
     owners: Mapping[str, str] | None = None,
+    fields: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Point]:
-    """Actors that answer these lines, and a POINT."""
+    """Actors that answer these lines, and a POINT. `fields`: of their subjects, whose things those actors have."""
     point = Point(users or {USER: EVERYTHING}, owners or {})
     served = {IDENTIFY: point.identify, TOKEN_USED: point.used, **handlers}
     lines = [serve(rpc, handler) for rpc, handler in served.items()]
-    service = Service(bus=MemoryBus(broker), queue="test", handlers=lines)
+    service = Service(bus=MemoryBus(broker), queue="test", handlers=lines, fields=fields or {})
     await service.start()
     yield point
     await service.stop()
