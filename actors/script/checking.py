@@ -1,6 +1,7 @@
 """Whether a script can be run: all that is wrong with it, each with line and column. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from msgspec import Struct
@@ -8,7 +9,7 @@ from msgspec import Struct
 from actors.script import guard
 from actors.script import language as say
 from actors.script.language import Condition, Param, Script
-from actors.script.loading import Problem, source, written
+from actors.script.loading import MOST_PROBLEMS, Problem, source, written
 from actors.script.patterns import BadPattern, compiled
 from actors.script.places import Path
 from actors.script.selectors import OTHERS, TEXTS, Selector, problems
@@ -36,7 +37,7 @@ def check(text: str, library: Mapping[str, Script], file: str | None = None) -> 
         return Checked(None, (found,))
     script, wrong = written(found)
     if script is not None:
-        wrong = [found.problem(path, why) for path, why in _wrong(script, library, file)]
+        wrong = [found.problem(path, why) for path, why in islice(_wrong(script, library, file), MOST_PROBLEMS)]
     return Checked(None if wrong else script, tuple(sorted(set(wrong))))
 
 

@@ -16,13 +16,16 @@ import msgspec
 from msgspec import NODEFAULT, Struct, structs
 
 from actors.script.language import Script
-from actors.script.places import Path, nearest, place, places
+from actors.script.places import Path, Places, place, places
+from actors.script.weight import too_much
 from bus_schemas.fields import plainly
 
 LONGEST = 200_000  # characters of one script
 MOST_PROBLEMS = 100
 DEEPEST = 60  # tables and arrays in each other; blocks and selectors, as deep as they may be, need fewer
 _AT = re.compile(r" \(at line ([0-9]+), column ([0-9]+)\)\Z")
+PATTERNS = frozenset({"text_matching", "description_matching", "matching", "pattern"})  # the fields that have one
+MOST_PATTERNS = 100  # different ones of one script; each may take some milliseconds to be made
 WAY = " - at `"  # how msgspec begins the place of an error, at its end
 
 
@@ -45,11 +48,11 @@ class Source(Struct, frozen=True):
 
     text: str
     said: dict[str, Any]
-    places: dict[Path, int]
+    places: Places
 
     def problem(self, path: Path, message: str) -> Problem:
         """What is wrong with the value there."""
-        line, column = place(nearest(path, self.places), self.text)
+        line, column = place(self.places.nearest(path), self.text)
         return Problem(line=line, column=column, at=named(path), message=message)
 
 
@@ -64,6 +67,9 @@ def source(text: str) -> Source | Problem:
     if len(text) > LONGEST:
         return Problem(line=1, column=1, at="", message=f"longer than {LONGEST} characters")
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    if (found := too_much(text)) is not None:
+        line, column = place(found[0], text)
+        return Problem(line=line, column=column, at="", message=found[1])
     try:
         return Source(text, tomllib.loads(text), places(text))
     except tomllib.TOMLDecodeError as error:
@@ -71,6 +77,8 @@ def source(text: str) -> Source | Problem:
         match = _AT.search(said)
         line, column = (int(match[1]), int(match[2])) if match else place(len(text), text)
         return Problem(line=line, column=column, at="", message=f"no TOML: {_AT.sub('', said)}")
+    except ValueError as error:  # what Python cannot make of it, though it is TOML
+        return Problem(line=1, column=1, at="", message=f"no TOML: {error}"[:300])
     except RecursionError:
         return Problem(line=1, column=1, at="", message="no TOML: too deep")
 
@@ -78,8 +86,10 @@ def source(text: str) -> Source | Problem:
 def written(source: Source) -> tuple[Script | None, list[Problem]]:
     """The script, or None and all that is wrong with how it is written."""
     try:
-        found = [source.problem(path, why) for path, why in islice(_unfit(source.said, Script, ()), MOST_PROBLEMS)]
-        return (None, found) if found else (msgspec.convert(source.said, Script), [])
+        found = list(islice(_unfit(source.said, Script, ()), MOST_PROBLEMS)) or list(islice(_beyond(source.said), 1))
+        if found:
+            return None, [source.problem(path, why) for path, why in found]
+        return msgspec.convert(source.said, Script), []
     except RecursionError:
         return None, [source.problem((), "it is too deep")]
     except msgspec.ValidationError as error:
@@ -94,19 +104,42 @@ def _unfit(value: Any, wanted: Any, path: Path) -> Unfit:
     if len(path) > DEEPEST:
         yield path, "it is too deep"
         return
+    why = _why(value, wanted)
+    if why is None:
+        return  # as most are: nothing in it is looked at by itself
     kind, args = get_origin(wanted), get_args(wanted)
     inner = args[0] if kind is Annotated else wanted
+    if kind is Annotated and get_origin(inner) is type(value) and _has_tables(inner):
+        empty: Any = list[Any] if isinstance(value, list) else dict[str, Any]
+        if (many := _why(value, Annotated[empty, *args[1:]])) is not None:
+            yield path, many  # they are not looked at one by one
+            return
+    told = False
+    for found in _within(value, inner, path):
+        told = True
+        yield found
+    if not told:
+        yield path, why
+
+
+def _beyond(said: dict[str, Any]) -> Unfit:
+    """What is as it should be, and too deep or too much all the same."""
+    row: list[tuple[Path, Any]] = [((), said)]
+    patterns: set[str] = set()
+    for _ in range(DEEPEST + 1):
+        row = [
+            ((*path, name), inner)
+            for path, one in row if isinstance(one, dict | list)
+            for name, inner in (one.items() if isinstance(one, dict) else enumerate(one))
+        ]  # fmt: skip
+        patterns |= {one for path, one in row if path[-1] in PATTERNS and isinstance(one, str)}
+    yield from ((path, "it is too deep") for path, _ in row)
+    if len(patterns) > MOST_PATTERNS:
+        yield (), f"more than {MOST_PATTERNS} patterns"
+
+
+def _within(value: Any, inner: Any, path: Path) -> Unfit:
     tables = [one for one in _one_of(inner) if isinstance(one, type) and issubclass(one, Struct)]
-    within = list(_within(value, inner, tables, path))
-    yield from within
-    if not within and not tables and not _has_tables(inner):
-        yield from _by_msgspec(value, wanted, path)
-    elif not within and kind is Annotated:
-        empty: Any = list[Any] if isinstance(value, list) else dict[str, Any]  # how many there may be
-        yield from _by_msgspec(value, Annotated[empty, *args[1:]], path)
-
-
-def _within(value: Any, inner: Any, tables: list[Any], path: Path) -> Unfit:
     if tables:
         yield from _unfit_table(value, tables, path)
         return
@@ -124,7 +157,8 @@ def _within(value: Any, inner: Any, tables: list[Any], path: Path) -> Unfit:
             yield path, f"a table is expected, not {_kind(value)}"
             return
         for name, one in value.items():
-            yield from _by_msgspec(name, args[0], (*path, name))
+            if (why := _why(name, args[0])) is not None:
+                yield (*path, name), why
             yield from _unfit(one, args[1], (*path, name))
     else:
         for one in _one_of(inner):
@@ -171,11 +205,13 @@ def _fields(table: Any) -> dict[str, tuple[Any, bool]]:
     }
 
 
-def _by_msgspec(value: Any, wanted: Any, path: Path) -> Unfit:
+def _why(value: Any, wanted: Any) -> str | None:
+    """What `msgspec` has against it."""
     try:
         msgspec.convert(value, wanted)
     except msgspec.ValidationError as error:
-        yield path, _words(error)
+        return _words(error)
+    return None
 
 
 def _words(error: Exception) -> str:

@@ -16,10 +16,44 @@ _SHORT = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", '"': '"', "\\":
 _QUOTES = ('"""', "'''", '"', "'")
 
 
-def places(text: str) -> dict[Path, int]:
+def places(text: str) -> "Places":
     """Of each table and value of a text that `tomllib` accepts, by its way from the top: where its name begins, or, of
     an element of an array, the element itself, as an offset into the text."""
     return _Walk(text).all()
+
+
+class Places:
+    """Where each value stands. Each is known by its number, so a way costs no more where it goes far down."""
+
+    def __init__(self) -> None:
+        self._inner: dict[tuple[int, str | int], int] = {}  # in which one, by what name: its number
+        self._offsets = [0]
+
+    def put(self, table: int, name: str | int, offset: int, *, anew: bool = False) -> int:
+        """What is called so in a table, by its number; it stands where it was first seen, unless `anew`."""
+        number = self._inner.setdefault((table, name), len(self._offsets))
+        if number == len(self._offsets):
+            self._offsets.append(offset)
+        elif anew:
+            self._offsets[number] = offset
+        return number
+
+    def nearest(self, path: Path) -> int:
+        """Where the value stands, or else the innermost table that it would stand in."""
+        number = 0
+        for name in path:
+            inner = self._inner.get((number, name))
+            if inner is None:
+                break
+            number = inner
+        return self._offsets[number]
+
+    def all(self) -> dict[Path, int]:
+        """Each by its way from the top."""
+        ways: list[Path] = [()]
+        for table, name in self._inner:  # a table is there before what is in it
+            ways.append((*ways[table], name))
+        return dict(zip(ways, self._offsets, strict=True))
 
 
 def place(offset: int, text: str) -> tuple[int, int]:
@@ -28,22 +62,15 @@ def place(offset: int, text: str) -> tuple[int, int]:
     return before.count("\n") + 1, offset - before.rfind("\n")
 
 
-def nearest(path: Path, known: dict[Path, int]) -> int:
-    """Where the value stands, or else the innermost table that it would stand in."""
-    while path and path not in known:
-        path = path[:-1]
-    return known.get(path, 0)
-
-
 class _Walk:
     def __init__(self, text: str) -> None:
         self._text = text
         self._at = 0
-        self._found: dict[Path, int] = {(): 0}
-        self._tables: dict[Path, int] = {}  # arrays of tables, and how many they have by now
+        self._found = Places()
+        self._tables: dict[int, int] = {}  # arrays of tables, and how many they have by now
 
-    def all(self) -> dict[Path, int]:
-        table: Path = ()
+    def all(self) -> Places:
+        table = 0
         while self._skip() < len(self._text):
             table = self._header() if self._text[self._at] == "[" else self._pair(table)
         return self._found
@@ -53,36 +80,32 @@ class _Walk:
         self._at = match.end() if match else self._at
         return self._at
 
-    def _header(self) -> Path:
+    def _header(self) -> int:
         began, many = self._at, self._text.startswith("[[", self._at)
         self._at += 2 if many else 1
-        way = self._inside((), self._key(), began, last=not many)
+        table = self._inside(self._key(), began, many=many)
         self._at += 2 if many else 1
         if many:
-            self._tables[way] = self._tables.get(way, 0) + 1
-            self._found.setdefault(way, began)
-            way = (*way, self._tables[way] - 1)
-        self._found[way] = began
-        return way
+            self._tables[table] = self._tables.get(table, 0) + 1
+            table = self._found.put(table, self._tables[table] - 1, began)
+        return table
 
-    def _inside(self, way: Path, key: tuple[str, ...], began: int, *, last: bool) -> Path:
-        """The way of a header: through an array of tables it goes by the newest."""
-        for number, name in enumerate(key):
-            way = (*way, name)
-            if way in self._tables and (last or number + 1 < len(key)):
-                way = (*way, self._tables[way] - 1)
-            elif number + 1 < len(key):
-                self._found.setdefault(way, began)
-        return way
+    def _inside(self, key: tuple[str, ...], began: int, *, many: bool) -> int:
+        """The table of a header: through an array of tables it goes by the newest."""
+        table = 0
+        for left, name in zip(range(len(key) - 1, -1, -1), key, strict=True):
+            table = self._found.put(table, name, began, anew=not left and not many)
+            if table in self._tables and (left or not many):
+                table = self._found.put(table, self._tables[table] - 1, began, anew=not left)
+        return table
 
-    def _pair(self, table: Path) -> Path:
-        began = self._at
-        way = (*table, *self._key())
-        for length in range(len(table) + 1, len(way) + 1):
-            self._found.setdefault(way[:length], began)
+    def _pair(self, table: int) -> int:
+        began, inner = self._at, table
+        for name in self._key():
+            inner = self._found.put(inner, name, began)
         self._skip()
         self._at += 1  # the `=`
-        self._value(way)
+        self._value(inner)
         return table
 
     def _key(self) -> tuple[str, ...]:
@@ -96,7 +119,7 @@ class _Walk:
                 return tuple(names)
             self._at += 1
 
-    def _value(self, way: Path) -> None:
+    def _value(self, way: int) -> None:
         self._skip()
         sign = self._text[self._at]
         if sign == "[":
@@ -109,18 +132,17 @@ class _Walk:
             match = _END.match(self._text, self._at)
             self._at = match.end() if match else self._at
 
-    def _array(self, way: Path) -> None:
+    def _array(self, way: int) -> None:
         self._at += 1
         number = 0
         while self._text[self._skip()] != "]":
-            self._found[(*way, number)] = self._at
-            self._value((*way, number))
+            self._value(self._found.put(way, number, self._at))
             number += 1
             if self._text[self._skip()] == ",":
                 self._at += 1
         self._at += 1
 
-    def _inline(self, way: Path) -> None:
+    def _inline(self, way: int) -> None:
         self._at += 1
         while self._text[self._skip()] != "}":
             self._pair(way)

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.script.places import Path, nearest, place, places
+from actors.script.places import Path, place, places
 from tests.support.depth import examples
 
 TEXT = '''# a comment with = and [
@@ -51,7 +51,7 @@ def ways(value: Any, path: Path = ()) -> list[Path]:
 
 
 def test_every_value_has_its_place() -> None:
-    known = places(TEXT)
+    known = places(TEXT).all()
     assert set(ways(tomllib.loads(TEXT))) == known.keys()
     lines = TEXT.splitlines()
 
@@ -72,8 +72,8 @@ def test_every_value_has_its_place() -> None:
 
 def test_what_is_missing_is_missed_in_its_table() -> None:
     known = places(TEXT)
-    assert nearest(("steps", 1, "on", "text"), known) == known[("steps", 1)]
-    assert nearest(("nothing",), known) == 0
+    assert known.nearest(("steps", 1, "on", "text")) == known.all()[("steps", 1)]
+    assert known.nearest(("nothing",)) == 0
 
 
 KEYS = st.sampled_from(["a", "b-c", '"d e"', "'f'", "1", "g.h", 'i."j k"'])
@@ -100,7 +100,7 @@ def test_whatever_is_read_has_a_place(lines: list[str]) -> None:
         said = tomllib.loads(text)
     except tomllib.TOMLDecodeError:
         return
-    known = places(text)
+    known = places(text).all()
     assert set(ways(said)) == known.keys(), text
     for path, offset in known.items():
         if path and isinstance(path[-1], str):
