@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from actors.adapters.adb import AdbClient, AdbServerGone, Wire
 from actors.by_hand.port import FileStat
+from actors.runtime.turns import Turns
 from actors.script.quoting import NotSendable, line
 from actors.slot.phone import PhoneRefused, PhoneUncertain, PhoneUnreachable, ShellResult
 
@@ -22,6 +23,7 @@ Answer = TypeVar("Answer")
 ANSWER_SECONDS = 15.0  # for what a phone says, and for a piece that it takes or gives
 FINISH_SECONDS = 25.0  # its storage may be slow
 CHUNK = 64 * 1024  # bytes of one DATA
+SMALL_PIECES, PIECE_AT_LEAST = 16, 1024  # DATA of one read: so many of any size, and one more for so many bytes
 SAID_LIMIT = 4096
 
 _HEAD = struct.Struct("<4sI")
@@ -29,35 +31,50 @@ _STAT = struct.Struct("<4sIQQIIIIQqqq")
 
 
 class SyncReader:
-    """A file that comes. `read` gives what is there, whole chunks or a part of one."""
+    """A file that comes. `read` gives what is there, whole chunks or a part of one, within one deadline. A phone may
+    send what it likes as fast as it can: others have their turn meanwhile, and pieces that are nothing or next to
+    nothing, of which it could send any number, are refused."""
 
     def __init__(self, wire: Wire, name: str) -> None:
         self._wire = wire
         self._name = name
         self._rest = b""
         self._done = False
+        self._closed = False
+        self._turns = Turns()
 
     async def read(self, most: int) -> bytes:
-        parts, size = list[bytes](), 0
-        while size < most and not self._done:
-            if not self._rest:
-                self._rest = await _answered(self._chunk(), self._name, ANSWER_SECONDS)
-                continue
-            part, self._rest = self._rest[: most - size], self._rest[most - size :]
-            parts.append(part)
-            size += len(part)
-        return b"".join(parts)
+        return await _answered(self._read(most), self._name, ANSWER_SECONDS)
 
-    async def _chunk(self) -> bytes:
+    async def _read(self, most: int) -> bytes:
+        data, pieces = bytearray(), SMALL_PIECES + most // PIECE_AT_LEAST
+        while len(data) < most and not self._done:
+            if not self._rest:
+                pieces -= 1
+                self._rest = await self._chunk(pieces)
+            room = most - len(data)
+            data += self._rest[:room]
+            self._rest = self._rest[room:]
+        return bytes(data)
+
+    async def _chunk(self, pieces: int) -> bytes:
+        """The next, of which there may be so many more."""
+        if self._closed:
+            raise PhoneUnreachable(f"{self._name}: nobody reads the file any more")
         word, length = _HEAD.unpack(await self._wire.reader.readexactly(_HEAD.size))
-        if word == b"DATA" and length <= CHUNK:
-            return await self._wire.reader.readexactly(length)
+        if word == b"DATA" and 0 < length <= CHUNK and pieces >= 0:
+            data = await self._wire.reader.readexactly(length)
+            await self._turns.after(length)
+            return data
         if word == b"DONE":
             self._done = True
             return b""
+        if word == b"DATA":
+            raise PhoneRefused(f"{self._name}: it sends a file in pieces that no phone makes")
         raise await _refused(self._wire, word, length, self._name)
 
     def close(self) -> None:
+        self._closed = True
         self._wire.close()
 
 
