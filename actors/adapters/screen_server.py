@@ -9,8 +9,9 @@ HTTP library loses file descriptors.
 
 import asyncio
 import io
-from http.client import HTTPException, HTTPResponse
-from typing import Any, Protocol, cast
+from collections.abc import Callable
+from http.client import HTTPResponse
+from typing import Any, Protocol, TypeVar, cast
 
 import msgspec
 import structlog
@@ -19,6 +20,7 @@ from actors.script import tree
 from actors.slot.phone import PhoneError, ShellResult
 
 log = structlog.get_logger()
+Answer = TypeVar("Answer")
 
 PORT = 9008
 JAR = "/data/local/tmp/u2.jar"
@@ -94,10 +96,10 @@ class ScreenServer:
         try:
             await self.call("waitForIdle", STANDS_STILL)
             text = await self.call("dumpWindowHierarchy", compressed, DEPTH)
+            seen = _read(text.encode("utf-8", "replace"), tree.parse) if isinstance(text, str) else None
         except ServerGone as error:
             self._lost(str(error))
             return None
-        seen = tree.parse(text.encode("utf-8", "replace")) if isinstance(text, str) else None
         if isinstance(seen, tree.Seen) and seen.tree.nodes:
             return tree.Seen(_front(seen.tree))
         self._lost("its answer is no screen")
@@ -118,15 +120,9 @@ class ScreenServer:
         """Have it do something. Raises ServerGone."""
         body = msgspec.json.encode({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
         try:
-            answer = msgspec.json.decode(await self._ask("POST", "/jsonrpc/0", body, ASK_TIMEOUT), type=_Answer)
-        except msgspec.DecodeError:
-            raise ServerGone(f"{method}: the answer is no JSON-RPC") from None
-        except PhoneError as error:
+            return _read(await self._ask("POST", "/jsonrpc/0", body, ASK_TIMEOUT), _rpc)
+        except (ServerGone, PhoneError) as error:
             raise ServerGone(f"{method}: {error}") from None
-        if answer.result is msgspec.UNSET:
-            said = answer.error if isinstance(answer.error, dict) else {}
-            raise ServerGone(f"{method}: error {said.get('code')}")
-        return answer.result
 
     def close(self) -> None:
         """End it, if it was started here."""
@@ -173,7 +169,7 @@ class ScreenServer:
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         said = await self._phone.exchange(PORT, head.encode() + body, timeout=timeout, max_output=LIMIT)
-        return _body(said)
+        return _read(said, _http)
 
 
 class _Said:
@@ -186,16 +182,33 @@ class _Said:
         return io.BytesIO(self._data)
 
 
-def _body(said: bytes) -> bytes:
-    """What an HTTP answer carries. Raises ServerGone."""
-    response = HTTPResponse(cast("Any", _Said(said)))
+def _read(data: bytes, reading: Callable[[bytes], Answer]) -> Answer:
+    """What an answer says. Raises ServerGone. The phone makes up what is read here, and with it which error comes of
+    that: numbers too large for the machine, brackets too deep, half characters."""
     try:
-        response.begin()
-        if response.status != 200:
-            raise ServerGone(f"HTTP {response.status}")
-        return response.read()
-    except (HTTPException, OSError, ValueError) as error:
+        return reading(data)
+    except ServerGone:
+        raise
+    except Exception as error:  # noqa: BLE001  whatever it is: what cannot be read is no answer
         raise ServerGone(f"no whole answer: {type(error).__name__}") from None
+
+
+def _http(said: bytes) -> bytes:
+    """What an HTTP answer carries."""
+    response = HTTPResponse(cast("Any", _Said(said)))
+    response.begin()
+    if response.status != 200:
+        raise ServerGone(f"HTTP {response.status}")
+    return response.read()
+
+
+def _rpc(body: bytes) -> Any:
+    """What a JSON-RPC answer carries."""
+    answer = msgspec.json.decode(body, type=_Answer)
+    if answer.result is msgspec.UNSET:
+        code = answer.error.get("code") if isinstance(answer.error, dict) else None
+        raise ServerGone(f"error {code}" if isinstance(code, int) else "an error")
+    return answer.result
 
 
 def _front(seen: tree.Tree) -> tree.Tree:

@@ -74,6 +74,7 @@ class TestWithServer(ScreenContract):
 
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 def answered(result: object) -> bytes:
@@ -87,8 +88,13 @@ def answered(result: object) -> bytes:
         b"", b"nonsense", HEAD % 500 + b"{}", HEAD % 4 + b"null", HEAD % 3 + b"[1]", b"HTTP/1.1 500 Error\r\n\r\n",
         HEAD % 2 + b"{}", answered(None), answered(7), answered("<hierarchy/>"), answered("<hierarchy><node"),
         answered("<!DOCTYPE a [<!ENTITY b 'c'>]><hierarchy><node/></hierarchy>"), b"x" * 7_000_000,
+        HEAD % 10**23 + b"{}", CHUNKED + b"F" * 24 + b"\r\n{}", CHUNKED + b"-1\r\n{}", HEAD % 14 + b'{"result":"\xff"}',
+        HEAD % 100_010 + b'{"result":' + b"[" * 100_000,
+        HEAD % 1819 + b'{"error":{"code":' + b"[" * 900 + b"]" * 900 + b"}}",
+        answered("<hierarchy><node text='\ud800'/>"),
+        answered(f"<hierarchy><node text='&#{'9' * 5000};'/></hierarchy>"),
     ],
-    ids=range(13),
+    ids=range(21),
 )  # fmt: skip
 async def test_a_server_that_answers_nonsense_is_left(
     phone: AdbPhone, handset: VirtualPhone, screens: Screens, logged: Log, fault: bytes
