@@ -24,6 +24,7 @@ from actors.run.machine import (
     RunReport,
 )
 from actors.run.record import Run, ended, evolve, program_of, view
+from actors.run.screens import Foreseen
 from actors.runtime.bus import BusError, Recorded
 from actors.runtime.clock import Moment, moment
 from actors.runtime.commands import Order, Outcome, by_type, by_verb, command
@@ -50,7 +51,7 @@ from actors.script.program import Program
 from actors.script.tree import Crashed
 from actors.slot.actor import SlotActor
 from actors.slot.phone import PhoneError
-from actors.slot.screen import Screen
+from actors.slot.screen import OnScreen
 from actors.telephony.holdings import run_began
 from actors.telephony.line import Over
 from actors.telephony.line_call import LineRun
@@ -104,7 +105,7 @@ class RunActor(LineRun[Run, RunEvent, Run, RunReport]):
     state_type = Run
     topics = topics_of("script")
 
-    __slots__ = ("_began", "_carrying", "_in_apps", "_keeper", "_program", "_retiring")
+    __slots__ = ("_began", "_carrying", "_foreseen", "_in_apps", "_keeper", "_program", "_retiring")
 
     def __init__(self, *, id: str, host: Host, in_apps: InApps, keeper: Keeper) -> None:
         super().__init__(id=id, host=host)
@@ -114,6 +115,7 @@ class RunActor(LineRun[Run, RunEvent, Run, RunReport]):
         self._carrying: asyncio.Task[None] | None = None
         self._began = 0  # the sequence of the event by which it holds its slot
         self._retiring = False
+        self._foreseen = Foreseen(id)
 
     # --- commands
 
@@ -289,18 +291,18 @@ class RunActor(LineRun[Run, RunEvent, Run, RunReport]):
         match effect:
             case PlaceCall():
                 assert order.call_id is not None
-                return await self._in_apps.place(run, self._made(), order, self._slot())
+                return await self._in_apps.place(run, self._made(), order, self._slot(), self._on_screen)
             case TellCall():
                 if order.call_id is not None:
                     await self._in_apps.tell(order.call_id, InApp(state=effect.state, cause="as its screen shows"))
                 return Done()
             case TakeScreenshot():
-                kept = await self._keeper.keep(f"{self.id}-{effect.label}", await self._screen().picture())
+                kept = await self._keeper.keep(f"{self.id}-{effect.label}", await self._picture())
                 return Done() if kept else NotDone("the picture could not be kept")
             case Pause():
                 return Done()
             case _:
-                return await self._screen().carry_out(effect)
+                return await self._on_screen(effect)
 
     async def _give_up(self, call_id: str) -> None:
         """End the call in the app for sure: the app is ended."""
@@ -330,7 +332,7 @@ class RunActor(LineRun[Run, RunEvent, Run, RunReport]):
     async def _left(self, effect: PressKey | RunCommand | LaunchApp) -> None:
         """The phone is left as well as it can be."""
         try:
-            came = await self._screen().carry_out(effect)
+            came = await self._on_screen(effect)
         except PhoneError as error:
             came = NotDone(str(error))
         if isinstance(came, NotDone):
@@ -339,9 +341,8 @@ class RunActor(LineRun[Run, RunEvent, Run, RunReport]):
     async def _capture(self, order: Capture) -> None:
         picture, tree = 0, 0
         try:
-            screen = self._screen()
-            picture = await self._keeper.keep(f"{self.id}-screenshot", await screen.picture())
-            looked = await screen.carry_out(Dump())
+            picture = await self._keeper.keep(f"{self.id}-screenshot", await self._picture())
+            looked = await self._on_screen(Dump())
             tree = await self._keeper.keep(f"{self.id}-tree", self._keeper.tree(looked))
         except PhoneError as error:
             log.info("no picture of where a run failed", script_id=self.id, error=str(error))
@@ -355,8 +356,11 @@ class RunActor(LineRun[Run, RunEvent, Run, RunReport]):
             raise PhoneError(f"{self._on_line}: it is not here")
         return slot
 
-    def _screen(self) -> Screen:
-        return self._slot().screen
+    async def _on_screen(self, effect: OnScreen) -> Back:
+        return await self._foreseen.carry_out(self._slot().screen, effect)
+
+    async def _picture(self) -> bytes:
+        return await self._foreseen.picture(self._slot().screen)
 
     def _now(self) -> Moment:
         return moment(self._host.clock)

@@ -4,6 +4,8 @@ The rules are asked and the attempt is on record before anything is tapped. Then
 since that took time, and what is to be tapped is tapped once. Whatever becomes of it, the call has one end on record.
 """
 
+from collections.abc import Awaitable, Callable
+
 import structlog
 
 from actors.call.actor import CallActor
@@ -19,6 +21,7 @@ from actors.script.program import Program
 from actors.script.tree import Seen, Tree
 from actors.slot.actor import SlotActor
 from actors.slot.phone import PhoneError
+from actors.slot.screen import OnScreen
 from actors.telephony.reports import DialFailed, InApp
 from bus_schemas.call import EndReason, Phase
 from bus_schemas.errors import Refusal
@@ -33,6 +36,7 @@ BY_HAND = "it was ended before it was placed"
 COMES, LOOK = 5.0, 0.05  # seconds for a call to take in what it is told, and between two looks
 LOOKS = 3  # at the screen, where dumps of it fail
 SPAN = "0000000000000001"
+Touch = Callable[[OnScreen], Awaitable[Back]]
 
 
 class InApps:
@@ -42,8 +46,8 @@ class InApps:
         self._host = host
         self._dialer = dialer
 
-    async def place(self, run: Run, to: Program, order: CarryOut, slot: SlotActor) -> Back:
-        """Place one. `NotDone` without `maybe`: nothing was tapped."""
+    async def place(self, run: Run, to: Program, order: CarryOut, slot: SlotActor, touch: Touch) -> Back:
+        """Place one. `touch`: has the slot's screen do something. `NotDone` without `maybe`: nothing was tapped."""
         wanted, call_id = order.effect, order.call_id
         assert isinstance(wanted, PlaceCall) and call_id is not None
         trace = run.asked.trace_id
@@ -60,15 +64,15 @@ class InApps:
         if not new:
             return NotDone("this call was begun before", maybe=True)
         try:
-            back = await self._tapped(to, order, slot, call_id)
+            back = await self._tapped(to, order, slot, call_id, touch)
         except PhoneError as error:
             back = NotDone(str(error))
-        await self._settle(call_id, wanted.app, slot, back)
+        await self._settle(call_id, wanted.app, touch, back)
         return back
 
-    async def _tapped(self, to: Program, order: CarryOut, slot: SlotActor, call_id: str) -> Back:
+    async def _tapped(self, to: Program, order: CarryOut, slot: SlotActor, call_id: str, touch: Touch) -> Back:
         """Look once more, and tap once."""
-        tree = await self._seen(slot, compressed=order.position.compressed)
+        tree = await self._seen(touch, compressed=order.position.compressed)
         there = still_placed(to, order.position, tree) if tree is not None else None
         if there is None:
             return NotDone(CHANGED)
@@ -82,25 +86,25 @@ class InApps:
         if not stands or not self._host.may_act:
             return NotDone(UNSURE)
         log.info("placing a call in an app", script_id=order.call_id, call_id=call_id, app=there.app)
-        return await slot.screen.carry_out(TapAt(x=there.x, y=there.y))
+        return await touch(TapAt(x=there.x, y=there.y))
 
-    async def _seen(self, slot: SlotActor, *, compressed: bool) -> Tree | None:
+    async def _seen(self, touch: Touch, *, compressed: bool) -> Tree | None:
         """The screen; a dump that fails is asked for the other way. None: it was not to be had."""
         for _ in range(LOOKS):
-            looked = await slot.screen.carry_out(Dump(compressed=compressed))
+            looked = await touch(Dump(compressed=compressed))
             if isinstance(looked, Looked) and isinstance(looked.screen, Seen):
                 return looked.screen.tree
             compressed = not compressed
         return None
 
-    async def _settle(self, call_id: str, app: str, slot: SlotActor, back: Back) -> None:
+    async def _settle(self, call_id: str, app: str, touch: Touch, back: Back) -> None:
         """Say on record what became of the tap. Where nobody knows, the app is ended, so that no call stays."""
         if isinstance(back, Done):
             return
         call = self._host.get(CallActor, call_id)
         assert isinstance(back, NotDone)
         if back.maybe:
-            await slot.screen.carry_out(RunCommand(words=("am", "force-stop", app)))
+            await touch(RunCommand(words=("am", "force-stop", app)))
             await self.tell(call_id, InApp(state="over", reason=EndReason.UNKNOWN, cause=back.why))
         elif call is not None:
             reason = EndReason.HANGUP_LOCAL if call.is_ending else EndReason.NOT_DIALED
