@@ -6,7 +6,7 @@ anything of that is changed.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -15,8 +15,18 @@ from msgspec.structs import replace
 
 from actors.erasure.logged import About, about, to_delete
 from actors.erasure.machine import Cleared, Finished, Impossible, Report
+from actors.erasure.parted import Numbered, Pair, Parted, parted, parted_at, restored
 from actors.erasure.person import Person, Traces, joined
-from actors.erasure.redacting import CHANGES, MERGED, UNMERGED, Pair, Redactor, found_in, pair_in, with_merged
+from actors.erasure.redacting import (
+    CHANGES,
+    MERGED,
+    UNMERGED,
+    Redactor,
+    found_in,
+    numbers_in,
+    pair_in,
+    with_merged,
+)
 from actors.runtime.bus import Bus, BusError, NotErased, Recorded
 from actors.runtime.context import Context
 from actors.runtime.marks import BUCKET, Marks
@@ -112,13 +122,27 @@ class Desk:
 
     async def _gathered(self, asked: Person) -> Person:
         """The leads that have one of the numbers, with all of theirs; and the calls to any of those."""
+        merged, unmerged = [await self._pairs(verb) for verb, _ in (MERGED, UNMERGED)]
+        apart = await self._parted(parted_at(merged, unmerged))
         leads = asked
         for scope in TOLD_BY[:-1]:
-            leads = await self._read(scope, leads, asked.numbers)
-        leads = with_merged(leads, *[await self._pairs(verb) for verb, _ in (MERGED, UNMERGED)])
+            leads = await self._read(scope, leads, asked.numbers, apart)
+        leads = with_merged(leads, merged, unmerged)
         for scope in TOLD_BY[:-1]:  # what they were before they had the number
-            leads = await self._read(scope, leads, asked.numbers)
-        return await self._read(TOLD_BY[-1], leads, leads.numbers)
+            leads = await self._read(scope, leads, asked.numbers, apart)
+        return await self._read(TOLD_BY[-1], leads, leads.numbers, apart)
+
+    async def _parted(self, at: Mapping[Pair, int]) -> Parted:
+        """Leads that were one, and are two again; mostly there are none, and nothing is read."""
+        back = frozenset(restored(at))
+        return parted(at, [one async for one in self._numbers() if one[0] in back] if back else ())
+
+    async def _numbers(self) -> AsyncIterator[Numbered]:
+        """All that was ever said of leads' numbers."""
+        for scope in TOLD_BY[:-1]:
+            async for entry in _in_turns(self._bus, scope):
+                for one in numbers_in(entry.subject, entry.data, entry.seq):
+                    yield one
 
     async def _pairs(self, verb: str) -> dict[Pair, int]:
         """Which leads became one, or two again, and where that was said last."""
@@ -128,11 +152,11 @@ class Desk:
                 found[pair] = entry.seq
         return found
 
-    async def _read(self, scope: str, known: Person, numbers: frozenset[str]) -> Person:
+    async def _read(self, scope: str, known: Person, numbers: frozenset[str], apart: Parted) -> Person:
         found, turns = [known], Turns()
         by = replace(known, numbers=numbers)
         async for entry in self._bus.replay(scope):
-            if (told := found_in(entry.subject, entry.data, by)) != NOBODY:
+            if (told := found_in(entry.subject, entry.data, by, apart, entry.seq)) != NOBODY:
                 found.append(told)
             await turns.after(len(entry.data))
         return joined(found)

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from actors.erasure.parted import NONE_PARTED, LeadKey, Numbered, Pair, Parted
 from actors.erasure.person import NOTHING_SAID, Person, Traces, in_full, telling
 from bus_schemas.catalogue import topic_of
 from bus_schemas.contract import UNDECODABLE, AnyTopic, id_of, kind_of, verb_of
@@ -30,17 +31,15 @@ CHANGES = ("lead_changed", MERGED[0], UNMERGED[0])  # of one lead, in the same f
 
 Said = tuple[bytes, dict[str, str]]
 Tree = Mapping[str, Any]  # any: a Holds, or a tree again
-Pair = tuple[str, str, str]  # a campaign, a lead of it, and the one that was merged into that
 
 
-def found_in(subject: str, data: bytes, known: Person) -> Person:
-    """What an entry tells of who somebody is, by the numbers and leads that are known."""
+def found_in(subject: str, data: bytes, known: Person, parted: Parted = NONE_PARTED, seq: int = 0) -> Person:
+    """What an entry tells of who somebody is, by the numbers and leads that are known. `parted`: leads that were theirs
+    for a while; `seq`: the entry's place."""
     kind, verb = kind_of(subject), verb_of(subject)
     if kind == "campaign" and verb in ("leads_added", *CHANGES):
-        said = _read(data)
-        campaign = id_of(subject)
-        rows = said.get("leads", ()) if verb == "leads_added" else ({**said, "id": said.get("lead")},)
-        return _of_leads(campaign, rows, known)
+        gained = verb == MERGED[0] and pair_in(subject, data) in parted.pairs
+        return _of_leads(subject, data, known, parted, seq, gained=gained)
     if kind == "call" and verb == "dialing":
         said = _read(data)
         if said.get("number") in known.numbers:
@@ -51,15 +50,32 @@ def found_in(subject: str, data: bytes, known: Person) -> Person:
     return Person()
 
 
-def _of_leads(campaign: str, rows: Any, known: Person) -> Person:
-    numbers, leads, texts, names = set[str](), set[tuple[str, str]](), set[str](), set[str]()
-    for row in rows:
-        key, its = (campaign, row["id"]), set(row.get("numbers") or ())
+def _rows(subject: str, data: bytes) -> Iterator[tuple[LeadKey, Any]]:
+    """What an entry of a campaign says of leads."""
+    campaign, said = id_of(subject), _read(data)
+    if verb_of(subject) == "leads_added":
+        yield from (((campaign, row["id"]), row) for row in said.get("leads", ()))
+    elif "lead" in said:
+        yield (campaign, said["lead"]), said
+
+
+def numbers_in(subject: str, data: bytes, seq: int) -> Iterator[Numbered]:
+    """The numbers that an entry of a campaign says of leads."""
+    for key, row in _rows(subject, data):
+        yield key, seq, frozenset(row.get("numbers") or ())
+
+
+def _of_leads(subject: str, data: bytes, known: Person, parted: Parted, seq: int, *, gained: bool) -> Person:
+    """`gained`: what is said was another one's, and is again."""
+    numbers, leads, texts, names = set[str](), set[LeadKey](), set[str](), set[str]()
+    for key, row in _rows(subject, data):
+        its = parted.own(key, seq, set(row.get("numbers") or ()))
         if key in known.leads or its & known.numbers:
             leads.add(key)
             numbers |= its
-            texts.update(telling(row.get("name") or "", row.get("custom") or {}))
-            names.update(in_full(row.get("name") or ""))
+            if not gained:
+                texts.update(telling(row.get("name") or "", row.get("custom") or {}))
+                names.update(in_full(row.get("name") or ""))
     return Person(
         numbers=frozenset(numbers), leads=frozenset(leads), texts=frozenset(texts), names=frozenset(names)
     )

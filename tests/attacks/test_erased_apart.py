@@ -1,0 +1,78 @@
+"""Who was taken for somebody else for a while is not erased with them, and not called against their word."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from bus_schemas.campaign import RUN_CAMPAIGN, RunCampaign
+from bus_schemas.crm import EDIT_LEAD, GET_CRM_LEAD, MERGE_LEAD, UNMERGE_LEAD, EditLead, MergeLead, UnmergeLead
+from bus_schemas.erasure import ERASE_PERSON, GET_ERASURE, ErasePerson, GetErasure
+from bus_schemas.lead import GetLead, GivenLead, LeadStatus
+from simulators.carrier.rules import mobile
+from tests.campaign.world import Campaigns, play
+
+A, B, C = (mobile(place, "2003") for place in (1, 2, 3))
+NAMES = {"a": "Olena Zhuravlivska", "b": "Petro Harbuzenko", "c": "Iryna Solovyanenko"}
+LEADS = tuple(
+    GivenLead(number=number, lead_id=id, name=NAMES[id]) for id, number in (("a", A), ("b", B), ("c", C))
+)  # fmt: skip
+
+
+async def imported(site: Campaigns, leads: tuple[GivenLead, ...] = LEADS) -> None:
+    await site.create("c1", attempts_per_lead=1)
+    await site.until_done(RUN_CAMPAIGN, RunCampaign(campaign_id="c1", leads=leads))
+    await site.until_over("c1")
+
+
+async def edit(site: Campaigns, lead: str, **changes: Any) -> None:
+    await site.until_done(EDIT_LEAD, EditLead(campaign_id="c1", lead=lead, **changes))
+
+
+async def merge(site: Campaigns, lead: str, duplicate: str) -> None:
+    await site.until_done(MERGE_LEAD, MergeLead(campaign_id="c1", lead=lead, duplicate=duplicate))
+
+
+async def unmerge(site: Campaigns, lead: str) -> None:
+    await site.until_done(UNMERGE_LEAD, UnmergeLead(campaign_id="c1", lead=lead))
+
+
+async def erase(site: Campaigns, number: str) -> Any:
+    said = await site.until_done(ERASE_PERSON, ErasePerson(numbers=(number,), reason="letter"))
+    while said.ended is None:
+        await asyncio.sleep(1.0)
+        said = await site.until_done(GET_ERASURE, GetErasure(erasure=said.erasure))
+    assert said.status == "done", said
+    await asyncio.sleep(5.0)
+    return said.erased
+
+
+async def lead(site: Campaigns, id: str) -> Any:
+    after = len(site.world.broker.journal)
+    return await site.until_done(GET_CRM_LEAD, GetLead(campaign_id="c1", lead=id), after=after)
+
+
+@pytest.mark.parametrize(("erased", "chain"), [(A, False), (A, True), (B, False)])
+def test_who_was_taken_for_another_one_is_not_erased_with_them(erased: str, chain: bool) -> None:
+    """Whichever of both it is that goes; also with a third one that is still the same as the second."""
+    stays, number = ("b", B) if erased == A else ("a", A)
+
+    async def story(site: Campaigns) -> None:
+        await imported(site)
+        if chain:
+            await merge(site, "b", "c")
+        await merge(site, "a", "b")
+        await edit(site, "a", priority=3)
+        await unmerge(site, "b")
+        await edit(site, stays, status=LeadStatus.DO_NOT_CALL)
+        assert (await erase(site, erased)).leads == 1
+        found = await lead(site, stays)
+        assert (found.lead.name, found.status) == (NAMES[stays], LeadStatus.DO_NOT_CALL)
+        assert number in found.lead.numbers and (not chain or C in found.lead.numbers)
+        if chain:
+            assert (await lead(site, "c")).lead.numbers == (C,)
+        gone = "a" if erased == A else "b"
+        found = await lead(site, gone)
+        assert found.lead.name == "" and found.status is LeadStatus.INVALID and erased not in found.lead.numbers
+
+    play(story, keep=True)
