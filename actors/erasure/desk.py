@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from actors.erasure.logged import About, about, to_delete
 from actors.erasure.machine import Cleared, Finished, Impossible, Report
-from actors.erasure.parted import Numbered, Pair, Parted, parted, parted_at, restored
+from actors.erasure.parted import LeadKey, Numbered, Pair, Parted, parted, parted_at, restored
 from actors.erasure.person import Person, Traces, joined
 from actors.erasure.redacting import (
     CHANGES,
@@ -130,7 +130,13 @@ class Desk:
         leads = with_merged(leads, merged, unmerged)
         for scope in TOLD_BY[:-1]:  # what they were before they had the number
             leads = await self._read(scope, leads, asked.numbers, apart)
-        return await self._read(TOLD_BY[-1], leads, leads.numbers, apart)
+        had = [
+            (*lead, number)
+            async for lead, seq, numbers in self._numbers()
+            for number in apart.own(lead, seq, numbers & leads.numbers)
+        ]
+        found = await self._read(TOLD_BY[-1], leads, leads.numbers, apart)
+        return replace(found, had=frozenset(had))
 
     async def _parted(self, at: Mapping[Pair, int]) -> Parted:
         """Leads that were one, and are two again; mostly there are none, and nothing is read."""
@@ -167,9 +173,9 @@ class Desk:
         person = await self._person(begun)
         traces = Traces(person, self._marks)
         known_at = await self._bus.last_seq()
-        for place, (campaign, lead) in enumerate(sorted(person.leads)):
+        for place, (lead, numbers) in enumerate(sorted(_numbers_of(person).items())):
             context = Context(command_id=f"{begun.erasure}-{place}", user=begun.by, actions=MAY, after=known_at)
-            await self._call_no_more(campaign, lead, context)
+            await self._call_no_more(lead, numbers, context, theirs=lead in person.leads)
         gone, left_there = await self._from_log(traces)
         files = await self._files(person)
         entries, notes, left = 0, 0, 0
@@ -199,23 +205,32 @@ class Desk:
             if entry is not None and entry.data is not None:
                 await self._bus.put(SNAPSHOTS, key, entry.data, expect=None)
 
-    async def _call_no_more(self, campaign: str, lead: str, context: Context) -> None:
-        """Its campaign has it as one that cannot be called. One that is archived calls nobody."""
+    async def _call_no_more(
+        self, key: LeadKey, numbers: Sequence[str], context: Context, *, theirs: bool
+    ) -> None:
+        """What was said by a lead that any of the numbers is not to be called, outlives it; and its campaign has one
+        that is `theirs` as one that cannot be called. One that is archived calls nobody."""
+        campaign, lead = key
         try:
             known = await ask(self._bus, GET_CRM_LEAD, GetLead(campaign_id=campaign, lead=lead), context)
-            if known.status not in NO_MORE_CALLED:
-                await ask(
-                    self._bus, EDIT_LEAD, EditLead(campaign_id=campaign, lead=lead, status=LeadStatus.INVALID), context
-                )
         except Refusal as refusal:
-            if refusal.code not in (ErrorCode.CONFLICT, ErrorCode.NOT_FOUND):
+            if refusal.code is not ErrorCode.NOT_FOUND:
                 raise
-        else:
-            if known.status is LeadStatus.DO_NOT_CALL:
-                await self._keep_uncalled(known.lead.numbers, context)
+            return
+        if known.status is LeadStatus.DO_NOT_CALL or known.lead.consent is False:
+            await self._keep_uncalled(numbers, context)
+        if theirs and known.status not in NO_MORE_CALLED:
+            wanted = EditLead(campaign_id=campaign, lead=lead, status=LeadStatus.INVALID)
+            try:
+                await ask(self._bus, EDIT_LEAD, wanted, context)
+            except Refusal as refusal:
+                if refusal.code not in (ErrorCode.CONFLICT, ErrorCode.NOT_FOUND):
+                    raise
 
     async def _keep_uncalled(self, numbers: Sequence[str], context: Context) -> None:
         """Who did not want to be called would come in as somebody new, of whom nobody knows that."""
+        if not numbers:
+            return
         entries = tuple(Listed(entry=self._marks.of(number), reason=ASKED) for number in numbers)
         wanted = ChangeDoNotCall(shard=shard_of(GLOBAL), list=GLOBAL, source=SOURCE, add=entries)
         await ask(self._bus, CHANGE_DO_NOT_CALL, wanted, context)
@@ -280,6 +295,14 @@ async def _in_turns(bus: Bus, scope: str) -> AsyncIterator[Recorded]:
     async for entry in bus.replay(scope):
         yield entry
         await turns.after(len(entry.data))
+
+
+def _numbers_of(person: Person) -> dict[LeadKey, list[str]]:
+    """Of each lead that is the person's, or has one of the numbers, which it has or had."""
+    found: dict[LeadKey, list[str]] = {lead: [] for lead in person.leads}
+    for campaign, lead, number in sorted(person.had):
+        found.setdefault((campaign, lead), []).append(number)
+    return found
 
 
 def _whole(erasure: str) -> str:

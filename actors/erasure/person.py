@@ -20,7 +20,8 @@ _OWN = re.compile(r"[\s\d@]")  # in what a field says of one person: an address,
 
 class Person(Struct, frozen=True, kw_only=True):
     """`numbers`: E.164. `leads`: theirs, each as campaign and id. `texts`: what tells of them in what people write
-    (`telling`); `names`: those in full. `calls`: to their numbers; `recordings` of those, each as `<pbx>/<file>`."""
+    (`telling`); `names`: those in full. `calls`: to their numbers; `recordings` of those, each as `<pbx>/<file>`.
+    `had`: which leads have or had which of the numbers, each as campaign, id and number; also somebody else's."""
 
     numbers: frozenset[str] = frozenset()
     leads: frozenset[tuple[str, str]] = frozenset()
@@ -28,6 +29,7 @@ class Person(Struct, frozen=True, kw_only=True):
     names: frozenset[str] = frozenset()
     calls: frozenset[str] = frozenset()
     recordings: frozenset[str] = frozenset()
+    had: frozenset[tuple[str, str, str]] = frozenset()
 
 
 def telling(name: str, custom: Mapping[str, str | None]) -> Iterator[str]:

@@ -7,6 +7,7 @@ import pytest
 
 from bus_schemas.campaign import RUN_CAMPAIGN, RunCampaign
 from bus_schemas.crm import EDIT_LEAD, GET_CRM_LEAD, MERGE_LEAD, UNMERGE_LEAD, EditLead, MergeLead, UnmergeLead
+from bus_schemas.do_not_call import CHECK_DO_NOT_CALL, CheckDoNotCall
 from bus_schemas.erasure import ERASE_PERSON, GET_ERASURE, ErasePerson, GetErasure
 from bus_schemas.lead import GetLead, GivenLead, LeadStatus
 from simulators.carrier.rules import mobile
@@ -19,14 +20,14 @@ LEADS = tuple(
 )  # fmt: skip
 
 
-async def imported(site: Campaigns, leads: tuple[GivenLead, ...] = LEADS) -> None:
-    await site.create("c1", attempts_per_lead=1)
-    await site.until_done(RUN_CAMPAIGN, RunCampaign(campaign_id="c1", leads=leads))
-    await site.until_over("c1")
+async def imported(site: Campaigns, leads: tuple[GivenLead, ...] = LEADS, campaign: str = "c1") -> None:
+    await site.create(campaign, attempts_per_lead=1)
+    await site.until_done(RUN_CAMPAIGN, RunCampaign(campaign_id=campaign, leads=leads))
+    await site.until_over(campaign)
 
 
-async def edit(site: Campaigns, lead: str, **changes: Any) -> None:
-    await site.until_done(EDIT_LEAD, EditLead(campaign_id="c1", lead=lead, **changes))
+async def edit(site: Campaigns, lead: str, campaign: str = "c1", **changes: Any) -> None:
+    await site.until_done(EDIT_LEAD, EditLead(campaign_id=campaign, lead=lead, **changes))
 
 
 async def merge(site: Campaigns, lead: str, duplicate: str) -> None:
@@ -74,5 +75,42 @@ def test_who_was_taken_for_another_one_is_not_erased_with_them(erased: str, chai
         gone = "a" if erased == A else "b"
         found = await lead(site, gone)
         assert found.lead.name == "" and found.status is LeadStatus.INVALID and erased not in found.lead.numbers
+
+    play(story, keep=True)
+
+
+async def listed(site: Campaigns, *numbers: str) -> list[bool]:
+    after = len(site.world.broker.journal)
+    return [
+        (await site.until_done(CHECK_DO_NOT_CALL, CheckDoNotCall(number=number), after=after)).listed
+        for number in numbers
+    ]
+
+
+@pytest.mark.parametrize("refused", [{"consent": False}, {"status": LeadStatus.DO_NOT_CALL}])
+def test_what_was_refused_holds_for_all_numbers_there_were(refused: dict[str, Any]) -> None:
+    """Of which some are former ones by then; a number of somebody else's lead is not among them."""
+
+    async def story(site: Campaigns) -> None:
+        await imported(site, LEADS[:2])
+        await edit(site, "a", numbers=(A, C))
+        await edit(site, "a", numbers=(C,))
+        await edit(site, "a", **refused)
+        await erase(site, C)
+        assert await listed(site, A, B, C) == [True, False, True]
+
+    play(story, keep=True)
+
+
+def test_what_another_lead_of_a_number_refused_is_not_forgotten() -> None:
+    """It has a number of the person's which was not asked for: that one goes there, too."""
+
+    async def story(site: Campaigns) -> None:
+        await imported(site, LEADS[:1])
+        await edit(site, "a", numbers=(A, B))
+        await imported(site, LEADS[1:], "c2")
+        await edit(site, "b", "c2", status=LeadStatus.DO_NOT_CALL)
+        assert (await erase(site, A)).leads == 1
+        assert await listed(site, A, B) == [False, True]
 
     play(story, keep=True)
