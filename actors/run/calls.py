@@ -12,6 +12,7 @@ from actors.call.actor import CallActor
 from actors.dialing.slot_dialer import SlotDialer
 from actors.run.machine import CarryOut, call_command
 from actors.run.record import Run
+from actors.run.rights import rights_now
 from actors.runtime.bus import BusError
 from actors.runtime.context import Context
 from actors.runtime.host import Host
@@ -32,6 +33,7 @@ log = structlog.get_logger()
 AS_ITS_RUN = frozenset({Action.SLOT_USE_ANY.value, Action.SLOT_VIEW_ANY.value})  # which holds the slot already
 CHANGED = "what begins the call is not on the screen any more"
 UNSURE = "this host is not sure any more that it owns the slot"
+NOT_ANY_MORE = "the call was refused: whoever asked for this run may not place calls any more"
 BY_HAND = "it was ended before it was placed"
 COMES, LOOK = 5.0, 0.05  # seconds for a call to take in what it is told, and between two looks
 LOOKS = 3  # at the screen, where dumps of it fail
@@ -56,6 +58,8 @@ class InApps:
             traceparent=f"00-{trace}-{SPAN}-01" if trace else None,
         )  # fmt: skip
         try:
+            if not (await rights_now(self._host, run.user, retry=True)).may(Action.CALL_START):
+                return NotDone(NOT_ANY_MORE)
             new = await self._dialer.start_in_app(
                 wanted.number, slot=run.asked.slot, app=wanted.app, run=run.asked.script_id, context=context
             )

@@ -15,6 +15,8 @@ from actors.dialing import rules
 from actors.dialing.rules import DialRules
 from actors.run.actor import Refuse, RunActor, StartNow
 from actors.run.library import Scripts, places_calls, sends_codes
+from actors.run.record import scripts_of
+from actors.run.rights import rights_now
 from actors.run.settings import Scripts as Settings
 from actors.runtime.bus import BusError, Fenced
 from actors.runtime.clock import moment
@@ -254,9 +256,18 @@ class RunDesk:
             self._host.spawn(self._serve(slot))
 
     def waits(self, run: RunActor) -> None:
-        """A run that waited on a host that is gone waits here now. Whether it may have its slot was asked then."""
+        """A run that waited on a host that is gone waits here now. What its user may do is asked anew."""
         if run.state is not None:
             self._line_up(str(run.state.asked.slot), run.state.asked, any_slot=True)
+
+    async def _must_be_allowed_still(self, slot: str, asked: RunAsked) -> None:
+        """Whoever asked may do all of it by now, too. Raises Refusal."""
+        now = await rights_now(self._host, asked.user)
+        self._must_be_allowed(scripts_of(asked), now)
+        actor = self._host.get(SlotActor, slot)
+        owner = actor.state.config.user if actor is not None and actor.state is not None else None
+        if owner not in (None, asked.user) and not now.may(Action.SLOT_USE_ANY):
+            raise Refusal(ErrorCode.PERMISSION_DENIED, "The slot belongs to somebody else.", slot=asked.slot)
 
     async def _serve(self, slot: str) -> None:
         """Give a slot to those that wait for it, one after the other."""
@@ -289,6 +300,13 @@ class RunDesk:
                 return False
             await self._host.order(RunActor, first.script_id, Refuse(cause=refusal.message), context)
             return True
+        try:
+            await self._must_be_allowed_still(slot, run.state.asked)
+        except Refusal as refusal:
+            if refusal.code in (ErrorCode.PERMISSION_DENIED, ErrorCode.CONFLICT):
+                await self._host.order(RunActor, first.script_id, Refuse(cause=refusal.message), context)
+            self._host.tell(SlotActor, slot, Drop(id=first.script_id))  # nobody can say it now: it waits on
+            return refusal.code in (ErrorCode.PERMISSION_DENIED, ErrorCode.CONFLICT)
         try:
             await self._host.order(RunActor, first.script_id, StartNow(fence=taken.fence), context)
         except Refusal:  # it was stopped meanwhile, or crashed in the middle: the record tells

@@ -1,6 +1,5 @@
 """A run of a script as its events tell it. Pure."""
 
-from collections.abc import Mapping
 
 import msgspec
 from msgspec import Struct
@@ -62,8 +61,14 @@ class Run(Struct, frozen=True, kw_only=True):
 
 def program_of(asked: RunAsked) -> Program:
     """What a run carries out: made of what was kept with it, on any host and at any time the same."""
-    scripts: Mapping[str, Script] = _SCRIPTS(asked.scripts)
+    scripts = scripts_of(asked)
     return program(scripts[asked.script], scripts, frozenset(asked.ussd))
+
+
+def scripts_of(asked: RunAsked) -> dict[str, Script]:
+    """What was kept with a run: its script and all that it runs, by name."""
+    scripts: dict[str, Script] = _SCRIPTS(asked.scripts)
+    return scripts
 
 
 def evolve(run: Run | None, event: RunEvent) -> Run | None:

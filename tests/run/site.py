@@ -10,10 +10,14 @@ from typing import Any, TypeVar
 import msgspec
 
 from actors.runtime.context import Context
+from actors.runtime.service import Service, serve
 from actors.runtime.wire import ask
 from bus_schemas.call import CALL_ENDED, CallDialing, CallEnded
 from bus_schemas.contract import Rpc, kind_of, verb_of
+from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.permissions import Action
 from bus_schemas.script import GET_RUN, RUN_SCRIPT, GetRun, RunEnded, RunScript, RunView, ScriptStarted
+from bus_schemas.user import IDENTIFY, Identify, Identity
 from simulators.phone.screens.profile import Profile
 from simulators.phone.screens.screens import Screens
 from simulators.time.loop import SimLoop, run
@@ -26,11 +30,14 @@ Answer = TypeVar("Answer")
 
 
 class RunSite:
-    """`screens`: of slot 1. `steps`: of host a, once somebody counts."""
+    """`screens`: of slot 1. `steps`: of host a, once somebody counts. `rights`: of users, by name, of others all; None:
+    deleted. `answers`: somebody can say it now."""
 
     def __init__(self, world: World, screens: Screens) -> None:
         self.world = world
         self.screens = screens
+        self.rights: dict[str, frozenset[str] | None] = {}
+        self.answers = True
         self.steps = 0
         self.kill_at: int | None = None
         self.killed: str | None = None
@@ -48,13 +55,31 @@ class RunSite:
 
         world._step = counted  # type: ignore[method-assign]  # the world has no ear of its own for each step
 
+    async def know_users(self) -> None:
+        """Say who users are, as POINT does."""
+        lines = (serve(IDENTIFY, self._identify),)
+        await Service(bus=self.world.gateways[1], queue="", handlers=lines).start()
+
+    async def _identify(self, request: Identify, context: Context) -> Identity:
+        if not self.answers:
+            raise Refusal(ErrorCode.UNAVAILABLE, "Nobody is there to do this now. Try again.")
+        rights = self.rights.get(request.id, ALL)
+        if rights is None:
+            raise Refusal(ErrorCode.AUTH_FAIL, "The session has ended.")
+        actions = sorted(Action(right) for right in rights)
+        return Identity(
+            kind=request.kind, id=request.id, user=request.id, role="r", actions=actions, expires_at=None
+        )
+
     async def ask(self, rpc: Rpc[Any, Answer], request: Any, id: str = "one", user: str = "op") -> Answer:
         context = Context(command_id=id, user=user, actions=ALL)
         return await ask(self.world.gateways[0], rpc, request, context)
 
-    async def begin(self, script: str, id: str = "one", *, queue: bool = False, slot: int = 1, **params: Any) -> str:
+    async def begin(
+        self, script: str, id: str = "one", *, queue: bool = False, slot: int = 1, user: str = "op", **params: Any
+    ) -> str:
         wanted = RunScript(slot_id=slot, script=script, params=params, queue=queue)
-        started: ScriptStarted = await self.ask(RUN_SCRIPT, wanted, id)
+        started: ScriptStarted = await self.ask(RUN_SCRIPT, wanted, id, user)
         return started.script_id
 
     async def view(self, script_id: str) -> RunView:
@@ -111,7 +136,9 @@ def play(
         for machine in world.machines:
             world.keep(machine)
         await asyncio.sleep(4.0)
-        await story(RunSite(world, given[1]))
+        site = RunSite(world, given[1])
+        await site.know_users()
+        await story(site)
         await world.stop()
         assert not world.broken, world.broken
 

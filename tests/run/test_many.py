@@ -50,6 +50,7 @@ def test_fifty_phones_at_once_say_what_their_logs_do() -> None:
         world, given = _world(loop, folder)
         await asyncio.sleep(6.0)
         site = RunSite(world, given[1])
+        await site.know_users()
         ids = {
             slot: await site.begin("telegram_call", f"run-{slot}", slot=slot, number=NUMBERS[slot % 4])
             for slot in given
