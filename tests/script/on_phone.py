@@ -2,7 +2,7 @@
 whose own log says what has happened."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -72,22 +72,41 @@ def play(
     ussd: frozenset[str] = frozenset(),
 ) -> Played:
     """A run of a script that is shipped, or of another, to its end, and the time after it."""
+    return play_each(name, [values], profile, seed=seed, troubles=troubles, prepare=prepare, ussd=ussd)[0]
+
+
+def play_each(
+    name: str | Script,
+    several: Sequence[Mapping[str, str]],
+    profile: Profile,
+    *,
+    seed: int = 0,
+    troubles: Mapping[str, float] | None = None,
+    prepare: Callable[[Screens], Any] = lambda screens: None,
+    ussd: frozenset[str] = frozenset(),
+    afterwards: float = AFTERWARDS,
+) -> list[Played]:
+    """Runs of it with each of these values, one after the other on one phone. `afterwards`: seconds after each."""
     script = shipped(name) if isinstance(name, str) else name
     given = {name: str(param.default) for name, param in script.params.items() if param.default is not None}
     made = program(script, {}, ussd)
 
-    async def main() -> Played:
+    async def main() -> list[Played]:
         handset = Handset()
         screens = handset.give_screens(profile, seed=seed)
         screens.troubles = replace(screens.troubles, **(troubles or {}))
         prepare(screens)
         phone = SimulatedPhone(handset, alive=lambda: True, buried=asyncio.Event())
         phone.start(lambda _: None)
-        played = Played(Position(began=0.0), screens, handset)
-        await _played(made, {**given, **values}, phone.screen, played)
-        await asyncio.sleep(AFTERWARDS)
-        played.log = screens.log
-        return played
+        runs, before = [], 0
+        for values in several:
+            played = Played(Position(began=0.0), screens, handset)
+            await _played(made, {**given, **values}, phone.screen, played)
+            await asyncio.sleep(afterwards)
+            log = screens.log
+            played.log, before = log[before:], len(log)
+            runs.append(played)
+        return runs
 
     return run(main, seed)
 

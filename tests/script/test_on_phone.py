@@ -15,7 +15,7 @@ from simulators.phone.screens.dialler import imei_of
 from simulators.phone.screens.people import PEOPLE
 from simulators.phone.screens.profile import Profile
 from simulators.phone.screens.screens import Screens
-from tests.script.on_phone import PROFILES, TROUBLES, Played, named, play
+from tests.script.on_phone import PROFILES, TROUBLES, Played, named, play, play_each
 from tests.support.depth import plays, seeds
 
 everywhere = pytest.mark.parametrize("profile", PROFILES, ids=named)
@@ -86,6 +86,15 @@ def test_a_call_that_goes_on_is_ended(profile: Profile) -> None:
     assert succeeded(played) == {"call": "answered"} and played.told == ["answered", "over"]
     assert [data for _, data in played.did("app_call_ended")] == ["hangup_local"]
     assert wrong(played, "+380991111234") is None and 115 < played.seconds < 180
+
+
+@everywhere
+def test_a_number_without_an_account_leaves_the_next_calls_right(profile: Profile) -> None:
+    numbers = [f"+380501{rest}" for rest in ("110004", "110006", "110004", "110004", "110001", "110006")]
+    runs = play_each("telegram_call", [{"number": number} for number in numbers], profile, afterwards=1.0)
+    assert [wrong(played, number) for played, number in zip(runs, numbers, strict=True)] == [None] * len(numbers)
+    said = [getattr(played.outcome, "values", {}).get("call", "no account") for played in runs]
+    assert said == ["no account", "answered", "no account", "no account", "unanswered", "answered"]
 
 
 # --- the others

@@ -61,7 +61,8 @@ def test_a_call_in_telegram_is_placed_once_and_followed() -> None:
 
     run = Run(shipped("telegram_call"), NUMBER)
     assert run.play(phone).outcome == Succeeded(values={"call": "answered"})
-    link, call, *told = run.effects
+    ended, link, call, *told = run.effects
+    assert ended == RunCommand(words=("am", "force-stop", "org.telegram.messenger"))
     assert link == OpenLink(link="tg://resolve?phone=%2B380991234567", app="org.telegram.messenger")
     assert isinstance(call, PlaceCall) and call.number == "+380991234567"
     assert told == [TellCall(state="answered"), TellCall(state="over")]

@@ -59,7 +59,8 @@ class Choice:
 
 @dataclass(frozen=True)
 class Question:
-    """A window over everything, of `package`, which waits to be answered. `back`: which choice the BACK key is."""
+    """A window over everything, of `package`, which waits to be answered. `back`: which choice the BACK key is; `of`:
+    the app for which another one asks."""
 
     kind: str
     package: str
@@ -67,6 +68,7 @@ class Question:
     text: str
     choices: tuple[Choice, ...]
     back: int = -1
+    of: str = ""
 
 
 @dataclass

@@ -115,7 +115,7 @@ class Messenger(App):
             Choice(words["allow"], f"{prefix}_allow_foreground_only_button", allow),
             Choice(words["do not allow"], f"{prefix}_deny_button"),
         )
-        self.desk.ask(Question("microphone", PERMISSIONS, "", words["microphone"], choices, back=1))
+        self.desk.ask(Question("microphone", PERMISSIONS, "", words["microphone"], choices, back=1, of=self.name))
 
     def _end(self, outcome: Outcome = Outcome.HANGUP_LOCAL) -> None:
         if self.call is not None and self._talks():

@@ -397,15 +397,21 @@ class Screens:
 
     def stop(self, app: App) -> None:
         self.did("stopped", app.package)
+        self._close_questions(app)
         app.stop()
         if self.front is app:
             self.home()
 
     def clear(self, app: App) -> None:
         self.did("cleared", app.package)
+        self._close_questions(app)
         app.clear()
         if self.front is app:
             self.home()
+
+    def _close_questions(self, app: App) -> None:
+        """What an app has asked goes with it."""
+        self.questions = [one for one in self.questions if one.package != app.package and one.of != app.name]
 
     def on(self, name: str) -> bool:
         return self._airplane if name == "airplane" else self._wifi
