@@ -49,7 +49,8 @@ class InApps:
         self._dialer = dialer
 
     async def place(self, run: Run, to: Program, order: CarryOut, slot: SlotActor, touch: Touch) -> Back:
-        """Place one. `touch`: has the slot's screen do something. `NotDone` without `maybe`: nothing was tapped."""
+        """Place one. `touch`: has the slot's screen do something. `NotDone` without `maybe`: nothing was tapped, and its
+        end is on record, so that where the screen had `changed` another may be placed."""
         wanted, call_id = order.effect, order.call_id
         assert isinstance(wanted, PlaceCall) and call_id is not None
         trace = run.asked.trace_id
@@ -78,8 +79,6 @@ class InApps:
         """Look once more, and tap once."""
         tree = await self._seen(touch, compressed=order.position.compressed)
         there = still_placed(to, order.position, tree) if tree is not None else None
-        if there is None:
-            return NotDone(CHANGED)
         try:
             stands = await slot.is_still_owned()
         except BusError:
@@ -87,6 +86,8 @@ class InApps:
         call = self._host.get(CallActor, call_id)
         if call is None or not call.to_be_dialled:
             return NotDone(BY_HAND)
+        if there is None:
+            return NotDone(CHANGED, changed=True)
         if not stands or not self._host.may_act:
             return NotDone(UNSURE)
         log.info("placing a call in an app", script_id=order.call_id, call_id=call_id, app=there.app)
@@ -112,9 +113,9 @@ class InApps:
             await self.tell(call_id, InApp(state="over", reason=EndReason.UNKNOWN, cause=back.why))
         elif call is not None:
             reason = EndReason.HANGUP_LOCAL if call.is_ending else EndReason.NOT_DIALED
-            call.tell(DialFailed(cause=back.why, reason=reason))
+            await self.tell(call_id, DialFailed(cause=back.why, reason=reason))
 
-    async def tell(self, call_id: str, seen: InApp) -> None:
+    async def tell(self, call_id: str, seen: InApp | DialFailed) -> None:
         """Tell a call what is seen of it, and wait until that is on record. One that is not here yet, since its host
         has just taken over, is waited for; one that never comes gives itself up."""
         until = self._host.clock.monotonic() + COMES
@@ -123,7 +124,8 @@ class InApps:
             call = self._host.get(CallActor, call_id)
             if call is not None and call.state is not None:
                 phase = call.state.phase
-                if phase is Phase.ENDED or (seen.state == "answered" and phase is Phase.CONNECTED):
+                answered = isinstance(seen, InApp) and seen.state == "answered"
+                if phase is Phase.ENDED or (answered and phase is Phase.CONNECTED):
                     return
                 if call is not told:
                     call.tell(seen)

@@ -139,10 +139,12 @@ class Done(Struct, frozen=True):
 
 
 class NotDone(Struct, frozen=True):
-    """It was not, or (`maybe`) nobody knows whether it was."""
+    """It was not, or (`maybe`) nobody knows whether it was. `changed`: it surely was not, since what it was about was
+    not on the screen any more; a call may then be begun anew."""
 
     why: str
     maybe: bool = False
+    changed: bool = False
 
 
 Back = Looked | Done | NotDone

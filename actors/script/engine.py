@@ -51,6 +51,7 @@ AFTER_NO_LOOK = 0.2  # at a call: it took its time, and the call may be short
 EFFECTS = 20_000  # of one run
 MOVES = 20_000  # from one instruction to the next
 HANG_UPS = 3  # taps of one call
+BEGUN_ANEW = 4  # times: calls of which nothing was tapped, since something had come up before it
 LOOKS_WITHOUT_IT = 2  # after which a call is over: one alone may be of a change
 CALLING = frozenset({"talk", "tell", "hang_up", "end"})
 
@@ -249,6 +250,8 @@ class _Turn(Moves):
         if isinstance(back, NotDone):
             if back.maybe and say.after_crash(step) != "repeat":
                 return self._fail(f"{back.why}: nobody knows whether it was done", uncertain=True)
+            if isinstance(step, say.Call):  # another call on record each time
+                return self._tried(back.why, say.Retry(times=BEGUN_ANEW if back.changed else 0))
             return self._tried(back.why)
         if isinstance(step, say.Call):
             self._fields.update(step_began=self._now, compressed=True)
@@ -257,10 +260,10 @@ class _Turn(Moves):
             self._fields["values"][step.into] = back.output.strip()[:LONGEST] if isinstance(back, Done) else ""
         return self._next()
 
-    def _tried(self, why: str) -> bool:
+    def _tried(self, why: str, retry: say.Retry | None = None) -> bool:
         """The step has failed without an effect, or may be repeated: once more, or not."""
         instruction, fields = self._instruction(), self._fields
-        retry = instruction.step.retry if isinstance(instruction, to.Do) else say.Retry()
+        retry = retry or (instruction.step.retry if isinstance(instruction, to.Do) else say.Retry())
         if fields["tries"] >= retry.times:
             return self._fail(why)
         fields.update(tries=fields["tries"] + 1, count=0)

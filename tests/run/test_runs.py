@@ -154,6 +154,41 @@ def test_a_screen_that_has_changed_meanwhile_is_not_tapped() -> None:
     play(story)
 
 
+def test_a_call_before_which_something_came_up_is_another_one() -> None:
+    async def story(site: RunSite) -> None:
+        async def comes_up() -> None:
+            site.screens.ask(site.screens._surprise())
+
+        _at(site, "after append ottb.v1.evt.call.", ".dialing", comes_up)
+        seen = await site.over(await site.begin("telegram_call", number=SHORT))
+        assert (seen.state, seen.values) == (RunState.SUCCEEDED, {"call": "answered"}), seen
+        assert len(site.did("app_call")) == 1
+        [[first], [second]] = site.calls().values()
+        assert first.reason is EndReason.NOT_DIALED and "not on the screen" in first.cause
+        assert second.call_id == seen.call_id and second.answer_time is not None
+
+    play(story)
+
+
+def test_a_call_that_was_ended_as_something_came_up_is_not_begun_anew() -> None:
+    async def story(site: RunSite) -> None:
+        async def comes_up() -> None:
+            site.screens.ask(site.screens._surprise())
+
+        async def end() -> None:
+            [call] = site.calls()
+            await site.ask(END_CALL, EndCall(call_id=call), "end")
+
+        _at(site, "after append ottb.v1.evt.call.", ".dialing", comes_up)
+        _at(site, "before last ottb.v1.evt.slot.1.", "activated", end)
+        seen = await site.over(await site.begin("telegram_call", number=LONG))
+        assert seen.state is RunState.FAILED and not site.did("app_call")
+        [[over]] = site.calls().values()
+        assert over.reason is EndReason.HANGUP_LOCAL
+
+    play(story)
+
+
 def test_a_call_that_was_ended_before_it_was_placed_is_not_tapped() -> None:
     async def story(site: RunSite) -> None:
         async def end() -> None:

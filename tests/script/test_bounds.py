@@ -71,7 +71,8 @@ HANDLER = Handler(name="h", on=Selector(id="permission_message"), tap=Selector(t
 AB = drawn(("a", (0, 0, 100, 100)), ("b", (0, 200, 100, 300)))
 SCREENS = [Seen(AB), Seen(drawn(("c", (0, 0, 9, 9)), ("b", (0, 200, 9, 300)))), Seen(screen("permission_11_en")),
            Seen(screen("dialler_pixel_12_en")), NotIdle(), Crashed(), Unreadable("x"), Seen(drawn())]  # fmt: skip
-ANSWERS = st.sampled_from([Done(), Done(), Done(), Done("a"), NotDone("no"), NotDone("perhaps", maybe=True)])
+ANSWERS = st.sampled_from([Done(), Done(), Done(), Done("a"), NotDone("no"), NotDone("perhaps", maybe=True),
+                           NotDone("not there any more", changed=True)])  # fmt: skip
 # What happens to what is asked: it is done and heard of; the host ends before it is done, or after.
 FATES = st.sampled_from(["heard", "heard", "heard", "heard", "before", "after"])
 

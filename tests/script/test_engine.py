@@ -367,6 +367,28 @@ def test_a_call_that_is_refused_is_not_placed() -> None:
     assert isinstance(run.position.outcome, Failed) and "do-not-call" in run.position.outcome.reason
 
 
+def test_a_call_before_which_something_came_up_is_begun_anew() -> None:
+    run = one(CALL, HANDLER_FIRST + NEEDS)
+    place = run.give(Looked(Seen(CHAT)))
+    for _ in range(4):
+        assert run.give(NotDone("it is not there any more", changed=True)) == Pause(seconds=1)
+        assert run.give(Done(), took=1) == Dump()
+        assert run.give(Looked(Seen(screen("permission_11_en")))) == TapAt(x=540, y=1860)
+        assert run.give(Done()) == Dump()
+        assert run.give(Looked(Seen(CHAT))) == place
+    assert run.give(NotDone("it is not there any more", changed=True)) is None
+    assert isinstance(run.position.outcome, Failed) and not run.position.outcome.uncertain
+
+
+def test_a_call_that_may_have_been_placed_is_not_begun_anew() -> None:
+    run = calling()
+    run.give(NotDone("it is not there any more", changed=True))
+    run.give(Done(), took=1)
+    run.give(Looked(Seen(CHAT)))
+    assert run.give(NotDone("no answer", maybe=True)) is None
+    assert isinstance(run.position.outcome, Failed) and run.position.outcome.uncertain
+
+
 def test_a_call_that_does_not_end_is_a_failure() -> None:
     run = calling()
     run.play(lambda _: app(("rings", (0, 0, 9, 9)), ("end", (0, 100, 100, 200))))
