@@ -1,4 +1,5 @@
-"""The commands of the pages about campaigns, pasted one after the other beside a running site, as a new user does."""
+"""The commands of the pages about campaigns and scripts, pasted one after the other beside a running site, as a new
+user does."""
 
 import asyncio
 import os
@@ -15,6 +16,7 @@ from tests.support.site import Site, running_site
 pytestmark = pytest.mark.sites
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("campaigns.md", "imports.md", "do-not-call.md", "operators.md")
+BEGINS = {"scripts.md": "## A script of one's own"}  # where the commands do, if not at the top
 SECONDS = 120.0
 SLOTS: dict[int, str | None] = dict.fromkeys(range(11, 15))
 SETTINGS = """
@@ -32,9 +34,12 @@ BAD = re.compile(r'"code": ?"[A-Z_]+"|command not found|No such file|Traceback|E
 
 def script(page: str, site: Site, password: Path) -> str:
     """Its commands, for this site instead of that of `make run`."""
-    found = "\n".join(re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / page).read_text(), re.DOTALL))
+    text = (ROOT / "docs" / page).read_text().partition(BEGINS.get(page, "# "))[2]
+    found = "\n".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL))
     for port, part in ((8081, "point"), (8083, "ottb")):
         found = found.replace(f"localhost:{port}", f"127.0.0.1:{site.ports[part]}")
+    for number, serial in site.serials.items():
+        found = found.replace(f"127.0.0.1:{17000 + number}", serial)
     found = found.replace(".venv/bin/ottb", f"{quote(sys.executable)} -m cli.main")
     found = found.replace("config/sandbox.toml", quote(str(site.config)))
     return re.sub(r"(?<![\w/])var/", lambda _: f"{quote(str(password.parent))}/", found)
@@ -52,6 +57,22 @@ async def test_the_commands_of_the_pages_work_as_they_are_pasted(tmp_path: Path)
         "from_a_file finished: 2 of 2 leads (100 %)",
     ):  # fmt: skip
         assert said in done.stdout, said
+
+
+async def test_a_script_of_ones_own_is_made_as_the_page_says(tmp_path: Path) -> None:
+    """With all that the page does after it: the shipped ones."""
+    own = tmp_path / "state" / "scripts"
+    with running_site(tmp_path, {44: None}, f'[campaigns]\npresets = []\n[scripts]\nfolder = "{own}"\n') as site:
+        done = await asyncio.to_thread(pasted, script("scripts.md", site, site.state / "admin-password"), site)
+    assert done.returncode == 0, done.stdout
+    assert not (bad := BAD.search(done.stdout)), done.stdout[max(0, bad.start() - 1500) : bad.end() + 300]
+    for said in (
+        "EditText", "say_hello.toml: ok (say_hello, version 1)", "succeeded: sent=Hello!", "telegram_call number=",
+        "succeeded: call=answered",
+    ):  # fmt: skip
+        assert said in done.stdout, (said, done.stdout)
+    for picture in ("chat.png", "greeted.png"):
+        assert (own.parent / picture).read_bytes().startswith(b"\x89PNG")
 
 
 def pasted(commands: str, site: Site) -> subprocess.CompletedProcess[str]:

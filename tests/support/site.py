@@ -65,6 +65,7 @@ class Site:
         )
         self.ports = {"point": point, "dci": dci, "ottb": ottb, "workspace": workspace}
         self.nats_port, self.websocket_port = nats, websocket
+        self.serials = {slot: f"127.0.0.1:{port}" for slot, port in zip(slots, phones, strict=True)}
         self.folder = folder
         self.state = folder / "state"
         self.config = config = folder / "site.toml"
