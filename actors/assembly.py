@@ -86,7 +86,8 @@ async def running(
             rules=rules, lists=lists,
         )  # fmt: skip
         await start_runs(
-            parts, stack, settings=settings.scripts, slots=slots, rules=rules, dialer=dialling.on_slots
+            parts, stack, settings=settings.scripts, slots=slots, rules=rules, dialer=dialling.on_slots,
+            share=dialling.share,
         )
         await start_operators(parts, stack, settings=settings.operators, timezone=settings.dial.timezone)
         await start_campaigns(

@@ -215,7 +215,7 @@ class SlotDialer:
         limits = self._attempts.limits
         any_slot = context.may(Action.SLOT_USE_ANY)
         order = Take(id=call_id, user=context.user, any_slot=any_slot, inside=inside)
-        if self._share.is_pooled(slot):  # before anybody else asks
+        if inside is None and self._share.is_pooled(slot):  # before anybody else asks; a run holds its slot already
             limits.hold_in_pool(call_id, context.user, slot)
             self._slots.idle.drop(slot)
         try:

@@ -37,10 +37,12 @@ from bus_schemas.trunk import DIAL_ON_TRUNK, DIAL_PBX, HOLD_EXTENSION
 
 @dataclass(frozen=True, kw_only=True)
 class Dialling:
-    """What others need of it: the gate that all calls pass, and who puts calls in apps on record."""
+    """What others need of it: the gate that all calls pass, who puts calls in apps on record, and what one user may
+    hold of the pool."""
 
     gate: Gate
     on_slots: SlotDialer
+    share: PoolShare
 
 
 async def start(
@@ -88,7 +90,7 @@ async def start(
             serve(AWAIT_DIALS, attempts.await_dials),
         )
     )
-    return Dialling(gate=gate, on_slots=on_slots)
+    return Dialling(gate=gate, on_slots=on_slots, share=share)
 
 
 def limits_of(settings: Dial) -> CallLimits:

@@ -12,6 +12,7 @@ import structlog
 from msgspec import Struct
 
 from actors.dialing import rules
+from actors.dialing.pool_share import PoolShare
 from actors.dialing.rules import DialRules
 from actors.run.actor import Refuse, RunActor, StartNow
 from actors.run.library import Scripts, places_calls, sends_codes
@@ -89,12 +90,14 @@ class RunDesk:
     """The runs of one host."""
 
     def __init__(
-        self, *, host: Host, slots: SlotRegistry, scripts: Scripts, rules: DialRules, settings: Settings
-    ) -> None:
+        self, *, host: Host, slots: SlotRegistry, scripts: Scripts, rules: DialRules, share: PoolShare,
+        settings: Settings,
+    ) -> None:  # fmt: skip
         self._host = host
         self._slots = slots
         self._scripts = scripts
         self._rules = rules
+        self._share = share
         self._settings = settings
         self._starting: dict[str, asyncio.Task[Page]] = {}
         self._waiting: dict[str, deque[_Waits]] = {}
@@ -181,7 +184,8 @@ class RunDesk:
 
     async def _take(self, slot: str, id: str, user: str, *, any_slot: bool, context: Context) -> Taken:
         order = Take(id=id, user=user, any_slot=any_slot, kind=SCRIPT)
-        return await self._host.order(SlotActor, slot, order, context)
+        with self._share.run_begins(id, user, int(slot)):
+            return await self._host.order(SlotActor, slot, order, context)
 
     def _asked(self, script_id: str, request: RunScript, context: Context) -> RunAsked:
         """All that is known of the run. Raises Refusal."""

@@ -4,6 +4,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+from actors.dialing.pool_share import PoolShare
 from actors.dialing.rules import DialRules
 from actors.dialing.slot_dialer import SlotDialer
 from actors.run.actor import RunActor
@@ -28,6 +29,7 @@ async def start(
     slots: SlotRegistry,
     rules: DialRules,
     dialer: SlotDialer,
+    share: PoolShare,
     shipped: Path = SHIPPED,
 ) -> RunDesk:
     """Scripts can be run on the slots of the host."""
@@ -47,7 +49,7 @@ async def start(
         return RunActor(id=id, host=host, in_apps=in_apps, keeper=keeper)
 
     host.add_maker(RunActor.made_by(make))
-    desk = RunDesk(host=host, slots=slots, scripts=scripts, rules=rules, settings=settings)
+    desk = RunDesk(host=host, slots=slots, scripts=scripts, rules=rules, share=share, settings=settings)
     host.serve_beside(RUN_ON_SLOT, desk.run_here)
     parts.any_host.append(
         (

@@ -124,8 +124,9 @@ class LineActor(
                 self._read(holding, recorded)
         pooled = int(self.id) if self.pooled else None
         for began in self.state.calls.open.values():
-            if HOLDINGS[began.holder.kind].counts:
-                self._counts.is_open(began.holder.id, began.holder.user, pooled=pooled)
+            holder = began.holder
+            if HOLDINGS[holder.kind].counts:
+                self._counts.is_open(holder.id, holder.user, pooled=pooled if holder.inside is None else None)
 
     async def stand_in_for(self, former: AnyActor) -> bool:
         """The open calls are seen to their end: looked at and hung up, while no new one begins."""

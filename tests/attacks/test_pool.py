@@ -1,9 +1,11 @@
-"""One user takes every slot of the pool: with AUTO, by their numbers, and once more after a restart."""
+"""One user takes every slot of the pool: with AUTO, by their numbers, with scripts, and once more after a restart."""
 
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from actors.assembly import running
 from actors.dialing.limits import CallLimits
 from actors.dialing.settings import Dial
+from actors.run.settings import Scripts
 from actors.runtime.context import Context
 from actors.runtime.wire import ask
 from actors.settings import Settings
@@ -18,6 +21,7 @@ from actors.slot.pool import IdleSlot, Pool
 from bus_schemas.call import END_CALL, START_CALL, CallStarted, EndCall, StartCall
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Action
+from bus_schemas.script import RUN_SCRIPT, STOP_RUN, RunScript, StopRun
 from bus_schemas.slot import SlotConfig
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
@@ -29,14 +33,14 @@ from simulators.time.loop import SimLoop, run
 
 POOL, OWN = 11, 2  # slots of the pool, and op12's own
 SHARE = 6  # half of the pool, and one where it is odd
-ACTIONS = frozenset({Action.CALL_START.value, Action.CALL_END.value})
+ACTIONS = frozenset({Action.CALL_START.value, Action.CALL_END.value, Action.SCRIPT_RUN.value})
 Wanted = int | Literal["AUTO"]
 
 
 class Hosts:
     """One host after the other, with the same phones."""
 
-    def __init__(self, share: float, calls_per_hour: int = 240) -> None:
+    def __init__(self, share: float, calls_per_hour: int = 240, scripts: str = "") -> None:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, SimLoop)
         self.clock = SimClock(loop)
@@ -46,7 +50,7 @@ class Hosts:
         pool = [SlotConfig(id=id, serial=f"p{id}", region="UA") for id in range(11, 11 + POOL)]
         self._phones = {slot.serial: Handset() for slot in (*owned, *pool)}
         dial = Dial(user_pool_share=share, slot_calls_per_hour=calls_per_hour)
-        self._settings = Settings(slots=(*owned, *pool), dial=dial)
+        self._settings = Settings(slots=(*owned, *pool), dial=dial, scripts=Scripts(folder=scripts))
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[None]:
@@ -70,6 +74,25 @@ class Hosts:
             return await ask(MemoryBus(self.broker), START_CALL, StartCall(number=number, slot=slot), context)
         except Refusal as refusal:
             return refusal
+
+    async def run_on(self, user: str, slot: int, *, queue: bool = False) -> str | Refusal:
+        self._asked += 1
+        context = Context(command_id=f"r{self._asked}", user=user, actions=ACTIONS)
+        wanted = RunScript(slot_id=slot, script="waits", queue=queue)
+        try:
+            return (await ask(MemoryBus(self.broker), RUN_SCRIPT, wanted, context)).script_id
+        except Refusal as refusal:
+            return refusal
+
+    async def run_all(self, user: str, slots: list[int]) -> tuple[dict[int, str], Counter[str]]:
+        """All at once: the runs by their slots, and by which rule the others were refused."""
+        answers = await asyncio.gather(*(self.run_on(user, slot) for slot in slots))
+        rules = Counter(str((one.details or {}).get("rule", one.code)) for one in answers if isinstance(one, Refusal))
+        return {slot: one for slot, one in zip(slots, answers, strict=True) if isinstance(one, str)}, rules
+
+    async def stop(self, user: str, run: str) -> None:
+        context = Context(command_id=f"s{run}", user=user, actions=ACTIONS)
+        await ask(MemoryBus(self.broker), STOP_RUN, StopRun(script_id=run), context)
 
     async def end(self, user: str, call: CallStarted) -> None:
         context = Context(command_id=f"e{call.call_id}", user=user, actions=ACTIONS)
@@ -142,6 +165,40 @@ async def _the_hours_calls(hosts: Hosts, user: str, slots: list[Wanted]) -> tupl
     return made, rules
 
 
+WAITS = """
+name = "waits"
+version = 1
+summary = "An hour."
+deadline = 3600
+[[steps]]
+do = "repeat"
+most = 60
+steps = [{ do = "wait", seconds = 60 }]
+"""
+
+
+async def _with_scripts() -> None:
+    with TemporaryDirectory() as folder:
+        (Path(folder) / "waits.toml").write_text(WAITS)
+        hosts, every = Hosts(share=0.5, scripts=folder), list(range(11, 11 + POOL))
+        async with hosts.one():
+            begun, rules = await hosts.run_all("op12", every)
+            print(f"a script of one user's on each slot: {len(begun)} of {POOL} run, {dict(rules)}")
+            assert len(begun) == SHARE and rules == {"user_pool_share": POOL - SHARE}
+            calls, rules = await hosts.start_all("op12", ["AUTO"] * 9)
+            assert {call.slot for call in calls} == set(range(1, OWN + 1)) and rules == {"user_pool_share": 9 - OWN}
+            queued = await hosts.run_on("op12", min({*every} - begun.keys()), queue=True)
+            assert isinstance(queued, Refusal) and queued.code is ErrorCode.RATE_LIMITED
+        async with hosts.one():  # another process, which has them from the record
+            assert (await hosts.run_all("op12", every))[0] == {}
+            await hosts.stop("op12", next(iter(begun.values())))
+            await asyncio.sleep(5.0)
+            again, rules = await hosts.start_all("op12", ["AUTO"] * 3)
+            assert len(again) == 1 and rules == {"user_pool_share": 2}
+            others, rules = await hosts.start_all("op21", ["AUTO"] * 40)
+            assert len(others) == POOL - SHARE and rules == {"SLOT_BUSY": 40 - (POOL - SHARE)}
+
+
 async def _of_an_hour(slots: list[Wanted], places: int) -> None:
     hosts = Hosts(share=0.5, calls_per_hour=4)
     async with hosts.one():
@@ -207,6 +264,7 @@ async def _when_all_have_had_their_calls() -> None:
         _by_number,
         _after_a_restart,
         _all_of_it,
+        _with_scripts,
         _when_all_have_had_their_calls,
         _of_an_hour_with_auto,
         _of_an_hour_by_number,
