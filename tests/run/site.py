@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec.structs import replace as with_fields
 
+from actors.run.settings import Scripts
 from actors.runtime.context import Context
 from actors.runtime.service import Service, serve
 from actors.runtime.wire import ask
@@ -122,9 +124,9 @@ class RunSite:
 
 def play(
     story: Callable[[RunSite], Awaitable[None]], *, seed: int = 1, troubles: dict[str, float] | None = None,
-    slots: tuple[int, ...] = (1, 2, 3),
+    slots: tuple[int, ...] = (1, 2, 3), ussd: tuple[str, ...] = (),
 ) -> None:  # fmt: skip
-    """A story on such a site, once it serves."""
+    """A story on such a site, once it serves. `ussd`: the service codes that it allows."""
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
@@ -134,6 +136,7 @@ def play(
         for screens in given.values():
             screens.troubles = replace(screens.troubles, **(troubles or {}))
         for machine in world.machines:
+            machine.settings = with_fields(machine.settings, scripts=Scripts(ussd=ussd))
             world.keep(machine)
         await asyncio.sleep(4.0)
         site = RunSite(world, given[1])
