@@ -49,8 +49,8 @@ class InApps:
         self._dialer = dialer
 
     async def place(self, run: Run, to: Program, order: CarryOut, slot: SlotActor, touch: Touch) -> Back:
-        """Place one. `touch`: has the slot's screen do something. `NotDone` without `maybe`: nothing was tapped, and its
-        end is on record, so that where the screen had `changed` another may be placed."""
+        """Place one. `touch`: has the slot's screen do something. `NotDone` without `maybe`: nothing was tapped, and
+        its end is on record, so that where the screen had `changed` another may be placed."""
         wanted, call_id = order.effect, order.call_id
         assert isinstance(wanted, PlaceCall) and call_id is not None
         trace = run.asked.trace_id
