@@ -5,17 +5,19 @@ that fails and says what is missing.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import islice, product
 from typing import Any
 
 from msgspec import Struct
 
 from actors.by_hand import fingers
 from actors.script import guard
-from actors.script.selectors import Selector, matches
+from actors.script.selectors import Selector, answers_to, as_compared
 from actors.script.tree import Node, Tree
 from bus_schemas.slot_screen import PressKeyOnScreen, SwipeScreen, TapScreen, TypeOnScreen
 
 LONGEST_NAME = 60  # characters of a text by which a thing is known
+LABELS = 100  # of one thing that are tried; the rest of them is a list, not a name
 SYSTEM = ("android", "com.android.systemui")
 
 Asked = TapScreen | SwipeScreen | TypeOnScreen | PressKeyOnScreen
@@ -45,7 +47,8 @@ def step(asked: Asked, tree: Tree | None, number: int) -> Step:
 
 def _tap(tap: TapScreen, tree: Tree | None) -> Step:
     meant = _meant(tree, tap.x, tap.y) if tree is not None else ()
-    found = next(((node, on) for node in meant if tree and (on := selector(node, tree)) is not None), None)
+    names = _Names(tree) if tree is not None else None
+    found = next(((node, on) for node in meant if names and (on := names.selector(node)) is not None), None)
     if tree is None or found is None:
         package = next((node.package for node in fingers.under(tree, tap.x, tap.y)), "") if tree is not None else ""
         where = f" in {package}" if package else ""
@@ -63,18 +66,45 @@ def _meant(tree: Tree, x: int, y: int) -> Iterator[Node]:
     taken = fingers.pressed(tree, x, y)
     if taken is not None:
         yield taken
-        yield from fingers.labels(tree, taken)
+        yield from islice(fingers.labels(tree, taken), LABELS)
         return
     yield from fingers.under(tree, x, y)[:1]
 
 
 def selector(node: Node, tree: Tree) -> Fields | None:
     """By what a thing is known that no other on its screen is. None: there is nothing."""
-    for fields in _known_by(node):
-        meant = Selector(**fields)
-        if matches(meant, tree) == [node] and guard.of_selector(meant) is None:
-            return {"class" if name == "kind" else name: value for name, value in fields.items()}
-    return None
+    return _Names(tree).selector(node)
+
+
+class _Names:
+    """What the things on a screen are known by. Each kind of name is gone through once for all that ask: what an app
+    shows may be thousands of things that are called the same."""
+
+    def __init__(self, tree: Tree) -> None:
+        screen = tree.screen
+        self._seen = [node for node in tree.nodes if not node.bounds.within(screen).empty]
+        self._alone: dict[tuple[str, ...], dict[tuple[str, ...], int]] = {}
+
+    def selector(self, node: Node) -> Fields | None:
+        """By what it is known alone. None: there is nothing."""
+        for fields in _known_by(node):
+            if self._whose(fields) == node.at and guard.of_selector(Selector(**fields)) is None:
+                return {"class" if name == "kind" else name: value for name, value in fields.items()}
+        return None
+
+    def _whose(self, fields: Fields) -> int | None:
+        """The one thing that is known by it. None, -1: nothing is, several are."""
+        names = tuple(fields)
+        if names not in self._alone:
+            self._alone[names] = self._owners(names)
+        return self._alone[names].get(tuple(as_compared(name, text) for name, text in fields.items()))
+
+    def _owners(self, names: tuple[str, ...]) -> dict[tuple[str, ...], int]:
+        found: dict[tuple[str, ...], int] = {}
+        for node in self._seen:
+            for called in product(*(answers_to(name, node) for name in names)):
+                found[called] = -1 if called in found else node.at
+        return found
 
 
 def _known_by(node: Node) -> Iterator[Fields]:

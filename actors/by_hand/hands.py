@@ -61,7 +61,7 @@ class Hands:
             effect = TapAt(**at) if request.seconds is None else PressAt(**at, seconds=request.seconds)
             await self._do(place, effect, context)
             node = fingers.pressed(tree, request.x, request.y) or next(iter(fingers.under(tree, **at)), None)
-            return self._touched(request, context, tree, fingers.called(node, tree))
+            return await self._touched(request, context, tree, fingers.called(node, tree))
 
     async def swipe(self, request: SwipeScreen, context: Context) -> Touched:
         """SWIPE_SCREEN. A short one is a tap, so where it begins and ends is looked at as for one."""
@@ -75,7 +75,7 @@ class Hands:
                 x=request.x, y=request.y, to_x=request.to_x, to_y=request.to_y, seconds=request.seconds
             )
             await self._do(place, way, context)
-            return self._touched(request, context, tree, None)
+            return await self._touched(request, context, tree, None)
 
     async def type(self, request: TypeOnScreen, context: Context) -> Touched:
         """TYPE_ON_SCREEN."""
@@ -84,7 +84,7 @@ class Hands:
             _may(fingers.of_cursor(tree), "text")
             typed = InputText(text=request.text, secret=True)  # whoever types by hand says no log what
             await self._do(place, typed, context)
-            return self._touched(request, context, tree, fingers.called(fingers.focused(tree), tree))
+            return await self._touched(request, context, tree, fingers.called(fingers.focused(tree), tree))
 
     async def key(self, request: PressKeyOnScreen, context: Context) -> Touched:
         """PRESS_KEY."""
@@ -94,12 +94,12 @@ class Hands:
                 tree = await self._screen(place)
                 _may(fingers.of_cursor(tree), "key")
             await self._do(place, PressKey(code=KEYS[request.key]), context)
-            return self._touched(request, context, tree, None)
+            return await self._touched(request, context, tree, None)
 
     # --- inside
 
-    def _touched(self, request: Request, context: Context, tree: Tree | None, on: str | None) -> Touched:
-        recorded = self._recordings.note(request, tree, context)
+    async def _touched(self, request: Request, context: Context, tree: Tree | None, on: str | None) -> Touched:
+        recorded = await self._recordings.note(request, tree, context)
         touched = Touched(status="done", slot=request.slot, on=on, recorded=recorded)
         self._sent[context.command_id] = touched
         return touched

@@ -1,5 +1,6 @@
 """What is being recorded: of each slot one thing at a time, of one user, in the memory of its host."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -11,6 +12,7 @@ from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.slot_screen import Recorded, StartRecording, StopRecording
 
 MOST_STEPS = 90  # a list of steps of a script has a hundred
+MANY = 500  # things on a screen: among more of them, names are looked for beside this thread
 LONGEST = 3600.0  # seconds
 ALL = 256  # of one host
 
@@ -63,15 +65,22 @@ class Recordings:
             status="recorded", slot=request.slot, steps=len(running.steps), script=script, unsure=unsure
         )
 
-    def note(self, asked: draft.Asked, tree: Tree | None, context: Context) -> int | None:
-        """Keep what was done, if it is being recorded: as which step. None: it is not."""
+    async def note(self, asked: draft.Asked, tree: Tree | None, context: Context) -> int | None:
+        """Keep what was done, if it is being recorded: as which step. None: it is not. One at a time for a slot."""
         running = self._of(asked.slot)
         if running is None or running.user != context.user or len(running.steps) >= MOST_STEPS:
             return None
         if tree is not None and not running.looked:
             running.looked, running.app = True, draft.begins_in(tree)
-        running.steps.append(draft.step(asked, tree, len(running.steps) + 1))
-        return len(running.steps)
+        number = len(running.steps) + 1
+        if tree is not None and len(tree.nodes) > MANY:
+            made = await asyncio.to_thread(draft.step, asked, tree, number)
+        else:
+            made = draft.step(asked, tree, number)
+        if self._of(asked.slot) is not running:
+            return None  # it was stopped meanwhile
+        running.steps.append(made)
+        return number
 
     def _of(self, slot: int) -> Recording | None:
         running = self._running.get(slot)

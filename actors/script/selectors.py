@@ -73,6 +73,7 @@ PATTERNS = ("text_matching", "description_matching")
 TEXTS = ("text", "text_containing", "description", "description_containing", "id", "kind", "package")
 _FLAGS = ("clickable", "enabled", "checked", "selected", "focused", "scrollable")
 _OWN = (*TEXTS, *PATTERNS, *_FLAGS)
+_MARKS = {"id": "/", "kind": "."}  # a name is whole, or what stands behind the last of these
 
 
 def problems(selector: Selector, deep: int = 1) -> Iterator[tuple[tuple[str | int, ...], str]]:
@@ -118,6 +119,17 @@ def matches(selector: Selector, tree: Tree) -> list[Node]:
         if (other := getattr(selector, name)) is not None and found:
             found = _related(name, found, other, tree)
     return found
+
+
+def as_compared(name: str, text: str) -> str:
+    """What is asked of this field, as `matches` compares it."""
+    return text if name in _MARKS else _plain(text)
+
+
+def answers_to(name: str, node: Node) -> set[str]:
+    """All that a thing may be called by this field, as it is compared."""
+    text = getattr(node, name)
+    return {text, text.rpartition(_MARKS[name])[2]} if name in _MARKS else {_plain(text)}
 
 
 def one(selector: Selector, tree: Tree) -> Node | None:
@@ -226,8 +238,8 @@ _MAKERS: dict[str, Callable[..., Callable[[Node], bool]]] = {
     "description": _equal("description"),
     "description_containing": _part("description"),
     "description_matching": _fitting("description"),
-    "id": _named("id", "/"),
-    "kind": _named("kind", "."),
+    "id": _named("id", _MARKS["id"]),
+    "kind": _named("kind", _MARKS["kind"]),
     "package": _equal("package"),
     **{name: _flag(name) for name in _FLAGS},
 }
