@@ -31,6 +31,9 @@ from bus_schemas.slot_files import (
 ASKED_SECONDS = 10.0
 INSTALL_SECONDS, UNINSTALL_SECONDS = 180.0, 45.0
 APPS_FOLDER = "/data/local/tmp"  # where every phone lets adb put a file
+# What lies here is run by its path, by hosts (uiautomator2's server, as the phone's shell) or by the phone itself:
+# whoever put a file there would run commands.
+PROGRAMS = ("/data/local", "/data/adb", "/data/app", "/system", "/system_ext", "/vendor", "/product", "/odm", "/apex")
 MODE = 0o100644
 SAID = 500  # characters of what a phone says of an app
 
@@ -201,6 +204,8 @@ class Files:
         folder = await tools.stat(paths.parent(named))
         if real != named or folder is None or folder.kind != FOLDER:
             raise misfit("path", "there is no such folder.")
+        if paths.within(real, (*PROGRAMS, await self._links_of(tools, APPS_FOLDER))):
+            raise misfit("path", "programs are run from there: no file is put there.")
         return paths.parent(real)
 
     def _sent(self, file: SentFile, slot: int, context: Context, path: str | None) -> Pushed:

@@ -14,9 +14,10 @@ Folder = Annotated[
 
 class ByHand(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`folders`: of phones, in which files are pulled and pushed, with those below; links lead to nothing outside of
-    them. `file_limit`, `app_limit`: bytes of a file, and of an APK. `longest_reservation`: minutes."""
+    them, and nothing is pushed to where programs are run from. `file_limit`, `app_limit`: bytes of a file, and of an
+    APK. `longest_reservation`: minutes."""
 
-    folders: tuple[Folder, ...] = ("/sdcard", "/data/local/tmp")
+    folders: tuple[Folder, ...] = ("/sdcard",)
     file_limit: Annotated[int, Meta(ge=1, le=MOST)] = 256 * 2**20
     app_limit: Annotated[int, Meta(ge=1, le=MOST)] = 512 * 2**20
     longest_reservation: Annotated[int, Meta(ge=1, le=10_080)] = 480

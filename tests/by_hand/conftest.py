@@ -35,7 +35,7 @@ Request = TypeVar("Request", bound=Struct)
 Reply = TypeVar("Reply")
 
 EVERYTHING = frozenset(str(action) for action in Action)
-SMALL = ByHand(file_limit=1_000_000, app_limit=2_000_000)
+SMALL = ByHand(folders=("/sdcard", "/data/local/tmp"), file_limit=1_000_000, app_limit=2_000_000)
 
 
 class ByHandHost:

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from actors.by_hand import paths
+from actors.by_hand.files import APPS_FOLDER, PROGRAMS
+from actors.by_hand.settings import ByHand
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.slot import RESERVE_SLOT, ReserveSlot
 from bus_schemas.slot_files import (
@@ -31,7 +34,8 @@ from bus_schemas.slot_files import (
 from bus_schemas.slot_screen import PRESS_KEY, TYPE_ON_SCREEN, PhoneKey, PressKeyOnScreen, TypeOnScreen
 from tests.by_hand.conftest import ByHandHost
 
-HERE = "/data/local/tmp"
+HERE = "/sdcard"
+TMP = "/data/local/tmp"  # which the host of these tests names as a folder, too
 
 
 def refused(code: ErrorCode) -> Any:
@@ -75,10 +79,10 @@ async def test_a_file_goes_and_comes_back(host: ByHandHost, size: int) -> None:
 async def test_no_links_lead_out_of_the_folders(host: ByHandHost) -> None:
     android = host.phone.android
     android.files["/data/system/secret"] = b"secret"
-    android.files["/sdcard/Download/own"] = android.files[f"{HERE}/other"] = b"own"
+    android.files["/sdcard/Download/own"] = android.files[f"{TMP}/other"] = b"own"
     android.links = {"/sdcard/out": "/data/system", "/sdcard/file": "/data/system/secret", "/sdcard/in": "Download",
                      "/sdcard/up": "../../data/system", "/sdcard/round": "/sdcard/round",
-                     "/sdcard/tmp": HERE}  # fmt: skip
+                     "/sdcard/tmp": TMP}  # fmt: skip
     for path in ("/sdcard/out/secret", "/sdcard/file", "/sdcard/up/secret", "/sdcard/tmp/other"):
         with refused(ErrorCode.INVALID_PARAMS):
             await pulled(host, path)
@@ -88,6 +92,29 @@ async def test_no_links_lead_out_of_the_folders(host: ByHandHost) -> None:
         await pulled(host, "/sdcard/round/x")
     assert await pulled(host, "/sdcard/in/own") == b"own"
     assert android.files["/data/system/secret"] == b"secret"
+
+
+@pytest.mark.parametrize("name", ["u2.jar", "x", "ottb-order"])
+async def test_no_file_is_put_to_where_programs_are_run_from(host: ByHandHost, name: str) -> None:
+    android, path = host.phone.android, f"{TMP}/{name}"
+    android.files[path] = b"old"
+    for there in (path, f"{TMP}/new"):
+        with refused(ErrorCode.INVALID_PARAMS):
+            await sent(host, there, b"x")
+    assert android.files[path] == b"old" and f"{TMP}/new" not in android.files and not left_over(host)
+    assert await pulled(host, path) == b"old"
+
+
+async def test_nor_by_a_folder_that_becomes_a_link(host: ByHandHost) -> None:
+    path = f"{TMP}/u2.jar"
+    host.phone.android.links = {TMP: "/sdcard"}
+    with refused(ErrorCode.INVALID_PARAMS):
+        await sent(host, path, b"x")
+    assert "/sdcard/u2.jar" not in host.phone.android.files
+
+
+def test_the_folders_hold_nothing_that_is_run() -> None:
+    assert not [one for one in ByHand().folders if paths.within(f"{one}/x", (*PROGRAMS, APPS_FOLDER))]
 
 
 async def test_a_link_that_comes_while_a_file_is_sent_leads_nowhere(host: ByHandHost) -> None:
