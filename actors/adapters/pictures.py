@@ -7,6 +7,7 @@ from PIL import Image
 from actors.slot.phone import PhoneUnreachable
 
 MOST_PIXELS = 30_000_000  # of one screen; a PNG of a few bytes may say that it has billions
+LONGEST_SIDE = 10_000  # pixels; one that is long and thin costs as much, and JPEG has none beyond 65,500
 POORER = (50, 30, 10)
 
 
@@ -14,14 +15,23 @@ def as_jpeg(png: bytes, quality: int, width: int | None, most: int | None = None
     """The picture, no wider than `width` pixels, in no more than `most` bytes: if need be of less quality, or smaller.
     Raises PhoneError."""
     try:
-        with Image.open(io.BytesIO(png), formats=["PNG"]) as opened:
-            if opened.width * opened.height > MOST_PIXELS:
-                raise PhoneUnreachable(f"a screen of {opened.width} x {opened.height} pixels")
-            if width is not None and width < opened.width:
-                opened.thumbnail((width, 10 * width), Image.Resampling.BILINEAR)
-            picture = opened.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise PhoneUnreachable(f"no picture of the screen: {error}") from None
+        return _saved(_opened(png, width), quality, most)
+    except PhoneUnreachable:
+        raise
+    except Exception as error:  # noqa: BLE001  the phone makes the picture up, and with it what is raised
+        raise PhoneUnreachable(f"no picture of the screen: {error!r}"[:300]) from None
+
+
+def _opened(png: bytes, width: int | None) -> Image.Image:
+    with Image.open(io.BytesIO(png), formats=["PNG"]) as opened:
+        if opened.width * opened.height > MOST_PIXELS or max(opened.size) > LONGEST_SIDE:
+            raise PhoneUnreachable(f"a screen of {opened.width} x {opened.height} pixels")
+        if width is not None and width < opened.width:
+            opened.thumbnail((width, 10 * width), Image.Resampling.BILINEAR)
+        return opened.convert("RGB")
+
+
+def _saved(picture: Image.Image, quality: int, most: int | None) -> bytes:
     qualities = (quality, *(one for one in POORER if one < quality))
     while True:
         for tried in qualities:

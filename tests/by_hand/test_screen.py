@@ -2,6 +2,8 @@
 
 import asyncio
 import io
+from contextlib import suppress
+from random import Random
 from typing import Any
 
 import msgspec
@@ -77,6 +79,26 @@ def test_a_picture_that_is_none_or_far_too_large_is_refused() -> None:
     Image.new("1", (40_000, 1_000)).save(made, "PNG")
     with pytest.raises(PhoneUnreachable, match="40000 x 1000"):
         as_jpeg(made.getvalue(), 80, None)
+
+
+@pytest.mark.parametrize("size", [(1, 29_000_000), (29_000_000, 1), (10_001, 10)])
+def test_a_picture_that_is_long_and_thin_is_refused(size: tuple[int, int]) -> None:
+    made = io.BytesIO()
+    Image.new("1", size).save(made, "PNG")
+    for width in (None, 480):
+        with pytest.raises(PhoneUnreachable, match="a screen of"):
+            as_jpeg(made.getvalue(), 80, width)
+
+
+def test_a_picture_that_is_damaged_is_one_or_none() -> None:
+    made, chance = io.BytesIO(), Random(1)
+    Image.effect_noise((30, 40), 200).convert("P").save(made, "PNG", transparency=1)
+    for _ in range(500):
+        data = bytearray(made.getvalue())
+        for _ in range(chance.randint(1, 4)):
+            data[chance.randrange(8, len(data) if chance.random() < 0.5 else 60)] = chance.randrange(256)
+        with suppress(PhoneUnreachable):
+            assert as_jpeg(bytes(data[: chance.randint(9, len(data))]), 80, 20)
 
 
 def test_a_picture_for_one_message_of_the_bus_is_small_enough() -> None:
