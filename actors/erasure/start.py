@@ -44,10 +44,6 @@ PATIENCE = 20.0  # seconds for a campaign to be there again
 IMPORTS_RUN = RefusalTemplate(ErrorCode.CONFLICT, "A list is being imported: ask again when that is over.")
 
 
-class ReadAgain(Exception):
-    """An actor is to begin from its record."""
-
-
 class ErasureService:
     """What users ask, handed on to whoever has the erasure's shard."""
 
@@ -103,11 +99,13 @@ def on_shards(desk: Desk) -> Sharded:
             actor = host.get(ErasureActor, request.erasure)
             return Page(body=said, seq=actor.seq if actor is not None else 0)
 
+        one_by_one = asyncio.Lock()  # who asks while it reads for another may have changed what it has read already
+
         async def read_anew(request: ReadAnew, context: Context) -> WasRead:
-            actor = host.find("campaign", request.campaign)
-            if actor is not None:
-                host.crashed(actor, ReadAgain())
-                async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(PATIENCE), one_by_one:
+                actor = host.find("campaign", request.campaign)
+                if actor is not None:
+                    host.spawn(host.restart(actor))
                     while host.find("campaign", request.campaign) is actor:
                         await host.pause(0.05)
             return WasRead()

@@ -212,7 +212,7 @@ class Host:
         """An actor has ended by an error: start it again from what is on record, unless it does so too often."""
         actor = self._actors.get((ended.kind, ended.id))
         if not self._stopping and actor is not None and actor is ended:
-            self.spawn(self._restart(actor, error))
+            self.spawn(self.restart(actor, error))
 
     def verify(self) -> None:
         """The lease had run out: make sure of every actor that nobody else has owned it in between."""
@@ -370,13 +370,14 @@ class Host:
         elif (owner := self._actors.get((kind, id))) is not None:
             await owner.receive(message)
 
-    async def _restart(self, actor: AnyActor, error: BaseException) -> None:
+    async def restart(self, actor: AnyActor, error: BaseException | None = None) -> None:
+        """Have it begin from what is on record. `error`: by which it has crashed; None: it has not, so none counts."""
         key = (actor.kind, actor.id)
         await actor.terminate()
         budget = self._budgets.setdefault(key, RestartBudget())
-        bus_trouble = isinstance(error, BusError)
+        crashed = error is not None and not isinstance(error, BusError)
         while not self._stopping and self._actors.get(key) is actor:
-            if not bus_trouble and not budget.spend(self.clock.monotonic()):
+            if crashed and not budget.spend(self.clock.monotonic()):
                 self.quarantine(*key, f"crashes too often, rests for {QUARANTINE:g} s: {error!r}")
                 await self.pause(QUARANTINE)
             await self.pause(RESTART_PAUSE)
@@ -387,10 +388,10 @@ class Host:
                 return
             except BusError as trouble:
                 log.warning("actor not restarted yet", actor=f"{key[0]} {key[1]}", error=repr(trouble))
-                bus_trouble = True
+                crashed = False
             except Exception as trouble:
                 log.exception("actor not restarted", actor=f"{key[0]} {key[1]}", error=repr(trouble))
-                bus_trouble = False
+                crashed, error = True, error or trouble
 
     async def _begin_afresh(self, former: AnyActor) -> None:
         """Put an actor in the place of one that crashed: from the record, or, where that cannot be read, to finish what

@@ -114,3 +114,27 @@ def test_what_another_lead_of_a_number_refused_is_not_forgotten() -> None:
         assert await listed(site, A, B) == [False, True]
 
     play(story, keep=True)
+
+
+ERASED_AT_ONCE = 8
+
+
+def test_a_campaign_is_not_stopped_by_erasures() -> None:
+    """Each has it read its record anew; only crashes are counted as such."""
+
+    async def story(site: Campaigns) -> None:
+        numbers = [mobile(place, "2004") for place in range(ERASED_AT_ONCE)]
+        await imported(site, tuple(GivenLead(number=one) for one in numbers))
+        asked = [ErasePerson(numbers=(one,), reason="letter") for one in numbers]
+        begun = [await site.until_done(ERASE_PERSON, one) for one in asked]
+        for said in begun:
+            while said.ended is None:
+                owner = site.owner("c1")
+                assert owner is None or owner.host is None or not owner.host.left_alone(), said
+                await asyncio.sleep(0.05)
+                said = await site.until_done(GET_ERASURE, GetErasure(erasure=said.erasure))
+            assert said.status == "done", said
+        owner = site.owner("c1")
+        assert owner is not None and owner.host is not None and not owner.host.left_alone()
+
+    play(story, keep=True)
