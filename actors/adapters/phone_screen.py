@@ -17,6 +17,7 @@ from actors.script import guard, tree
 from actors.script.effects import (
     Back,
     ClearField,
+    CloseKeyboard,
     Done,
     Dump,
     InputText,
@@ -138,6 +139,8 @@ class PhoneScreen:
                 return await self._drag((effect.x, effect.y, effect.to_x, effect.to_y), effect.seconds)
             case PressKey():
                 return await self._touch(lines.words_of("input", "keyevent", effect.code))
+            case CloseKeyboard():
+                return await self._close_keyboard()
             case ClearField() if effect.signs > SIGNS:
                 return NotDone(f"there are more than {SIGNS} signs in the field")
             case ClearField():
@@ -174,6 +177,13 @@ class PhoneScreen:
     async def _drag(self, way: tuple[int, int, int, int], seconds: float) -> Back:
         words = lines.words_of("input", "swipe", *way, round(1000 * seconds))
         return await self._touch(words, TOUCH_TIMEOUT + seconds)
+
+    async def _close_keyboard(self) -> Back:
+        """BACK, but only where it goes to a keyboard: else it would leave what is on the screen."""
+        shown = await self._run(lines.words_of("dumpsys", "input_method"), COMMAND_TIMEOUT)
+        if not lines.KEYBOARD_SHOWN.search(shown.output):
+            return Done()
+        return await self._touch(lines.words_of("input", "keyevent", lines.BACK))
 
     async def _send_code(self, code: str) -> Back:
         if not lines.CODE.match(code):

@@ -10,7 +10,8 @@ from actors.slot.phone import ShellResult
 
 FOLDER = "/data/local/tmp"
 CALLING = frozenset({5, 79, 219, 231})  # keys that call, or ask a voice to
-MOVE_END, DELETE, PASTE = "123", "67", "279"
+BACK, MOVE_END, DELETE, PASTE = "4", "123", "67", "279"
+KEYBOARD_SHOWN = re.compile(r"\bmInputShown=true\b")
 DELETES = 400  # keys of one command
 CODE = re.compile(r"[*#][0-9*#]{1,60}#\Z")
 KILLED = range(129, 160)  # by a signal, in the middle of it

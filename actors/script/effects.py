@@ -66,6 +66,10 @@ class PressKey(Effect, frozen=True, tag="key"):
     code: int
 
 
+class CloseKeyboard(Effect, frozen=True, tag="close_keyboard"):
+    """Be rid of the keyboard, if one is on the screen; else nothing is done."""
+
+
 class LaunchApp(Effect, frozen=True, tag="launch"):
     """Start an app; `fresh`: end it first."""
 
@@ -121,8 +125,8 @@ class RunCommand(Effect, frozen=True, tag="shell"):
 
 
 AnyEffect = (
-    Dump | TapAt | PressAt | SwipeOver | InputText | ClearField | PressKey | LaunchApp | OpenLink | TakeScreenshot
-    | Pause | PlaceCall | TellCall | SendUssd | RunCommand
+    Dump | TapAt | PressAt | SwipeOver | InputText | ClearField | PressKey | CloseKeyboard | LaunchApp | OpenLink
+    | TakeScreenshot | Pause | PlaceCall | TellCall | SendUssd | RunCommand
 )  # fmt: skip
 
 

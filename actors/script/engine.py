@@ -13,6 +13,7 @@ from actors.script import program as to
 from actors.script.effects import (
     AnyEffect,
     Back,
+    CloseKeyboard,
     Done,
     Dump,
     Looked,
@@ -35,6 +36,7 @@ from actors.script.steps import (
     Found,
     Never,
     NotYet,
+    covered,
     dialling,
     first,
     holds,
@@ -52,6 +54,7 @@ EFFECTS = 20_000  # of one run
 MOVES = 20_000  # from one instruction to the next
 HANG_UPS = 3  # taps of one call
 BEGUN_ANEW = 4  # times: calls of which nothing was tapped, since something had come up before it
+UNCOVERINGS = 3  # of one step: what comes up meanwhile hides the keyboard from the first
 LOOKS_WITHOUT_IT = 2  # after which a call is over: one alone may be of a change
 CALLING = frozenset({"talk", "tell", "hang_up", "end"})
 
@@ -144,7 +147,7 @@ class _Turn(Moves):
                 self._end(f"more than {MOVES} moves")
             elif not self._went(self._moved):
                 fields.update(step_began=self._now, tries=0, count=0, answered=False, compressed=False,
-                              began_call=False, unseen=0)  # fmt: skip
+                              uncovered=0, began_call=False, unseen=0)  # fmt: skip
                 if not self._went(self._begun):
                     return
 
@@ -218,6 +221,10 @@ class _Turn(Moves):
         came_up = self._pop_up(tree, "pop_up")
         if came_up is not None:
             return came_up
+        about = instruction.step if isinstance(instruction, to.Do) else instruction.when
+        if fields["uncovered"] < UNCOVERINGS and covered(about, tree, fields["values"]):
+            fields["uncovered"] += 1
+            return self._ask(CloseKeyboard(), "pop_up")
         if not isinstance(instruction, to.Do):
             return self._decided(so=holds(instruction.when, tree, fields["values"]))
         return self._come(look_at(instruction.step, tree, fields["values"], fields["count"]))
@@ -266,7 +273,7 @@ class _Turn(Moves):
         retry = retry or (instruction.step.retry if isinstance(instruction, to.Do) else say.Retry())
         if fields["tries"] >= retry.times:
             return self._fail(why)
-        fields.update(tries=fields["tries"] + 1, count=0)
+        fields.update(tries=fields["tries"] + 1, count=0, uncovered=0)
         return self._ask(Pause(seconds=max(retry.wait, 0.1)), "again")
 
     # --- what comes up

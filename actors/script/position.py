@@ -57,6 +57,7 @@ class Position(Struct, frozen=True, kw_only=True, omit_defaults=True):
     answered: bool = False
     began_call: bool = False  # the call's screen was seen
     unseen: int = 0  # looks, one after the other, without it
+    uncovered: int = 0  # how often the keyboard was closed for this step
     compressed: bool = False  # the last look found a screen that never stands still
     handled: dict[str, int] = {}  # pop-ups, by the number of their handler
     effects: int = 0

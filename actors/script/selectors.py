@@ -104,7 +104,7 @@ def problems(selector: Selector, deep: int = 1) -> Iterator[tuple[tuple[str | in
 
 def matches(selector: Selector, tree: Tree) -> list[Node]:
     """All nodes that are meant, the first before the others, whatever `index` says. Only what is seen counts: what has
-    no place on the screen is not there."""
+    no place on the screen, or lies under a keyboard, is not there."""
     for other in selector.any_of or ():
         if found := _chosen(other, matches(other, tree)):
             return found
@@ -113,7 +113,8 @@ def matches(selector: Selector, tree: Tree) -> list[Node]:
     screen = tree.screen
     own = _tests(selector)
     found = [
-        node for node in tree.nodes if all(test(node) for test in own) and not node.bounds.within(screen).empty
+        node for node in tree.nodes
+        if node.visible and all(test(node) for test in own) and not node.bounds.within(screen).empty
     ]  # fmt: skip
     for name in OTHERS:
         if (other := getattr(selector, name)) is not None and found:
@@ -149,7 +150,7 @@ def point(node: Node, tree: Tree) -> tuple[int, int] | None:
         way = tree.nodes[way].parent
     if seen.empty:
         return None
-    over = [one for one in tree.nodes[node.end :] if one.clickable and not one.bounds.empty]
+    over = [one for one in tree.nodes[node.end :] if one.clickable and one.visible and not one.bounds.empty]
     for x, y in _places(seen):
         if not any(one.bounds.has(x, y) for one in over):
             return x, y

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from actors.script import guard
 from actors.script import language as say
@@ -206,6 +207,27 @@ def words(selector: Selector) -> str:
             said = wanted if isinstance(wanted, str) else wanted[0]
             return f"`{said[:60]}`"
     return words(selector.any_of[0]) if selector.any_of else "such thing"
+
+
+def covered(step: Any, tree: Tree, values: Mapping[str, str]) -> bool:
+    """Whether a keyboard lies over what a step, or a condition, is about. Raises NoValue."""
+    if all(node.visible for node in tree.nodes):
+        return False
+    match step:
+        case say.Swipe():
+            return True  # the finger might move over the keyboard
+        case say.ScrollUntil():
+            return _one(step.on, tree, values) is None
+        case say.WaitFor():
+            meant = step.on or step.gone
+        case say.Assert(when=condition) | (Condition() as condition):
+            meant = condition.seen or condition.unseen
+        case _:
+            meant = getattr(step, "on", None)
+    if meant is None or _one(meant, tree, values) is not None:
+        return False
+    without = Tree(nodes=tuple(replace(node, visible=True) for node in tree.nodes), rotation=tree.rotation)
+    return _one(meant, without, values) is not None
 
 
 def _one(selector: Selector, tree: Tree, values: Mapping[str, str]) -> Node | None:

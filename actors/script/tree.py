@@ -69,6 +69,7 @@ class Node(Struct, frozen=True, kw_only=True):
     selected: bool = False
     scrollable: bool = False
     password: bool = False
+    visible: bool = True  # False: something lies over it, as a keyboard that makes no room
 
 
 class Tree(Struct, frozen=True, kw_only=True):
@@ -215,6 +216,7 @@ def _fields(element: Any, at: int, parent: int) -> dict[str, Any]:
         "parent": parent,
         "bounds": Bounds(*map(int, place.groups())) if place else NOWHERE,
         "enabled": element.get("enabled", "true") == "true",
+        "visible": element.get("visible-to-user", "true") != "false",
         **{name: element.get(attribute, "") for name, attribute in texts.items()},
         **{name: element.get(name) == "true" for name in flags},
     }

@@ -5,6 +5,7 @@ from typing import Protocol
 from actors.script.effects import (
     Back,
     ClearField,
+    CloseKeyboard,
     Dump,
     InputText,
     LaunchApp,
@@ -20,8 +21,8 @@ from actors.script.effects import (
 # What a phone does. Of the others, pauses and what becomes of calls are the run's, a call is placed with `TapAt`, and a
 # screenshot is `Screen.picture`, which whoever asked for it keeps.
 OnScreen = (
-    Dump | TapAt | PressAt | SwipeOver | InputText | ClearField | PressKey | LaunchApp | OpenLink | SendUssd
-    | RunCommand
+    Dump | TapAt | PressAt | SwipeOver | InputText | ClearField | PressKey | CloseKeyboard | LaunchApp | OpenLink
+    | SendUssd | RunCommand
 )  # fmt: skip
 
 PICTURE_LIMIT = 24_000_000  # bytes; a screen of 1440 by 3200 that shows nothing but noise has 14

@@ -8,6 +8,7 @@ from PIL import Image
 
 from actors.script.effects import (
     ClearField,
+    CloseKeyboard,
     Done,
     Dump,
     InputText,
@@ -149,6 +150,14 @@ class ScreenContract:
         x, y = await place(screen, FIELD)  # the keyboard has moved it
         assert await screen.carry_out(ClearField(x=x, y=y, signs=450)) == Done()
         assert screens.front.texts[screens.field] == ""
+
+    async def test_a_keyboard_is_closed_and_nothing_else(self, screen: Screen, screens: Screens) -> None:
+        await screen.carry_out(CHAT)
+        x, y = await place(screen, FIELD)
+        assert await screen.carry_out(TapAt(x=x, y=y)) == Done() and screens.keys_up
+        for _ in range(2):
+            assert await screen.carry_out(CloseKeyboard()) == Done()
+            assert not screens.keys_up and screens.front.page == "chat"
 
     async def test_keys_are_pressed(self, screen: Screen, screens: Screens) -> None:
         await screen.carry_out(CHAT)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 import pytest
+from msgspec.structs import replace
 
 from actors.script.effects import TapAt
 from actors.script.position import Failed, Succeeded
@@ -16,6 +17,8 @@ from simulators.phone.screens.people import PEOPLE
 from simulators.phone.screens.profile import Profile
 from simulators.phone.screens.screens import Screens
 from tests.script.on_phone import PROFILES, TROUBLES, Played, named, play, play_each
+from tests.script.scripts import script
+from tests.script.test_shipped import shipped
 from tests.support.depth import plays, seeds
 
 everywhere = pytest.mark.parametrize("profile", PROFILES, ids=named)
@@ -95,6 +98,60 @@ def test_a_number_without_an_account_leaves_the_next_calls_right(profile: Profil
     assert [wrong(played, number) for played, number in zip(runs, numbers, strict=True)] == [None] * len(numbers)
     said = [getattr(played.outcome, "values", {}).get("call", "no account") for played in runs]
     assert said == ["no account", "answered", "no account", "no account", "unanswered", "answered"]
+
+
+# --- keyboards
+
+PHONE = """
+deadline = 600
+[params.number]
+type = "phone"
+summary = "To whom."
+[needs]
+apps = ["org.telegram.messenger"]
+"""
+WRITES = replace(script(
+    """
+[[steps]]
+do = "open"
+link = "tg://resolve?phone=${number}"
+app = "org.telegram.messenger"
+[[steps]]
+do = "for_each"
+into = "text"
+of = ["good day", "hello again", "qwertyuiop", "bye"]
+[[steps.steps]]
+do = "type"
+text = "${text}"
+on = { class = "EditText" }
+[[steps.steps]]
+do = "assert"
+message = "The field is gone."
+when = { seen = { class = "EditText" } }
+[[steps.steps]]
+do = "tap"
+on = { description = ["Send", "Надіслати"] }
+[[steps.steps]]
+do = "wait_for"
+gone = { description = ["Send", "Надіслати"] }
+""",
+    PHONE,
+), handlers=shipped("telegram_call").handlers)  # fmt: skip
+WHO = "+380671110007"
+TEXTS = ["good day", "hello again", "qwertyuiop", "bye"]
+
+
+@everywhere
+@pytest.mark.parametrize("turned", [0, 1])
+def test_what_lies_under_a_keyboard_is_uncovered_first(profile: Profile, turned: int) -> None:
+    def turn(screens: Screens) -> None:
+        screens.turned = turned
+
+    for seed in seeds(2):
+        played = play(WRITES, {"number": WHO}, profile, seed=seed, troubles=TROUBLES, prepare=turn)
+        assert succeeded(played) == {}
+        assert played.did("message") == [(WHO, text) for text in TEXTS]
+        assert [text for _, text in played.did("typed")] == TEXTS
 
 
 # --- the others
