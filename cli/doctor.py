@@ -22,6 +22,7 @@ from actors.adapters.ledger.postgresql import log_schema_of, schema_of
 from actors.adapters.tls import BadCertificate, trusting
 from actors.campaign.presets import presets_of
 from actors.dialing.start import rules_of
+from actors.run.library import SHIPPED, Scripts
 from actors.runtime.settings import SettingsError
 from actors.runtime.storage import WARN
 from actors.settings import Settings
@@ -105,6 +106,18 @@ def _campaign_rules(settings: Settings) -> Finding:
     except SettingsError as error:
         return Finding("campaign rules", False, str(error), "No host starts with it: docs/campaigns.md, `Rules`.")
     return Finding("campaign rules", True, f"presets: {', '.join(names) or 'none'}")
+
+
+def _scripts(settings: Settings) -> Finding:
+    """The scripts that a host on this machine would read."""
+    wrong: dict[str, str | None] = {}
+    own = (Path(settings.scripts.folder),) if settings.scripts.folder else ()
+    scripts = Scripts((SHIPPED, *own), wrong.__setitem__)
+    scripts.look()
+    if wrong:
+        said = "; ".join(f"{name}: {why}" for name, why in [*wrong.items()][:NAMED])
+        return Finding("scripts", False, said, "`ottb script check FILE` says all that is wrong with one.")
+    return Finding("scripts", True, f"{len(scripts.usable)} can be run")
 
 
 def _files(settings: Settings) -> Finding:
@@ -212,7 +225,9 @@ def _site(settings: Settings) -> list[Finding]:
         return [Finding("site", True, "not running, or not here")]
     named = [one for host in said.get("hosts", ()) for one in host["quarantined"] if one["kind"] != "stream"]
     alone = "; ".join(f"{one['kind']} {one['id']}: {one['reason']}" for one in named)
-    todo = "docs/operations.md, `A bad entry of the journal`, says how to step over an entry." if named else ""
+    entries = [one for one in named if one["kind"] != "script"]
+    todo = "docs/operations.md, `A bad entry of the journal`, says how to step over an entry." if entries else ""
+    todo = "Mend the script's file: `ottb script check`." if named and not entries else todo
     found = [Finding("quarantined", not named, alone or "nothing", todo), _streams(said.get("streams", ()))]
     return [*found, _shards(shards)] if (shards := said.get("shards")) is not None else found
 
@@ -237,7 +252,7 @@ def _streams(streams: Iterable[Mapping[str, Any]]) -> Finding:
 
 
 CHECKS: tuple[Callable[[Settings], Finding], ...] = (
-    _python, _state, _modes, _dial_rules, _campaign_rules, _files, _adb, _nats, _ledger, _phones, _pbxs,
+    _python, _state, _modes, _dial_rules, _campaign_rules, _scripts, _files, _adb, _nats, _ledger, _phones, _pbxs,
 )  # fmt: skip
 
 

@@ -1,5 +1,5 @@
 """The gateway's figures for Prometheus. Labels are routes, never what a client wrote, but for ids of campaigns: of
-those that have said something last, and not more of them than CAMPAIGNS."""
+those that have said something last, and not more of them than CAMPAIGNS; and names of scripts, SCRIPTS at most."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from bus_schemas.campaign_telemetry import CampaignTelemetry
 from bus_schemas.lead import LeadStatus
 from bus_schemas.operator import OperatorStatus
+from bus_schemas.script import RunState
 from gateway.surface import ROOMS, ROUTES
 
 log = structlog.get_logger()
@@ -18,6 +19,8 @@ BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 CHILDREN = 1000
 FRESH = 1.0  # seconds
 CAMPAIGNS = 100
+SCRIPTS = 100
+OTHERS = "others"  # beyond so many
 NOT_UNDERSTOOD = ("event", "slot telemetry", "host telemetry", "campaign telemetry", "change of users")
 CAMPAIGN_FIGURES = {
     "attempts": "Attempts that were begun.",
@@ -47,6 +50,11 @@ class Metrics:
             "ottb_http_request_seconds", "Time to answer.", ["method", "path"], buckets=BUCKETS,
             registry=self._registry,
         )  # fmt: skip
+        self._runs = Counter(
+            "ottb_script_runs", "Runs of scripts that came to this state.", ["script", "state"],
+            registry=self._registry,
+        )  # fmt: skip
+        self._scripts: set[str] = set()
         self.clients = Gauge("ottb_live_clients", "Socket.IO clients.", registry=self._registry)
         self.handshakes_refused = Counter(
             "ottb_live_handshakes_refused", "Handshakes of addresses that asked too often.", registry=self._registry
@@ -115,6 +123,12 @@ class Metrics:
         """How many operators there are of each status."""
         for status in OperatorStatus:
             self._operators.labels(status.value).set(counts.get(status.value, 0))
+
+    def run(self, script: str, state: RunState) -> None:
+        """A run has come to a state. Scripts beyond so many are counted together."""
+        if len(self._scripts) < SCRIPTS:
+            self._scripts.add(script)
+        self._runs.labels(script if script in self._scripts else OTHERS, state.value).inc()
 
     def stream(self, name: str, held: int, limit: int) -> None:
         """How full a stream of the bus is. `limit` 0: it has none."""

@@ -11,6 +11,7 @@ from bus_schemas.audit import AUDIT_RECORDED, AuditEntry, AuditRecorded
 from bus_schemas.contract import AnyTopic
 from bus_schemas.errors import ErrorCode
 from bus_schemas.log import LONGEST_MESSAGE, LogEvent, Severity
+from bus_schemas.script import RUN_ENDED
 from bus_schemas.slot import SLOT_LINKED, SLOT_RESTARTING
 from bus_schemas.trunk import TRUNK_CHANGED
 from bus_schemas.webhook import WEBHOOK_DISABLED
@@ -54,6 +55,8 @@ W = When
 RESTARTS = Source(SLOT_RESTARTING, "status", ("slot", "by"))
 PHONES = Source(SLOT_LINKED, "status", ("slot", "status", "detail"))
 TRUNKS = Source(TRUNK_CHANGED, "state", ("trunk", "state", "reason"))
+# Why one failed can say what is on a phone's screen: whoever sees the run finds it there.
+RUNS = Source(RUN_ENDED, "state", ("script", "script_id", "slot", "user", "place", "step_name", "call_id"))
 OFF = "Webhook {webhook} of {user} is switched off: "
 HOOKS = Source(WEBHOOK_DISABLED, "reason", ("webhook", "user", "reason"))
 
@@ -67,6 +70,7 @@ NOTABLE = (
     Row(TRUNKS,   ("DOWN",),                   W.WORSE, "error",   "Trunk {trunk} is DOWN"),
     Row(TRUNKS,   ("WARN",),                   W.WORSE, "warning", "Trunk {trunk} is WARN"),
     Row(TRUNKS,   ("OK",),                     W.WELL,  "info",    "Trunk {trunk} is OK again"),
+    Row(RUNS,     ("failed",),                 W.EACH,  "warning", "Script {script} failed on slot {slot}"),
     Row(HOOKS,    ("failing",),                W.EACH,  "warning", OFF + "for days nothing has arrived"),
     Row(HOOKS,    ("gone",),                   W.EACH,  "warning", OFF + "its user or token is not let in any more"),
     Row(HOOKS,    ("secret",),                 W.EACH,  "error",   OFF + "its secret is not there any more"),

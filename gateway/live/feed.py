@@ -438,7 +438,7 @@ class LiveFeed:
     # --- events
 
     async def _hear(self, recorded: Recorded) -> None:
-        events = room_events(recorded, self._metrics)
+        events = room_events(recorded, self._metrics, counted=True)
         self._history.add(recorded.seq, events)
         self._watermark(recorded.seq)
         self._telling.say(events)

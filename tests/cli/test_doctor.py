@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from actors.campaign.settings import Campaigns
 from actors.dialing.settings import Dial
 from actors.ledger.settings import LedgerStore
+from actors.run.settings import Scripts
 from actors.runtime.settings import Nats, SettingsError
 from actors.settings import Http, Sandbox, Settings, load
 from cli.doctor import Finding, examine
@@ -290,6 +291,21 @@ def test_what_is_quarantined_and_what_fills_up_is_named(settings: Settings) -> N
     assert "[journal] limit" in streams.todo
     shards = named(findings, "shards")
     assert not shards.ok and shards.said == "62 served, 2 by nobody: 3, 4"
+
+
+def test_a_script_that_is_no_good_is_named_with_its_place(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "mine.toml").write_text('name = "mine"\nversion = 1\nsummary = "x"\nwrong = 1\n')
+    found = named(examine(replace(settings, scripts=Scripts(folder=str(tmp_path / "own")))), "scripts")
+    assert not found.ok and "mine.toml:4:1" in found.said and "ottb script check" in found.todo
+    bad = {"kind": "script", "id": "mine", "reason": "mine.toml:4:1: x"}
+    said = {"hosts": [{"host": "local", "quarantined": [bad]}]}
+    with site_that_says(settings.http.ottb_port, said) as server:
+        findings = examine(settings)
+        server.shutdown()
+    alone = named(findings, "quarantined")
+    assert alone.said == "script mine: mine.toml:4:1: x" and "Mend" in alone.todo
+    assert named(findings, "scripts").ok
 
 
 def test_a_site_in_order_says_so(settings: Settings) -> None:

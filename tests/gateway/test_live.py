@@ -25,6 +25,7 @@ from bus_schemas.contract import Topic
 from bus_schemas.kinds import Owners, owners_header
 from bus_schemas.operator import RENEW_PRESENCE
 from bus_schemas.permissions import Action
+from bus_schemas.script import RUN_ENDED, RunEnded, RunState
 from bus_schemas.slot import (
     LIST_SLOTS,
     SLOT_CONFIGURED,
@@ -40,7 +41,7 @@ from bus_schemas.slot import (
 )
 from bus_schemas.trunk import TRUNK_CONFIGURED, TrunkConfig, TrunkConfigured
 from bus_schemas.user import SESSION_CLOSED
-from gateway import server
+from gateway import metrics, server
 from gateway.live import feed, history, transports
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
@@ -131,6 +132,29 @@ async def heard(client: LiveClient, count: int) -> list[dict[str, Any]]:
 
     await until(look, lambda seen: seen >= count, 3)
     return client.heard
+
+
+async def test_runs_of_scripts_are_counted_by_script_and_state(gateway: InProcess, journal: Journal) -> None:
+    for number, (script, state) in enumerate([("wifi_on", RunState.FAILED)] * 2 + [("go_home", RunState.STOPPED)]):
+        over = RunEnded(
+            line="slot-44", script_id=f"gacs_{number}", slot=44, user="op12", script=script, version=1, at=AT,
+            state=state, seconds=1.0,
+        )  # fmt: skip
+        await journal.say(RUN_ENDED, over)
+    stopped = 'ottb_script_runs_total{script="go_home",state="stopped"}'
+    await until(lambda: gateway.figure(stopped), lambda seen: seen == 1.0, 3)
+    assert await gateway.figure('ottb_script_runs_total{script="wifi_on",state="failed"}') == 2.0
+
+
+def test_figures_name_so_many_scripts_and_count_the_rest_together() -> None:
+    figures = metrics.Metrics()
+    for number in range(metrics.SCRIPTS + 20):
+        figures.run(f"script_{number}", RunState.FAILED)
+    figures.run("script_0", RunState.FAILED)
+    said = figures.exposition().decode()
+    assert said.count("ottb_script_runs_total{") == metrics.SCRIPTS + 1
+    assert f'ottb_script_runs_total{{script="{metrics.OTHERS}",state="failed"}} 20.0' in said
+    assert 'ottb_script_runs_total{script="script_0",state="failed"} 2.0' in said
 
 
 async def test_a_slot_is_in_a_call_while_its_phones_call_is(gateway: InProcess, journal: Journal) -> None:

@@ -9,6 +9,7 @@ from actors.log.notable import NOTABLE, SERIES, TOPICS, left_out, notes, quarant
 from bus_schemas.audit import AUDIT_RECORDED, AuditEntry, AuditRecorded
 from bus_schemas.contract import Topic
 from bus_schemas.log import LogEvent
+from bus_schemas.script import RUN_ENDED, RunEnded, RunState
 from bus_schemas.slot import SLOT_LINKED, SLOT_RESTARTING, SlotLinked, SlotRestarting, SlotStatus
 from bus_schemas.trunk import TRUNK_CHANGED, TrunkChanged, TrunkState
 
@@ -62,6 +63,24 @@ def test_a_trunk_s_states_are_said_and_not_each_of_its_failures() -> None:
         ("warning", "Trunk trunk-1 is WARN"), ("error", "Trunk trunk-1 is DOWN"), ("info", "Trunk trunk-1 is OK again")
     ]  # fmt: skip
     assert said[1].context["reason"] == "contact" and "reason" not in said[2].context
+
+
+@pytest.mark.parametrize("state", RunState)
+def test_a_script_that_failed_is_said_without_what_was_on_the_screen(state: RunState) -> None:
+    run = RunEnded(
+        line="slot-44", script_id="gacs_1", slot=44, user="op12", script="wifi_on", version=1, at=AT, state=state,
+        seconds=3.0, step=2, place="steps[1]", step_name="tap", reason="Olena is busy", values={"name": "Olena"},
+    )  # fmt: skip
+    said = _said((RUN_ENDED, run))
+    if state is not RunState.FAILED:
+        assert said == []
+        return
+    [note] = said
+    assert (note.severity, note.message) == ("warning", "Script wifi_on failed on slot 44")
+    assert note.context == {
+        "script": "wifi_on", "script_id": "gacs_1", "slot_id": 44, "user": "op12", "place": "steps[1]",
+        "step_name": "tap",
+    }  # fmt: skip
 
 
 def test_refused_logins_in_series_are_one_event() -> None:
