@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from actors.run.keeping import Keeper
 from actors.runtime.marks import is_mark
 from bus_schemas.campaign import RUN_CAMPAIGN, RunCampaign
 from bus_schemas.crm import EDIT_LEAD, EditLead
@@ -40,7 +41,10 @@ class Deaths:
 
 
 async def _called(site: Campaigns) -> None:
-    """The person is in a list with another, was called and changed, and asked not to be called."""
+    """The person is in a list with another, was called and changed, and asked not to be called; and the screen of a
+    phone that shows them was kept."""
+    kept = await Keeper(bus=site.world.gateways[0]).keep("gacs_1-tree", f"{NAME} {NUMBER}".encode())
+    assert kept and NAME.split()[1].encode() in _traces(site.world)
     await site.create("c1", attempts_per_lead=1)
     person = GivenLead(number=NUMBER, name=NAME, custom={"street": STREET})
     both = (GivenLead(number=OTHER, name="Petro", custom={"street": "Elsewhere 2"}), person)
