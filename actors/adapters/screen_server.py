@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar, cast
 import msgspec
 import structlog
 
+from actors.adapters.screen_trees import beside
 from actors.script import tree
 from actors.slot.phone import PhoneError, ShellResult
 
@@ -96,7 +97,7 @@ class ScreenServer:
         try:
             await self.call("waitForIdle", STANDS_STILL)
             text = await self.call("dumpWindowHierarchy", compressed, DEPTH)
-            seen = _read(text.encode("utf-8", "replace"), tree.parse) if isinstance(text, str) else None
+            seen = await _tree(text) if isinstance(text, str) else None
         except ServerGone as error:
             self._lost(str(error))
             return None
@@ -180,6 +181,11 @@ class _Said:
 
     def makefile(self, mode: str) -> io.BytesIO:
         return io.BytesIO(self._data)
+
+
+async def _tree(text: str) -> tree.Screen:
+    """A large one is read beside the loop. Raises ServerGone."""
+    return await beside(len(text), lambda: _read(text.encode("utf-8", "replace"), tree.parse))
 
 
 def _read(data: bytes, reading: Callable[[bytes], Answer]) -> Answer:

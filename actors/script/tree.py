@@ -12,6 +12,7 @@ from msgspec import Struct
 
 BYTES = 2_000_000  # of one dump; a long chat has 300 kB
 NODES = 10_000
+PIECE = 16_384  # characters that are cleaned at a time: no other thread runs meanwhile
 DEPTH = 100  # the deepest that was seen is 47
 _SAID = re.compile(r"UI (?:hierchary|hierarchy) dumped to: *(\S+)")  # the tool writes the first
 _PATH = re.compile(r"(?!.*/\.\./)/[A-Za-z0-9_./-]{1,200}\Z")
@@ -178,7 +179,9 @@ def parse(data: bytes) -> Seen | Unreadable:
 
 def _cleaned(text: str) -> str:
     """The text without what XML 1.0 forbids, which old phones write all the same, by itself or by its number."""
-    return _REFERENCE.sub(_referred, _NOT_XML.sub(LOST, _DECLARED.sub("", text.lstrip("\ufeff"))))
+    text = _DECLARED.sub("", text.lstrip("\ufeff"))
+    pieces = (text[at : at + PIECE] for at in range(0, len(text), PIECE))
+    return _REFERENCE.sub(_referred, "".join([_NOT_XML.sub(LOST, piece) for piece in pieces]))
 
 
 def _referred(match: re.Match[str]) -> str:
