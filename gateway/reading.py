@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import Callable, Container, Mapping
 from functools import partial
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -32,6 +32,7 @@ Reader = Callable[[web.Request, bytes], Any]
 
 NO_FILE = {"key": "none", "size": 0, "pieces": 0, "digest": ""}  # until the body has been read
 _NUMBER = re.compile(r"-?[0-9]{1,18}\Z")
+_DECIMAL = re.compile(r"-?[0-9]{1,18}\.[0-9]{1,18}\Z")
 
 
 def reader_of(route: Route) -> Reader:
@@ -123,18 +124,25 @@ def _decode_query(request: web.Request, types: Mapping[str, Any], in_path: list[
 
 
 def _convert_text(text: str, kind: Any, name: str) -> Any:
-    """A text of an address as what it is there: nothing but digits is a number, and no word is null."""
-    value: int | str
+    """A text of an address as what it is there: nothing but digits is a number, with a point in it where fractions are
+    taken, and no word is null."""
+    value: int | float | str
     try:
         return msgspec.convert(text, kind)
     except msgspec.ValidationError:
         value = int(text) if _NUMBER.match(text) else text
+    if _DECIMAL.match(text) and _takes_fractions(kind):
+        value = float(text)
     if kind is bool:
         value = {"true": True, "false": False}.get(text, text)
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError:
         raise shapes.wrong_kind(name, kind, value, more=shapes.LOST_PLUS if text.startswith(" ") else "") from None
+
+
+def _takes_fractions(kind: Any) -> bool:
+    return kind is float or any(_takes_fractions(one) for one in get_args(kind))
 
 
 def login_of(request: web.Request) -> Share | None:

@@ -37,6 +37,7 @@ from bus_schemas.slot_files import (
     StreamDone,
     StreamPiece,
 )
+from bus_schemas.slot_screen import WATCH_SCREEN, WatchScreen
 from gateway import phone_streams
 from gateway.phone_streams import headers_of
 from gateway.routes import Passed
@@ -56,6 +57,7 @@ class Phone:
         self.size = size
         self.asked = 0
         self.ended: list[str] = []
+        self.watched: list[float] = []
         self.put = b""
         self.pushed: list[PushFile] = []
 
@@ -75,6 +77,10 @@ class Phone:
             raise piece
         return StreamPiece(data=piece, end=self.asked == len(self.pieces))
 
+    async def watch(self, request: WatchScreen, context: Context) -> OpenedStream:
+        self.watched.append(request.fps)
+        return OpenedStream(stream="s_1")
+
     async def take(self, request: PutPiece, context: Context) -> StreamDone:
         self.put += request.data
         return StreamDone()
@@ -92,7 +98,7 @@ class Phone:
         return (
             serve(PULL_FILE, self.open), serve(FOLLOW_LOGCAT, self.open), serve(NEXT_PIECE, self.next),
             serve(END_STREAM, self.end), serve(OPEN_PUSH, self.open_push), serve(PUT_PIECE, self.take),
-            serve(PUSH_FILE, self.push),
+            serve(PUSH_FILE, self.push), serve(WATCH_SCREEN, self.watch),
         )  # fmt: skip
 
 
@@ -202,3 +208,15 @@ async def test_a_log_that_ends_says_why() -> None:
         'event: gap\ndata: {"left_out":7}\n\nevent: log\ndata: {"line":"a\\nb"}\n\n'
         'event: log\ndata: {"line":"c"}\n\nevent: end\ndata: {"message":"Gone."}\n\n'
     )
+
+
+async def test_fractions_are_taken_where_they_are_promised() -> None:
+    phone = Phone([b"x"])
+    async with door(phone) as gateway:
+        for query, status in (
+            ("fps=0.2", 200), ("fps=4.75", 200), ("fps=3", 200), ("fps=0.1", 400), ("fps=5.01", 400), ("fps=-0.5", 400),
+            ("fps=nan", 400), ("fps=1e0", 400), ("fps=.5", 400), ("fps=1.", 400), ("width=480.0", 400),
+        ):  # fmt: skip
+            phone.asked = 0
+            assert (await opened(gateway, f"/api/slots/44/live?{query}"))[0] == status, query
+    assert phone.watched == [0.2, 4.75, 3.0]
