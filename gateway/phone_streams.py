@@ -8,8 +8,9 @@ import asyncio
 import contextlib
 import hashlib
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -37,6 +38,7 @@ from gateway.live.engine import bound_unread
 from gateway.routes import Passed
 
 ALL, EACH = 64, 6  # that are sent at once, of all and of one share
+LOOK_SECONDS = 0.5  # between two looks whether the reader is there, while a piece is awaited
 WRITE_SECONDS = 20.0  # for which a reader may leave unread what was sent
 BOUNDARY = "ottb-frame"
 PRIVATE = {"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff", "X-Accel-Buffering": "no"}
@@ -50,6 +52,7 @@ TOO_MANY = RefusalTemplate(
     retry_after=5,
 )  # fmt: skip
 
+Answer = TypeVar("Answer")
 _decode_lines = msgspec.json.Decoder(LogcatLines).decode
 Still = Callable[[], Awaitable[object]]  # raises Refusal once the reader may no longer
 
@@ -95,7 +98,7 @@ class Poured:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Reading:
-    """Who reads what. `still`: asked before each piece."""
+    """Who reads what. `still`: asked before each piece is sent."""
 
     request: web.Request
     slot: int
@@ -168,9 +171,9 @@ class PhoneStreams:
         number, end = 0, False
         try:
             while not end:
-                await reading.still()
                 wanted = NextPiece(slot=reading.slot, stream=reading.opened.stream, number=number)
-                piece = await ask(self._bus, NEXT_PIECE, wanted, reading.context)
+                piece = await _while_there(reading.request, ask(self._bus, NEXT_PIECE, wanted, reading.context))
+                await reading.still()  # now: a log's piece may have been awaited for long
                 number, end = number + 1, piece.end
                 yield _shown(passed, piece.data)
         except Refusal as refusal:
@@ -181,6 +184,18 @@ class PhoneStreams:
             if not end:
                 with contextlib.suppress(Refusal):
                     await _end(self._bus, reading.slot, reading.opened.stream, reading.context)
+
+
+async def _while_there(request: web.Request, work: Coroutine[Any, Any, Answer]) -> Answer:
+    """What comes of it. Raises ConnectionError once the reader has gone, whose place is others' then."""
+    task = asyncio.ensure_future(work)
+    try:
+        while not (await asyncio.wait({task}, timeout=LOOK_SECONDS))[0]:
+            if request.transport is None or request.transport.is_closing():
+                raise ConnectionError("they have gone")
+        return task.result()
+    finally:
+        task.cancel()
 
 
 def headers_of(passed: Passed, opened: OpenedStream) -> dict[str, str]:

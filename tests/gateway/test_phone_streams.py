@@ -39,13 +39,14 @@ from bus_schemas.slot_files import (
 )
 from bus_schemas.slot_screen import WATCH_SCREEN, WatchScreen
 from gateway import phone_streams
+from gateway.http import HttpApi
 from gateway.phone_streams import headers_of
 from gateway.routes import Passed
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from tests.support.door import InProcess, gateway_on, serving
 
-FILE = "/api/slots/44/files?path=/sdcard/x"
+FILE, LOGCAT = "/api/slots/44/files?path=/sdcard/x", "/api/slots/44/logcat"
 GONE = Refusal(ErrorCode.SLOT_OFFLINE, "Gone.")
 
 
@@ -208,6 +209,48 @@ async def test_a_log_that_ends_says_why() -> None:
         'event: gap\ndata: {"left_out":7}\n\nevent: log\ndata: {"line":"a\\nb"}\n\n'
         'event: log\ndata: {"line":"c"}\n\nevent: end\ndata: {"message":"Gone."}\n\n'
     )
+
+
+async def test_who_leaves_a_quiet_log_leaves_their_place() -> None:
+    phone, forever = Phone([b"x"]), asyncio.Event()
+
+    async def wait(request: NextPiece, context: Context) -> StreamPiece:
+        await forever.wait()
+        return StreamPiece(data=msgspec.json.encode(LogcatLines(lines=())), end=True)
+
+    phone.next = wait  # type: ignore[method-assign]
+    async with door(phone) as gateway:
+        begun = [asyncio.ensure_future(opened(gateway, LOGCAT)) for _ in range(phone_streams.EACH)]
+        await asyncio.sleep(0.3)
+        assert (await opened(gateway, LOGCAT))[0] == 429
+        for one in begun:
+            one.cancel()
+        async with asyncio.timeout(5):
+            while len(phone.ended) < phone_streams.EACH:
+                await asyncio.sleep(0.05)
+        asyncio.get_running_loop().call_later(0.2, forever.set)
+        assert (await opened(gateway, LOGCAT))[0] == 200
+
+
+async def test_what_came_once_the_right_was_gone_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    phone, still, taken = Phone([b"x"]), HttpApi._still, asyncio.Event()
+    said = [msgspec.json.encode(LogcatLines(lines=(one,))) for one in ("before", "after")]
+
+    async def next(request: NextPiece, context: Context) -> StreamPiece:
+        if request.number:  # the right goes while a line is awaited
+            taken.set()
+        return StreamPiece(data=said[request.number])
+
+    async def asked(self: HttpApi, *given: Any) -> Any:
+        if taken.is_set():
+            raise Refusal(ErrorCode.PERMISSION_DENIED, "Not any more.")
+        return await still(self, *given)
+
+    phone.next = next  # type: ignore[method-assign]
+    monkeypatch.setattr(HttpApi, "_still", asked)
+    async with door(phone) as gateway:
+        status, text = await opened(gateway, LOGCAT)
+    assert status == 200 and b"before" in text and b"after" not in text and b"Not any more." in text
 
 
 async def test_fractions_are_taken_where_they_are_promised() -> None:
