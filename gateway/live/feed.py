@@ -30,7 +30,7 @@ from gateway.live.client import LiveClient
 from gateway.live.dashboard_room import DashboardRoom
 from gateway.live.engine import QUIET, Server
 from gateway.live.events import room_events
-from gateway.live.figures import TELEMETRY_PAUSE, Figures
+from gateway.live.figures import TELEMETRY_PAUSE, Figures, said_again
 from gateway.live.history import AT_ONCE, History
 from gateway.live.log_room import LogRoom, SubscribeLog
 from gateway.live.presence import PRESENCE_PAUSE, say_who_is_there
@@ -359,6 +359,7 @@ class LiveFeed:
             return await self._show(client, room.listing, name, still)
         if since is not None and missed <= FARTHEST:
             await self._catch_up(client, name, since, still)
+            await self._say_figures(client, name, 0, still)
         self._telling.enter(client, name)
         answer: dict[str, Any] = {"error": False, "seq": self.seq}
         return answer | {"snapshot_needed": True} if missed > FARTHEST else answer
@@ -371,14 +372,14 @@ class LiveFeed:
             still()
             async with self._history.turn(share) as turn:
                 still()
-                wanted = client.narrowed[room]
+                wanted, figures = client.narrowed[room], self._figures.count
                 found = await self._snapshots.read(listing, client.caller, wanted, after=lambda: self.seq, turn=turn)
             still()
         except BaseException:
             self._snapshots.leave(share)
             raise
         self._spawn(self._until_read(client, share))  # these begin when the answer is on its way
-        self._spawn(self._go_on(client, room, found.seq, still))
+        self._spawn(self._go_on(client, room, found.seq, figures, still))
         return {"error": False, "seq": found.seq, "snapshot": found.things}
 
     async def _until_read(self, client: LiveClient, share: Share) -> None:
@@ -388,12 +389,13 @@ class LiveFeed:
         finally:
             self._snapshots.leave(share)
 
-    async def _go_on(self, client: LiveClient, room: str, since: int, still: Still) -> None:
+    async def _go_on(self, client: LiveClient, room: str, since: int, figures: int, still: Still) -> None:
         """Tell what has changed since a snapshot, and from then on what changes. That was promised: where it cannot be
         done the client is cut off, and comes back."""
         try:
             await self._heard(since)  # the records may be faster
             await self._catch_up(client, room, since, still)
+            await self._say_figures(client, room, figures, still)
             self._telling.enter(client, room)
         except Refusal as refusal:
             if refusal.code is ErrorCode.PERMISSION_DENIED:
@@ -435,12 +437,28 @@ class LiveFeed:
                 await self.transports.taken(client.transport)
         still()
 
+    async def _say_figures(self, client: LiveClient, room: str, behind: int, still: Still) -> None:
+        """Say the newest figures that no journal has; when this returns, nothing has happened since, as before. It
+        costs as much as reading so many entries. Raises Refusal."""
+        if not (newest := self._figures.newest(room, behind)):
+            return
+        seq = self.seq
+        async with self._history.turn(client.caller.share) as turn:
+            still()
+            turn.pay(len(newest))
+        for first in range(0, len(newest), AT_ONCE):
+            still()
+            self._telling.tell(client, said_again(newest[first : first + AT_ONCE], room, seq))
+            await self.transports.taken(client.transport)
+        await self._catch_up(client, room, seq, still)
+
     # --- events
 
     async def _hear(self, recorded: Recorded) -> None:
         events = room_events(recorded, self._metrics, counted=True)
         self._history.add(recorded.seq, events)
         self._watermark(recorded.seq)
+        self._figures.forget(recorded.subject)
         self._telling.say(events)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
