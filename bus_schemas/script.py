@@ -87,7 +87,7 @@ class ParamView(Struct, frozen=True, kw_only=True):
 class ScriptView(Struct, frozen=True, kw_only=True):
     """One script, as its newest version that can be run. `values`: what a run of it gives. `apps`, `android`,
     `also`: what it needs of its phone; `ussd`: service codes that it sends. `calls`: it places calls in apps.
-    `problem`: why a newer text of it is not run."""
+    `permissions`: what running it takes beside `script.run`. `problem`: why a newer text of it is not run."""
 
     name: ScriptName
     version: int
@@ -100,6 +100,7 @@ class ScriptView(Struct, frozen=True, kw_only=True):
     also: list[str]
     ussd: list[str]
     calls: bool
+    permissions: list[Action] = []
     problem: str | None = None
 
 
@@ -120,12 +121,14 @@ class ScriptProblem(Struct, frozen=True, kw_only=True):
 
 
 class CheckedScript(Struct, frozen=True, kw_only=True):
-    """Whether a script can be run. `ok`: it can; then `name` and `version` are there."""
+    """Whether a script can be run. `ok`: it can; then `name` and `version` are there.
+    `permissions`: what running it takes beside `script.run`."""
 
     ok: bool
     problems: list[ScriptProblem]
     name: str | None = None
     version: int | None = None
+    permissions: list[Action] = []
 
 
 # --- runs -------------------------------------------------------------------------------------------------------
@@ -231,7 +234,8 @@ class OpenRun(Struct, frozen=True, kw_only=True):
 RUN_REFUSALS = frozenset(
     {E.SLOT_BUSY, E.SLOT_OFFLINE, E.NOT_FOUND, E.PERMISSION_DENIED, E.RATE_LIMITED, E.CONFLICT, E.CALL_FAILED}
 )
-RUNS = frozenset({A.SLOT_USE_ANY, A.SLOT_VIEW_ANY, A.CALL_START, A.SCRIPT_USSD})
+TAKEN = frozenset({A.CALL_START, A.SCRIPT_USSD, A.SLOT_APPS, A.SLOT_CONFIGURE})  # by what scripts do
+RUNS = frozenset({A.SLOT_USE_ANY, A.SLOT_VIEW_ANY}) | TAKEN
 SEES = frozenset({A.SCRIPT_VIEW_ANY})
 NO_SUCH = frozenset({E.NOT_FOUND})
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from actors.script.checking import check
 from actors.script.language import Script
-from actors.script.library import library
+from actors.script.library import kept, library
+from actors.script.permissions import taken
 
 SHIPPED = Path(__file__).resolve().parent.parent / "config" / "scripts"
 
@@ -22,13 +23,19 @@ def checked(files: tuple[Path, ...], say: Callable[[str], None], folder: Path = 
             say(f"{file}:1:1: it cannot be read: {getattr(error, 'strerror', None) or 'it is no UTF-8'}")
             well = False
             continue
-        found = check(text, {**shipped, **_library(file.parent, shipped, besides=file)}, file.stem)
+        known = {**shipped, **_library(file.parent, shipped, besides=file)}
+        found = check(text, known, file.stem)
         for problem in found.problems:
             say(problem.text(str(file)))
         if found.script is not None:
-            say(f"{file}: ok ({found.script.name}, version {found.script.version})")
+            say(f"{file}: ok ({found.script.name}, version {found.script.version}){_takes(found.script, known)}")
         well = well and found.script is not None
     return well
+
+
+def _takes(script: Script, known: Mapping[str, Script]) -> str:
+    takes = sorted(taken(kept(script, known).values()))
+    return f", takes {', '.join(takes)}" if takes else ""
 
 
 def _library(folder: Path, known: Mapping[str, Script], besides: Path | None = None) -> dict[str, Script]:

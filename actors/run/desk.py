@@ -27,6 +27,8 @@ from actors.runtime.ids import derived
 from actors.runtime.wire import Page, forward
 from actors.script.checking import check
 from actors.script.language import Script
+from actors.script.library import kept
+from actors.script.permissions import taken
 from actors.script.values import bound
 from actors.slot.actor import SlotActor
 from actors.slot.machine import Take, Taken
@@ -72,6 +74,9 @@ MAY_NOT_SEND = RefusalTemplate(
     ErrorCode.PERMISSION_DENIED, "The script sends service codes: that needs the permission script.ussd.",
     permission=Action.SCRIPT_USSD.value,
 )  # fmt: skip
+TAKES_MORE = RefusalTemplate(
+    ErrorCode.PERMISSION_DENIED, "What the script does to the phone needs a permission beside script.run."
+)
 NO_CODES = RefusalTemplate(
     ErrorCode.CONFLICT, "The script sends service codes, and the site's settings allow none of them.", rule="ussd"
 )
@@ -125,6 +130,7 @@ class RunDesk:
         return CheckedScript(
             ok=script is not None, problems=problems, name=script.name if script is not None else None,
             version=script.version if script is not None else None,
+            permissions=sorted(taken(kept(script, known).values())) if script is not None else [],
         )  # fmt: skip
 
     # --- runs
@@ -213,6 +219,9 @@ class RunDesk:
             wanted = {code for script in own.values() for code in script.needs.ussd}
             if wanted.isdisjoint(self._settings.ussd):
                 raise NO_CODES(codes=sorted(wanted))
+
+        for missing in sorted(taken(own.values()) - context.actions):
+            raise TAKES_MORE(permission=missing)
 
     def _canonical(self, number: str, field: str) -> str:
         return rules.canonical(number, self._rules, self._slots.regions).e164

@@ -9,6 +9,7 @@ from pathlib import Path
 from actors.script.checking import steps_of
 from actors.script.language import Call, Script, Ussd
 from actors.script.library import kept, library
+from actors.script.permissions import taken
 from bus_schemas.errors import ErrorCode, RefusalTemplate
 from bus_schemas.script import ParamView, ScriptView
 
@@ -91,7 +92,7 @@ class Scripts:
             values=list(script.values), deadline=script.deadline,
             apps=sorted({app for one in own for app in one.needs.apps}), android=script.needs.android,
             also=list(script.needs.also), ussd=sorted({code for one in own for code in one.needs.ussd}),
-            calls=places_calls(own), problem=self._wrong.get(script.name),
+            calls=places_calls(own), permissions=sorted(taken(own)), problem=self._wrong.get(script.name),
         )  # fmt: skip
 
     # --- the files

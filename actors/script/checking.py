@@ -173,6 +173,9 @@ def _wrong_own(step: Any, script: Script) -> Unfit:
             yield from _wrong_pattern(step.pattern, ("pattern",))
     elif isinstance(step, say.Ussd) and not named_in(step.code) and step.code not in script.needs.ussd:
         yield ("code",), "it is none of `needs.ussd`"
+    elif isinstance(step, say.Shell) and (takes := guard.permission_of(sent(step))) is not None:
+        if takes not in script.needs.permissions:
+            yield ("command",), f"it takes `{takes}`, which is none of `needs.permissions`"
     elif isinstance(step, say.Call) and step.app not in script.needs.apps:
         yield ("app",), "it is none of `needs.apps`"
     elif isinstance(step, say.Call) and step.longest + say.DEADLINE + say.ENDING >= script.deadline:
@@ -196,9 +199,14 @@ def _guarded(step: Any) -> Iterator[tuple[str, str | None]]:
         case say.Key():
             yield "key", guard.of_key(step.key)
         case say.Shell():
-            yield "command", guard.of_command([_without_values(word) for word in step.command])
+            yield "command", guard.of_command(sent(step))
         case _:
             return
+
+
+def sent(step: say.Shell) -> list[str]:
+    """A command as values might fill it."""
+    return [_without_values(word) for word in step.command]
 
 
 def _without_values(text: str) -> str:

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from actors.script.language import KEYS
 from actors.script.selectors import TEXTS, Selector
 from actors.script.tree import Node
+from bus_schemas.permissions import Action
 
 SCHEMES = frozenset({"http", "https", "tg", "whatsapp", "viber", "market", "geo"})
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
@@ -64,6 +65,16 @@ COMMANDS: tuple[Pattern, ...] = (
     ("dumpsys", frozenset({"battery", "wifi", "window", "power", "telephony.registry", "isub", "audio"})),
     ("wm", frozenset({"size", "density"})),
 )
+# What changes a phone takes beside `script.run` what it takes by hand, by how its words begin. All else only looks, or
+# goes no further than the screen.
+PERMISSIONS: tuple[tuple[tuple[str, ...], Action], ...] = (
+    (("pm", "clear"), Action.SLOT_APPS),
+    (("svc",), Action.SLOT_CONFIGURE),
+    (("settings", "put"), Action.SLOT_CONFIGURE),
+    (("cmd", "connectivity"), Action.SLOT_CONFIGURE),
+    (("cmd", "wifi", "set-wifi-enabled"), Action.SLOT_CONFIGURE),
+    (("telecom",), Action.SLOT_CONFIGURE),
+)
 
 
 def of_link(link: str) -> str | None:
@@ -102,6 +113,11 @@ def of_command(words: Sequence[str]) -> str | None:
         return None
     known = sorted({str(command[0]) for command in COMMANDS})
     return f"no command that scripts may run (docs/scripts.md lists those of {', '.join(known)})"
+
+
+def permission_of(words: Sequence[str]) -> Action | None:
+    """What a command takes beside the right to run scripts. None: nothing."""
+    return next((one for begins, one in PERMISSIONS if tuple(words[: len(begins)]) == begins), None)
 
 
 def _fits(words: Sequence[str], command: Pattern) -> bool:

@@ -25,6 +25,7 @@ Templated = Annotated[
 ]  # fmt: skip
 Seconds = Annotated[float, Meta(ge=0.1, le=600)]
 Direction = Literal["up", "down", "left", "right"]
+Permission = Literal["slot.apps", "slot.configure"]
 AfterCrash = Literal["repeat", "go_on", "fail"]
 
 KEYS = {
@@ -281,12 +282,14 @@ class Param(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
 
 
 class Needs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What a phone must have: apps; the oldest Android; and, in words, what else. `ussd`: the codes that it sends."""
+    """What a phone must have: apps; the oldest Android; and, in words, what else. `ussd`: the codes that it sends.
+    `permissions`: what whoever runs it must hold beside `script.run`; what its commands take has to stand here."""
 
     apps: Annotated[list[App], Meta(max_length=20)] = field(default_factory=list)
     android: Annotated[int, Meta(ge=5, le=99)] | None = None
     also: Annotated[list[Words], Meta(max_length=20)] = field(default_factory=list)
     ussd: Annotated[list[Annotated[str, Meta(max_length=40)]], Meta(max_length=20)] = field(default_factory=list)
+    permissions: Annotated[list[Permission], Meta(max_length=20)] = field(default_factory=list)
 
 
 class Handler(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -6519,7 +6519,7 @@ export interface components {
          * ScriptView
          * @description One script, as its newest version that can be run. `values`: what a run of it gives. `apps`, `android`,
          *         `also`: what it needs of its phone; `ussd`: service codes that it sends. `calls`: it places calls in apps.
-         *         `problem`: why a newer text of it is not run.
+         *         `permissions`: what running it takes beside `script.run`. `problem`: why a newer text of it is not run.
          */
         ScriptView: {
             /** @example telegram_call */
@@ -6536,6 +6536,8 @@ export interface components {
             also: string[];
             ussd: string[];
             calls: boolean;
+            /** @default [] */
+            permissions: components["schemas"]["Action"][];
             /** @default null */
             problem: string | null;
         };
@@ -6581,6 +6583,7 @@ export interface components {
         /**
          * CheckedScript
          * @description Whether a script can be run. `ok`: it can; then `name` and `version` are there.
+         *         `permissions`: what running it takes beside `script.run`.
          */
         CheckedScript: {
             ok: boolean;
@@ -6589,6 +6592,8 @@ export interface components {
             name: string | null;
             /** @default null */
             version: number | null;
+            /** @default [] */
+            permissions: components["schemas"]["Action"][];
         };
         /**
          * ScriptProblem

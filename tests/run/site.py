@@ -26,7 +26,10 @@ from simulators.time.loop import SimLoop, run
 from simulators.world.callers import EVERYTHING
 from simulators.world.world import Life, World
 
-ALL = frozenset({*EVERYTHING, "script.view", "script.view_any", "script.run", "script.stop_any", "script.ussd"})
+ALL = frozenset(
+    {*EVERYTHING, "script.view", "script.view_any", "script.run", "script.stop_any", "script.ussd", "slot.apps",
+     "slot.configure"}
+)  # fmt: skip
 SHORT, LONG = "+380631110006", "+380671110007"  # answers and hangs up after three seconds; answers at once, and stays
 Answer = TypeVar("Answer")
 

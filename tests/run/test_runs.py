@@ -232,6 +232,8 @@ def test_the_rights_of_a_run_are_those_of_what_it_does() -> None:
         for rights, script, params in (
             ({"script.run"}, "telegram_call", {"number": SHORT}),
             ({"script.run", "call.start"}, "send_ussd_balance", {}),
+            ({"script.run", "call.start", "slot.configure"}, "clear_app", {"app": "org.telegram.messenger"}),
+            ({"script.run", "call.start", "slot.apps"}, "wifi_on", {}),
         ):
             context = Context(command_id=script, user="op", actions=frozenset(rights))
             with pytest.raises(Refusal) as refused:

@@ -4,11 +4,13 @@ from actors.script.checking import check
 from actors.script.language import Script
 
 HEAD = 'name = "a"\nversion = 1\nsummary = "A script."\n'
+CHANGES = 'needs = { permissions = ["slot.apps", "slot.configure"] }\n'
 
 
 def script(steps: str, head: str = "", *, library: dict[str, Script] | None = None, name: str = "a") -> Script:
     """A script of these steps; `head` stands before them."""
-    checked = check(HEAD.replace('"a"', f'"{name}"', 1) + head + steps, library or {})
+    needs = "" if "needs" in head else CHANGES
+    checked = check(HEAD.replace('"a"', f'"{name}"', 1) + needs + head + steps, library or {})
     assert checked.script is not None, [problem.text("script") for problem in checked.problems]
     return checked.script
 

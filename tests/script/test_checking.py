@@ -95,6 +95,8 @@ type = "phon"
         (step('do = "run"\nscript = "b"'), "6:1: steps[0].script: there is no script `b`"),
         (step('do = "run"\nscript = "a"'), "6:1: steps[0].script: a script that runs itself"),
         (step('do = "key"\nkey = "power"'), "6:1: steps[0].key: no such key"),
+        (step('do = "shell"\ncommand = ["pm", "clear", "a.b"]'),
+         "6:1: steps[0].command: it takes `slot.apps`, which is none of `needs.permissions`"),
         (step('do = "ussd"\ncode = "*111#"'), "6:1: steps[0].code: it is none of `needs.ussd`"),
         (step('do = "shell"\ncommand = ["${x}"]\n[params.x]\ntype="text"\nsummary="x"'),
          "6:1: steps[0].command: no command that"),

@@ -28,6 +28,7 @@ summary = "Each place where a value may stand."
 
 [needs]
 apps = ["org.telegram.messenger"]
+permissions = ["slot.apps", "slot.configure"]
 
 [params.x]
 type = "text"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from actors.script import guard
 from actors.script.checking import check
 from actors.script.effects import (
     AnyEffect,
@@ -18,8 +19,11 @@ from actors.script.effects import (
     TellCall,
 )
 from actors.script.language import Script
+from actors.script.permissions import taken
 from actors.script.position import Failed, Succeeded
 from actors.script.tree import Tree
+from bus_schemas.permissions import BUILT_IN_ROLES, Action, resolve
+from bus_schemas.script import TAKEN
 from tests.script.runs import Run
 from tests.script.screens import drawn, screen
 
@@ -143,3 +147,36 @@ def test_a_sim_is_chosen() -> None:
     run = Run(shipped("choose_sim"), {"account": "89380012345678901234"})
     assert run.play(lambda _: None).outcome == Succeeded(values={})
     assert commands(run)[0].endswith("TelephonyConnectionService 89380012345678901234 0")
+
+
+TAKES = {
+    "telegram_call": {"call.start"}, "send_ussd_balance": {"script.ussd"}, "clear_app": {"slot.apps"},
+    "wifi_on": {"slot.configure"}, "airplane_cycle": {"slot.configure"}, "choose_sim": {"slot.configure"},
+    "read_imei": set(), "unlock_screen": set(),
+}  # fmt: skip
+RUN_BY = {
+    "operator": {"telegram_call", "read_imei", "unlock_screen"},
+    "supervisor": {"telegram_call", "read_imei", "unlock_screen"},
+    "devops": WANTED - {"send_ussd_balance"}, "auditor": set(), "admin": WANTED,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_what_each_takes_of_whoever_runs_it(path: Path) -> None:
+    assert taken([shipped(path.stem)]) == TAKES[path.stem] <= TAKEN
+
+
+@pytest.mark.parametrize("role", BUILT_IN_ROLES)
+def test_who_may_run_which_of_them(role: str) -> None:
+    held = resolve(BUILT_IN_ROLES[role])
+    may = {name for name in WANTED if taken([shipped(name)]) <= held} if Action.SCRIPT_RUN in held else set()
+    assert may == RUN_BY[role]
+
+
+@pytest.mark.parametrize("command", guard.COMMANDS, ids=lambda command: str(command[:2]))
+def test_each_command_that_changes_a_phone_takes_something(command: guard.Pattern) -> None:
+    looks = {"path", "list", "get", "getprop", "dumpsys", "wm", "am", "status", "statusbar"}
+    words = [str(one) for one in command]
+    if words == ["cmd", "connectivity", "airplane-mode"] or looks & set(words[:3]):
+        return
+    assert guard.permission_of(words) is not None

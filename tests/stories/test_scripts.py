@@ -29,7 +29,7 @@ async def test_a_call_in_an_app_is_told_live_and_is_in_the_records(
         wanted = {"slot_id": 44, "script": "telegram_call", "params": {"number": SHORT}}
         status, begun = await operator.post("/api/gacs/run-script", wanted)
         assert status == 201 and begun == {"status": "executing", "script_id": begun["script_id"]}
-        status, refused = await operator.post("/api/gacs/run-script", {"slot_id": 44, "script": "wifi_on"})
+        status, refused = await operator.post("/api/gacs/run-script", {"slot_id": 44, "script": "unlock_screen"})
         assert (status, refused["code"]) == (409, "SLOT_BUSY")
         run = await _over(operator, begun["script_id"])
         assert (run["state"], run["values"]) == ("succeeded", {"call": "answered"}), run
@@ -49,8 +49,9 @@ async def test_bad_input_is_refused_in_words(site: Site, operator: Client) -> No
         ({"slot_id": 44, "script": "none_such"}, "NOT_FOUND"),
         ({"slot_id": 44, "script": "../wifi_on"}, "INVALID_PARAMS"),
         ({"slot_id": 44, "script": "telegram_call"}, "INVALID_PARAMS"),
-        ({"slot_id": 45, "script": "wifi_on"}, "NOT_FOUND"),
+        ({"slot_id": 45, "script": "unlock_screen"}, "NOT_FOUND"),
         ({"slot_id": 44, "script": "send_ussd_balance"}, "PERMISSION_DENIED"),
+        ({"slot_id": 44, "script": "clear_app", "params": {"app": "org.telegram.messenger"}}, "PERMISSION_DENIED"),
     ):
         _, answer = await operator.post("/api/gacs/run-script", body)
         assert answer["code"] == code, answer
