@@ -65,6 +65,9 @@ NOT_OURS_NOW = RefusalTemplate(ErrorCode.UNAVAILABLE, "This host is not sure tha
 NOT_KNOWN = RefusalTemplate(ErrorCode.TIMEOUT, "The run could not be recorded in time. Ask before repeating.")
 GIVEN_UP = RefusalTemplate(ErrorCode.CONFLICT, "This run was given up before it began. Send a new command.")
 TOO_MANY = RefusalTemplate(ErrorCode.RATE_LIMITED, "Too many runs wait for this slot already.", rule="waiting")
+TOO_MANY_OF_YOURS = RefusalTemplate(
+    ErrorCode.RATE_LIMITED, "Too many runs of yours wait already.", rule="waiting_per_user"
+)
 TOO_LARGE = RefusalTemplate(ErrorCode.CONFLICT, "The script is too large, with all that it runs.")
 MAY_NOT_CALL = RefusalTemplate(
     ErrorCode.PERMISSION_DENIED, "The script places calls: that needs the permission call.start.",
@@ -106,6 +109,7 @@ class RunDesk:
         self._settings = settings
         self._starting: dict[str, asyncio.Task[Page]] = {}
         self._waiting: dict[str, deque[_Waits]] = {}
+        self._queueing: dict[str, tuple[str, str]] = {}  # slots and users of runs that are about to wait, by their ids
 
     # --- scripts
 
@@ -243,8 +247,23 @@ class RunDesk:
     # --- runs that wait
 
     async def _wait(self, slot: str, asked: RunAsked, context: Context) -> Page:
-        if len(self._waiting.get(slot, ())) >= self._settings.waiting:
+        self._must_have_room(slot, asked.user)
+        self._queueing[asked.script_id] = slot, asked.user  # many may be asked for at once
+        try:
+            return await self._queue(slot, asked, context)
+        finally:
+            del self._queueing[asked.script_id]
+
+    def _must_have_room(self, slot: str, user: str) -> None:
+        about_to = list(self._queueing.values())
+        here = len(self._waiting.get(slot, ())) + sum(one == slot for one, _ in about_to)
+        if here >= self._settings.waiting:
             raise TOO_MANY(limit=self._settings.waiting)
+        theirs = sum(one.user == user for line in self._waiting.values() for one in line)
+        if theirs + sum(one == user for _, one in about_to) >= self._settings.waiting_per_user:
+            raise TOO_MANY_OF_YOURS(limit=self._settings.waiting_per_user)
+
+    async def _queue(self, slot: str, asked: RunAsked, context: Context) -> Page:
         run = self._host.make(RunActor, asked.script_id)
         try:
             await run.claim(_as(RunQueued, asked), context)

@@ -13,11 +13,12 @@ class Scripts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`folder`: the site's own scripts, beside those that are shipped; one of the same name stands for the shipped one.
     Empty: none. The same on every host, which each read a folder of their own machine. `ussd`: the service codes that
     scripts may send, exactly as they are sent; none: no script sends any. `waiting`: runs that may wait for one slot;
-    `wait_at_most`: seconds that one waits."""
+    `waiting_per_user`: of one user, for all slots of a host together; `wait_at_most`: seconds that one waits."""
 
     folder: str = ""
     ussd: tuple[str, ...] = ()
     waiting: Annotated[int, Meta(ge=0, le=100)] = 10
+    waiting_per_user: Annotated[int, Meta(ge=0, le=100)] = 5
     wait_at_most: Annotated[float, Meta(gt=0, le=86_400)] = 3600.0
 
     def mistakes(self) -> Iterator[str]:
