@@ -105,7 +105,9 @@ class Hands:
         return touched
 
     async def _do(self, place: Place, effect: OnScreen, context: Context) -> None:
-        """Have the phone do it, once for each command. Raises Refusal."""
+        """Have the phone do it, once for each command. The screen was read meanwhile, which takes up to a minute, so it
+        is asked again who has the slot. Raises Refusal."""
+        self._places.held(place.id, context)
         if context.command_id in self._sent:
             raise SENT()
         self._sent[context.command_id] = None

@@ -11,10 +11,14 @@ import pytest
 from PIL import Image
 
 from actors.adapters.pictures import as_jpeg
+from actors.by_hand.hands import Hands
+from actors.by_hand.places import Place
 from actors.runtime.context import Context
 from actors.runtime.wire import ask
+from actors.script.tree import Tree
 from actors.slot.phone import PhoneUnreachable
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.slot import RESERVE_SLOT, ReserveSlot
 from bus_schemas.slot_files import FOLLOW_LOGCAT, NEXT_PIECE, FollowLogcat, LogcatLines, NextPiece
 from bus_schemas.slot_screen import (
     START_RECORDING,
@@ -130,6 +134,22 @@ async def test_of_two_repeats_at_once_one_is_done(host: ByHandHost) -> None:
     done = await asyncio.gather(*asked, return_exceptions=True)
     assert [isinstance(one, Touched) for one in done] == [True, False], done
     assert (await host.ask(STOP_RECORDING, StopRecording(slot=44))).steps == 1
+
+
+async def test_a_slot_that_is_somebody_elses_by_then_is_not_tapped(
+    host: ByHandHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Hands._screen
+
+    async def reserved_meanwhile(hands: Hands, place: Place) -> Tree:
+        tree = await read(hands, place)
+        await host.ask(RESERVE_SLOT, ReserveSlot(slot=44), "b")
+        return tree
+
+    monkeypatch.setattr(Hands, "_screen", reserved_meanwhile)
+    with refused(ErrorCode.SLOT_BUSY):
+        await host.ask(TAP_SCREEN, TapScreen(slot=44, x=10, y=10), "a")
+    assert (await host.ask(TAP_SCREEN, TapScreen(slot=44, x=10, y=10), "b")).status == "done"
 
 
 async def test_a_recording_is_of_one_user(host: ByHandHost) -> None:
