@@ -115,7 +115,8 @@ class StartRecording(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class StopRecording(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """End the recording. It is kept nowhere: the answer is all there is of it."""
+    """End the recording. It is kept nowhere: the answer is all there is of it. Others' recordings are ended by who may
+    (`slot.reserve_any`), and what was recorded is gone then."""
 
     slot: SlotId
 
@@ -156,6 +157,7 @@ START_RECORDING = Rpc("ottb.v1.cmd.slot.{slot}.start_recording", StartRecording,
                       summary="Record what is done on a phone's screen", permission=A.SLOT_TOUCH, asks=SEES,
                       fallback=SLOT_ABSENT, audit_fields=("slot",))
 STOP_RECORDING = Rpc("ottb.v1.cmd.slot.{slot}.stop_recording", StopRecording, Recorded, frozenset({E.NOT_FOUND}),
-                     summary="End a recording, and have it as a script", permission=A.SLOT_TOUCH, asks=SEES,
+                     summary="End a recording, and have it as a script", permission=A.SLOT_TOUCH,
+                     asks=SEES | {A.SLOT_RESERVE_ANY},
                      fallback=SLOT_ABSENT, audit_fields=("slot",))
 # fmt: on

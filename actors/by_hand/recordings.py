@@ -5,10 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from actors.by_hand import draft
-from actors.by_hand.places import Places
+from actors.by_hand.places import Place, Places
 from actors.runtime.context import Context
 from actors.script.tree import Tree
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
+from bus_schemas.permissions import Action
 from bus_schemas.slot_screen import Recorded, StartRecording, StopRecording
 
 MOST_STEPS = 90  # a list of steps of a script has a hundred
@@ -39,23 +40,25 @@ class Recordings:
         self._running: dict[int, Recording] = {}
 
     async def start(self, request: StartRecording, context: Context) -> Recorded:
-        """START_RECORDING. Again it changes nothing."""
+        """START_RECORDING. Again it changes nothing. Whoever has reserved the slot needs not wait for one of before."""
         place = self._places.held(request.slot, context)
         running = self._of(place.id)
-        if running is not None and running.user != context.user:
+        if running is not None and running.user != context.user and not _keeps(place, context.user):
             raise Refusal(ErrorCode.SLOT_BUSY, "Somebody else records on this slot.", slot=place.id)
-        if running is None:
-            if len(self._running) >= ALL:
+        if running is None or running.user != context.user:
+            if running is None and len(self._running) >= ALL:
                 raise Refusal(ErrorCode.RATE_LIMITED, "Too much is being recorded.", rule="recordings", retry_after=60)
             running = self._running[place.id] = Recording(context.user, self._now())
         return Recorded(status="recording", slot=place.id, steps=len(running.steps))
 
     async def stop(self, request: StopRecording, context: Context) -> Recorded:
-        """STOP_RECORDING. Also of a phone that has gone."""
+        """STOP_RECORDING. Also of a phone that has gone. What is in others' recordings is not told."""
         running = self._of(request.slot)
-        if running is None or running.user != context.user:
+        if running is None or (running.user != context.user and not context.may(Action.SLOT_RESERVE_ANY)):
             raise NONE()
         del self._running[request.slot]
+        if running.user != context.user:
+            return Recorded(status="ended", slot=request.slot, steps=len(running.steps))
         unsure = tuple(number for number, made in enumerate(running.steps, 1) if made.unsure is not None)
         script = None
         if running.steps:
@@ -88,3 +91,8 @@ class Recordings:
             del self._running[slot]
             return None
         return running
+
+
+def _keeps(place: Place, user: str) -> bool:
+    """Whether it is reserved for this user, so that nobody else does anything there."""
+    return place.slot.reservation is not None and place.slot.reservation.user == user

@@ -728,7 +728,8 @@ export interface paths {
         post: operations["start_recording"];
         /**
          * End a recording, and have it as a script
-         * @description End the recording. It is kept nowhere: the answer is all there is of it.
+         * @description End the recording. It is kept nowhere: the answer is all there is of it. Others' recordings are ended by who may
+         *         (`slot.reserve_any`), and what was recorded is gone then.
          */
         delete: operations["stop_recording"];
         options?: never;
@@ -3727,7 +3728,8 @@ export interface components {
         };
         /**
          * StopRecording
-         * @description End the recording. It is kept nowhere: the answer is all there is of it.
+         * @description End the recording. It is kept nowhere: the answer is all there is of it. Others' recordings are ended by who may
+         *         (`slot.reserve_any`), and what was recorded is gone then.
          */
         StopRecording: {
             /** @example 44 */

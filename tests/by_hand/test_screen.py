@@ -159,8 +159,20 @@ async def test_a_recording_is_of_one_user(host: ByHandHost) -> None:
     assert (await host.ask(TAP_SCREEN, TapScreen(slot=44, x=10, y=10), "b")).recorded is None
     assert (await host.ask(TAP_SCREEN, TapScreen(slot=44, x=10, y=10), "a")).recorded == 1
     with refused(ErrorCode.NOT_FOUND):
-        await host.ask(STOP_RECORDING, StopRecording(slot=44), "b")
+        await host.ask(STOP_RECORDING, StopRecording(slot=44), "b", EVERYTHING - {"slot.reserve_any"})
     assert (await host.ask(STOP_RECORDING, StopRecording(slot=44), "a")).steps == 1
+
+
+async def test_a_recording_left_behind_keeps_nobody_from_recording(host: ByHandHost) -> None:
+    await host.ask(START_RECORDING, StartRecording(slot=44), "gone")
+    await host.ask(TAP_SCREEN, TapScreen(slot=44, x=10, y=10), "gone")
+    ended = await host.ask(STOP_RECORDING, StopRecording(slot=44), "admin")
+    assert (ended.status, ended.steps, ended.script) == ("ended", 1, None)  # what was typed is not theirs to read
+    await host.ask(START_RECORDING, StartRecording(slot=44), "gone")
+    await host.ask(RESERVE_SLOT, ReserveSlot(slot=44), "b")
+    assert (await host.ask(START_RECORDING, StartRecording(slot=44), "b")).steps == 0
+    with refused(ErrorCode.NOT_FOUND):
+        await host.ask(STOP_RECORDING, StopRecording(slot=44), "gone", EVERYTHING - {"slot.reserve_any"})
 
 
 async def lines(host: ByHandHost, stream: str, number: int) -> LogcatLines:
