@@ -175,7 +175,12 @@ class SlotActor(LineActor[Slot, SlotEvent, SlotMemory, SlotReport]):
     def remove(self, order: Remove, context: Context, now: Moment) -> Outcome[None]:
         return Outcome(decision=machine.remove(self._slot(), self.live, context.user, now), reply=None)
 
-    orders = by_type(Take.by(take), Configure.by(configure), Remove.by(remove))
+    def give_back(self, order: reservation.GiveBack, context: Context, now: Moment) -> Outcome[None]:
+        return Outcome(decision=reservation.given_back(self._slot(), order.user, now), reply=None)
+
+    orders = by_type(
+        Take.by(take), Configure.by(configure), Remove.by(remove), reservation.GiveBack.by(give_back)
+    )
 
     # --- the machine's place
 

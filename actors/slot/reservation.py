@@ -7,14 +7,22 @@ it by asking again.
 from datetime import timedelta
 
 from actors.runtime.clock import Moment, parse_utc, utc
+from actors.runtime.commands import Order
 from actors.runtime.decision import CancelTimer, Effect, SetTimer
 from actors.slot.hindrance import busy
 from actors.slot.machine import SlotDecision
 from actors.slot.record import RESERVED, Slot, SlotMemory, holders_of
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
+from bus_schemas.names import SYSTEM
 from bus_schemas.slot import SlotReservationEnded, SlotReserved
 
 NOT_RESERVED = RefusalTemplate(ErrorCode.NOT_FOUND, "The slot is not reserved.")
+
+
+class GiveBack(Order[None], frozen=True, kw_only=True):
+    """End it, if it is this user's, who has no account any more."""
+
+    user: str
 
 
 def reserve(
@@ -41,6 +49,15 @@ def end(slot: Slot, user: str, *, anybodys: bool, now: Moment) -> SlotDecision:
     if reserved.user != user and not anybodys:
         raise Refusal(ErrorCode.PERMISSION_DENIED, "Somebody else has reserved the slot.", slot=slot.config.id)
     event = SlotReservationEnded(slot=slot.config.id, at=now.at, user=reserved.user, by=user)
+    return SlotDecision(events=(event,), effects=(CancelTimer(name=RESERVED),))
+
+
+def given_back(slot: Slot, user: str, now: Moment) -> SlotDecision:
+    """Whoever has it is no longer there."""
+    reserved = slot.reservation
+    if reserved is None or reserved.user != user:
+        return SlotDecision()
+    event = SlotReservationEnded(slot=slot.config.id, at=now.at, user=user, by=SYSTEM)
     return SlotDecision(events=(event,), effects=(CancelTimer(name=RESERVED),))
 
 

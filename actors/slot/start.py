@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 
 from actors.runtime.host import Host
 from actors.runtime.parts import HostParts
 from actors.runtime.service import serve
 from actors.slot.actor import MakePhone, SlotActor
+from actors.slot.left_behind import look_after
 from actors.slot.registry import Device, SlotRegistry
 from actors.slot.settings import Hub
 from actors.slot.shell_bytes import ShellBytes
@@ -53,5 +55,6 @@ async def start(
         )
     )
     parts.registries.append(registry)
+    parts.background.append(partial(look_after, parts.host, parts.ids))
     stack.push_async_callback(registry.stop)
     return registry

@@ -4,7 +4,13 @@ import asyncio
 
 import pytest
 
+from actors.runtime.context import Context
+from actors.runtime.service import Service, serve
+from actors.runtime.wire import ask
+from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.script import STOP_RUN, RunState, StopRun
+from bus_schemas.slot import RESERVE_SLOT, ReserveSlot
+from bus_schemas.user import FIND_EXTENSION, ExtensionFound, FindExtension
 from tests.run.site import ALL, LONG, SHORT, RunSite, play
 
 SEVERAL = frozenset({"script.run", "call.start", "script.view", "slot.view"})
@@ -53,5 +59,31 @@ def test_a_run_places_no_call_for_one_who_may_not_any_more(rights: frozenset[str
         seen = await site.over(run)
         assert seen.state is RunState.FAILED and "any more" in (seen.reason or ""), seen
         assert not site.did("app_call") and not site.calls()
+
+    play(story)
+
+
+@pytest.mark.parametrize("deleted", [True, False])
+def test_a_reservation_of_who_is_gone_is_ended(deleted: bool) -> None:
+    async def story(site: RunSite) -> None:
+        gone = False
+
+        async def find(request: FindExtension, context: Context) -> ExtensionFound:
+            if gone and deleted and request.user == "gone":
+                raise Refusal(ErrorCode.NOT_FOUND, "No such user.")
+            return ExtensionFound(user=request.user, extension=None, active=not gone or request.user != "gone")
+
+        await Service(bus=site.world.gateways[0], queue="", handlers=(serve(FIND_EXTENSION, find),)).start()
+        for slot, user in ((1, "gone"), (2, "there")):
+            context = Context(command_id=user, user=user, actions=ALL)
+            await ask(site.world.gateways[0], RESERVE_SLOT, ReserveSlot(slot=slot, minutes=480), context)
+        await asyncio.sleep(25.0)
+        with pytest.raises(Refusal):
+            await site.begin("unlock_screen", "one")
+        gone = True
+        await asyncio.sleep(12.0)
+        await site.over(await site.begin("unlock_screen", "two"))
+        with pytest.raises(Refusal):
+            await site.begin("unlock_screen", "three", slot=2)
 
     play(story)
