@@ -294,7 +294,7 @@ class RunActor(LineRun[Run, RunEvent, Run, RunReport]):
                 return await self._in_apps.place(run, self._made(), order, self._slot(), self._on_screen)
             case TellCall():
                 if order.call_id is not None:
-                    await self._in_apps.tell(order.call_id, InApp(state=effect.state, cause="as its screen shows"))
+                    await self._in_apps.tell(order.call_id, _as_shown(effect))
                 return Done()
             case TakeScreenshot():
                 kept = await self._keeper.keep(f"{self.id}-{effect.label}", await self._picture())
@@ -376,3 +376,9 @@ def _slot_of(line: str) -> int:
     number = line.partition("-")[2]
     return int(number) if number.isascii() and number.isdigit() else 0
 
+
+def _as_shown(told: TellCall) -> InApp:
+    """What a run sees of its call."""
+    unknown = told.reason is EndReason.UNKNOWN
+    cause = "its screen was not looked at when it ended" if unknown else "as its screen shows"
+    return InApp(state=told.state, reason=told.reason, cause=cause)

@@ -5,6 +5,7 @@ from typing import Literal
 from msgspec import Struct
 
 from actors.script.tree import Screen
+from bus_schemas.call import EndReason
 
 
 class Effect(Struct, frozen=True, kw_only=True, tag_field="do", omit_defaults=True):
@@ -107,9 +108,11 @@ class PlaceCall(Effect, frozen=True, tag="call"):
 
 
 class TellCall(Effect, frozen=True, tag="call_is"):
-    """What is seen of the call that was placed. Telling it twice is telling it once."""
+    """What is seen of the call that was placed. Telling it twice is telling it once. `reason`: why it is over, where
+    more is known than that, or nothing."""
 
     state: Literal["answered", "over"]
+    reason: EndReason | None = None
 
 
 class SendUssd(Effect, frozen=True, tag="ussd"):

@@ -46,12 +46,14 @@ from actors.script.steps import (
 )
 from actors.script.tree import NotIdle, Seen, Tree
 from actors.script.values import LONGEST, NoValue, filled_selector
+from bus_schemas.call import EndReason
 
 BETWEEN_LOOKS = 0.5  # seconds
 BETWEEN_LOOKS_AT_A_CALL = 1.0
 AFTER_NO_LOOK = 0.2  # at a call: it took its time, and the call may be short
 EFFECTS = 20_000  # of one run
 MOVES = 20_000  # from one instruction to the next
+GAP = 5.0  # without a look, in which a call may be answered and over: some show for 2 s that they were
 HANG_UPS = 3  # taps of one call
 BEGUN_ANEW = 4  # times: calls of which nothing was tapped, since something had come up before it
 UNCOVERINGS = 3  # of one step: what comes up meanwhile hides the keyboard from the first
@@ -187,10 +189,12 @@ class _Turn(Moves):
         return self._look()
 
     def _taken_over(self) -> bool:
-        phase, instruction = self._fields["phase"], self._instruction()
+        fields, instruction = self._fields, self._instruction()
+        phase = fields["phase"]
         if phase in ("tell", "end"):
-            return self._ask(self._fields["asked"], phase)
+            return self._ask(fields["asked"], phase)
         if phase in CALLING:
+            fields.update(unseen=0, unsure=True)
             return self._look("talk")
         if phase in ("act", "place"):
             what = say.after_crash(instruction.step)
@@ -198,7 +202,7 @@ class _Turn(Moves):
                 return self._next()
             if what == "fail":
                 return self._fail("its host ended meanwhile: nobody knows whether it was done", uncertain=True)
-        self._fields["step_began"] = self._now
+        fields["step_began"] = self._now
         return self._begun()
 
     def _look(self, phase: Phase = "look") -> bool:
@@ -261,7 +265,7 @@ class _Turn(Moves):
                 return self._tried(back.why, say.Retry(times=BEGUN_ANEW if back.changed else 0))
             return self._tried(back.why)
         if isinstance(step, say.Call):
-            self._fields.update(step_began=self._now, compressed=True)
+            self._fields.update(step_began=self._now, looked=self._now, unsure=False, compressed=True)
             return self._ask(Pause(seconds=BETWEEN_LOOKS), "talk")
         if isinstance(step, say.Shell) and step.into is not None:
             self._fields["values"][step.into] = back.output.strip()[:LONGEST] if isinstance(back, Done) else ""
@@ -305,7 +309,7 @@ class _Turn(Moves):
         """What becomes of a call that was placed."""
         fields, step = self._fields, self._instruction().step
         if fields["phase"] == "end":
-            fields["values"]["call"] = "answered" if fields["answered"] else "unanswered"
+            fields["values"]["call"] = self._outcome()
             return self._next()
         if not isinstance(back, Looked):
             if isinstance(fields["asked"], TapAt | PressKey):
@@ -319,18 +323,28 @@ class _Turn(Moves):
             return came_up
         self._follow(step, tree)
         if fields["began_call"] and self._is_over(step, tree):
-            return self._ask(TellCall(state="over"), "end")
+            reason = EndReason.UNKNOWN if self._outcome() == "unknown" else None
+            return self._ask(TellCall(state="over", reason=reason), "end")
         if not (fields["answered"] or fields["unseen"] or fields["count"]) and self._shows(step.answered, tree):
             fields["answered"] = True
             return self._ask(TellCall(state="answered"), "tell")
         return self._still(tree)
 
+    def _outcome(self) -> str:
+        if self._fields["answered"]:
+            return "answered"
+        return "unknown" if self._fields["unsure"] else "unanswered"
+
     def _shows(self, selector: Selector | None, tree: Tree) -> bool:
         return selector is not None and one(filled_selector(selector, self._fields["values"]), tree) is not None
 
     def _follow(self, step: say.Call, tree: Tree) -> None:
-        """Whether the call's screen is there."""
-        there = self._shows(step.during, tree)
+        """Whether the call's screen is there. One that we end ourselves was not answered before."""
+        fields, there = self._fields, self._shows(step.during, tree)
+        if there and not (self._shows(step.over, tree) or self._shows(step.answered, tree)):
+            fields.update(looked=self._now, unsure=False)
+        elif not (fields["unseen"] or fields["count"]) and self._now - fields["looked"] > GAP:
+            fields["unsure"] = True
         self._fields["began_call"] = self._fields["began_call"] or there
         self._fields["unseen"] = 0 if there else self._fields["unseen"] + 1
 

@@ -221,8 +221,8 @@ class Call(Common, frozen=True, tag="call"):
     """Place a call inside of an app, once the platform allows it: the dial rules are asked, and the call is on record,
     before the button (`on`) is tapped. `during` is seen as long as the call lasts; once it was seen, the call is
     over when `over` is, or, without that, when `during` is gone for two looks. After `longest` seconds `hang_up` is
-    tapped. `answered`: what is seen beside it once somebody talks. The value `call` is `answered` or `unanswered`
-    afterwards."""
+    tapped. `answered`: what is seen beside it once somebody talks. The value `call` is `answered`, `unanswered` or
+    (where nobody looked for some seconds before it was gone) `unknown` afterwards."""
 
     app: App
     number: Templated

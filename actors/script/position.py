@@ -56,6 +56,8 @@ class Position(Struct, frozen=True, kw_only=True, omit_defaults=True):
     count: int = 0  # scrolls of this step, or taps to hang up
     answered: bool = False
     began_call: bool = False  # the call's screen was seen
+    looked: float = 0.0  # when the call was last seen to go on, or was placed
+    unsure: bool = False  # for too long before its end nobody looked: it may have been answered
     unseen: int = 0  # looks, one after the other, without it
     uncovered: int = 0  # how often the keyboard was closed for this step
     compressed: bool = False  # the last look found a screen that never stands still

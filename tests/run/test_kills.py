@@ -5,6 +5,7 @@ import asyncio
 
 import pytest
 
+from bus_schemas.call import EndReason
 from bus_schemas.errors import Refusal
 from bus_schemas.script import RunState
 from tests.run.site import SHORT, RunSite, play
@@ -34,6 +35,8 @@ def _killed_at(step: int, seed: int) -> str:
         assert len(placed) == len(over) <= 1, placed
         calls = site.calls()
         assert len(placed) <= len(calls) <= 1 and all(len(each) == 1 for each in calls.values()), calls
+        if site.did("app_call_connected"):
+            assert all(end.reason is not EndReason.NO_ANSWER for [end] in calls.values()), calls
         assert not site.world.phone(1).dials
         said.append(f"{site.killed}: {ends[0].state if ends else 'nothing on record'}")
 

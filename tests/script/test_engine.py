@@ -28,6 +28,7 @@ from actors.script.effects import (
 )
 from actors.script.position import Failed, Succeeded
 from actors.script.tree import NotIdle, Seen, Tree
+from bus_schemas.call import EndReason
 from tests.script.runs import Run
 from tests.script.screens import drawn, screen
 from tests.script.scripts import script
@@ -307,6 +308,64 @@ def test_what_is_shown_after_hanging_up_is_no_answer() -> None:
     run.give(Done())
     run.give(Done())
     assert run.give(Looked(Seen(TALKS))) != TellCall(state="answered")
+
+
+def ends(run: Run) -> TellCall:
+    """The call is looked at until it is over."""
+    while not isinstance(run.position.asked, TellCall):
+        run.give(Looked(Seen(CHAT)) if isinstance(run.position.asked, Dump) else Done())
+    return run.position.asked
+
+
+UNKNOWN = TellCall(state="over", reason=EndReason.UNKNOWN)
+
+
+@pytest.mark.parametrize("asked", [Pause, Dump])
+@pytest.mark.parametrize("away", [0.1, 60.0])
+def test_who_takes_over_a_call_that_is_gone_does_not_know(asked: type, away: float) -> None:
+    run = placed()
+    run.give(Looked(Seen(RINGS)))
+    if asked is Dump:
+        run.give(Done())
+    run.now += away
+    run.taken_over()
+    assert ends(run) == UNKNOWN
+    run.give(Done())
+    assert run.position.outcome == Succeeded(values={"call": "unknown"})
+
+
+def test_who_takes_over_a_call_that_goes_on_knows_how_it_ends() -> None:
+    run = placed()
+    run.give(Looked(Seen(RINGS)))
+    run.now += 60.0
+    run.taken_over()
+    run.give(Looked(Seen(RINGS)))
+    assert ends(run) == TellCall(state="over")
+
+
+def test_a_call_at_whose_end_nobody_looked_may_have_been_answered() -> None:
+    run = placed()
+    run.give(Looked(Seen(RINGS)))
+    run.give(Done())
+    run.give(Looked(NotIdle()), took=10.0)
+    assert ends(run) == UNKNOWN
+    other = placed()
+    other.give(Looked(Seen(RINGS)))
+    assert ends(other) == TellCall(state="over")
+
+
+def test_a_call_that_the_run_has_ended_was_not_answered() -> None:
+    ringing = app(("rings", (0, 0, 9, 9)), ("end", (0, 100, 100, 200)))
+    for away in (False, True):
+        run = placed()
+        run.give(Looked(Seen(ringing)))
+        run.give(Done(), took=31)
+        run.give(Looked(Seen(ringing)))
+        if away:
+            run.taken_over()
+        else:
+            run.give(Done(), took=10.0)
+        assert ends(run) == (UNKNOWN if away else TellCall(state="over"))
 
 
 def test_a_call_has_not_ended_before_its_screen_came() -> None:
