@@ -17,7 +17,8 @@ from actors.script.values import filled, named_in
 
 Unfit = Iterator[tuple[Path, str]]
 OWN = frozenset({"error", "call"})  # values that the engine sets
-_SELECTORS = ("on", "gone", "inside", "answered", "during", "over", "hang_up", "tap")
+_SELECTORS = ("on", "gone", "inside", "answered", "during", "over", "ended", "busy", "declined", "failed", "hang_up",
+              "tap")
 _TEXTS = ("app", "message", "text", "value", "number", "code", "link")
 _TOUCHING = (say.Tap, say.LongPress, say.Type, say.Clear)
 

@@ -56,6 +56,7 @@ MOVES = 20_000  # from one instruction to the next
 GAP = 5.0  # without a look, in which a call may be answered and over: some show for 2 s that they were
 HANG_UPS = 3  # taps of one call
 BEGUN_ANEW = 4  # times: calls of which nothing was tapped, since something had come up before it
+SAID = {"busy": EndReason.BUSY, "declined": EndReason.REJECTED, "failed": EndReason.NETWORK}
 UNCOVERINGS = 3  # of one step: what comes up meanwhile hides the keyboard from the first
 LOOKS_WITHOUT_IT = 2  # after which a call is over: one alone may be of a change
 CALLING = frozenset({"talk", "tell", "hang_up", "end"})
@@ -323,12 +324,22 @@ class _Turn(Moves):
             return came_up
         self._follow(step, tree)
         if fields["began_call"] and self._is_over(step, tree):
-            reason = EndReason.UNKNOWN if self._outcome() == "unknown" else None
-            return self._ask(TellCall(state="over", reason=reason), "end")
+            return self._over_now(step, tree)
         if not (fields["answered"] or fields["unseen"] or fields["count"]) and self._shows(step.answered, tree):
             fields["answered"] = True
             return self._ask(TellCall(state="answered"), "tell")
+        if fields["began_call"] and any(self._shows(getattr(step, name), tree) for name in ("ended", *SAID)):
+            return self._over_now(step, tree)
         return self._still(tree)
+
+    def _over_now(self, step: say.Call, tree: Tree) -> bool:
+        """Tell why, where that is seen."""
+        said = next((why for name, why in SAID.items() if self._shows(getattr(step, name), tree)), None)
+        if said is not None and not self._fields["answered"]:
+            self._fields["unsure"] = False
+            return self._ask(TellCall(state="over", reason=said), "end")
+        reason = EndReason.UNKNOWN if self._outcome() == "unknown" else None
+        return self._ask(TellCall(state="over", reason=reason), "end")
 
     def _outcome(self) -> str:
         if self._fields["answered"]:

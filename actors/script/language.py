@@ -222,13 +222,18 @@ class Call(Common, frozen=True, tag="call"):
     before the button (`on`) is tapped. `during` is seen as long as the call lasts; once it was seen, the call is
     over when `over` is, or, without that, when `during` is gone for two looks. After `longest` seconds `hang_up` is
     tapped. `answered`: what is seen beside it once somebody talks. The value `call` is `answered`, `unanswered` or
-    (where nobody looked for some seconds before it was gone) `unknown` afterwards."""
+    (where nobody looked for some seconds before it was gone) `unknown` afterwards. `ended`, `busy`, `declined`,
+    `failed`: what says so once it is over, at once and for the call's record."""
 
     app: App
     number: Templated
     on: Selector
     during: Selector
     over: Selector | None = None
+    ended: Selector | None = None
+    busy: Selector | None = None
+    declined: Selector | None = None
+    failed: Selector | None = None
     answered: Selector | None = None
     hang_up: Selector | None = None
     longest: Annotated[float, Meta(ge=1, le=3600)] = 120.0

@@ -354,6 +354,19 @@ def test_a_call_at_whose_end_nobody_looked_may_have_been_answered() -> None:
     assert ends(other) == TellCall(state="over")
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("busy", EndReason.BUSY), ("declined", EndReason.REJECTED), ("failed", EndReason.NETWORK), ("ended", None)],
+)
+def test_what_the_app_says_of_the_end_is_told_at_once(name: str, reason: EndReason | None) -> None:
+    run = one(CALL.replace('"end"] }', '"end", "says so"] }') + f'{name} = {{ text = "says so" }}\n', NEEDS)
+    for back in (Looked(Seen(CHAT)), Done(), Done(), Looked(Seen(RINGS)), Done()):
+        run.give(back)
+    assert run.give(Looked(Seen(app(("says so", (0, 0, 9, 9)))))) == TellCall(state="over", reason=reason)
+    run.give(Done())
+    assert run.position.outcome == Succeeded(values={"call": "unanswered"})
+
+
 def test_a_call_that_the_run_has_ended_was_not_answered() -> None:
     ringing = app(("rings", (0, 0, 9, 9)), ("end", (0, 100, 100, 200)))
     for away in (False, True):

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 import pytest
 from msgspec.structs import replace
 
-from actors.script.effects import TapAt
+from actors.script.effects import TapAt, TellCall
 from actors.script.position import Failed, Succeeded
+from bus_schemas.call import EndReason
 from simulators.phone.result import Result
 from simulators.phone.screens import commands
 from simulators.phone.screens.dialler import imei_of
@@ -243,3 +244,13 @@ def test_the_sim_for_calls_is_chosen(profile: Profile) -> None:
     played = play("choose_sim", {"account": "2"}, profile, troubles=TROUBLES, prepare=two)
     assert succeeded(played) == {}
     assert played.screens.body.outgoing_sim == "2" and not played.screens.body.telephony.asks_for_sim
+
+
+SAY = {"+380501110001": EndReason.BUSY, "+380671110003": EndReason.REJECTED, "+380671110005": EndReason.NETWORK}
+
+
+@everywhere
+def test_why_a_call_in_telegram_is_over_is_told(profile: Profile) -> None:
+    for number, reason in SAY.items():
+        played = play("telegram_call", {"number": number}, profile)
+        assert [one.reason for one in played.asked if isinstance(one, TellCall)] == [reason]
