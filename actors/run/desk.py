@@ -15,6 +15,7 @@ from actors.dialing import rules
 from actors.dialing.pool_share import PoolShare
 from actors.dialing.rules import DialRules
 from actors.run.actor import Refuse, RunActor, StartNow
+from actors.run.checks import Checks
 from actors.run.library import Scripts, places_calls, sends_codes
 from actors.run.record import scripts_of
 from actors.run.rights import rights_now
@@ -25,7 +26,6 @@ from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.ids import derived
 from actors.runtime.wire import Page, forward
-from actors.script.checking import check
 from actors.script.language import Script
 from actors.script.library import kept
 from actors.script.permissions import taken
@@ -98,12 +98,13 @@ class RunDesk:
     """The runs of one host."""
 
     def __init__(
-        self, *, host: Host, slots: SlotRegistry, scripts: Scripts, rules: DialRules, share: PoolShare,
+        self, *, host: Host, slots: SlotRegistry, scripts: Scripts, checks: Checks, rules: DialRules, share: PoolShare,
         settings: Settings,
     ) -> None:  # fmt: skip
         self._host = host
         self._slots = slots
         self._scripts = scripts
+        self._checks = checks
         self._rules = rules
         self._share = share
         self._settings = settings
@@ -124,9 +125,9 @@ class RunDesk:
         return self._scripts.view(self._scripts.get(request.name))
 
     async def check(self, request: CheckScript, context: Context) -> CheckedScript:
-        """Beside this thread: a large one takes a while."""
+        """CHECK_SCRIPT."""
         known = {name: script for name, script in self._scripts.usable.items() if name != request.name}
-        found = await asyncio.to_thread(check, request.text, known, request.name)
+        found = await self._checks.check(request.text, known, request.name)
         problems = [
             ScriptProblem(line=one.line, column=one.column, at=one.at, message=one.message) for one in found.problems
         ]

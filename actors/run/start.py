@@ -9,6 +9,7 @@ from actors.dialing.rules import DialRules
 from actors.dialing.slot_dialer import SlotDialer
 from actors.run.actor import RunActor
 from actors.run.calls import InApps
+from actors.run.checks import Checks
 from actors.run.desk import RunDesk
 from actors.run.keeping import Keeper
 from actors.run.library import EVERY, SHIPPED, Scripts
@@ -49,7 +50,11 @@ async def start(
         return RunActor(id=id, host=host, in_apps=in_apps, keeper=keeper)
 
     host.add_maker(RunActor.made_by(make))
-    desk = RunDesk(host=host, slots=slots, scripts=scripts, rules=rules, share=share, settings=settings)
+    checks = Checks()
+    stack.callback(checks.stop)
+    desk = RunDesk(
+        host=host, slots=slots, scripts=scripts, checks=checks, rules=rules, share=share, settings=settings
+    )
     host.serve_beside(RUN_ON_SLOT, desk.run_here)
     parts.any_host.append(
         (

@@ -1,0 +1,35 @@
+"""Checks of scripts that somebody has sent, one after another beside the loop: a large one takes half a second."""
+
+import asyncio
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from actors.script.checking import Checked, check
+from actors.script.language import Script
+from bus_schemas.errors import ErrorCode, RefusalTemplate
+
+WAITING = 16  # checks on a host, with the one that is under way: a line of some seconds
+
+FULL = RefusalTemplate(ErrorCode.UNAVAILABLE, "Too many scripts are being checked. Try again.")
+
+
+class Checks:
+    """The checks of one host."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="script-check")
+        self._waiting = 0
+
+    async def check(self, text: str, library: Mapping[str, Script], file: str | None) -> Checked:
+        """What `check` says. One that is given up before its turn is not done. Raises Refusal(UNAVAILABLE)."""
+        if self._waiting >= WAITING:
+            raise FULL()
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, check, text, library, file)
+        finally:
+            self._waiting -= 1
+
+    def stop(self) -> None:
+        """None is done any more but the one that is under way, which ends by itself."""
+        self._thread.shutdown(wait=False, cancel_futures=True)

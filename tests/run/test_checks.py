@@ -1,0 +1,53 @@
+"""Checks of scripts on one host: one at a time, so many in line, and none for somebody who has gone."""
+
+import asyncio
+import threading
+
+import pytest
+
+from actors.run.checks import WAITING, Checks
+from actors.script.checking import Checked
+from actors.script.language import Script
+from bus_schemas.errors import ErrorCode, Refusal
+
+TEXT = 'name = "a"\nversion = 1\nsummary = "A script."\n[[steps]]\ndo = "run"\nscript = "other"\n'
+
+
+class Known(dict[str, Script]):
+    """A library that notes in which threads it is asked, and lets them go on when it is told to."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.go_on = threading.Event()
+
+    def __contains__(self, name: object) -> bool:
+        self.asked.append(threading.current_thread().name)
+        return not self.go_on.wait(20)
+
+
+async def test_a_host_checks_one_script_at_a_time_and_no_more_wait() -> None:
+    checks, known = Checks(), Known()
+    asked = [asyncio.create_task(checks.check(TEXT, known, None)) for _ in range(WAITING + 3)]
+    done, waiting = await asyncio.wait(asked, timeout=0.3)
+    assert len(done) == 3 and len(waiting) == WAITING and len(known.asked) == 1
+    for refused in done:
+        with pytest.raises(Refusal) as caught:
+            await refused
+        assert caught.value.code is ErrorCode.UNAVAILABLE
+    known.go_on.set()
+    assert all(isinstance(one, Checked) for one in await asyncio.gather(*waiting))
+    assert len(known.asked) == WAITING and len({*known.asked}) == 1
+    checks.stop()
+
+
+async def test_a_check_that_is_given_up_is_not_done() -> None:
+    checks, known = Checks(), Known()
+    asked = [asyncio.create_task(checks.check(TEXT, known, None)) for _ in range(WAITING)]
+    await asyncio.sleep(0.2)
+    for one in asked:
+        one.cancel()
+    await asyncio.gather(*asked, return_exceptions=True)
+    known.go_on.set()
+    assert (await checks.check(TEXT, known, None)).problems
+    assert len(known.asked) == 2
+    checks.stop()
