@@ -89,7 +89,7 @@ PERSONAL: Mapping[AnyTopic, Fields] = {
     RUN_ENDED: {"values.*": N, "reason": N},
     SLOT_COMMAND_STARTED: {"command": T},
     SLOT_COMMAND_DONE: {"output": T, "error": T},
-    WEBHOOK_CREATED: {"filter.lead": L, "description": N},
-    WEBHOOK_CHANGED: {"filter.lead": L, "description": N},
+    WEBHOOK_CREATED: {"filter.lead": L, "description": T},
+    WEBHOOK_CHANGED: {"filter.lead": L, "description": T},
     WEBHOOK_ADVANCED: {"tries.*.response": T, "tries.*.error": N},
 }  # fmt: skip

@@ -172,3 +172,12 @@ def test_a_lead_that_was_merged_with_theirs_is_theirs_until_it_is_undone() -> No
     gained = {**said, "name": NAME, "custom": {"plan": "x"}, "numbers": [NUMBER]}
     found = redacted("campaign.c1.lead_merged", gained)
     assert (found["name"], found["custom"], found["numbers"]) == ("", {"plan": None}, [MARKS.of(NUMBER)])
+
+
+def test_what_people_say_a_webhook_is_for_names_nobody() -> None:
+    changed = {
+        "webhook": "wh_1", "at": AT, "by": "op", "lent": "l", "predecessors": 0, "url": "https://x.example/",
+        "events": [], "filter": {}, "description": f"calls of {NAME}, {NUMBER}",
+    }  # fmt: skip
+    found = redacted("webhook.wh_1.changed", changed)
+    assert found == {**changed, "description": f"calls of {NOTHING_SAID}, {NOTHING_SAID}"}
