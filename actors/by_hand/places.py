@@ -6,7 +6,8 @@ from actors.by_hand.port import MakeTools, PhoneTools
 from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.slot.actor import SlotActor
-from actors.slot.record import Slot, holder
+from actors.slot.hindrance import busy
+from actors.slot.record import RESERVED, Slot, holder
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.slot import SLOT, SlotStatus
 
@@ -56,5 +57,6 @@ class Places:
         place = self.seen(slot, context)
         held = holder(place.slot, place.actor.live)
         if held is not None and held.user != context.user:
-            raise Refusal(ErrorCode.SLOT_BUSY, "Slot is currently used.", slot=slot, **{f"{held.kind}_id": held.id})
+            ids = {} if held.kind == RESERVED else {f"{held.kind}_id": held.id}  # a reservation has none
+            raise busy(place.slot, held, **{"held_by": held.kind, **ids})
         return place

@@ -90,7 +90,7 @@ class InApps:
             return NotDone(CHANGED, changed=True)
         if not stands or not self._host.may_act:
             return NotDone(UNSURE)
-        log.info("placing a call in an app", script_id=order.call_id, call_id=call_id, app=there.app)
+        log.info("placing a call in an app", call_id=call_id, app=there.app)
         return await touch(TapAt(x=there.x, y=there.y))
 
     async def _seen(self, touch: Touch, *, compressed: bool) -> Tree | None:

@@ -206,7 +206,8 @@ def words(selector: Selector) -> str:
         if (wanted := getattr(selector, name)) is not None:
             said = wanted if isinstance(wanted, str) else wanted[0]
             return f"`{said[:60]}`"
-    return words(selector.any_of[0]) if selector.any_of else "such thing"
+    several = dict.fromkeys(words(other) for other in selector.any_of or ())
+    return " or ".join(several) or "such thing"
 
 
 def covered(step: Any, tree: Tree, values: Mapping[str, str]) -> bool:

@@ -197,8 +197,9 @@ async def test_what_changes_a_phone_is_busy_for_others(host: ByHandHost) -> None
         lambda: host.ask(PRESS_KEY, PressKeyOnScreen(slot=44, key=PhoneKey.HOME)),
         lambda: host.ask(TYPE_ON_SCREEN, TypeOnScreen(slot=44, text="x")),
     ):  # fmt: skip
-        with refused(ErrorCode.SLOT_BUSY):
+        with pytest.raises(Refusal) as busy:
             await work()
+        assert (busy.value.code, busy.value.details) == (ErrorCode.SLOT_BUSY, {"slot": 44, "held_by": "reservation"})
     await host.ask(PRESS_KEY, PressKeyOnScreen(slot=44, key=PhoneKey.HOME), user="op34")
 
 

@@ -592,3 +592,8 @@ def test_a_handler_presses_nothing_in_a_dialler() -> None:
     head = '[[handlers]]\nname = "h"\non = { id = "digits" }\nkey = "enter"\n'
     effects, outcome = played('do = "tap"\non = { text = "a" }', screen("dialler_pixel_12_en"), head)
     assert effects == [] and isinstance(outcome, Failed)
+
+
+def test_the_reason_names_each_alternative() -> None:
+    _, outcome = played('do = "tap"\ndeadline = 1\non = { any_of = [{ text = "c" }, { id = "d" }] }')
+    assert outcome.reason.startswith("there is no `c` or `d` on the screen")
