@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import pytest
 from msgspec.structs import replace
 
+from actors.script.checking import check
 from actors.script.effects import TapAt, TellCall
 from actors.script.position import Failed, Succeeded
 from bus_schemas.call import EndReason
@@ -19,6 +20,7 @@ from simulators.phone.screens.profile import Profile
 from simulators.phone.screens.screens import Screens
 from tests.script.on_phone import PROFILES, TROUBLES, Played, named, play, play_each
 from tests.script.scripts import script
+from tests.script.test_page import GREET
 from tests.script.test_shipped import shipped
 from tests.support.depth import plays, seeds
 
@@ -254,3 +256,12 @@ def test_why_a_call_in_telegram_is_over_is_told(profile: Profile) -> None:
     for number, reason in SAY.items():
         played = play("telegram_call", {"number": number}, profile)
         assert [one.reason for one in played.asked if isinstance(one, TellCall)] == [reason]
+
+
+@everywhere
+def test_the_script_of_the_page_does_on_a_phone_what_it_says(profile: Profile) -> None:
+    greet = check(GREET, {}, "greet").script
+    assert greet is not None
+    played = play(greet, {"number": WHO}, profile)
+    assert succeeded(played)["seen"].startswith(("last seen", "був"))
+    assert played.did("message") == [(WHO, "Hello!")]

@@ -197,12 +197,15 @@ class Messenger(App):
 
     def _chat_page(self, kit: Kit, person: Person) -> Node:
         top, rest = kit.area.split_top(kit.px(56))
+        seen, rest = rest.split_top(kit.px(20))
         thread, line = rest.split_bottom(kit.px(64))
+        ids = ("subtitle", "chat_status")
+        last = kit.text(seen.inset(kit.px(16), 0), kit.words["last seen"], ids, size=13, ink=GREY)
         call = ("phone", kit.words["call"], ("call_button", ""), self._place)
         more = ("more", kit.words["more"], ("overflow", "menu_overflow"), lambda: self._menu(kit))
         name = kit.words.of(person.name)
         bar = kit.bar(name, self.up, top, more) if kit.second else kit.bar(name, self.up, top, call, more)
-        return kit.page([bar, self._thread(kit, thread, person), self._line_to_write(kit, line)])
+        return kit.page([bar, last, self._thread(kit, thread, person), self._line_to_write(kit, line)])
 
     def _thread(self, kit: Kit, at: Rect, person: Person) -> Node:
         texts, rest = self.said.get(person.number, []), at.inset(kit.px(12), kit.px(8))
