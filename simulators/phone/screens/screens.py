@@ -12,7 +12,7 @@ from simulators.phone.screens.dialler import Dialler, InCall
 from simulators.phone.screens.kit import Kit
 from simulators.phone.screens.launcher import Launcher
 from simulators.phone.screens.messenger import PERMISSIONS, Messenger
-from simulators.phone.screens.node import Node, Rect, under
+from simulators.phone.screens.node import Act, Node, Rect, under
 from simulators.phone.screens.profile import Display, Profile, Troubles
 from simulators.phone.screens.settings_app import Settings
 from simulators.phone.screens.system import (
@@ -396,22 +396,17 @@ class Screens:
         self._meanwhile()
 
     def stop(self, app: App) -> None:
-        self.did("stopped", app.package)
-        self._close_questions(app)
-        app.stop()
-        if self.front is app:
-            self.home()
+        self._end("stopped", app, app.stop)
 
     def clear(self, app: App) -> None:
-        self.did("cleared", app.package)
-        self._close_questions(app)
-        app.clear()
+        self._end("cleared", app, app.clear)
+
+    def _end(self, what: str, app: App, how: Act) -> None:
+        self.did(what, app.package)
+        self.questions = [one for one in self.questions if one.package != app.package and one.of != app.name]
+        how()
         if self.front is app:
             self.home()
-
-    def _close_questions(self, app: App) -> None:
-        """What an app has asked goes with it."""
-        self.questions = [one for one in self.questions if one.package != app.package and one.of != app.name]
 
     def on(self, name: str) -> bool:
         return self._airplane if name == "airplane" else self._wifi
@@ -443,8 +438,7 @@ class Screens:
         self.moved()
 
     def _surprise(self) -> Question:
-        words = self._kit().words
-        prefix = "com.android.permissioncontroller:id/permission"
+        words, prefix = self._kit().words, "com.android.permissioncontroller:id/permission"
         permission = (Choice(words["allow"], f"{prefix}_allow_button"),
                       Choice(words["do not allow"], f"{prefix}_deny_button"))  # fmt: skip
         update = (Choice(words["update now"], "update_now"), Choice(words["later"], "later"))
