@@ -178,7 +178,6 @@ WHY_LONG = {
     "actors/campaign/record.py": "one value, and what each of its events makes of it",
     "actors/campaign/machine.py": "the whole life of a campaign, read against its diagram",
     "actors/slot/machine.py": "the whole life of a slot, read against its diagram",
-    "simulators/phone/screens/screens.py": "what is on a phone's screen, and what each touch makes of it",
     "gateway/live/feed.py": "a live client's way, from its handshake to what it has missed",
     "bus_schemas/call.py": "the contract of a kind is one file",
     "bus_schemas/slot.py": "the contract of a kind is one file",
