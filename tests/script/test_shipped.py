@@ -173,7 +173,7 @@ def test_who_may_run_which_of_them(role: str) -> None:
     assert may == RUN_BY[role]
 
 
-@pytest.mark.parametrize("command", guard.COMMANDS, ids=lambda command: str(command[:2]))
+@pytest.mark.parametrize("command", guard.COMMANDS, ids=lambda command: command[0])
 def test_each_command_that_changes_a_phone_takes_something(command: guard.Pattern) -> None:
     looks = {"path", "list", "get", "getprop", "dumpsys", "wm", "am", "status", "statusbar"}
     words = [str(one) for one in command]

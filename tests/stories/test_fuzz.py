@@ -18,8 +18,8 @@ PHASES = "examples,coverage,fuzzing,stateful" if DEPTH >= 1 else "examples,fuzzi
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 # Reboots and restarts of phones by the hundred would only test how long one waits.
 # What ends the session that is tried with would only test refusals; tests/stories/test_matrix.py asks for those.
-# What is followed has no end; tests/gateway/test_log_feed.py follows it.
-LEFT_OUT = "reboot-device|restart|logout|auth/password|users/.user|logs/follow"
+# What is followed has no end; tests/gateway/test_log_feed.py and tests/stories/test_by_hand.py follow it.
+LEFT_OUT = "reboot-device|restart|logout|auth/password|users/.user|logs/follow|/logcat|/live"
 
 
 @pytest.fixture(scope="module")
