@@ -167,12 +167,18 @@ class RunDesk:
             if not request.queue or refusal.code is not ErrorCode.SLOT_BUSY:
                 raise
             return await self._wait(slot, asked, context)
-        if self._waiting.get(slot):  # others were there before
+        if self._waiting.get(slot) and not self._is_reserved_for(slot, context.user):  # others were there before
             self._host.tell(SlotActor, slot, Drop(id=script_id))
             if not request.queue:
                 raise Refusal(ErrorCode.SLOT_BUSY, "Slot is currently used.", slot=request.slot_id, held_by=SCRIPT)
             return await self._wait(slot, asked, context)
         return await self._start(slot, asked, taken, context)
+
+    def _is_reserved_for(self, slot: str, user: str) -> bool:
+        """Whether who waits for the slot waits for this user to let it go."""
+        actor = self._host.get(SlotActor, slot)
+        reservation = actor.state.reservation if actor is not None and actor.state is not None else None
+        return reservation is not None and reservation.user == user
 
     async def _start(self, slot: str, asked: RunAsked, taken: Taken, context: Context) -> Page:
         run = self._host.make(RunActor, asked.script_id)

@@ -87,3 +87,14 @@ def test_a_reservation_of_who_is_gone_is_ended(deleted: bool) -> None:
             await site.begin("unlock_screen", "three", slot=2)
 
     play(story)
+
+
+def test_a_run_that_waits_keeps_nobody_from_what_they_reserved() -> None:
+    async def story(site: RunSite) -> None:
+        context = Context(command_id="r", user="holder", actions=ALL)
+        await ask(site.world.gateways[0], RESERVE_SLOT, ReserveSlot(slot=1, minutes=480), context)
+        waits = await site.begin("unlock_screen", "other", queue=True)
+        mine = await site.over(await site.begin("unlock_screen", "mine", user="holder"))
+        assert mine.state is RunState.SUCCEEDED and (await site.view(waits)).state is RunState.QUEUED
+
+    play(story)
