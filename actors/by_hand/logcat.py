@@ -20,6 +20,7 @@ WAITING = 2_000  # lines for one reader
 PER_SECOND = 200
 BATCH, LINE = 200, 2_000  # lines of a piece, and characters of a line
 QUIET = 10.0  # seconds without a line, after which the reader hears that nothing came
+FIRST = 0.5  # the same at first: so the reader soon knows that the log is followed
 
 
 class Followed:
@@ -34,6 +35,7 @@ class Followed:
         self._left_out = 0
         self._news = asyncio.Event()
         self._ended: PhoneError | None = None
+        self._quiet = FIRST
         self._second, self._in_second = 0.0, 0
         self.task: asyncio.Task[None] | None = None
 
@@ -68,8 +70,9 @@ class Followed:
         if not self._waiting and not self._left_out and self._ended is None:
             self._news.clear()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(QUIET):
+                async with asyncio.timeout(self._quiet):
                     await self._news.wait()
+        self._quiet = QUIET
         if self._ended is not None and not self._waiting:
             raise self._ended
         lines = tuple(self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH)))
