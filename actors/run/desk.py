@@ -68,6 +68,7 @@ TOO_MANY = RefusalTemplate(ErrorCode.RATE_LIMITED, "Too many runs wait for this 
 TOO_MANY_OF_YOURS = RefusalTemplate(
     ErrorCode.RATE_LIMITED, "Too many runs of yours wait already.", rule="waiting_per_user"
 )
+TOO_OLD = RefusalTemplate(ErrorCode.CONFLICT, "The script needs a newer Android than the phone has.", rule="android")
 TOO_LARGE = RefusalTemplate(ErrorCode.CONFLICT, "The script is too large, with all that it runs.")
 MAY_NOT_CALL = RefusalTemplate(
     ErrorCode.PERMISSION_DENIED, "The script places calls: that needs the permission call.start.",
@@ -167,12 +168,24 @@ class RunDesk:
             if not request.queue or refusal.code is not ErrorCode.SLOT_BUSY:
                 raise
             return await self._wait(slot, asked, context)
+        if (unfit := self._unfit(slot, asked)) is not None:
+            self._host.tell(SlotActor, slot, Drop(id=script_id))
+            raise unfit
         if self._waiting.get(slot) and not self._is_reserved_for(slot, context.user):  # others were there before
             self._host.tell(SlotActor, slot, Drop(id=script_id))
             if not request.queue:
                 raise Refusal(ErrorCode.SLOT_BUSY, "Slot is currently used.", slot=request.slot_id, held_by=SCRIPT)
             return await self._wait(slot, asked, context)
         return await self._start(slot, asked, taken, context)
+
+    def _unfit(self, slot: str, asked: RunAsked) -> Refusal | None:
+        """Why the slot's phone cannot do what the script does: it, or one that it runs, needs a newer Android."""
+        actor = self._host.get(SlotActor, slot)
+        has = (actor.live.health.android or "").partition(".")[0] if actor is not None else ""
+        needs = max((script.needs.android or 0 for script in scripts_of(asked).values()), default=0)
+        if not has.isdecimal() or int(has) >= needs:
+            return None
+        return TOO_OLD(android=has, needs=needs)
 
     def _is_reserved_for(self, slot: str, user: str) -> bool:
         """Whether who waits for the slot waits for this user to let it go."""

@@ -8,6 +8,8 @@ import pytest
 
 from actors.runtime.context import Context
 from actors.runtime.wire import ask
+from actors.slot.actor import SlotActor
+from actors.slot.phone import Health, HealthRead
 from bus_schemas.call import END_CALL, START_CALL, EndCall, EndReason, StartCall
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.script import RUN_SCRIPT, STOP_RUN, RunScript, RunState, StopRun
@@ -240,5 +242,21 @@ def test_the_rights_of_a_run_are_those_of_what_it_does() -> None:
                 wanted = RunScript(slot_id=1, script=script, params=params)
                 await ask(site.world.gateways[0], RUN_SCRIPT, wanted, context)
             assert refused.value.code is ErrorCode.PERMISSION_DENIED
+
+    play(story)
+
+
+@pytest.mark.parametrize(("has", "runs"), [("9", False), ("11", True), ("8.1.0", False), (None, True)])
+def test_a_script_needs_an_android_that_knows_its_commands(has: str | None, runs: bool) -> None:
+    async def story(site: RunSite) -> None:
+        life = next(life for life in site.world.lives if life.machine.id == "a")
+        assert life.host is not None
+        life.host.tell(SlotActor, "1", HealthRead(health=Health(android=has)))
+        await asyncio.sleep(1.0)
+        if not runs:
+            with pytest.raises(Refusal, match="newer Android") as refused:
+                await site.begin("airplane_cycle")
+            assert (refused.value.code, refused.value.details["needs"]) == (ErrorCode.CONFLICT, 11)
+        await site.over(await site.begin("unlock_screen" if not runs else "airplane_cycle", "after"))
 
     play(story)
