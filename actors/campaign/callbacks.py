@@ -5,8 +5,9 @@ from datetime import timedelta
 import structlog
 
 from actors.campaign.actor import CampaignActor
-from actors.campaign.makers import LOOK, is_gone
+from actors.campaign.makers import LOOK
 from actors.campaign.orders import Mark
+from actors.runtime.accounts import is_gone
 from actors.runtime.clock import moment, parse_utc, utc
 from actors.runtime.context import Context
 from actors.runtime.host import Host

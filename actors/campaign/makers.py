@@ -4,15 +4,13 @@ import structlog
 
 from actors.campaign.actor import CampaignActor
 from actors.campaign.orders import Pause
-from actors.runtime.bus import Bus
+from actors.runtime.accounts import is_gone
 from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.ids import Ids
 from actors.runtime.rendezvous import shard_of
-from actors.runtime.wire import ask
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import Refusal
 from bus_schemas.names import is_a_part
-from bus_schemas.user import FIND_EXTENSION, FindExtension
 
 log = structlog.get_logger()
 
@@ -34,15 +32,6 @@ def _running(host: Host) -> list[tuple[str, str]]:
     """The campaigns that run here now, with their makers."""
     actors = (actor for shard in host.shards.values() for actor in shard.all(CampaignActor))
     return [(actor.id, actor.state.by) for actor in actors if actor.runs and actor.state is not None]
-
-
-async def is_gone(bus: Bus, user: str, ids: Ids) -> bool:
-    """Whether a user is deleted or disabled. While nobody can say it, they are there."""
-    try:
-        found = await ask(bus, FIND_EXTENSION, FindExtension(user=user), Context(command_id=ids.new()), retry=False)
-    except Refusal as refusal:
-        return refusal.code is ErrorCode.NOT_FOUND
-    return not found.active
 
 
 async def _pause(host: Host, campaign: str, ids: Ids) -> None:

@@ -2,14 +2,13 @@
 
 import structlog
 
+from actors.runtime.accounts import is_gone
 from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.ids import Ids
-from actors.runtime.wire import ask
 from actors.slot.actor import SlotActor
 from actors.slot.reservation import GiveBack
-from bus_schemas.errors import ErrorCode, Refusal
-from bus_schemas.user import FIND_EXTENSION, FindExtension
+from bus_schemas.errors import Refusal
 
 log = structlog.get_logger()
 
@@ -21,7 +20,7 @@ async def look_after(host: Host, ids: Ids) -> None:
     while True:
         await host.pause(LOOK)
         for user in sorted({user for _, user in _reserved(host)}):
-            if await _is_gone(host, user, ids):
+            if await is_gone(host.bus, user, ids):
                 for slot in [slot for slot, its in _reserved(host) if its == user]:
                     await _give_back(host, slot, user, ids)
 
@@ -30,16 +29,6 @@ def _reserved(host: Host) -> list[tuple[str, str]]:
     """The slots that are reserved here now, and for whom."""
     states = ((actor.id, actor.state) for actor in host.all(SlotActor))
     return [(id, slot.reservation.user) for id, slot in states if slot is not None and slot.reservation is not None]
-
-
-async def _is_gone(host: Host, user: str, ids: Ids) -> bool:
-    """Whether a user is deleted or disabled. While nobody can say it, they are there."""
-    context = Context(command_id=ids.new())
-    try:
-        found = await ask(host.bus, FIND_EXTENSION, FindExtension(user=user), context, retry=False)
-    except Refusal as refusal:
-        return refusal.code is ErrorCode.NOT_FOUND
-    return not found.active
 
 
 async def _give_back(host: Host, slot: str, user: str, ids: Ids) -> None:
