@@ -14,7 +14,7 @@ from actors.run.desk import RunDesk
 from actors.run.keeping import Keeper
 from actors.run.library import EVERY, SHIPPED, Scripts
 from actors.run.settings import Scripts as Settings
-from actors.run.strays import StrayRuns
+from actors.run.strays import Strays
 from actors.runtime.host import Host
 from actors.runtime.parts import HostParts
 from actors.runtime.service import serve
@@ -73,5 +73,5 @@ async def start(
                 scripts.take(seen, *await asyncio.to_thread(scripts.read, seen))
 
     parts.background.append(look_at_files)
-    parts.background.append(StrayRuns(host=host, waits=desk.waits).run)
+    parts.background.append(Strays(host=host, waits=desk.waits).run)
     return desk

@@ -4,57 +4,36 @@ ended, and one whose host wrote its first event, found that the slot was another
 
 from collections.abc import Callable
 
-import structlog
-
 from actors.run.actor import RunActor
-from actors.runtime.bus import BusError
+from actors.runtime.actor import AnyActor
 from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.wire import ask
 from actors.slot.actor import SlotActor
+from actors.telephony import strays
 from actors.telephony.line import SCRIPT
-from actors.telephony.orders import Settle
-from bus_schemas.errors import Refusal
 from bus_schemas.script import OPEN_RUNS, OpenRuns, RunState
 
-log = structlog.get_logger()
 
-LOOK_EVERY = 15.0  # seconds; whoever wrote one since the last look may still be about to take care of it
+class Strays(strays.Strays):
+    """Of runs. `waits`: told of those that are here and wait for their slot."""
 
-
-class StrayRuns:
-    """Looks for runs without an owner now and then."""
+    kind = SCRIPT
 
     def __init__(self, *, host: Host, waits: Callable[[RunActor], None]) -> None:
-        self._host = host
+        super().__init__(host=host)
         self._waits = waits
-        self._missed: set[str] = set()
 
-    async def run(self) -> None:
-        """Look until somebody cancels."""
-        while True:
-            await self._host.pause(LOOK_EVERY)
-            try:
-                await self._look()
-            except (Refusal, BusError) as error:
-                log.info("runs without an owner could not be looked for", error=str(error))
-            except Exception:  # one bad record; the next look may find the others
-                log.exception("runs without an owner could not be looked for")
-
-    async def _look(self) -> None:
+    async def ownerless(self) -> list[tuple[AnyActor, str]]:
         found = await ask(self._host.bus, OPEN_RUNS, OpenRuns(), Context(command_id=self._host.ids.new()))
-        missed: set[str] = set()
+        missing: list[tuple[AnyActor, str]] = []
         for run in found:
             slot = self._host.get(SlotActor, run.line.partition("-")[2])
+            here = self._host.get(RunActor, run.script_id)
             if slot is None:
                 continue
-            here = self._host.get(RunActor, run.script_id)
-            if here is not None:
-                if run.state is RunState.QUEUED and here.state is not None and here.state.started is None:
-                    self._waits(here)  # it may have come here since
-                continue
-            missed.add(run.script_id)
-            if run.script_id in self._missed and self._host.may_act:
-                log.warning("a run has no owner", script_id=run.script_id, line=run.line)
-                slot.tell(Settle(id=run.script_id, kind=SCRIPT))
-        self._missed = missed
+            if here is None:
+                missing.append((slot, run.script_id))
+            elif run.state is RunState.QUEUED and here.state is not None and here.state.started is None:
+                self._waits(here)  # it may have come here since
+        return missing
