@@ -6,7 +6,6 @@ them; who reads nothing for a while is cut off, and the host is told.
 
 import asyncio
 import contextlib
-import hashlib
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from aiohttp import web
 
 from actors.runtime.bus import Bus
 from actors.runtime.context import Context
+from actors.runtime.files import PieceWriter
 from actors.runtime.wire import ask
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.names import Share
@@ -57,43 +57,28 @@ _decode_lines = msgspec.json.Decoder(LogcatLines).decode
 Still = Callable[[], Awaitable[object]]  # raises Refusal once the reader may no longer
 
 
-class Poured:
-    """A body on its way to a phone's host, which has opened a stream for it."""
+class Poured(PieceWriter):
+    """A body on its way to a phone's host, which has opened a stream for it. Raises Refusal."""
 
     def __init__(self, bus: Bus, slot: int, stream: str, context: Context) -> None:
+        super().__init__(PIECE)
         self._bus = bus
         self._slot = slot
         self._stream = stream
         self._context = context
-        self._waiting = bytearray()
-        self._digest = hashlib.sha256()
-        self._pieces = 0
-        self.size = 0
-
-    async def add(self, data: bytes) -> None:
-        """Send what is next. Raises Refusal."""
-        self._digest.update(data)
-        self.size += len(data)
-        self._waiting += data
-        while len(self._waiting) >= PIECE:
-            await self._put(bytes(self._waiting[:PIECE]))
-            del self._waiting[:PIECE]
 
     async def finish(self) -> SentFile:
         """Send the rest. Raises Refusal."""
-        if self._waiting:
-            await self._put(bytes(self._waiting))
-            self._waiting.clear()
-        return SentFile(key=self._stream, size=self.size, pieces=self._pieces, digest=self._digest.hexdigest())
+        digest = await self.flush()
+        return SentFile(key=self._stream, size=self.size, pieces=self.pieces, digest=digest)
 
     async def undo(self) -> None:
         """Nothing of it is needed."""
         await _end(self._bus, self._slot, self._stream, self._context)
 
-    async def _put(self, piece: bytes) -> None:
-        wanted = PutPiece(slot=self._slot, stream=self._stream, number=self._pieces, data=piece)
+    async def put(self, number: int, piece: bytes) -> None:
+        wanted = PutPiece(slot=self._slot, stream=self._stream, number=number, data=piece)
         await ask(self._bus, PUT_PIECE, wanted, self._context)
-        self._pieces += 1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -5,6 +5,7 @@ they are old. Nobody ever holds more than a piece of one in memory.
 import asyncio
 import contextlib
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable
 
 from actors.runtime.bus import Bus, BusError, NoResponders, RequestTimeout
@@ -24,40 +25,60 @@ class FileGone(Exception):
         super().__init__("the file is not there any more, since it is old or others were larger: send it again")
 
 
-class FileWriter:
-    """A file that is being written, in pieces of a size of its own. The bytes come as they come."""
+class PieceWriter(ABC):
+    """Bytes that come as they come, sent on in pieces of `most` bytes: no more than one of them is held."""
 
-    def __init__(self, bus: Bus, key: str) -> None:
-        self._bus = bus
-        self._key = key
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._waiting = bytearray()
         self._digest = hashlib.sha256()
-        self._pieces = 0
         self.size = 0
+        self.pieces = 0
 
     async def add(self, data: bytes) -> None:
-        """Write what is next. Raises BusError."""
+        """Write what is next. Raises what `put` raises."""
         self._digest.update(data)
         self.size += len(data)
         self._waiting += data
-        while len(self._waiting) >= PIECE:
-            await self._put(bytes(self._waiting[:PIECE]))
-            del self._waiting[:PIECE]
+        while len(self._waiting) >= self._most:
+            await self._send(bytes(self._waiting[: self._most]))
+            del self._waiting[: self._most]
+
+    async def flush(self) -> str:
+        """Write the rest. The SHA-256 of all of it."""
+        if self._waiting:
+            await self._send(bytes(self._waiting))
+            self._waiting.clear()
+        return self._digest.hexdigest()
+
+    @abstractmethod
+    async def put(self, number: int, piece: bytes) -> None:
+        """Send a piece, which is that many behind the first."""
+
+    async def _send(self, piece: bytes) -> None:
+        await self.put(self.pieces, piece)
+        self.pieces += 1
+
+
+class FileWriter(PieceWriter):
+    """A file that is being written. Raises BusError."""
+
+    def __init__(self, bus: Bus, key: str) -> None:
+        super().__init__(PIECE)
+        self._bus = bus
+        self._key = key
 
     async def finish(self) -> StoredFile:
         """Write the rest. Raises BusError."""
-        if self._waiting:
-            await self._put(bytes(self._waiting))
-            self._waiting.clear()
-        return StoredFile(key=self._key, size=self.size, pieces=self._pieces, digest=self._digest.hexdigest())
+        digest = await self.flush()
+        return StoredFile(key=self._key, size=self.size, pieces=self.pieces, digest=digest)
 
     async def undo(self) -> None:
         """Remove what has been written of it, also where that was not answered."""
-        await forget(self._bus, pieces_of(self._key, self._pieces + 1))
+        await forget(self._bus, pieces_of(self._key, self.pieces + 1))
 
-    async def _put(self, piece: bytes) -> None:
-        await put(self._bus, f"{self._key}.{self._pieces}", piece)
-        self._pieces += 1
+    async def put(self, number: int, piece: bytes) -> None:
+        await put(self._bus, f"{self._key}.{number}", piece)
 
 
 async def put(bus: Bus, key: str, data: bytes) -> None:
