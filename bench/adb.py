@@ -13,47 +13,31 @@ from statistics import median
 
 import aiohttp
 
-from actors.adapters.adb import AdbClient, LongShell
+from actors.adapters.adb import LongShell
 from actors.adapters.adb_phone import AdbPhone
 from actors.adapters.adb_place import AdbPlace
 from actors.adapters.adb_tools import AdbTools
 from actors.adapters.adb_tracker import DeviceTracker
 from actors.adapters.android_orders import dial_line
 from actors.telephony.reports import CallSeen
-from bench.parts import adb_server, free_port, process, python
+from bench.one_phone import SECRET, one_phone
 from bench.table import Row
 
 COUNT = 200
-SECRET = "bench"
 NUMBER = "+380991230007"
-PHONE = """
-[[slots]]
-id = 44
-serial = "127.0.0.1:{port}"
-region = "UA"
-"""
 
 
 async def measure(folder: Path) -> list[Row]:
-    phone_port, control = free_port(), free_port()
-    config = folder / "phone.toml"
-    config.write_text(PHONE.format(port=phone_port))
-    fleet = python("-m", "simulators.phone.main", "--config", str(config))
-    env = {"OTTB_SANDBOX__CONTROL_PORT": str(control), "OTTB_SANDBOX__CONTROL_SECRET": SECRET}
-    async with adb_server(folder) as place, process(*fleet, **env):
-        client = AdbClient(place)
-        serial = f"127.0.0.1:{phone_port}"
-        async with asyncio.timeout(10):
-            while "connected" not in await client.connect(serial):
-                await asyncio.sleep(0.1)
+    async with one_phone(folder) as one:
+        place, client, serial = one.place, one.client, one.serial
         shell = LongShell(client=client, serial=serial)
-        tracker = DeviceTracker(client=client, folder=folder)
+        tracker = DeviceTracker(client=client, folder=one.folder)
         tracker.start()
         phone = AdbPhone(serial=serial, tracker=tracker)
         over = asyncio.Event()
         phone.start(lambda report: over.set() if isinstance(report, CallSeen) and report.reason else None)
         await shell.run("true", timeout=5)
-        await _take_out_of_service(control)
+        await _take_out_of_service(one.control)
         ours, raw, one_shot, theirs, dials, raw_dials = [], [], [], [], [], []
         for _ in range(5):
             dials.append(await _each(lambda: phone.dial(NUMBER, "c_1", lambda: True), over=over))

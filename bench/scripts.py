@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from statistics import median
 
-from actors.adapters.adb import AdbClient
 from actors.adapters.adb_phone import AdbPhone
 from actors.adapters.adb_place import AdbPlace
 from actors.adapters.adb_tools import AdbTools
@@ -23,8 +22,7 @@ from actors.script.effects import Done, Dump, OpenLink
 from actors.script.position import Succeeded
 from actors.script.program import Program, program
 from actors.slot.screen import Screen
-from bench.adb import PHONE
-from bench.parts import adb_server, free_port, process, python
+from bench.one_phone import one_phone
 from bench.table import Row
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -52,18 +50,9 @@ def step() -> Program:
 
 
 async def measure(folder: Path) -> list[Row]:
-    port, control = free_port(), free_port()
-    config = folder / "phone.toml"
-    config.write_text(f'state_dir = "{folder / "state"}"\n{PHONE.format(port=port)}')
-    fleet = python("-m", "simulators.phone.main", "--config", str(config))
-    (folder / "state" / "adb").mkdir(parents=True)
-    env = {"OTTB_SANDBOX__CONTROL_PORT": str(control), "OTTB_SANDBOX__CONTROL_SECRET": "bench"}
-    async with adb_server(folder) as place, process(*fleet, **env):
-        client, serial = AdbClient(place), f"127.0.0.1:{port}"
-        async with asyncio.timeout(30):
-            while "connected" not in await client.connect(serial):
-                await asyncio.sleep(0.1)
-        tracker = DeviceTracker(client=client, folder=folder)
+    async with one_phone(folder) as there:
+        place, serial = there.place, there.serial
+        tracker = DeviceTracker(client=there.client, folder=there.folder)
         tracker.start()
         phone = AdbPhone(serial=serial, tracker=tracker, health_every=600)
         chat = OpenLink(link="tg://resolve?phone=380671110007", app="org.telegram.messenger")
