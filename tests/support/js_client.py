@@ -1,9 +1,15 @@
-"""The JavaScript socket.io-client, driven from a test."""
+"""The JavaScript socket.io-client, driven from a test. What it hears live must be as the document of events says."""
 
 import asyncio
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+from jsonschema import Draft202012Validator
+
+from gateway.openapi import asyncapi
+from gateway.surface import LIVE
 
 SCRIPT = Path(__file__).resolve().parents[1] / "js" / "client.mjs"
 
@@ -43,9 +49,35 @@ class JsClient:
             while line := await self._process.stdout.readline():
                 said = json.loads(line)
                 self.heard.append(said)
+                _must_be_documented(said)
                 if wanted(said):
                     return said
         raise AssertionError(f"the client ended; it said {self.heard}")
 
     def events(self, name: str) -> list[dict[str, Any]]:
         return [said["payload"] for said in self.heard if said.get("name") == name]
+
+
+def _must_be_documented(said: dict[str, Any]) -> None:
+    """That every field of a live event is documented, and as its document says. Other things that are said pass."""
+    payload = said.get("payload")
+    if (known := _documents().get(said.get("name", ""))) is None:
+        return
+    document, fields = known
+    document.validate(payload)
+    assert payload["data"].keys() <= fields, f"not documented: {payload['data'].keys() - fields}"
+
+
+@cache
+def _documents() -> dict[str, tuple[Draft202012Validator, frozenset[str]]]:
+    """What a live event is to be, and the fields that it may have, by its name."""
+    components = asyncapi()["components"]
+    return {
+        room.event: (
+            Draft202012Validator(
+                components["messages"][room.event.replace(".", "_")]["payload"] | {"components": components}
+            ),
+            frozenset(components["schemas"][room.update.__name__]["properties"]),
+        )
+        for room in LIVE
+    }
