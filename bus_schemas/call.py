@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from bus_schemas.contract import READ_AGAIN, Rpc, Topic
 from bus_schemas.errors import ErrorCode
 from bus_schemas.fields import CallId, Extension, GivenTime, Id, LineName, SlotId, Sought, Username, Utc
-from bus_schemas.kinds import Kind
+from bus_schemas.kinds import Kind, Subscribable
 from bus_schemas.permissions import Action
 
 E = ErrorCode
@@ -470,6 +470,10 @@ CALL_ENDING    = Topic("ottb.v1.evt.call.{line}.{call_id}.ending",    CallEnding
 CALL_ENDED     = Topic("ottb.v1.evt.call.{line}.{call_id}.ended",     CallEnded,     "The call is over")
 CALL_ENRICHED  = Topic("ottb.v1.evt.call.{line}.{call_id}.enriched",  CallEnriched,  "What the PBX counted")
 # fmt: on
+
+CALL_NEWS = Subscribable(CALL, (
+    CALL_DIALING, CALL_ALERTING, CALL_CONNECTED, CALL_JOINED, CALL_ENDING, CALL_ENDED,
+), ("slot", "user", "call_id"))  # fmt: skip
 
 # --- what live clients are told ------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from bus_schemas.carriers import Carriers, Priority, Weight
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode, RefusalTemplate
 from bus_schemas.fields import CallId, HostName, Id, Username, Utc, shaped
-from bus_schemas.kinds import Kind
+from bus_schemas.kinds import Kind, Subscribable
 from bus_schemas.lead import (
     DIALS,
     SEES,
@@ -583,3 +583,9 @@ CAMPAIGN_LEAD_MERGED     = Topic(EVENTS + "lead_merged",     CampaignLeadMerged,
 CAMPAIGN_LEAD_UNMERGED   = Topic(EVENTS + "lead_unmerged",   CampaignLeadUnmerged,   "They are two again")
 CAMPAIGN_LEADS_ASSIGNED  = Topic(EVENTS + "leads_assigned",  CampaignLeadsAssigned,  "Leads were assigned to a user")
 # fmt: on
+
+CAMPAIGN_NEWS = Subscribable(CAMPAIGN, (
+    CAMPAIGN_CREATED, CAMPAIGN_CONFIGURED, CAMPAIGN_STARTED, CAMPAIGN_PAUSED, CAMPAIGN_RESUMED, CAMPAIGN_DRAINING,
+    CAMPAIGN_STOPPED, CAMPAIGN_FINISHED, CAMPAIGN_ARCHIVED, CAMPAIGN_LEAD_CHANGED, CAMPAIGN_LEAD_MERGED,
+    CAMPAIGN_LEAD_UNMERGED, CAMPAIGN_LEADS_ASSIGNED,
+), ("campaign",))  # fmt: skip

@@ -34,7 +34,7 @@ from bus_schemas import (
     webhook,
 )
 from bus_schemas.contract import Rpc, Topic
-from bus_schemas.kinds import Kind
+from bus_schemas.kinds import Kind, Subscribable
 from bus_schemas.permissions import Action
 from bus_schemas.rights import rights
 
@@ -56,6 +56,7 @@ def _all(line: type[Line]) -> Iterator[Line]:
 RPCS: tuple[Rpc[Any, Any], ...] = tuple(_all(Rpc))
 TOPICS: tuple[Topic[Any], ...] = tuple(_all(Topic))
 KINDS: tuple[Kind, ...] = tuple(_all(Kind))
+SUBSCRIBABLE: Mapping[str, Subscribable] = {one.kind.name: one for one in _all(Subscribable)}
 
 NAMES: Mapping[Rpc[Any, Any], str] = {
     rpc: name.lower() for file in FILES for name, rpc in vars(file).items() if isinstance(rpc, Rpc)

@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from bus_schemas.contract import READ_AGAIN, Rpc, Topic
 from bus_schemas.errors import ErrorCode
 from bus_schemas.fields import UNSEEN, GivenTime, HostName, Id, Sought, Username, Utc, shaped
-from bus_schemas.kinds import Kind
+from bus_schemas.kinds import Kind, Subscribable
 from bus_schemas.permissions import Action
 
 A = Action
@@ -223,6 +223,8 @@ DO_NOT_CALL_ADDED     = Topic("ottb.v1.evt.do_not_call.{list}.added",     DoNotC
 DO_NOT_CALL_REMOVED   = Topic("ottb.v1.evt.do_not_call.{list}.removed",   DoNotCallRemoved,   "Entries are off a list")
 DO_NOT_CALL_ACTIVATED = Topic("ottb.v1.evt.do_not_call.{list}.activated", DoNotCallActivated, "A list has a new owner")
 # fmt: on
+
+DO_NOT_CALL_NEWS = Subscribable(DO_NOT_CALL, (DO_NOT_CALL_ADDED, DO_NOT_CALL_REMOVED), ("list",))
 
 # --- what live clients are told ------------------------------------------------------------------------------
 

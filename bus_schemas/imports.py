@@ -13,7 +13,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from bus_schemas.contract import READ_AGAIN, Rpc, Topic
 from bus_schemas.errors import ErrorCode
 from bus_schemas.fields import UNSEEN, HostName, Id, Username, Utc, shaped
-from bus_schemas.kinds import Kind
+from bus_schemas.kinds import Kind, Subscribable
 from bus_schemas.lead import DIALS
 from bus_schemas.permissions import Action
 
@@ -437,6 +437,10 @@ IMPORT_CANCELLING = Topic(EVENTS + "cancelling", ImportCancelling, "No more of i
 IMPORT_ENDED      = Topic(EVENTS + "ended",      ImportEnded,      "It is over")
 IMPORT_TELEMETRY = Topic("ottb.v1.tel.import.{import_id}", ImportTelemetry, "How far an import is", kept=False)
 # fmt: on
+
+IMPORT_NEWS = Subscribable(IMPORT, (
+    IMPORT_CREATED, IMPORT_MAPPED, IMPORT_EXAMINED, IMPORT_STARTED, IMPORT_CANCELLING, IMPORT_ENDED,
+), ("import_id",))  # fmt: skip
 
 # --- what live clients are told ------------------------------------------------------------------------------
 

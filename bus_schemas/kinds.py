@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from bus_schemas.contract import ROOT, UNDECODABLE, token
+from bus_schemas.contract import ROOT, UNDECODABLE, AnyTopic, token
 from bus_schemas.permissions import Action
 
 OWN = f"{ROOT}.own"
@@ -51,6 +51,16 @@ class Kind:
     def visible(self, *owners: str | None, user: str, actions: Collection[str]) -> bool:
         """Whether `user`, who may do `actions`, sees a thing of this kind. None of `owners`: it is shared."""
         return self.view_any in actions or any(owner is None or owner == user for owner in owners)
+
+
+@dataclass(frozen=True)
+class Subscribable:
+    """What a webhook can hear of a kind: the events that its room tells of, under their names on the bus
+    (`call.ended`), and the fields that narrow both. `tests/webhook/test_seeing.py` holds it against the rooms."""
+
+    kind: Kind
+    topics: tuple[AnyTopic, ...]
+    narrows: tuple[str, ...]
 
 
 Owners = Mapping[str, Iterable[str | None]]  # by the name of the kind; None: it is shared

@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode, RefusalTemplate
 from bus_schemas.fields import CallId, HostName, Id, Username, Utc, shaped
-from bus_schemas.kinds import Kind
+from bus_schemas.kinds import Kind, Subscribable
 from bus_schemas.permissions import Action
 
 E = ErrorCode
@@ -259,6 +259,8 @@ NOTE_EDITED    = Topic("ottb.v1.evt.note.{note}.edited",    NoteEdited,    "A no
 NOTE_DELETED   = Topic("ottb.v1.evt.note.{note}.deleted",   NoteDeleted,   "A note was deleted")
 NOTE_ACTIVATED = Topic("ottb.v1.evt.note.{note}.activated", NoteActivated, "A note has a new owner")
 # fmt: on
+
+NOTE_NEWS = Subscribable(NOTE, (NOTE_ADDED, NOTE_EDITED, NOTE_DELETED), ("call_id", "campaign_id", "lead"))
 
 # --- what live clients are told ------------------------------------------------------------------------------
 

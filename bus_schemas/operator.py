@@ -9,7 +9,7 @@ from bus_schemas.campaign import CampaignId
 from bus_schemas.contract import READ_AGAIN, Rpc, Topic
 from bus_schemas.errors import ErrorCode
 from bus_schemas.fields import UNSEEN, CallId, HostName, Id, TimeThere, Username, Utc, shaped
-from bus_schemas.kinds import Kind
+from bus_schemas.kinds import Kind, Subscribable
 from bus_schemas.lead import Meaning, Word, Words
 from bus_schemas.permissions import Action
 
@@ -463,6 +463,11 @@ OPERATOR_ASSIGNED  = Topic("ottb.v1.evt.operator.{user}.assigned",  OperatorAssi
 OPERATOR_DISPOSED  = Topic("ottb.v1.evt.operator.{user}.disposed",  OperatorDisposed,  "What came of a call")
 OPERATOR_ACTIVATED = Topic("ottb.v1.evt.operator.{user}.activated", OperatorActivated, "An operator has a new owner")
 # fmt: on
+
+OPERATOR_NEWS = Subscribable(OPERATOR, (
+    OPERATOR_CHANGED, OPERATOR_CONNECTED, OPERATOR_FREED, OPERATOR_RESERVED, OPERATOR_RELEASED, OPERATOR_ASSIGNED,
+    OPERATOR_DISPOSED,
+), ("user",))  # fmt: skip
 
 # --- what live clients are told ------------------------------------------------------------------------------
 

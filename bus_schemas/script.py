@@ -20,7 +20,7 @@ from bus_schemas.fields import (
     of_values,
     shaped,
 )
-from bus_schemas.kinds import Kind
+from bus_schemas.kinds import Kind, Subscribable
 from bus_schemas.permissions import Action
 from bus_schemas.rights import needs
 
@@ -387,6 +387,8 @@ RUN_STOPPING = Topic("ottb.v1.evt.script.{line}.{script_id}.stopping", RunStoppi
 RUN_ENDED    = Topic("ottb.v1.evt.script.{line}.{script_id}.ended",    RunEnded,    "The run of a script is over")
 RUN_ADOPTED  = Topic("ottb.v1.evt.script.{line}.{script_id}.adopted",  RunAdopted,  "A run has a new owner")
 # fmt: on
+
+SCRIPT_NEWS = Subscribable(SCRIPT, (RUN_QUEUED, RUN_STARTED, RUN_MOVED, RUN_STOPPING, RUN_ENDED), ("slot", "script_id"))
 
 # --- what live clients are told ---------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from bus_schemas.contract import READ_AGAIN, Rpc, Topic
 from bus_schemas.errors import ErrorCode
 from bus_schemas.fields import HostName, Id, Region, SlotId, TrunkName, Username, Utc, shaped
-from bus_schemas.kinds import Kind
+from bus_schemas.kinds import Kind, Subscribable
 from bus_schemas.permissions import Action
 from bus_schemas.rights import needs
 
@@ -437,6 +437,11 @@ SLOT_RESERVATION_ENDED = Topic("ottb.v1.evt.slot.{slot}.reservation_ended", Slot
                                "A slot is kept for nobody any more")
 SLOT_TELEMETRY  = Topic("ottb.v1.tel.slot.{slot}",                 SlotTelemetry,      "A phone's figures", kept=False)
 # fmt: on
+
+SLOT_NEWS = Subscribable(SLOT, (
+    SLOT_CONFIGURED, SLOT_REMOVED, SLOT_LINKED, SLOT_RESTARTING, SLOT_COMMAND_STARTED, SLOT_COMMAND_DONE,
+    SLOT_RESERVED, SLOT_RESERVATION_ENDED,
+), ("slot",))  # fmt: skip
 
 # --- what live clients are told ------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from bus_schemas.call import INSIDE_START, START_REFUSALS, USES, CallState
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode
 from bus_schemas.fields import CallId, HostName, Region, SlotId, TrunkName, Utc, shaped
-from bus_schemas.kinds import Kind
+from bus_schemas.kinds import Kind, Subscribable
 from bus_schemas.permissions import Action
 from bus_schemas.slot import SLOT_ABSENT
 
@@ -204,6 +204,8 @@ TRUNK_ACTIVATED  = Topic("ottb.v1.evt.trunk.{trunk}.activated",  TrunkActivated,
 TRUNK_CHANGED    = Topic("ottb.v1.evt.trunk.{trunk}.changed",    TrunkChanged,    "A trunk's state has changed")
 TRUNK_TELEMETRY  = Topic("ottb.v1.tel.trunk.{trunk}",            TrunkTelemetry,  "A trunk's figures", kept=False)
 # fmt: on
+
+TRUNK_NEWS = Subscribable(TRUNK, (TRUNK_CHANGED,), ("trunk",))
 
 # --- what live clients are told ------------------------------------------------------------------------------
 

@@ -19,9 +19,9 @@ from actors.runtime.context import Context
 from actors.runtime.ids import Ids
 from actors.runtime.wire import ask
 from actors.webhook.seeing import Seeing
+from bus_schemas.catalogue import SUBSCRIBABLE
 from bus_schemas.contract import kind_of
 from bus_schemas.errors import ErrorCode, Refusal
-from bus_schemas.subscribable import SUBSCRIBABLE
 from bus_schemas.user import IDENTIFY, Identify, LoginKind
 
 SCOPE = "ottb.v1.evt.>"

@@ -6,12 +6,12 @@ import msgspec
 from msgspec import Struct
 
 from actors.runtime.bus import Recorded
-from bus_schemas.catalogue import topic_of
+from bus_schemas.catalogue import SUBSCRIBABLE, topic_of
 from bus_schemas.contract import AnyTopic
 from bus_schemas.kinds import owners_in
 from bus_schemas.permissions import Action
 from bus_schemas.rights import without
-from bus_schemas.subscribable import NAMES, SUBSCRIBABLE, name_of
+from bus_schemas.subscribable import NAMES, name_of
 from bus_schemas.webhook import WebhookFilter
 
 

@@ -24,8 +24,9 @@ from actors.webhook.record import Webhook
 from actors.webhook.secrets import PREFIX, Secrets
 from actors.webhook.sender import Sender
 from actors.webhook.settings import Webhooks
+from bus_schemas.catalogue import SUBSCRIBABLE
 from bus_schemas.errors import JOURNAL_FULL, ErrorCode, Refusal, RefusalTemplate, misfit
-from bus_schemas.subscribable import NAMES, SUBSCRIBABLE
+from bus_schemas.subscribable import NAMES
 from bus_schemas.user import IDENTIFY, Identify, LoginKind
 from bus_schemas.webhook import (
     CHANGE_WEBHOOK,

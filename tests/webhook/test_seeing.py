@@ -8,11 +8,12 @@ import pytest
 from actors.runtime.bus import Recorded
 from actors.webhook.seeing import Seeing, body_of, wanted_of
 from bus_schemas.call import CALL_ENDED, CALL_ENDING, CallEnding
+from bus_schemas.catalogue import SUBSCRIBABLE
 from bus_schemas.contract import AnyTopic
 from bus_schemas.kinds import owners_header
 from bus_schemas.permissions import Action as A
 from bus_schemas.slot import SLOT_COMMAND_DONE, SlotCommandDone
-from bus_schemas.subscribable import NAMES, SUBSCRIBABLE, name_of
+from bus_schemas.subscribable import NAMES, name_of
 from bus_schemas.webhook import WebhookFilter
 from gateway.surface import ROOMS
 
