@@ -21,19 +21,17 @@ class SparingLog:
         self._written = 0
         self._left_out = 0
 
-    # any: fields as structlog takes them
-
-    def info(self, event: str, **fields: Any) -> None:
+    def info(self, event: str, **fields: Any) -> None:  # any: fields as structlog takes them
         self._say(log.info, event, fields)
 
-    def warning(self, event: str, **fields: Any) -> None:
+    def warning(self, event: str, **fields: Any) -> None:  # any: the same
         self._say(log.warning, event, fields)
 
-    def exception(self, event: str, **fields: Any) -> None:
+    def exception(self, event: str, **fields: Any) -> None:  # any: the same
         """With the exception that is being handled."""
         self._say(log.exception, event, fields)
 
-    def _say(self, write: Callable[..., Any], event: str, fields: dict[str, Any]) -> None:
+    def _say(self, write: Callable[..., object], event: str, fields: dict[str, Any]) -> None:  # any: the same
         now = self._now()
         if now - self._began >= MINUTE:
             self._began, self._written = now, 0
