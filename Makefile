@@ -4,9 +4,9 @@ BIN := .venv/bin
 CONFIG ?= config/sandbox.toml
 TESTS ?= tests
 WORKERS ?= 6
-# Dozens of processes start from the same sources: where bytecode is not kept, each compiles them anew.
 # What `make test` leaves to `make attacks` and `make test-all`: each worker would read it to leave it out.
 ELSEWHERE := attacks live
+# Dozens of processes start from the same sources: where bytecode is not kept, each compiles them anew.
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --durations 10
 
 .DEFAULT_GOAL := help
