@@ -14,6 +14,7 @@ from actors.dialing.start import limits_of, rules_of
 from actors.dialing.start import start as start_dialing
 from actors.do_not_call.start import start as start_do_not_call
 from actors.erasure.start import start as start_erasures
+from actors.healing.start import start as start_healing
 from actors.imports.reading import Reader
 from actors.imports.start import start as start_imports
 from actors.log.start import start as start_log
@@ -76,6 +77,7 @@ async def running(
             parts, stack, configs=settings.slots, hubs=settings.hub_map, counts=limits, make_phone=make_phone,
             devices=devices, longest_reservation=settings.by_hand.longest_reservation,
         )  # fmt: skip
+        await start_healing(parts, settings=settings.healing)
         if tools is not None:
             await start_by_hand(parts, stack, settings=settings.by_hand, tools=tools)
         trunks = await start_trunks(

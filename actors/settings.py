@@ -22,6 +22,7 @@ from actors.campaign.settings import Campaigns
 from actors.dialing.settings import Dial, regions_at
 from actors.entries import wrong_origins, wrong_slots, wrong_trunks
 from actors.environment import set_at, set_by_variables
+from actors.healing.settings import Healing
 from actors.imports.settings import Imports
 from actors.ledger.settings import LedgerStore
 from actors.operator.settings import Operators
@@ -113,6 +114,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     operators: Operators = Operators()
     imports: Imports = Imports()
     by_hand: ByHand = ByHand()
+    healing: Healing = Healing()
     webhooks: Webhooks = Webhooks()
     scripts: Scripts = Scripts()
     sandbox: Sandbox = Sandbox()

@@ -11,6 +11,16 @@ from bus_schemas.fields import HostName, Id, Region, SlotId, TrunkName, Username
 from bus_schemas.kinds import Kind, Subscribable
 from bus_schemas.permissions import Action
 from bus_schemas.rights import needs
+from bus_schemas.slot_health import (
+    Condition,
+    Quarantine,
+    Rung,
+    SlotConditionsChanged,
+    SlotHealed,
+    SlotQuarantined,
+    SlotReleased,
+    Symptom,
+)
 
 E = ErrorCode
 A = Action
@@ -66,6 +76,11 @@ class SlotConfig(Struct, frozen=True, kw_only=True):
     sim: Sim | None = None
     host: HostName = "local"
 
+    @property
+    def place(self) -> tuple[str | None, str | None, int | None, str | None]:
+        """Where the phone is, and by which SIM it calls: what decides which one it is."""
+        return self.serial, self.hub, self.port, self.sim
+
 
 class Metrics(Struct, frozen=True, kw_only=True):
     """The last figures of a phone, null where it does not tell. Percent, degrees Celsius, milliseconds."""
@@ -92,7 +107,7 @@ class Network(Struct, frozen=True, kw_only=True):
 
 class SlotSummary(Struct, frozen=True, kw_only=True):
     """A row of the slot list. `user` null: shared pool. `call_id`: the call it is in. `reserved_by`: who keeps it for
-    work by hand, until `reserved_until`."""
+    work by hand, until `reserved_until`. `quarantine`: why it is left alone; `conditions`: how its phone is."""
 
     id: SlotId
     status: SlotStatus
@@ -105,6 +120,8 @@ class SlotSummary(Struct, frozen=True, kw_only=True):
     external_call: bool = False
     reserved_by: str | None = None
     reserved_until: Utc | None = None
+    quarantine: Quarantine | None = None
+    conditions: tuple[Condition, ...] = ()
 
 
 class SlotDetails(Struct, frozen=True, kw_only=True):
@@ -128,6 +145,8 @@ class SlotDetails(Struct, frozen=True, kw_only=True):
     android: str | None = None
     reserved_by: str | None = None
     reserved_until: Utc | None = None
+    quarantine: Quarantine | None = None
+    conditions: tuple[Condition, ...] = ()
 
 
 # --- commands and queries -------------------------------------------------------------------------------------
@@ -422,6 +441,10 @@ SlotEvent = (
     | SlotCommandDone
     | SlotReserved
     | SlotReservationEnded
+    | SlotHealed
+    | SlotQuarantined
+    | SlotReleased
+    | SlotConditionsChanged
 )
 
 # fmt: off
@@ -435,12 +458,17 @@ SLOT_COMMAND_DONE = Topic("ottb.v1.evt.slot.{slot}.command_done",  SlotCommandDo
 SLOT_RESERVED   = Topic("ottb.v1.evt.slot.{slot}.reserved",        SlotReserved,       "A slot is kept for somebody")
 SLOT_RESERVATION_ENDED = Topic("ottb.v1.evt.slot.{slot}.reservation_ended", SlotReservationEnded,
                                "A slot is kept for nobody any more")
+SLOT_HEALED     = Topic("ottb.v1.evt.slot.{slot}.healed",          SlotHealed,         "A phone is being mended")
+SLOT_QUARANTINED = Topic("ottb.v1.evt.slot.{slot}.quarantined",    SlotQuarantined,    "A phone is left alone")
+SLOT_RELEASED   = Topic("ottb.v1.evt.slot.{slot}.released",        SlotReleased,       "A phone is used again")
+SLOT_CONDITIONS_CHANGED = Topic("ottb.v1.evt.slot.{slot}.conditions_changed", SlotConditionsChanged,
+                                "A phone is hot, or no longer")
 SLOT_TELEMETRY  = Topic("ottb.v1.tel.slot.{slot}",                 SlotTelemetry,      "A phone's figures", kept=False)
 # fmt: on
 
 SLOT_NEWS = Subscribable(SLOT, (
     SLOT_CONFIGURED, SLOT_REMOVED, SLOT_LINKED, SLOT_RESTARTING, SLOT_COMMAND_STARTED, SLOT_COMMAND_DONE,
-    SLOT_RESERVED, SLOT_RESERVATION_ENDED,
+    SLOT_RESERVED, SLOT_RESERVATION_ENDED, SLOT_HEALED, SLOT_QUARANTINED, SLOT_RELEASED, SLOT_CONDITIONS_CHANGED,
 ), ("slot",))  # fmt: skip
 
 # --- what live clients are told ------------------------------------------------------------------------------
@@ -448,7 +476,7 @@ SLOT_NEWS = Subscribable(SLOT, (
 
 SlotChange = Literal[
     "configured", "removed", "linked", "restarting", "booked", "released", "command_started", "command_done",
-    "reserved", "reservation_ended", "telemetry",
+    "reserved", "reservation_ended", "telemetry", "healed", "quarantined", "usable_again", "conditions",
 ]  # fmt: skip
 
 
@@ -478,3 +506,9 @@ class SlotUpdate(Struct, frozen=True, kw_only=True):
     metrics: Metrics | UnsetType = UNSET
     network: Network | UnsetType = UNSET
     external_call: bool | UnsetType = UNSET
+    symptom: Symptom | UnsetType = UNSET
+    rung: Rung | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
+    to_do: str | UnsetType = UNSET
+    dry_run: bool | UnsetType = UNSET
+    conditions: tuple[Condition, ...] | UnsetType = UNSET

@@ -39,6 +39,7 @@ FOLDERS = {
     "imports": {"runtime", "telephony", "dialing", "leads"},
     "script": {"runtime", "telephony", "dialing"},
     "by_hand": {"runtime", "telephony", "slot", "script", "log"},
+    "healing": {"runtime", "telephony", "slot"},
     "run": {"runtime", "telephony", "slot", "call", "dialing", "script"},
     "note": {"runtime"},
     "erasure": {"runtime", "telephony", "dialing", "leads"},
@@ -69,6 +70,9 @@ PURE = [
     *(ROOT / f"actors/telephony/{name}.py" for name in ("line", "numbers", "orders", "reports", "zones")),
     *ROOT.glob("actors/leads/*.py"),
     *(path for path in ROOT.glob("actors/script/*.py") if path.stem not in ("actor", "start")),
+    *(ROOT / f"actors/{name}.py" for name in (
+        "slot/healing", "healing/conditions", "healing/figures", "healing/ladder",
+    )),
     ROOT / "actors/operator/days.py", ROOT / "actors/erasure/person.py", ROOT / "actors/erasure/redacting.py",
     *(ROOT / f"actors/webhook/{name}.py" for name in ("addresses", "backoff", "queue", "signature")),
     *(ROOT / f"actors/campaign/{name}.py"

@@ -24,6 +24,7 @@ from actors.adapters.phone_fitness import Fitness
 from actors.adapters.phone_screen import PhoneScreen
 from actors.adapters.screen_server import Held, ScreenServer
 from actors.slot.phone import (
+    NO_ANSWER,
     HealthRead,
     PhoneBusy,
     PhoneError,
@@ -125,6 +126,7 @@ class AdbPhone:
         self._cpu: android_health.CpuTimes | None = None
         self._latency: float | None = None
         self._answered_at = 0.0  # when it last answered, on the loop's clock
+        self._silent = False  # it is listed, and was told to be OFFLINE since it does not answer
         self._server = ScreenServer(self)
         self.screen = PhoneScreen(self, server=self._server)
 
@@ -285,6 +287,14 @@ class AdbPhone:
         wire = await self._client.open_service(self._serial, "reboot:")
         wire.close()
 
+    async def reopen(self, *, everything: bool) -> None:
+        self._check_not_taken()
+        self._shell.close()
+        if everything and self._link[0] is Link.ONLINE:
+            await self._stop_watching()
+            self._server.forget()
+            self._start_watching()
+
     async def reconnect(self) -> None:
         self._check_not_taken()
         await self._stop_watching()
@@ -341,6 +351,7 @@ class AdbPhone:
         if not changed:
             return
         self._link, self._transport = link, transport
+        self._silent = False
         self._claimed = self._taken = False
         if self._settling is not None:
             self._settling.cancel()
@@ -494,14 +505,15 @@ class AdbPhone:
                 await self._shell.run("true", timeout=LIVENESS_TIMEOUT)
                 self._answered_at = loop.time()
                 self._latency = round(1000 * (self._answered_at - sent), 1)
-                if missed >= 2 and not self._taken:
+                if self._silent and not self._taken:
                     self._tell_link(*self._link)
-                missed = 0
+                missed, self._silent = 0, False
             except PhoneError as error:
                 missed += 1
                 log.info("phone does not answer", serial=self._serial, missed=missed, error=str(error))
                 if missed == 2:
+                    self._silent = True
                     longest = LIVENESS_EVERY + 2 * LIVENESS_TIMEOUT + LIVENESS_AGAIN
                     silent = min(loop.time() - self._answered_at, longest)
-                    self._tell_link(Link.OFFLINE, "listed by adb, but it does not answer", silent)
+                    self._tell_link(Link.OFFLINE, NO_ANSWER, silent)
             await asyncio.sleep(LIVENESS_EVERY if missed == 0 else LIVENESS_AGAIN)

@@ -19,6 +19,7 @@ from bus_schemas.call import START_ABSENT, CallDialing, CallEnded, CallStarted, 
 from bus_schemas.catalogue import topics_of
 from bus_schemas.contract import Topic
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
+from bus_schemas.names import SYSTEM
 from bus_schemas.slot import (
     GET_ADB_COMMAND,
     LIST_SLOTS,
@@ -47,15 +48,19 @@ from bus_schemas.slot import (
     SlotSummary,
     SlotTelemetry,
 )
+from bus_schemas.slot_health import Condition, Quarantine, SlotConditionsChanged, SlotQuarantined, SlotReleased
 
 CONFIG = msgspec.json.Decoder(SlotConfig)
+QUARANTINE = msgspec.json.Decoder(Quarantine)
+CONDITIONS = msgspec.json.Decoder(tuple[Condition, ...])
 UNKNOWN = str(SlotStatus.UNKNOWN)
 NO_SLOT = RefusalTemplate(ErrorCode.NOT_FOUND, "No such slot.")
 
 
 class SlotRow(Struct, frozen=True, gc=False):
     """`config`: a SlotConfig as JSON; none while there is no slot of this number and only the call of its phone is
-    remembered, for a slot that is made anew meanwhile."""
+    remembered, for a slot that is made anew meanwhile. `quarantine`, `conditions`: as JSON, of a Quarantine and of
+    Conditions; None: none."""
 
     slot: int
     config: str | None = None
@@ -64,6 +69,8 @@ class SlotRow(Struct, frozen=True, gc=False):
     last_activity: str | None = None
     reserved_by: str | None = None
     reserved_until: str | None = None
+    quarantine: str | None = None
+    conditions: str | None = None
 
 
 class CommandRow(Struct, frozen=True, gc=False):
@@ -91,8 +98,7 @@ def fold(row: SlotRow | None, event: SlotEvent | CallDialing | CallEnded, seq: i
         case CallDialing() | CallEnded():
             return _after_call(row, event)
         case SlotConfigured():
-            config = msgspec.json.encode(event.config).decode()
-            return replace(row or SlotRow(event.slot), config=config, last_activity=event.at)
+            return _configured(row or SlotRow(event.slot), event)
     if row is None or row.config is None:
         return row
     match event:
@@ -100,13 +106,36 @@ def fold(row: SlotRow | None, event: SlotEvent | CallDialing | CallEnded, seq: i
             return SlotRow(row.slot, call_id=row.call_id) if row.call_id is not None else None
         case SlotActivated():
             return replace(row, status=UNKNOWN)
-        case SlotLinked() | SlotRestarting():
+        case SlotRestarting():
+            left_alone = row.quarantine if event.by == SYSTEM else None
+            return replace(row, status=str(event.status), last_activity=event.at, quarantine=left_alone)
+        case SlotLinked():
             return replace(row, status=str(event.status), last_activity=event.at)
         case SlotReserved():
             return replace(row, reserved_by=event.user, reserved_until=event.until, last_activity=event.at)
         case SlotReservationEnded():
             return replace(row, reserved_by=None, reserved_until=None, last_activity=event.at)
+    return _after_care(row, event)
+
+
+def _after_care(row: SlotRow, event: object) -> SlotRow:
+    match event:
+        case SlotQuarantined(dry_run=False):
+            why = Quarantine(since=event.at, symptom=event.symptom, reason=event.reason, to_do=event.to_do)
+            return replace(row, quarantine=msgspec.json.encode(why).decode())
+        case SlotReleased():
+            return replace(row, quarantine=None)
+        case SlotConditionsChanged():
+            return replace(row, conditions=msgspec.json.encode(event.conditions).decode() if event.conditions else None)
     return row
+
+
+def _configured(row: SlotRow, event: SlotConfigured) -> SlotRow:
+    """What was known of its phone is not, where it is another one by now."""
+    config = msgspec.json.encode(event.config).decode()
+    if row.config is not None and CONFIG.decode(row.config).place != event.config.place:
+        row = replace(row, quarantine=None, conditions=None)
+    return replace(row, config=config, last_activity=event.at)
 
 
 def _after_call(row: SlotRow | None, event: CallDialing | CallEnded) -> SlotRow | None:
@@ -162,6 +191,8 @@ class RecordedSlot(Struct, frozen=True, kw_only=True):
     last_activity: str | None
     reserved_by: str | None = None
     reserved_until: str | None = None
+    quarantine: Quarantine | None = None
+    conditions: tuple[Condition, ...] = ()
 
 
 def all_slots() -> Query[RecordedSlot]:
@@ -183,6 +214,8 @@ def _recorded(row: SlotRow) -> RecordedSlot:
         last_activity=row.last_activity,
         reserved_by=row.reserved_by,
         reserved_until=row.reserved_until,
+        quarantine=QUARANTINE.decode(row.quarantine) if row.quarantine is not None else None,
+        conditions=CONDITIONS.decode(row.conditions) if row.conditions is not None else (),
     )
 
 
@@ -281,6 +314,8 @@ class SlotAnswers(HearsSlots):
             external_call=telemetry.external_call if telemetry else False,
             reserved_by=row.reserved_by,
             reserved_until=row.reserved_until,
+            quarantine=row.quarantine,
+            conditions=row.conditions,
         )
 
 

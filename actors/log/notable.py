@@ -12,7 +12,7 @@ from bus_schemas.contract import AnyTopic
 from bus_schemas.errors import ErrorCode
 from bus_schemas.log import LONGEST_MESSAGE, LogEvent, Severity
 from bus_schemas.script import RUN_ENDED
-from bus_schemas.slot import SLOT_LINKED, SLOT_RESTARTING
+from bus_schemas.slot import SLOT_HEALED, SLOT_LINKED, SLOT_QUARANTINED, SLOT_RESTARTING
 from bus_schemas.trunk import TRUNK_CHANGED
 from bus_schemas.webhook import WEBHOOK_DISABLED
 
@@ -45,7 +45,7 @@ class Row(Struct, frozen=True):
     """An event that says one of these states, and what the log says of it, with the event's own fields."""
 
     of: Source
-    states: tuple[str, ...]
+    states: tuple[str | bool, ...]
     when: When
     severity: Severity
     words: str
@@ -54,6 +54,8 @@ class Row(Struct, frozen=True):
 W = When
 RESTARTS = Source(SLOT_RESTARTING, "status", ("slot", "by"))
 PHONES = Source(SLOT_LINKED, "status", ("slot", "status", "detail"))
+HEALS = Source(SLOT_HEALED, "dry_run", ("slot", "symptom", "rung"))
+LEFT = Source(SLOT_QUARANTINED, "dry_run", ("slot", "symptom", "reason", "to_do"))
 TRUNKS = Source(TRUNK_CHANGED, "state", ("trunk", "state", "reason"))
 # Why one failed can say what is on a phone's screen: whoever sees the run finds it there.
 RUNS = Source(RUN_ENDED, "state", ("script", "script_id", "slot", "user", "place", "step_name", "call_id"))
@@ -67,6 +69,10 @@ NOTABLE = (
     Row(RESTARTS, ("REBOOTING",),              W.EACH,  "info",    "The phone of slot {slot} is restarted"),
     Row(PHONES,   ("OFFLINE", "UNAUTHORIZED"), W.WORSE, "warning", "The phone of slot {slot} is {status}"),
     Row(PHONES,   ("ONLINE",),                 W.WELL,  "info",    "The phone of slot {slot} is ONLINE again"),
+    Row(HEALS,    (False,),                    W.EACH,  "info",    "Slot {slot}: {symptom}: {rung}"),
+    Row(HEALS,    (True,),                     W.EACH,  "info",    "Slot {slot}: {symptom}: {rung} would be done"),
+    Row(LEFT,     (False,),                    W.EACH,  "error",   "Slot {slot} is in quarantine: {reason}. {to_do}"),
+    Row(LEFT,     (True,),                     W.EACH,  "warning", "Slot {slot} would be in quarantine: {reason}"),
     Row(TRUNKS,   ("DOWN",),                   W.WORSE, "error",   "Trunk {trunk} is DOWN"),
     Row(TRUNKS,   ("WARN",),                   W.WORSE, "warning", "Trunk {trunk} is WARN"),
     Row(TRUNKS,   ("OK",),                     W.WELL,  "info",    "Trunk {trunk} is OK again"),

@@ -13,7 +13,7 @@ from actors.runtime.context import Context
 from actors.runtime.decision import NOTHING, Effect, TimerFired
 from actors.runtime.host import Host
 from actors.runtime.ids import derived
-from actors.slot import machine, record, reservation, views
+from actors.slot import healing, machine, record, reservation, views
 from actors.slot.hindrance import may_be_used
 from actors.slot.machine import (
     CommandDone,
@@ -178,8 +178,22 @@ class SlotActor(LineActor[Slot, SlotEvent, SlotMemory, SlotReport]):
     def give_back(self, order: reservation.GiveBack, context: Context, now: Moment) -> Outcome[None]:
         return Outcome(decision=reservation.given_back(self._slot(), order.user, now), reply=None)
 
+    def heal(self, order: healing.Heal, context: Context, now: Moment) -> Outcome[None]:
+        return Outcome(decision=healing.heal(self._slot(), self.live, order, now), reply=None)
+
+    def give_up_on(self, order: healing.GiveUpOn, context: Context, now: Moment) -> Outcome[None]:
+        return Outcome(decision=healing.give_up_on(self._slot(), self.live, order, now), reply=None)
+
+    def use_again(self, order: healing.UseAgain, context: Context, now: Moment) -> Outcome[None]:
+        return Outcome(decision=healing.use_again(self._slot(), now), reply=None)
+
+    def note_conditions(self, order: healing.NoteConditions, context: Context, now: Moment) -> Outcome[None]:
+        return Outcome(decision=healing.note_conditions(self._slot(), order, now), reply=None)
+
     orders = by_type(
-        Take.by(take), Configure.by(configure), Remove.by(remove), reservation.GiveBack.by(give_back)
+        Take.by(take), Configure.by(configure), Remove.by(remove), reservation.GiveBack.by(give_back),
+        healing.Heal.by(heal), healing.GiveUpOn.by(give_up_on), healing.UseAgain.by(use_again),
+        healing.NoteConditions.by(note_conditions),
     )
 
     # --- the machine's place
@@ -243,6 +257,8 @@ class SlotActor(LineActor[Slot, SlotEvent, SlotMemory, SlotReport]):
                 self.spawn(self._look(effect))
             case Reconnect():
                 self.spawn(self._reconnect())
+            case healing.Reopen():
+                self.spawn(self._reopen(effect))
             case RebootPhone():
                 self.spawn(self._reboot())
             case RunCommand():
@@ -314,6 +330,12 @@ class SlotActor(LineActor[Slot, SlotEvent, SlotMemory, SlotReport]):
         except PhoneError as error:
             log.warning("restart failed", slot=self.id, error=str(error))
         await self._look(LookAtPhone(why="link"))
+
+    async def _reopen(self, order: healing.Reopen) -> None:
+        try:
+            await self._the_phone().reopen(everything=order.everything)
+        except PhoneError as error:
+            log.warning("connections not opened anew", slot=self.id, error=str(error))
 
     async def _reboot(self) -> None:
         try:

@@ -50,6 +50,9 @@ def hindrance_of(slot: Slot, live: SlotMemory, wanted: Holder | None = None) -> 
         return Refusal(ErrorCode.NOT_FOUND, "No such slot.")
     if (held := in_the_way(slot, live, wanted)) is not None:
         return busy(slot, held)
+    if slot.quarantine is not None:
+        message = f"The phone is in quarantine: {slot.quarantine.reason}. {slot.quarantine.to_do}"
+        return Refusal(ErrorCode.SLOT_OFFLINE, message, slot=slot.config.id, status=slot.status)
     if slot.status is not SlotStatus.ONLINE:
         return Refusal(
             ErrorCode.SLOT_OFFLINE, "The slot's phone cannot be reached.", slot=slot.config.id, status=slot.status
@@ -72,6 +75,10 @@ def _cannot_call(slot: Slot, live: SlotMemory) -> Refusal | None:
         return Refusal(ErrorCode.CALL_FAILED, "The phone has no usable SIM.", slot=slot.config.id, sim=live.health.sim)
     if live.health.in_service is False:
         return Refusal(ErrorCode.CALL_FAILED, "The phone has no voice network.", slot=slot.config.id)
+    for condition in slot.conditions:
+        if condition.refuses_calls:
+            message = f"The phone must not be dialled with: {condition.name}: {condition.words}."
+            return Refusal(ErrorCode.CALL_FAILED, message, slot=slot.config.id)
     return None
 
 

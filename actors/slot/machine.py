@@ -16,7 +16,7 @@ from actors.runtime.commands import Order
 from actors.runtime.decision import CancelTimer, Decision, Effect, SetTimer, Tell, TimerFired
 from actors.slot.hindrance import busy, held_for_nobody, hindrance_of, in_trouble
 from actors.slot.phone import HealthRead, Trouble, TroubleSeen
-from actors.slot.record import FROM_FILE, RESERVED, Slot, SlotMemory, dialler, holder, holders_of, kept_by, place_of
+from actors.slot.record import FROM_FILE, RESERVED, Slot, SlotMemory, dialler, holder, holders_of, kept_by
 from actors.telephony.line import (
     CALL,
     Adopt,
@@ -236,7 +236,7 @@ def configure(slot: Slot | None, live: SlotMemory, config: SlotConfig, by: str, 
             return Decision()
         _must_be_free(slot, live, by)
     event = SlotConfigured(slot=config.id, at=now.at, config=config, by=by)
-    if slot is not None and not slot.removed and place_of(slot.config) == place_of(config):
+    if slot is not None and not slot.removed and slot.config.place == config.place:
         return Decision(events=(event,))
     begun = SlotMemory(told=now.mono)  # what is known of one phone says nothing of another
     return Decision(memory=begun, events=(event,), effects=(UsePhone(config=config),))

@@ -89,6 +89,9 @@ class PhoneBusy(PhoneRefused):
     """The phone is in a call: nothing was dialled."""
 
 
+NO_ANSWER = "listed by adb, but it does not answer"  # the detail of an OFFLINE link
+
+
 class Phone(Protocol):
     """One phone, reached over whatever link. Every method has a deadline of its own and raises `PhoneError`."""
 
@@ -121,6 +124,10 @@ class Phone(Protocol):
 
     async def reboot(self) -> None:
         """Restart the phone. The link goes away and comes back."""
+
+    async def reopen(self, *, everything: bool) -> None:
+        """Open our shell on the phone anew; with `everything`, whatever this host has open to it. adb's own connection
+        stays."""
 
     async def reconnect(self) -> None:
         """Drop this host's connections to the phone and open them afresh."""

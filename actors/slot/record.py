@@ -1,13 +1,16 @@
 """A slot as its events and those of its calls tell it, and what its owner knows beside its record. Pure."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from actors.runtime.clock import parse_utc
 from actors.slot.phone import Health, Trouble
 from actors.telephony.line import CALL, Began, Held, Holder, LineState, OnRecord, Over, holders
 from actors.telephony.reports import Link
+from bus_schemas.names import SYSTEM
 from bus_schemas.slot import (
     SlotActivated,
     SlotCommandDone,
@@ -22,6 +25,15 @@ from bus_schemas.slot import (
     SlotRestarting,
     SlotStatus,
 )
+from bus_schemas.slot_health import (
+    Condition,
+    Quarantine,
+    Rung,
+    SlotConditionsChanged,
+    SlotHealed,
+    SlotQuarantined,
+    SlotReleased,
+)
 
 RESERVED = "reservation"  # the kind of holder that it is, and its timer
 FROM_FILE = "config"  # who configured a slot that stands in the settings file
@@ -35,6 +47,9 @@ EVENT_NAMES: Mapping[type, str] = {
     SlotCommandDone: "adb.done",
     SlotReserved: "slot.reserve",
     SlotReservationEnded: "slot.reservation_end",
+    SlotHealed: "slot.heal",
+    SlotQuarantined: "slot.quarantine",
+    SlotReleased: "slot.use_again",
 }
 
 
@@ -43,6 +58,13 @@ class Reservation(Struct, frozen=True, kw_only=True):
 
     user: str
     until: str
+
+
+class Healed(Struct, frozen=True, kw_only=True):
+    """Something that was done about the phone, and when."""
+
+    rung: Rung
+    at: str
 
 
 class Slot(LineState, frozen=True, kw_only=True):
@@ -58,6 +80,9 @@ class Slot(LineState, frozen=True, kw_only=True):
     last_used: str = ""
     commands: tuple[str, ...] = ()
     reservation: Reservation | None = None
+    healed: tuple[Healed, ...] = ()  # of the last day
+    quarantine: Quarantine | None = None
+    conditions: tuple[Condition, ...] = ()
 
 
 class SlotMemory(Struct, frozen=True, kw_only=True):
@@ -118,11 +143,6 @@ def external(slot: Slot, live: SlotMemory) -> bool:
     return bool(others)
 
 
-def place_of(config: SlotConfig) -> tuple[str | None, str | None, int | None, str | None]:
-    """Where the phone is, and by which SIM it calls: what decides which one it is."""
-    return config.serial, config.hub, config.port, config.sim
-
-
 # --- evolve -----------------------------------------------------------------------------------------------------
 
 
@@ -133,7 +153,7 @@ def evolve(slot: Slot | None, event: SlotEvent | Began | Over) -> Slot | None:
     if slot is None:
         return None
     changed = _changed(slot, event)
-    if isinstance(event, SlotActivated | SlotLinked):
+    if isinstance(event, SlotActivated | SlotLinked | SlotConditionsChanged):
         return changed
     at = event.at.at if isinstance(event, Began) else event.at
     return replace(changed, last_activity=at, last_event=_event_name(event) or slot.last_event)
@@ -157,19 +177,39 @@ def _changed(slot: Slot, event: SlotEvent | Began | Over) -> Slot:
             name = "slot.online" if event.status is SlotStatus.ONLINE else "slot.offline"
             return replace(slot, status=event.status, detail=event.detail, last_event=name, last_activity=event.at)
         case SlotRestarting():
-            return replace(slot, status=event.status, detail="")
+            left_alone = slot.quarantine if event.by == SYSTEM else None  # whoever restarts it has been there
+            return replace(slot, status=event.status, detail="", quarantine=left_alone)
         case SlotCommandStarted():
             return replace(slot, commands=(*slot.commands, event.command_id))
         case SlotCommandDone():
             return replace(slot, commands=tuple(id for id in slot.commands if id != event.command_id))
         case SlotRemoved():
             return replace(slot, removed=True, reservation=None)
-        case SlotReserved():
-            return replace(slot, reservation=Reservation(user=event.user, until=event.until))
-        case SlotReservationEnded():
-            return replace(slot, reservation=None)
+        case SlotReserved() | SlotReservationEnded():
+            kept = Reservation(user=event.user, until=event.until) if isinstance(event, SlotReserved) else None
+            return replace(slot, reservation=kept)
+        case SlotHealed() | SlotQuarantined() | SlotReleased() | SlotConditionsChanged():
+            return _looked_after(slot, event)
         case SlotConfigured():
             return slot  # handled by evolve
+
+
+def _looked_after(
+    slot: Slot, event: SlotHealed | SlotQuarantined | SlotReleased | SlotConditionsChanged
+) -> Slot:
+    match event:
+        case SlotHealed(dry_run=False):
+            day = parse_utc(event.at) - timedelta(days=1)
+            lately = tuple(one for one in slot.healed if parse_utc(one.at) > day)
+            return replace(slot, healed=(*lately, Healed(rung=event.rung, at=event.at)))
+        case SlotQuarantined(dry_run=False):
+            why = Quarantine(since=event.at, symptom=event.symptom, reason=event.reason, to_do=event.to_do)
+            return replace(slot, quarantine=why)
+        case SlotReleased():
+            return replace(slot, quarantine=None)
+        case SlotConditionsChanged():
+            return replace(slot, conditions=event.conditions)
+    return slot
 
 
 def _configured(slot: Slot | None, event: SlotConfigured) -> Slot:
@@ -179,12 +219,15 @@ def _configured(slot: Slot | None, event: SlotConfigured) -> Slot:
         return Slot(
             config=event.config, from_file=from_file, last_activity=event.at, last_event="slot.configured", calls=kept
         )
-    same_phone = place_of(slot.config) == place_of(event.config)
+    same_phone = slot.config.place == event.config.place
     return replace(
         slot,
         config=event.config,
         from_file=from_file,
         status=slot.status if same_phone else SlotStatus.UNKNOWN,
+        quarantine=slot.quarantine if same_phone else None,
+        conditions=slot.conditions if same_phone else (),
+        healed=slot.healed if same_phone else (),
         last_activity=event.at,
         last_event="slot.configured",
     )

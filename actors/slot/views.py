@@ -28,6 +28,8 @@ def details(slot: Slot, live: SlotMemory) -> SlotDetails:
         android=health.android,
         reserved_by=slot.reservation.user if slot.reservation is not None else None,
         reserved_until=slot.reservation.until if slot.reservation is not None else None,
+        quarantine=slot.quarantine,
+        conditions=slot.conditions,
     )
 
 

@@ -24,8 +24,12 @@ from bus_schemas.slot import (
     SLOT,
     SLOT_COMMAND_DONE,
     SLOT_COMMAND_STARTED,
+    SLOT_CONDITIONS_CHANGED,
     SLOT_CONFIGURED,
+    SLOT_HEALED,
     SLOT_LINKED,
+    SLOT_QUARANTINED,
+    SLOT_RELEASED,
     SLOT_REMOVED,
     SLOT_RESERVATION_ENDED,
     SLOT_RESERVED,
@@ -44,6 +48,7 @@ from bus_schemas.slot import (
     SlotTelemetry,
     SlotUpdate,
 )
+from bus_schemas.slot_health import SlotConditionsChanged, SlotHealed, SlotQuarantined, SlotReleased
 from gateway.routes import Listing, Part, Room, Route, shared_fields
 
 P = Part
@@ -74,6 +79,10 @@ CHANGE: dict[type[Struct], SlotChange] = {
     SlotReserved: "reserved",
     SlotReservationEnded: "reservation_ended",
     SlotTelemetry: "telemetry",
+    SlotHealed: "healed",
+    SlotQuarantined: "quarantined",
+    SlotReleased: "usable_again",
+    SlotConditionsChanged: "conditions",
 }
 
 
@@ -97,7 +106,8 @@ ROOM = Room(
     SlotUpdate,
     (
         SLOT_CONFIGURED, SLOT_REMOVED, SLOT_LINKED, SLOT_RESTARTING, SLOT_COMMAND_STARTED, SLOT_COMMAND_DONE,
-        SLOT_RESERVED, SLOT_RESERVATION_ENDED, SLOT_TELEMETRY, CALL_DIALING, CALL_ENDED,
+        SLOT_RESERVED, SLOT_RESERVATION_ENDED, SLOT_HEALED, SLOT_QUARANTINED, SLOT_RELEASED, SLOT_CONDITIONS_CHANGED,
+        SLOT_TELEMETRY, CALL_DIALING, CALL_ENDED,
     ),
     present,
     narrows=(("slot", SlotId),),

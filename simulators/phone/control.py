@@ -22,6 +22,7 @@ from simulators.phone.dumps import Quirk
 from simulators.phone.fleet import Fleet
 from simulators.phone.screens import control as screens_control
 from simulators.phone.screens.control import Screen
+from simulators.phone.stuck import Hanging
 from simulators.phone.telephony import PhoneCall
 from simulators.phone.virtual_phone import VirtualPhone
 
@@ -54,6 +55,13 @@ class StepClock(Plain, frozen=True, kw_only=True):
     """The phone's clock is set by so many seconds."""
 
     seconds: Annotated[float, Meta(ge=-1e9, le=1e9)] = -3600
+
+
+class Hang(Plain, frozen=True, kw_only=True):
+    """Something of the phone answers no more: the `shells` that are open, the `connections` that are, or all shells of
+    the `phone` until it restarts."""
+
+    what: Hanging = "phone"
 
 
 class Set(Plain, frozen=True, kw_only=True):
@@ -115,6 +123,10 @@ async def _by_hand(phone: VirtualPhone, order: ByHand) -> None:
     phone.dial_by_hand(order.number)
 
 
+async def _hang(phone: VirtualPhone, order: Hang) -> None:
+    phone.hang(order.what)
+
+
 async def _screen(phone: VirtualPhone, order: Screen) -> None:
     screens_control.change(phone.android.screens, order)
 
@@ -141,6 +153,7 @@ ORDERS: Mapping[str, tuple[type[Plain], Act]] = {
     "drop": _plain(VirtualPhone.drop),
     "freeze": _plain(VirtualPhone.freeze),
     "thaw": _plain(VirtualPhone.thaw),
+    "hang": (Hang, _hang),
     "unauthorized": _plain(_unauthorized),
     "allow": _plain(VirtualPhone.allow),
     "drop_logcat": _plain(VirtualPhone.drop_logcat),

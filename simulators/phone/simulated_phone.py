@@ -93,6 +93,9 @@ class SimulatedPhone:
     async def reboot(self) -> None:
         await self._order("reboot", lambda: self._handset.restart(REBOOT), survives=True)
 
+    async def reopen(self, *, everything: bool) -> None:
+        await self._pass("before reopen")
+
     async def reconnect(self) -> None:
         await self._pass("before reconnect")
 

@@ -31,6 +31,7 @@ from simulators.phone.logcat import Logcat
 from simulators.phone.result import Result
 from simulators.phone.screens import server
 from simulators.phone.shell_run import Command, Shell, Write
+from simulators.phone.stuck import Hanging, Run, Stuck
 from simulators.phone.telephony import Happened, PhoneCall, Telephony
 
 LOG_LIMIT = 10_000
@@ -89,6 +90,7 @@ class VirtualPhone:
             later=self._later,
         )
         self._steps: list[tuple[float, timedelta]] = []  # when the phone's clock was set, and by how much in all
+        self._stuck = Stuck()
         self._thawed = asyncio.Event()
         self._thawed.set()
         self._server: asyncio.Server | None = None
@@ -140,6 +142,11 @@ class VirtualPhone:
     def thaw(self) -> None:
         self._thawed.set()
 
+    def hang(self, what: Hanging) -> None:
+        """Something of its adbd answers no more: the shells that are open now, all that comes by the connections that
+        are, or every shell until the phone restarts."""
+        self._stuck.hang(what, self._connections)
+
     async def allow(self) -> None:
         """Somebody taps `allow` on the question about this host's key."""
         self.auth = Auth.ACCEPT
@@ -187,6 +194,7 @@ class VirtualPhone:
     async def reboot(self) -> None:
         """The phone restarts: unreachable for `boot_time` seconds."""
         self.android.restart()
+        self._stuck = Stuck()
         self._logcat.forget()
         self.thaw()
         await self.unplug()
@@ -253,7 +261,7 @@ class VirtualPhone:
             f"ro.product.device={who.product};features={FEATURES}",
             auth=lambda: self.auth,
             known=self._known,
-            service=self._serve,
+            service=lambda name, stream: self._serve(name, stream, connection),
             thawed=self._thawed,
         )
         self._connections.add(connection)
@@ -262,13 +270,14 @@ class VirtualPhone:
         finally:
             self._connections.discard(connection)
 
-    async def _serve(self, name: str, stream: Stream) -> None:
+    async def _serve(self, name: str, stream: Stream, connection: Connection) -> None:
+        run = self._stuck.unless_stuck(self._run, connection)
         service, _, rest = name.partition(":")
         kind, *options = service.split(",")
         if kind == "shell" and "v2" in options:
-            await self._shell_v2(rest, stream)
+            await self._shell_v2(rest, stream, run)
         elif kind in ("shell", "exec"):
-            await self._shell_v1(rest, stream)
+            await self._shell_v1(rest, stream, run)
         elif service == "tcp" and rest == str(server.PORT):
             await self._ui_server(stream)
         elif kind == "sync":
@@ -301,8 +310,8 @@ class VirtualPhone:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _shell_v1(self, line: str, stream: Stream) -> None:
-        shell = Shell(self._run, stream.write)
+    async def _shell_v1(self, line: str, stream: Stream, run: Run) -> None:
+        shell = Shell(run, stream.write)
         if line:
             await shell.line(line, stream.write)
             return
@@ -313,14 +322,14 @@ class VirtualPhone:
                 one, rest = rest.split(b"\n", 1)
                 await shell.line(one.decode(errors="replace"), stream.write)
 
-    async def _shell_v2(self, line: str, stream: Stream) -> None:
+    async def _shell_v2(self, line: str, stream: Stream, run: Run) -> None:
         async def write(data: bytes) -> None:
             await stream.write(frame(STDOUT, data))
 
         async def errors(data: bytes) -> None:
             await stream.write(frame(STDERR, data))
 
-        shell = Shell(self._run, errors)
+        shell = Shell(run, errors)
         if line in ("", "sh", "sh 2>&1"):
             await self._read_lines_v2(stream, shell, write)
         else:

@@ -1,0 +1,107 @@
+"""Looks after the phones of one host: once a second it sees how each is, and orders of its slot what is due."""
+
+import asyncio
+
+import structlog
+
+from actors.healing.conditions import Since, conditions
+from actors.healing.figures import figures
+from actors.healing.ladder import Act, Done, GiveUp, LetGo, Patient, Seen, Try, plan
+from actors.healing.policy import Policy
+from actors.runtime.clock import Moment, moment, parse_utc
+from actors.runtime.commands import Order
+from actors.runtime.context import Context
+from actors.runtime.host import Host
+from actors.runtime.ids import Ids
+from actors.slot.actor import SlotActor
+from actors.slot.healing import GiveUpOn, Heal, NoteConditions, UseAgain, vitals
+from actors.slot.phone import Health
+from actors.slot.record import Slot, SlotMemory
+from bus_schemas.errors import Refusal
+from bus_schemas.slot_health import Rung
+
+log = structlog.get_logger()
+
+LOOK = 1.0  # seconds between two looks
+ORDER_DEADLINE = 10.0  # seconds; an order that was not answered may have been carried out, and counts
+CAN = frozenset({Rung.SHELL, Rung.RECONNECT, Rung.ADB_RECONNECT, Rung.REBOOT})
+
+
+class Healer:
+    """Of one host. What was done is on the slots' record; the rest is known again soon after a start."""
+
+    def __init__(self, *, host: Host, ids: Ids, policy: Policy) -> None:
+        self._host = host
+        self._ids = ids
+        self._policy = policy
+        self._patients: dict[int, Patient] = {}
+        self._read: dict[int, Health] = {}  # the reading that the conditions were last judged by
+        self._since: dict[int, Since] = {}
+
+    async def keep_looking(self) -> None:
+        """For as long as the host is there."""
+        while True:
+            await self._host.pause(LOOK)
+            try:
+                await self._look()
+            except Exception:  # one phone that nobody foresaw must not cost the others theirs
+                log.exception("looking after the phones failed")
+
+    async def _look(self) -> None:
+        now = moment(self._host.clock)
+        slots = {
+            int(actor.id): (actor.state, actor.live)
+            for actor in self._host.all(SlotActor)
+            if actor.state is not None and not actor.state.removed and not actor.stands_in
+        }
+        seen = {id: _seen(slot, live) for id, (slot, live) in slots.items()}
+        before = self._patients
+        self._patients, acts = plan(before, seen, self._policy, now=now.mono, epoch=now.seconds)
+        done = (self._do(slot, act, before.get(slot, Patient())) for slot, act in acts.items())
+        judged = (self._judge(id, slot, live, now) for id, (slot, live) in slots.items() if self._is_new(id, live))
+        await asyncio.gather(*done, *judged)
+
+    async def _do(self, slot: int, act: Act, before: Patient) -> None:
+        """What was refused is due again at the next look."""
+        if not await self._order(slot, _order_of(act, dry_run=self._policy.dry_run)):
+            self._patients[slot] = before
+
+    def _is_new(self, slot: int, live: SlotMemory) -> bool:
+        return self._read.get(slot) is not live.health
+
+    async def _judge(self, id: int, slot: Slot, live: SlotMemory, now: Moment) -> None:
+        rules = self._policy.conditions
+        found, since = conditions(slot.conditions, self._since.get(id, {}), figures(live.health), now, rules)
+        if found == slot.conditions or await self._order(id, NoteConditions(conditions=found)):
+            self._read[id], self._since[id] = live.health, since
+
+    async def _order(self, slot: int, order: Order[None]) -> bool:
+        """Whether it was carried out, or may have been."""
+        try:
+            async with asyncio.timeout(ORDER_DEADLINE):
+                await self._host.order(SlotActor, str(slot), order, Context(command_id=self._ids.new()))
+        except Refusal as refusal:
+            log.debug("not done about a phone now", slot=slot, order=type(order).__name__, why=refusal.message)
+            return False
+        except TimeoutError:
+            log.warning("a slot did not answer in time", slot=slot, order=type(order).__name__)
+        return True
+
+
+def _seen(slot: Slot, live: SlotMemory) -> Seen:
+    now = vitals(slot, live)
+    return Seen(
+        symptom=now.symptom, pending=now.pending, held=now.held, in_call=now.in_call, hub=slot.config.hub, can=CAN,
+        done=tuple(Done(rung=one.rung, at=parse_utc(one.at).timestamp()) for one in slot.healed),
+        quarantined=slot.quarantine.symptom if slot.quarantine is not None else None,
+    )  # fmt: skip
+
+
+def _order_of(act: Act, *, dry_run: bool) -> Order[None]:
+    match act:
+        case Try(symptom, rung):
+            return Heal(symptom=symptom, rung=rung, dry_run=dry_run)
+        case GiveUp(symptom, reason, to_do):
+            return GiveUpOn(symptom=symptom, reason=reason, to_do=to_do, dry_run=dry_run)
+        case LetGo():
+            return UseAgain()

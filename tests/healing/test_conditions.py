@@ -1,0 +1,76 @@
+"""When a phone is called hot, empty or without service, and when no longer."""
+
+from collections.abc import Iterable
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from actors.healing.conditions import conditions
+from actors.healing.figures import METRICS, figures
+from actors.healing.policy import BUILT_IN, policy_in
+from actors.runtime.clock import Moment
+from actors.slot.phone import Health
+from bus_schemas.slot_health import Condition
+from tests.support.depth import examples
+
+RULES = policy_in(BUILT_IN).conditions
+
+
+def at(second: float) -> Moment:
+    return Moment(at=f"2026-01-01T00:{int(second) // 60:02d}:{int(second) % 60:02d}.000Z", mono=second, boot="b")
+
+
+def told(temperatures: Iterable[float | None], every: float = 15.0) -> list[tuple[str, ...]]:
+    """The names of the conditions after each reading."""
+    found: tuple[Condition, ...] = ()
+    since: dict[str, float] = {}
+    names = []
+    for number, temperature in enumerate(temperatures):
+        read = figures(Health(temperature=temperature))
+        found, since = conditions(found, since, read, at(number * every), RULES)  # type: ignore[assignment]
+        names.append(tuple(one.name for one in found))
+    return names
+
+
+def test_a_phone_is_hot_after_a_while_and_until_it_is_cool() -> None:
+    assert told([46, 46, 46, 44, 42, 41, 46]) == [(), (), ("hot",), ("hot",), ("hot",), (), ()]
+
+
+def test_a_moment_of_heat_is_none() -> None:
+    assert told([46, 46, 44, 46, 46]) == [()] * 5
+
+
+def test_what_a_phone_does_not_tell_stays_as_it_was() -> None:
+    assert told([46, 46, 46, None, None, 46])[2:] == [("hot",)] * 4
+    assert told([46, None, None, 46])[:3] == [()] * 3
+
+
+def test_the_words_name_the_figure_and_calls_are_refused() -> None:
+    found, _ = conditions((), {"empty_battery": 0.0}, figures(Health(battery=3)), at(0), RULES)
+    assert [(one.name, one.words[:3], one.refuses_calls) for one in found] == [("empty_battery", "3 %", True)]
+
+
+def test_a_sim_that_is_locked_is_none() -> None:
+    locked = figures(Health(sim="PIN_REQUIRED", in_service=False))
+    assert (locked["usable_sim"], locked["in_service"]) == (0.0, 0.0)
+    found, _ = conditions((), {"no_sim": 0.0, "no_service": 0.0}, locked, at(100), RULES)
+    assert {one.name for one in found} == {"no_sim", "no_service"}
+
+
+def test_the_figures_have_the_names_of_the_metrics() -> None:
+    whole = Health(
+        battery=1, temperature=1.0, charging=True, cpu=1.0, ram=1.0, latency_ms=1.0, uptime_s=1.0, in_service=True,
+        signal_level=1, sim="READY",
+    )  # fmt: skip
+    assert {*figures(whole)} == {*METRICS}
+
+
+@settings(max_examples=examples(100))
+@given(st.lists(st.floats(30, 60), min_size=2, max_size=80))
+def test_none_comes_and_goes_with_every_reading(temperatures: list[float]) -> None:
+    """Between two changes the figure has crossed from one threshold to the other."""
+    rule, names = RULES["hot"], told(temperatures)
+    assert rule.above is not None
+    for before, after, figure in zip(names, names[1:], temperatures[1:], strict=False):
+        if before != after:
+            assert figure > rule.above if after else figure <= rule.until
