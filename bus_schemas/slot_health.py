@@ -14,6 +14,7 @@ class Symptom(StrEnum):
     """What is wrong with the way to a phone, or with the phone."""
 
     SILENT = "silent"  # adb lists it, and it does not answer
+    MUTE = "mute"  # it answers, but does not tell its calls
     OFFLINE = "offline"  # adb lists it as offline, or in recovery
     UNAUTHORIZED = "unauthorized"  # it has not accepted this host's key
     ABSENT = "absent"  # adb does not list it

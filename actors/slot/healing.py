@@ -92,18 +92,22 @@ class Vitals(Struct, frozen=True, kw_only=True):
 
 def vitals(slot: Slot, live: SlotMemory) -> Vitals:
     """How the phone is, by what its slot knows."""
-    pending = slot.status in (SlotStatus.RESTARTING, SlotStatus.REBOOTING) or live.link is Link.UNKNOWN
+    restarting = slot.status in (SlotStatus.RESTARTING, SlotStatus.REBOOTING)
     return Vitals(
-        symptom=_symptom(slot, live), pending=pending, held=holder(slot, live) is not None,
+        symptom=_symptom(slot, live),
+        pending=restarting or live.link is Link.UNKNOWN,
+        held=holder(slot, live) is not None,
         in_call=bool(live.up) or live.unsure is not None,
-    )  # fmt: skip
+    )
 
 
 def _symptom(slot: Slot, live: SlotMemory) -> Symptom | None:
     if live.link is Link.OFFLINE:
-        return Symptom.SILENT if slot.detail == NO_ANSWER else Symptom.OFFLINE
+        return Symptom.SILENT if live.detail == NO_ANSWER else Symptom.OFFLINE
     if live.link in OF_LINK:
         return OF_LINK[live.link]
+    if slot.status is not SlotStatus.ONLINE:
+        return Symptom.MUTE
     return next((OF_TROUBLE[trouble] for trouble in live.troubles if trouble in OF_TROUBLE), None)
 
 

@@ -338,7 +338,7 @@ def _ordered(slot: Slot, live: SlotMemory, order: LineOrder, now: Moment) -> Slo
 
 def _link_changed(slot: Slot, live: SlotMemory, report: LinkChanged, now: Moment) -> SlotDecision:
     """Each connection begins without troubles: whoever watches the phone tells after this word what it is in."""
-    live = replace(live, link=report.link, troubles={})
+    live = replace(live, link=report.link, detail=report.detail, troubles={})
     to_call = _to_calls(slot, live, report)
     if report.link is Link.ONLINE:  # ONLINE for others only when the phone has been asked
         return Decision(memory=live, effects=(*to_call, LookAtPhone(why="link")))

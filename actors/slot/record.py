@@ -100,6 +100,7 @@ class SlotMemory(Struct, frozen=True, kw_only=True):
     told: float = 0.0
     unsure: float | None = None
     troubles: Mapping[Trouble, str] = {}
+    detail: str = ""  # of the link, in words
 
     @property
     def trouble(self) -> str:

@@ -15,9 +15,11 @@ from actors.slot.phone import (
 )
 from actors.telephony.reports import CallPhase, Link, LiveCall, Look, Noted, PastCall
 from bus_schemas.call import EndReason
+from bus_schemas.slot_health import Rung
 from simulators.carrier.rules import Cause
 from simulators.device.chronicle import Chronicle, DeviceCall, Ender, Source
 from simulators.device.wire import Impairments, Wire
+from simulators.phone.ailing import FOUND_OUT, MENDED_BY, OF_ITS_CONNECTION, Ailment
 from simulators.phone.handset_shell import HandsetShell
 from simulators.phone.screens.profile import Profile
 from simulators.phone.screens.screens import Screens
@@ -50,7 +52,7 @@ REASON = {
 class Watcher(Protocol):
     """Who is connected to a handset."""
 
-    def link(self, link: Link) -> None: ...
+    def link(self, link: Link, detail: str = "") -> None: ...
     def hear(self, happened: Happened) -> None: ...
 
 
@@ -76,6 +78,8 @@ class Handset:
         self._watchers: list[Watcher] = []
         self._timer: asyncio.TimerHandle | None = None
         self._shell: HandsetShell | None = None
+        self.ailment: Ailment | None = None
+        self.restarted_in_call = 0  # how often a host has done so
 
     # --- what hosts do to it
 
@@ -171,6 +175,8 @@ class Handset:
 
     def restart(self, seconds: float) -> None:
         """The phone restarts: its calls are over and forgotten, and it is back after a while."""
+        if self.ailment is not None and Rung.REBOOT in MENDED_BY[self.ailment]:
+            self.ailment = None
         for call in self.telephony.live:
             record = self.record(call)
             record.ended, record.ender, record.reason = self.now(), Ender.LOST, EndReason.PHONE_LOST
@@ -185,6 +191,31 @@ class Handset:
         self.unplug(dead=True)
         asyncio.get_running_loop().call_later(seconds, self.plug, context=Context())
 
+    def ail(self, ailment: Ailment) -> None:
+        """From now on no host reaches it, until something mends it. Its calls go on."""
+        self.ailment = ailment
+        self.wire.cut()
+        seconds, link, detail = FOUND_OUT[ailment]
+
+        def found_out() -> None:
+            if self.ailment is ailment and self.plugged:
+                for watcher in list(self._watchers):
+                    watcher.link(link, detail)
+
+        asyncio.get_running_loop().call_later(seconds, found_out, context=Context())
+
+    def treat(self, rung: Rung) -> None:
+        """A host does this about it."""
+        if self.ailment is not None and rung in MENDED_BY[self.ailment]:
+            self.mend()
+
+    def mend(self) -> None:
+        """Nothing ails it any more."""
+        self.ailment = None
+        if self.plugged:
+            for watcher in list(self._watchers):
+                watcher.link(Link.ONLINE)
+
     def unplug(self, *, dead: bool = False) -> None:
         self.plugged = False
         self.wire.cut(dead=dead)
@@ -195,8 +226,11 @@ class Handset:
         if self.plugged:
             return
         self.plugged = True
-        for watcher in list(self._watchers):
-            watcher.link(Link.ONLINE)
+        ailment = None if self.ailment in OF_ITS_CONNECTION else self.ailment
+        if ailment is None:
+            self.mend()
+        else:
+            self.ail(ailment)
 
     def step_clock(self, seconds: float) -> None:
         """Somebody, or the network, sets the phone's clock."""

@@ -11,7 +11,9 @@ from actors.adapters.phone_clock import Memory
 from actors.adapters.phone_screen import PhoneScreen
 from actors.slot.phone import Health, HealthRead, PhoneUncertain, PhoneUnreachable, Report, ShellResult
 from actors.telephony.reports import CallPhase, CallSeen, Link, LinkChanged, Look
+from bus_schemas.slot_health import Rung
 from simulators.device.wire import Unanswered
+from simulators.phone.ailing import FOUND_OUT, MENDED_BY, Ailment
 from simulators.phone.handset import PHASE, Handset, why
 from simulators.phone.telephony import Happened, State
 from simulators.time.process import Step, here, no_step
@@ -46,7 +48,10 @@ class SimulatedPhone:
     def start(self, report: Callable[[Report], None]) -> None:
         self._report = report
         self._handset.attach(self)
-        if self._handset.plugged:
+        if self._handset.ailment is not None and self._handset.plugged:
+            _, link, detail = FOUND_OUT[self._handset.ailment]
+            self.link(link, detail)
+        elif self._handset.plugged:
             self._open(self._handset.wire.cuts)
         else:
             self.link(Link.ABSENT)
@@ -91,13 +96,25 @@ class SimulatedPhone:
         return data
 
     async def reboot(self) -> None:
-        await self._order("reboot", lambda: self._handset.restart(REBOOT), survives=True)
+        if self._handset.ailment is not None:  # adb's own service for it may serve though no shell does
+            await self._pass("before reboot")
+            if Rung.REBOOT not in MENDED_BY[self._handset.ailment or Ailment.DEAD]:
+                raise PhoneUnreachable("simulated: not connected")
+            self._restart()
+            return
+        await self._order("reboot", self._restart, survives=True)
+
+    def _restart(self) -> None:
+        self._handset.restarted_in_call += bool(self._handset.telephony.live)
+        self._handset.restart(REBOOT)
 
     async def reopen(self, *, everything: bool) -> None:
         await self._pass("before reopen")
+        self._handset.treat(Rung.RECONNECT if everything else Rung.SHELL)
 
     async def reconnect(self) -> None:
         await self._pass("before reconnect")
+        self._handset.treat(Rung.ADB_RECONNECT)
 
     # --- from the handset
 
@@ -135,8 +152,8 @@ class SimulatedPhone:
             look, _ = self._handset.look(self._memory)
             self._calls.note(look, first=self._calls.begin_boot(look.boot))
 
-    def link(self, link: Link) -> None:
-        self._at_home(lambda: self._linked(link))
+    def link(self, link: Link, detail: str = "") -> None:
+        self._at_home(lambda: self._linked(link, detail))
 
     # --- inside
 
@@ -144,10 +161,10 @@ class SimulatedPhone:
     def _connected(self) -> bool:
         return self._handset.plugged and self._stream == self._handset.wire.cuts
 
-    def _linked(self, link: Link) -> None:
+    def _linked(self, link: Link, detail: str) -> None:
         """A host that stood still hears of a phone that is back when it goes on, and only then connects to it."""
         if link is not Link.ONLINE:
-            self._report(LinkChanged(link=link))
+            self._report(LinkChanged(link=link, detail=detail))
             return
         now, name = self._handset.now(), self._handset.name
         self._handset.wire.reopen(

@@ -15,6 +15,7 @@ from bus_schemas.slot import CONFIGURE_SLOT, ConfigureSlot
 from simulators.bus.memory_bus import MemoryBus
 from simulators.carrier.rules import BUSY, INVALID, LOST_SIGNAL, NO_ANSWER, REJECTED, REMOTE
 from simulators.device.chronicle import Source
+from simulators.phone.ailing import Ailment
 from simulators.phone.handset import Handset
 from simulators.world.callers import EVERYTHING
 from simulators.world.world import HOST_OF, SLOTS_OF, Life, World, with_slot
@@ -35,6 +36,7 @@ class Trouble(StrEnum):
     FOREIGN = "foreign"  # people use the phones: calls come in, calls are made by hand
     FAR_END = "far_end"  # the called side hangs up at any moment
     UNPLUG = "unplug"
+    AIL = "ail"  # a phone answers no more, or is not let in, until something mends it
     REBOOT = "reboot"  # a phone restarts by itself
     PBX = "pbx"  # the connection to the PBX is cut, or it dies
     PHONE_CLOCK = "phone_clock"
@@ -94,6 +96,7 @@ class Troubles:
             (Trouble.FOREIGN, _Between(2.0, 20.0), self._foreign),
             (Trouble.FAR_END, _Between(0.1, 8.0), self._far_end),
             (Trouble.UNPLUG, _Between(5.0, 40.0), self._unplug),
+            (Trouble.AIL, _Between(10.0, 60.0), self._ail),
             (Trouble.REBOOT, _Between(10.0, 60.0), self._reboot),
             (Trouble.PBX, _Between(5.0, 40.0), self._cut_pbx),
             (Trouble.PHONE_CLOCK, _Between(5.0, 30.0), self._step_phone),
@@ -118,6 +121,7 @@ class Troubles:
         for life in world.lives:
             life.process.thaw()
         for handset in world.handsets.values():
+            handset.mend()
             handset.plug()
             for call in list(handset.telephony.live):
                 if handset.record(call).source is not Source.ORDER:  # nobody's phone rings for ever
@@ -236,6 +240,22 @@ class Troubles:
             await asyncio.sleep(self.random.choice((0.1, 2.0, 8.0, 25.0)))
         finally:
             handset.plug()
+            fault.end = self.world.now
+
+    async def _ail(self) -> None:
+        """Somebody comes at last, if no host has mended it."""
+        handset = self._handset()
+        if handset.ailment is not None:
+            return
+        fault = self.world.book.fault("ailing", handset.name, self.world.now)
+        handset.ail(self.random.choice(list(Ailment)))
+        try:
+            async with asyncio.timeout(self.random.choice((10.0, 40.0, 90.0))):
+                while handset.ailment is not None:
+                    await asyncio.sleep(0.5)
+        except TimeoutError:
+            handset.mend()
+        finally:
             fault.end = self.world.now
 
     async def _reboot(self) -> None:
