@@ -79,7 +79,8 @@ class Handset:
         self._timer: asyncio.TimerHandle | None = None
         self._shell: HandsetShell | None = None
         self.ailment: Ailment | None = None
-        self.restarted_in_call = 0  # how often a host has done so
+        self.ailing_since = 0.0
+        self.calls_cut: list[str] = []  # that a host ended by a restart, though it could have known of them
 
     # --- what hosts do to it
 
@@ -173,6 +174,13 @@ class Handset:
         """The far end of a call hangs up now."""
         self._happen(self.telephony.end(call, cause, self.now()))
 
+    def restart_by_host(self, seconds: float) -> None:
+        """A host has it restart. Of a call that began while nobody could ask it no host knows."""
+        for call in self.telephony.live:
+            if self.ailment is None or self.record(call).created < self.ailing_since:
+                self.calls_cut.append(self.ref(call))
+        self.restart(seconds)
+
     def restart(self, seconds: float) -> None:
         """The phone restarts: its calls are over and forgotten, and it is back after a while."""
         if self.ailment is not None and Rung.REBOOT in MENDED_BY[self.ailment]:
@@ -193,7 +201,7 @@ class Handset:
 
     def ail(self, ailment: Ailment) -> None:
         """From now on no host reaches it, until something mends it. Its calls go on."""
-        self.ailment = ailment
+        self.ailment, self.ailing_since = ailment, self.now()
         self.wire.cut()
         seconds, link, detail = FOUND_OUT[ailment]
 

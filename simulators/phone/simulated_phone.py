@@ -105,8 +105,7 @@ class SimulatedPhone:
         await self._order("reboot", self._restart, survives=True)
 
     def _restart(self) -> None:
-        self._handset.restarted_in_call += bool(self._handset.telephony.live)
-        self._handset.restart(REBOOT)
+        self._handset.restart_by_host(REBOOT)
 
     async def reopen(self, *, everything: bool) -> None:
         await self._pass("before reopen")

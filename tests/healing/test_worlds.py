@@ -139,7 +139,7 @@ def test_phones_that_ail_come_back_or_are_left_alone(seed: int) -> None:
         await world.stop()
         assert not ward.wrong, ward.wrong
         assert not (found := [*_too_often(world)]), found
-        assert not any(handset.restarted_in_call for handset in world.handsets.values())
+        assert not (cut := [call for handset in world.handsets.values() for call in handset.calls_cut]), cut
         assert all(one.status is SlotStatus.ONLINE and one.quarantine is None for one in states), states
         assert [one.quarantine for one in listed] == [None] * len(SLOTS)
         events = [one.event for one in world.stored]
