@@ -26,8 +26,7 @@ class Symptom(StrEnum):
 class Rung(StrEnum):
     """What may be done about it, from the mildest on."""
 
-    SHELL = "shell"  # our shell on the phone is opened anew
-    RECONNECT = "reconnect"  # everything that is open to the phone
+    RECONNECT = "reconnect"  # everything of ours that is open to the phone is opened anew
     ADB_RECONNECT = "adb_reconnect"  # the adb server's own connection to it
     PORT_POWER = "port_power"  # its USB port is switched off and on, where the hub can
     REBOOT = "reboot"

@@ -287,12 +287,10 @@ class AdbPhone:
         wire = await self._client.open_service(self._serial, "reboot:")
         wire.close()
 
-    async def reopen(self, *, everything: bool) -> None:
+    async def reopen(self) -> None:
         self._check_not_taken()
-        self._shell.close()
-        if everything and self._link[0] is Link.ONLINE:
+        if self._link[0] is Link.ONLINE:
             await self._stop_watching()
-            self._server.forget()
             self._start_watching()
 
     async def reconnect(self) -> None:

@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 LOOK = 1.0  # seconds between two looks
 ORDER_DEADLINE = 10.0  # seconds; an order that was not answered may have been carried out, and counts
-CAN = frozenset({Rung.SHELL, Rung.RECONNECT, Rung.ADB_RECONNECT, Rung.REBOOT})
+CAN = frozenset({Rung.RECONNECT, Rung.ADB_RECONNECT, Rung.REBOOT})
 
 
 class Healer:

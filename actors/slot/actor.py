@@ -258,7 +258,7 @@ class SlotActor(LineActor[Slot, SlotEvent, SlotMemory, SlotReport]):
             case Reconnect():
                 self.spawn(self._reconnect())
             case healing.Reopen():
-                self.spawn(self._reopen(effect))
+                self.spawn(self._reopen())
             case RebootPhone():
                 self.spawn(self._reboot())
             case RunCommand():
@@ -331,9 +331,9 @@ class SlotActor(LineActor[Slot, SlotEvent, SlotMemory, SlotReport]):
             log.warning("restart failed", slot=self.id, error=str(error))
         await self._look(LookAtPhone(why="link"))
 
-    async def _reopen(self, order: healing.Reopen) -> None:
+    async def _reopen(self) -> None:
         try:
-            await self._the_phone().reopen(everything=order.everything)
+            await self._the_phone().reopen()
         except PhoneError as error:
             log.warning("connections not opened anew", slot=self.id, error=str(error))
 

@@ -44,9 +44,7 @@ OF_LINK = {Link.UNAUTHORIZED: Symptom.UNAUTHORIZED, Link.ABSENT: Symptom.ABSENT}
 
 
 class Reopen(Effect, frozen=True, kw_only=True):
-    """Open our shell on the phone anew; with `everything`, whatever is open to it."""
-
-    everything: bool
+    """Open anew whatever this host has open to the phone."""
 
 
 class CyclePort(Effect, frozen=True, kw_only=True):
@@ -131,8 +129,8 @@ def _carried_out(slot: Slot, rung: Rung, now: Moment) -> tuple[tuple[SlotEvent, 
         return (SlotRestarting(slot=slot.config.id, at=now.at, status=status, by=SYSTEM),)
 
     match rung:
-        case Rung.SHELL | Rung.RECONNECT:
-            return (), (Reopen(everything=rung is Rung.RECONNECT),)
+        case Rung.RECONNECT:
+            return (), (Reopen(),)
         case Rung.ADB_RECONNECT:
             timer = SetTimer(name=RESTARTED, seconds=RESTART_LIMIT)
             return restarting(SlotStatus.RESTARTING), (Reconnect(), timer)

@@ -125,9 +125,8 @@ class Phone(Protocol):
     async def reboot(self) -> None:
         """Restart the phone. The link goes away and comes back."""
 
-    async def reopen(self, *, everything: bool) -> None:
-        """Open our shell on the phone anew; with `everything`, whatever this host has open to it. adb's own connection
-        stays."""
+    async def reopen(self) -> None:
+        """Open anew whatever this host has open to it. adb's own connection to the phone stays."""
 
     async def reconnect(self) -> None:
         """Drop this host's connections to the phone and open them afresh."""

@@ -3169,7 +3169,7 @@ export interface components {
         /**
          * SlotSummary
          * @description A row of the slot list. `user` null: shared pool. `call_id`: the call it is in. `reserved_by`: who keeps it for
-         *         work by hand, until `reserved_until`.
+         *         work by hand, until `reserved_until`. `quarantine`: why it is left alone; `conditions`: how its phone is.
          */
         SlotSummary: {
             /** @example 44 */
@@ -3188,6 +3188,10 @@ export interface components {
             reserved_by: string | null;
             /** @default null */
             reserved_until: string | null;
+            /** @default null */
+            quarantine: components["schemas"]["Quarantine"] | null;
+            /** @default [] */
+            conditions: components["schemas"]["Condition"][];
         };
         /**
          * Metrics
@@ -3210,6 +3214,44 @@ export interface components {
             signal_level: number | null;
             /** @default null */
             uptime_s: number | null;
+        };
+        /**
+         * Quarantine
+         * @description The platform has given up: it dials nothing with the phone and does nothing more to it until it is well by itself
+         *         or somebody restarts the slot or the phone. `to_do`: what a person can do.
+         */
+        Quarantine: {
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            since: string;
+            symptom: components["schemas"]["Symptom"];
+            reason: string;
+            to_do: string;
+        };
+        /**
+         * Symptom
+         * @description What is wrong with the way to a phone, or with the phone.
+         * @enum {unknown}
+         */
+        Symptom: "absent" | "asks_app" | "asks_sim" | "cannot_hang_up" | "mute" | "offline" | "silent" | "unauthorized";
+        /**
+         * Condition
+         * @description How a phone is that somebody should look after. `words` for people, with the figure at its beginning;
+         *         `refuses_calls`: nothing is dialled with it as long as it lasts.
+         */
+        Condition: {
+            /** @example hot */
+            name: string;
+            words: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            since: string;
+            /** @default false */
+            refuses_calls: boolean;
         };
         /**
          * ConfigureSlot
@@ -3276,6 +3318,10 @@ export interface components {
             reserved_by: string | null;
             /** @default null */
             reserved_until: string | null;
+            /** @default null */
+            quarantine: components["schemas"]["Quarantine"] | null;
+            /** @default [] */
+            conditions: components["schemas"]["Condition"][];
         };
         /**
          * SlotConfig
@@ -8419,6 +8465,70 @@ export interface components {
             by: string | null;
         };
         /**
+         * SlotHealed
+         * @description Something is done about a phone. `dry_run`: it is only said.
+         */
+        SlotHealed: {
+            slot: number;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            symptom: components["schemas"]["Symptom"];
+            rung: components["schemas"]["Rung"];
+            /** @default false */
+            dry_run: boolean;
+        };
+        /**
+         * Rung
+         * @description What may be done about it, from the mildest on.
+         * @enum {unknown}
+         */
+        Rung: "adb_reconnect" | "port_power" | "reboot" | "reconnect";
+        /**
+         * SlotQuarantined
+         * @description Nothing more is done by itself. `dry_run`: it is only said.
+         */
+        SlotQuarantined: {
+            slot: number;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            symptom: components["schemas"]["Symptom"];
+            reason: string;
+            to_do: string;
+            /** @default false */
+            dry_run: boolean;
+        };
+        /**
+         * SlotReleased
+         * @description It is used again: the phone was well for long enough.
+         */
+        SlotReleased: {
+            slot: number;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+        };
+        /**
+         * SlotConditionsChanged
+         * @description How the phone is from now on, whole.
+         */
+        SlotConditionsChanged: {
+            slot: number;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            conditions: components["schemas"]["Condition"][];
+        };
+        /**
          * SlotTelemetry
          * @description The last figures, not kept.
          */
@@ -8947,7 +9057,7 @@ export interface components {
              */
             at: string;
             /** @enum {unknown} */
-            change: "booked" | "command_done" | "command_started" | "configured" | "linked" | "released" | "removed" | "reservation_ended" | "reserved" | "restarting" | "telemetry";
+            change: "booked" | "command_done" | "command_started" | "conditions" | "configured" | "healed" | "linked" | "quarantined" | "released" | "removed" | "reservation_ended" | "reserved" | "restarting" | "telemetry" | "usable_again";
             id?: number;
             call_id?: string | null;
             user?: string;
@@ -8971,6 +9081,12 @@ export interface components {
             metrics?: components["schemas"]["Metrics"];
             network?: components["schemas"]["Network"];
             external_call?: boolean;
+            symptom?: components["schemas"]["Symptom"];
+            rung?: components["schemas"]["Rung"];
+            reason?: string;
+            to_do?: string;
+            dry_run?: boolean;
+            conditions?: components["schemas"]["Condition"][];
         };
         /**
          * TrunkUpdate

@@ -20,7 +20,7 @@ class Ailment(StrEnum):
 
 
 MENDED_BY: Mapping[Ailment, frozenset[Rung]] = {
-    Ailment.SHELLS: frozenset({Rung.SHELL, Rung.RECONNECT, Rung.ADB_RECONNECT, Rung.REBOOT}),
+    Ailment.SHELLS: frozenset({Rung.RECONNECT, Rung.ADB_RECONNECT, Rung.REBOOT}),
     Ailment.CONNECTIONS: frozenset({Rung.ADB_RECONNECT, Rung.REBOOT}),
     Ailment.PHONE: frozenset({Rung.REBOOT}),
     Ailment.OFFLINE: frozenset({Rung.ADB_RECONNECT}),

@@ -107,9 +107,9 @@ class SimulatedPhone:
     def _restart(self) -> None:
         self._handset.restart_by_host(REBOOT)
 
-    async def reopen(self, *, everything: bool) -> None:
+    async def reopen(self) -> None:
         await self._pass("before reopen")
-        self._handset.treat(Rung.RECONNECT if everything else Rung.SHELL)
+        self._handset.treat(Rung.RECONNECT)
 
     async def reconnect(self) -> None:
         await self._pass("before reconnect")

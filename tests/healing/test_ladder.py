@@ -1,5 +1,6 @@
 """What is done about phones that are not well: one after the other, in bounds, and never to one that is in use."""
 
+import itertools
 from collections import Counter
 from typing import Any
 
@@ -19,7 +20,12 @@ WELL = Seen()
 EPOCH = 1_700_000_000.0
 
 
-def lived(seen: Seen, seconds: int, patient: Patient = Patient(), begin: int = 0) -> tuple[list[tuple[int, Act]], Patient]:
+NEW = Patient()
+
+
+def lived(
+    seen: Seen, seconds: int, patient: Patient = NEW, begin: int = 0
+) -> tuple[list[tuple[int, Act]], Patient]:
     """What is done about a phone that stays as it is, each with its second, when what is done is on record."""
     acts: list[tuple[int, Act]] = []
     for second in range(begin, begin + seconds):
@@ -38,17 +44,17 @@ def lived(seen: Seen, seconds: int, patient: Patient = Patient(), begin: int = 0
 def test_a_silent_phone_climbs_and_is_left_alone_at_the_end() -> None:
     acts, _ = lived(SILENT, 1_000)
     assert [act.rung for _, act in acts if isinstance(act, Try)] == [*POLICY.symptoms[Symptom.SILENT].rungs]
-    for (began, act), (after, _) in zip(acts, acts[1:], strict=False):
+    for (began, act), (after, _) in itertools.pairwise(acts):
         assert isinstance(act, Try) and after - began >= POLICY.rungs[act.rung].wait
     _, last = acts[-1]
-    assert isinstance(last, GiveUp) and "done in vain: shell, reconnect" in last.reason and last.to_do
+    assert isinstance(last, GiveUp) and "done in vain: reconnect, adb_reconnect" in last.reason and last.to_do
 
 
 def test_nothing_is_done_before_its_time() -> None:
     acts, patient = lived(SILENT, 5)
     assert acts == []
     acts, _ = lived(SILENT, 1, patient, begin=5)
-    assert acts == [(5, Try(Symptom.SILENT, Rung.SHELL))]
+    assert acts == [(5, Try(Symptom.SILENT, Rung.RECONNECT))]
 
 
 @pytest.mark.parametrize("inhand", [{"held": True}, {"pending": True}])
@@ -60,7 +66,8 @@ def test_nothing_is_done_to_a_phone_that_is_in_use(inhand: dict[str, bool]) -> N
 def test_a_phone_that_may_be_in_a_call_is_not_restarted() -> None:
     acts, _ = lived(replace(SILENT, in_call=True), 2_000)
     assert not {act.rung for _, act in acts if isinstance(act, Try)} & ENDS_CALLS
-    assert isinstance(acts[-1][1], GiveUp) and "in a call when it was last heard of: port_power, reboot" in acts[-1][1].reason
+    last = acts[-1][1]
+    assert isinstance(last, GiveUp) and "in a call when it was last heard of: port_power, reboot" in last.reason
 
 
 def test_what_a_phone_cannot_is_not_tried() -> None:
@@ -70,18 +77,18 @@ def test_what_a_phone_cannot_is_not_tried() -> None:
 
 def test_a_phone_that_comes_back_for_a_moment_goes_on_where_it_was() -> None:
     acts, patient = lived(SILENT, 10)
-    assert acts == [(5, Try(Symptom.SILENT, Rung.SHELL))]
+    assert acts == [(5, Try(Symptom.SILENT, Rung.RECONNECT))]
     acts, patient = lived(WELL, 30, patient, begin=10)
     assert acts == []
     acts, _ = lived(SILENT, 5, patient, begin=40)
-    assert acts == [(40, Try(Symptom.SILENT, Rung.RECONNECT))]
+    assert acts == [(40, Try(Symptom.SILENT, Rung.ADB_RECONNECT))]
 
 
 def test_a_phone_that_was_well_for_long_begins_at_the_bottom() -> None:
     _, patient = lived(SILENT, 10)
     _, patient = lived(WELL, 61, patient, begin=10)
     acts, _ = lived(SILENT, 8, patient, begin=100)
-    assert acts == [(105, Try(Symptom.SILENT, Rung.SHELL))]
+    assert acts == [(105, Try(Symptom.SILENT, Rung.RECONNECT))]
 
 
 def test_a_quarantine_is_over_when_the_phone_has_been_well_for_long() -> None:
@@ -95,7 +102,7 @@ def test_who_restarts_a_phone_in_quarantine_begins_its_ladder_anew() -> None:
     acts, patient = lived(SILENT, 1_000)
     assert isinstance(acts[-1][1], GiveUp)
     acts, _ = lived(SILENT, 10, patient, begin=1_000)  # not in quarantine any more
-    assert acts == [(1_005, Try(Symptom.SILENT, Rung.SHELL))]
+    assert acts == [(1_005, Try(Symptom.SILENT, Rung.RECONNECT))]
 
 
 def test_a_dry_run_says_once_that_it_would_give_up() -> None:
@@ -103,7 +110,7 @@ def test_a_dry_run_says_once_that_it_would_give_up() -> None:
     for second in range(2_000):
         patient, act = step(patient, SILENT, dry, now=float(second), epoch=EPOCH + second)
         acts += [act] if act is not None else []
-    assert [type(act) for act in acts] == [Try] * 5 + [GiveUp]
+    assert [type(act) for act in acts] == [Try] * 4 + [GiveUp]
 
 
 def test_a_hub_that_is_away_is_nobodys_phone_that_ails() -> None:

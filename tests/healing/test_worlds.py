@@ -34,7 +34,7 @@ SLOTS = [slot for slots in SLOTS_OF.values() for slot in slots]
 LASTS = 3_000.0  # seconds of each world
 PERSON = 1_200.0  # seconds until somebody comes to a phone that ails
 MENDED = {  # by what is done about it, where the phone is in no call
-    Ailment.SHELLS: Rung.SHELL, Ailment.CONNECTIONS: Rung.ADB_RECONNECT, Ailment.PHONE: Rung.REBOOT,
+    Ailment.SHELLS: Rung.RECONNECT, Ailment.CONNECTIONS: Rung.ADB_RECONNECT, Ailment.PHONE: Rung.REBOOT,
     Ailment.OFFLINE: Rung.ADB_RECONNECT,
 }  # fmt: skip
 LEFT_ALONE = {
