@@ -52,6 +52,7 @@ BETWEEN_LOOKS = 0.5  # seconds
 BETWEEN_LOOKS_AT_A_CALL = 1.0
 AFTER_NO_LOOK = 0.2  # at a call: it took its time, and the call may be short
 EFFECTS = 20_000  # of one run
+VALUES = 100_000  # characters of all of a run's: seven bytes each at most, of the million that an event has
 MOVES = 20_000  # from one instruction to the next
 GAP = 5.0  # without a look, in which a call may be answered and over: some show for 2 s that they were
 HANG_UPS = 3  # taps of one call
@@ -383,8 +384,20 @@ class _Turn(Moves):
     # --- what is asked, and the end
 
     def _ask(self, effect: AnyEffect, phase: Phase) -> bool:
+        if self._is_heavy():
+            return True
         self._fields.update(asked=effect, phase=phase, effects=self._fields["effects"] + 1)
         return False
+
+    def _is_heavy(self) -> bool:
+        """Whether its values are more than can be put on record; then it has failed."""
+        fields = self._fields
+        held = (fields["values"], *(frame.values or {} for frame in fields["frames"]))
+        if sum(len(value) for values in held for value in values.values()) <= VALUES:
+            return False
+        self._end(f"its values have more than {VALUES:,} characters", uncertain=fields["phase"] in CALLING)
+        return True
+
 
 def _dismissing(handler: say.Handler, wanted: Selector | None, tree: Tree) -> Act | None:
     """What rids of it. None: what is to be tapped is not there."""

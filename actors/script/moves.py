@@ -99,7 +99,7 @@ class Moves:
         if frame.count == len(instruction.of):
             fields["at"] = instruction.out
             return True
-        fields["values"][instruction.into] = filled(instruction.of[frame.count], fields["values"])
+        fields["values"][instruction.into] = filled(instruction.of[frame.count], fields["values"])[:LONGEST]
         self._push(Frame(kind="loop", count=frame.count + 1))
         return self._next()
 

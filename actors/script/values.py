@@ -14,11 +14,12 @@ from actors.script.selectors import OTHERS, TEXTS, Selector
 from bus_schemas.errors import Refusal, misfit
 
 LONGEST = 4_000  # characters of one value
+LONGEST_TEXT, LONGEST_LINK = 10_000, 50_000  # characters of what is made with values
 _PLACE = re.compile(r"\$\{([^{}]*)\}")
 
 
 class NoValue(ValueError):
-    """A text needs a value that is not there (yet). The message names it."""
+    """A text cannot be made: a value is not there (yet), which the message names, or it would be too long."""
 
 
 def named_in(text: str) -> list[str]:
@@ -28,21 +29,24 @@ def named_in(text: str) -> list[str]:
 
 def filled(text: str, values: Mapping[str, str]) -> str:
     """The text with the values in place; what is in them means nothing any more. Raises NoValue."""
-    return _filled(text, values, lambda value: value)
+    return _filled(text, values, lambda value: value, LONGEST_TEXT)
 
 
 def filled_link(link: str, values: Mapping[str, str]) -> str:
     """The same for a link, where values are encoded: none adds a part to it. Raises NoValue."""
-    return _filled(link, values, lambda value: quote(value.encode("utf-8", "replace"), safe=""))
+    return _filled(link, values, lambda value: quote(value.encode("utf-8", "replace"), safe=""), LONGEST_LINK)
 
 
-def _filled(text: str, values: Mapping[str, str], encoded: Callable[[str], str]) -> str:
+def _filled(text: str, values: Mapping[str, str], encoded: Callable[[str], str], most: int) -> str:
     def value(match: re.Match[str]) -> str:
         if match[1] not in values:
             raise NoValue(f"there is no value `{match[1]}` yet")
         return encoded(values[match[1]])
 
-    return _PLACE.sub(value, text)
+    made = _PLACE.sub(value, text)
+    if len(made) > most:
+        raise NoValue(f"with its values in place, a text would have more than {most:,} characters")
+    return made
 
 
 def filled_selector(selector: Selector, values: Mapping[str, str]) -> Selector:

@@ -127,9 +127,10 @@ class RunSite:
 
 def play(
     story: Callable[[RunSite], Awaitable[None]], *, seed: int = 1, troubles: dict[str, float] | None = None,
-    slots: tuple[int, ...] = (1, 2, 3), ussd: tuple[str, ...] = (),
+    slots: tuple[int, ...] = (1, 2, 3), ussd: tuple[str, ...] = (), scripts: Path | None = None,
 ) -> None:  # fmt: skip
-    """A story on such a site, once it serves. `ussd`: the service codes that it allows."""
+    """A story on such a site, once it serves. `ussd`: the service codes that it allows. `scripts`: a folder of its own
+    scripts."""
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
@@ -139,7 +140,7 @@ def play(
         for screens in given.values():
             screens.troubles = replace(screens.troubles, **(troubles or {}))
         for machine in world.machines:
-            machine.settings = with_fields(machine.settings, scripts=Scripts(ussd=ussd))
+            machine.settings = with_fields(machine.settings, scripts=Scripts(ussd=ussd, folder=str(scripts or "")))
             world.keep(machine)
         await asyncio.sleep(4.0)
         site = RunSite(world, given[1])
