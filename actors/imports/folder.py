@@ -1,16 +1,15 @@
 """Files of the folder whose files may be imported by their path: no way leads out of it, neither `..` nor a link."""
 
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from actors.runtime.plain_files import NO_LINK, NoFile, plain_file
 from bus_schemas.errors import misfit
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # nobody writes to a pipe that lies there
 
 
 @contextmanager
@@ -21,12 +20,11 @@ def opened(folder: Path, path: str, *, largest: int) -> Iterator[BinaryIO]:
         raise misfit("path", "a file below the allowed folder, like `lists/leads.csv`")
     try:
         with _below(folder, parts) as file:
-            found = os.fstat(file.fileno())
-            if not stat.S_ISREG(found.st_mode):
-                raise misfit("path", "it is no file.")
-            if found.st_size > largest:
+            if os.fstat(file.fileno()).st_size > largest:
                 raise misfit("path", f"larger than {largest >> 20} MB.")
             yield file
+    except NoFile:
+        raise misfit("path", "it is no file.") from None
     except OSError as error:  # also of a link (ELOOP, ENOTDIR): links are not followed
         raise misfit("path", f"it cannot be read: {error.strerror}.") from None
 
@@ -39,7 +37,7 @@ def _below(folder: Path, parts: tuple[str, ...]) -> Iterator[BinaryIO]:
             further = os.open(name, FOLDER | os.O_NOFOLLOW, dir_fd=at)
             os.close(at)
             at = further
-        with os.fdopen(os.open(parts[-1], FILE, dir_fd=at), "rb") as file:
+        with plain_file(parts[-1], NO_LINK, folder=at) as file:
             yield file
     finally:
         os.close(at)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
+from actors.runtime.plain_files import NoFile, plain_file
 from actors.script.checking import steps_of
 from actors.script.language import Call, Script, Ussd
 from actors.script.library import kept, library
@@ -114,13 +115,11 @@ class Scripts:
     def _read(self, seen: Files) -> tuple[dict[str, str], dict[str, str]]:
         texts: dict[str, str] = {}
         wrong: dict[str, str] = {}
-        for file, (_, size, _) in seen.items():
+        for file in seen:
             path = Path(file)
             name = path.stem
             try:
-                if size > LARGEST:
-                    raise ValueError(f"it has more than {LARGEST} bytes")
-                texts[name] = path.read_text(encoding="utf-8-sig")
+                texts[name] = _text_of(path)
                 wrong.pop(name, None)
             except (OSError, ValueError) as error:
                 texts.pop(name, None)
@@ -136,6 +135,18 @@ class Scripts:
         for name in self._wrong.keys() - wrong.keys():
             self._told(name, None)
         self._wrong = wrong
+
+
+def _text_of(path: Path) -> str:
+    """Raises OSError, ValueError."""
+    try:
+        with plain_file(path) as file:
+            data = file.read(LARGEST + 1)
+    except NoFile:
+        raise ValueError("it is no file") from None
+    if len(data) > LARGEST:
+        raise ValueError(f"it has more than {LARGEST} bytes")
+    return data.decode("utf-8-sig")
 
 
 def places_calls(scripts: Iterable[Script]) -> bool:
