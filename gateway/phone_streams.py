@@ -34,6 +34,7 @@ from bus_schemas.slot_files import (
     PutPiece,
     SentFile,
 )
+from gateway.auth import Caller
 from gateway.live.engine import bound_unread
 from gateway.routes import Passed
 
@@ -52,9 +53,11 @@ TOO_MANY = RefusalTemplate(
     retry_after=5,
 )  # fmt: skip
 
+TAKEN = RefusalTemplate(ErrorCode.PERMISSION_DENIED, "What you may do has changed. Ask again.")
+
 Answer = TypeVar("Answer")
 _decode_lines = msgspec.json.Decoder(LogcatLines).decode
-Still = Callable[[], Awaitable[object]]  # raises Refusal once the reader may no longer
+Still = Callable[[], Awaitable[Caller]]  # raises Refusal once the reader may no longer
 
 
 class Poured(PieceWriter):
@@ -83,7 +86,7 @@ class Poured(PieceWriter):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Reading:
-    """Who reads what. `still`: asked before each piece is sent."""
+    """Who reads what. `still`: asked before each piece is sent, what its reader may do by then."""
 
     request: web.Request
     slot: int
@@ -158,7 +161,9 @@ class PhoneStreams:
             while not end:
                 wanted = NextPiece(slot=reading.slot, stream=reading.opened.stream, number=number)
                 piece = await _while_there(reading.request, ask(self._bus, NEXT_PIECE, wanted, reading.context))
-                await reading.still()  # now: a log's piece may have been awaited for long
+                now = await reading.still()  # a log's piece may have been awaited for long
+                if not reading.context.actions <= now.actions:  # for which the host has given it
+                    raise TAKEN()
                 number, end = number + 1, piece.end
                 yield _shown(passed, piece.data)
         except Refusal as refusal:

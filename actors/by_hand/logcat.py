@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import msgspec
 
@@ -14,9 +14,9 @@ from actors.log.harmless import harmless
 from actors.runtime.context import Context
 from actors.runtime.effects import Work
 from actors.slot.phone import PhoneError, PhoneUnreachable
-from bus_schemas.slot_files import FollowLogcat, LogcatLines, OpenedStream
+from bus_schemas.slot_files import PIECE, FollowLogcat, LogcatLines, OpenedStream
 
-WAITING = 2_000  # lines for one reader
+WAITING, WAITING_BYTES = 2_000, 1_000_000  # lines for one reader
 PER_SECOND = 200
 BATCH, LINE = 200, 2_000  # lines of a piece, and characters of a line
 QUIET = 10.0  # seconds without a line, after which the reader hears that nothing came
@@ -31,7 +31,8 @@ class Followed:
         self._request = request
         self._text = request.text.casefold() if request.text is not None else None
         self._now = now
-        self._waiting: deque[str] = deque()
+        self._waiting: deque[tuple[str, int]] = deque()  # with the bytes that each takes on the bus
+        self._size = 0
         self._left_out = 0
         self._news = asyncio.Event()
         self._ended: PhoneError | None = None
@@ -57,14 +58,17 @@ class Followed:
             if self._is_full():
                 self._left_out += 1
             else:
-                self._waiting.append(harmless(line.rstrip("\r")[:LINE]))
+                shown = harmless(line.rstrip("\r")[:LINE])
+                self._waiting.append((shown, len(msgspec.json.encode(shown))))
+                self._size += self._waiting[-1][1]
 
     def _is_full(self) -> bool:
         now = self._now()
         if now - self._second >= 1.0:
             self._second, self._in_second = now, 0
         self._in_second += 1
-        return self._in_second > PER_SECOND + self._request.lines or len(self._waiting) >= WAITING
+        fast = self._in_second > PER_SECOND + self._request.lines
+        return fast or len(self._waiting) >= WAITING or self._size >= WAITING_BYTES
 
     async def next(self) -> tuple[bytes, bool]:
         if not self._waiting and not self._left_out and self._ended is None:
@@ -75,9 +79,19 @@ class Followed:
         self._quiet = QUIET
         if self._ended is not None and not self._waiting:
             raise self._ended
-        lines = tuple(self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH)))
+        lines = tuple(self._batch())
         left_out, self._left_out = (self._left_out, 0) if not self._waiting else (0, self._left_out)
         return msgspec.json.encode(LogcatLines(lines=lines, left_out=left_out)), False
+
+    def _batch(self) -> Iterator[str]:
+        """The next lines, as many as a piece has room for: letters of three bytes are no less to be read."""
+        room = PIECE
+        for _ in range(BATCH):
+            if not self._waiting or self._waiting[0][1] > room:
+                return
+            line, size = self._waiting.popleft()
+            self._size, room = self._size - size, room - size
+            yield line
 
     async def put(self, data: bytes) -> None:
         raise GONE()

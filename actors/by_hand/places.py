@@ -35,8 +35,11 @@ class Places:
     host: Host
     make_tools: MakeTools
 
-    def seen(self, slot: int, context: Context) -> Place:
-        """The slot, to look at. Raises Refusal(NOT_FOUND, SLOT_OFFLINE)."""
+    def phone_in(self, slot: int, context: Context) -> str | None:
+        """Which phone is in the slot, wherever that is now. Raises Refusal(NOT_FOUND) for who does not see the slot."""
+        return self._visible(slot, context)[1].config.serial
+
+    def _visible(self, slot: int, context: Context) -> tuple[SlotActor, Slot]:
         actor = self.host.get(SlotActor, str(slot))
         if actor is None:
             raise NOT_HERE()
@@ -45,6 +48,11 @@ class Places:
             raise NO_SLOT()
         if not SLOT.visible(state.config.user, user=context.user, actions=context.actions):
             raise NO_SLOT()
+        return actor, state
+
+    def seen(self, slot: int, context: Context) -> Place:
+        """The slot, to look at. Raises Refusal(NOT_FOUND, SLOT_OFFLINE)."""
+        actor, state = self._visible(slot, context)
         if state.status is not SlotStatus.ONLINE:
             raise Refusal(
                 ErrorCode.SLOT_OFFLINE, "The slot's phone cannot be reached.", slot=slot, status=state.status

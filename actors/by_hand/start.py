@@ -47,7 +47,8 @@ class Tools:
 async def start(parts: HostParts, stack: AsyncExitStack, *, settings: ByHand, tools: Tools) -> None:
     """What is asked of the slots of this host beside their inbox: it takes seconds, for which no call waits."""
     host = parts.host
-    places, streams = Places(host, tools.make), Streams(parts.ids)
+    places = Places(host, tools.make)
+    streams = Streams(parts.ids, places.phone_in)
     stack.push_async_callback(streams.stop)
     files = Files(places, streams, settings)
     logcat = Logcat(places, streams, spawn=host.spawn, now=parts.clock.monotonic)

@@ -2,12 +2,13 @@
 
 The reader asks for each piece, so nothing is read faster than it is taken, and whoever asks no more is not sent to: a
 stream that nobody has asked for a while ends by itself. A stream belongs to the user who opened it and to its slot; its
-name is nothing that anybody could guess.
+name is nothing that anybody could guess. It ends when its user does not see the slot any more, or another phone is
+there.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -47,10 +48,11 @@ class Source(Protocol):
 
 @dataclass(eq=False)
 class Stream:
-    """One of them. `number`: of the piece that is next. `busy`: it is being asked."""
+    """One of them. `phone`: which was in the slot. `number`: of the piece that is next. `busy`: it is being asked."""
 
     id: str
     slot: int
+    phone: str | None
     user: str
     share: Share
     source: Source
@@ -61,10 +63,11 @@ class Stream:
 
 
 class Streams:
-    """The streams of one host."""
+    """The streams of one host. `phone_in`: which phone is in a slot now, for who sees that; raises Refusal."""
 
-    def __init__(self, ids: Ids) -> None:
+    def __init__(self, ids: Ids, phone_in: Callable[[int, Context], str | None]) -> None:
         self._ids = ids
+        self._phone_in = phone_in
         self._open: dict[str, Stream] = {}
         self._held: Counter[Share] = Counter()
 
@@ -77,12 +80,13 @@ class Streams:
         """Keep a stream for the asker. Returns its name. Raises Refusal, and has closed the source then."""
         try:
             self.room(context)
+            phone = self._phone_in(slot, context)
         except Refusal:
             source.close()
             raise
         loop = asyncio.get_running_loop()
         stream = Stream(
-            id=self._ids.new(), slot=slot, user=context.user, share=context.share, source=source,
+            id=self._ids.new(), slot=slot, phone=phone, user=context.user, share=context.share, source=source,
             ends=loop.time() + LONGEST,
         )  # fmt: skip
         self._open[stream.id] = stream
@@ -99,7 +103,7 @@ class Streams:
     async def next_piece(self, request: NextPiece, context: Context) -> StreamPiece:
         """NEXT_PIECE."""
         stream = self._of(request.stream, request.slot, context, request.number)
-        data, end = await self._asked(stream, stream.source.next())
+        data, end = await self._asked(stream, stream.source.next(), context)
         stream.number += 1
         if end or asyncio.get_running_loop().time() >= stream.ends:
             self._end(stream)
@@ -109,7 +113,7 @@ class Streams:
     async def put_piece(self, request: PutPiece, context: Context) -> StreamDone:
         """PUT_PIECE."""
         stream = self._of(request.stream, request.slot, context, request.number)
-        await self._asked(stream, stream.source.put(request.data))
+        await self._asked(stream, stream.source.put(request.data), context)
         stream.number += 1
         return StreamDone()
 
@@ -136,13 +140,15 @@ class Streams:
             raise GONE()
         return stream
 
-    async def _asked(self, stream: Stream, work: Awaitable[Answer]) -> Answer:
-        """Whatever goes wrong ends the stream."""
+    async def _asked(self, stream: Stream, work: Awaitable[Answer], context: Context) -> Answer:
+        """What comes of it, if it is the asker's to see by then. Whatever goes wrong ends the stream."""
         stream.busy = True
         if stream.idle is not None:
             stream.idle.cancel()
         try:
             done = await work
+            if self._phone_in(stream.slot, context) != stream.phone:
+                raise GONE()
         except PhoneError as error:
             self._end(stream)
             raise refusal_of(error) from None

@@ -51,7 +51,7 @@ def piece(id: str, number: int = 0, slot: int = 44) -> NextPiece:
 
 
 async def test_pieces_come_in_their_order_and_end() -> None:
-    streams, source = Streams(RandomIds()), Numbers()
+    streams, source = Streams(RandomIds(), lambda slot, context: "p44"), Numbers()
     id = streams.open(source, 44, OURS)
     got = [await streams.next_piece(piece(id, number), OURS) for number in range(3)]
     assert [(one.data, one.end) for one in got] == [(b"1", False), (b"2", False), (b"3", True)]
@@ -61,7 +61,7 @@ async def test_pieces_come_in_their_order_and_end() -> None:
 
 
 async def test_a_stream_is_of_who_opened_it_and_of_its_slot() -> None:
-    streams, source = Streams(RandomIds()), Numbers()
+    streams, source = Streams(RandomIds(), lambda slot, context: "p44"), Numbers()
     id, other = streams.open(source, 44, OURS), Context(command_id="k", user="op34")
     for asked, context in ((piece(id), other), (piece(id, slot=45), OURS), (piece("none"), OURS), (piece(id, 1), OURS)):
         with refused(ErrorCode.NOT_FOUND):
@@ -77,7 +77,7 @@ async def test_a_stream_is_of_who_opened_it_and_of_its_slot() -> None:
 
 async def test_what_nobody_asks_for_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "IDLE", 0.05)
-    streams, source = Streams(RandomIds()), Numbers()
+    streams, source = Streams(RandomIds(), lambda slot, context: "p44"), Numbers()
     id = streams.open(source, 44, OURS)
     await streams.next_piece(piece(id), OURS)
     async with asyncio.timeout(5):
@@ -88,7 +88,7 @@ async def test_what_nobody_asks_for_ends(monkeypatch: pytest.MonkeyPatch) -> Non
 
 async def test_one_that_is_asked_is_not_idle(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "IDLE", 0.02)
-    streams, source = Streams(RandomIds()), Numbers()
+    streams, source = Streams(RandomIds(), lambda slot, context: "p44"), Numbers()
     source.gate.clear()
     id = streams.open(source, 44, OURS)
     asked = asyncio.ensure_future(streams.next_piece(piece(id), OURS))
@@ -102,13 +102,13 @@ async def test_one_that_is_asked_is_not_idle(monkeypatch: pytest.MonkeyPatch) ->
 
 async def test_one_that_lasts_too_long_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LONGEST", 0.0)
-    streams, source = Streams(RandomIds()), Numbers()
+    streams, source = Streams(RandomIds(), lambda slot, context: "p44"), Numbers()
     id = streams.open(source, 44, OURS)
     assert (await streams.next_piece(piece(id), OURS)).end and source.closed
 
 
 async def test_what_fails_ends_and_says_why() -> None:
-    streams, source = Streams(RandomIds()), Numbers(fails=PHONE_GONE)
+    streams, source = Streams(RandomIds(), lambda slot, context: "p44"), Numbers(fails=PHONE_GONE)
     id = streams.open(source, 44, OURS)
     with refused(ErrorCode.SLOT_OFFLINE):
         await streams.next_piece(piece(id), OURS)
@@ -116,7 +116,7 @@ async def test_what_fails_ends_and_says_why() -> None:
 
 
 async def test_there_are_so_many_of_each_and_of_all() -> None:
-    streams, sources = Streams(RandomIds()), [Numbers() for _ in range(ALL + EACH)]
+    streams, sources = Streams(RandomIds(), lambda slot, context: "p44"), [Numbers() for _ in range(ALL + EACH)]
     for source in sources[:EACH]:
         streams.open(source, 44, OURS)
     with refused(ErrorCode.RATE_LIMITED):
