@@ -1,10 +1,14 @@
 """Recordings, from the folder of their PBX to the client: whole, or the part that `Range` asks for."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
 
+from actors.runtime.plain_files import NO_LINK, opened
 from bus_schemas.call import Recording
 from bus_schemas.errors import ErrorCode, RefusalTemplate, misfit
 
@@ -20,10 +24,20 @@ class Recordings:
     def send(self, request: web.Request, recording: Recording) -> web.StreamResponse:
         """The file as an answer. Raises Refusal(NOT_FOUND), HTTPRequestRangeNotSatisfiable."""
         folder = self._folders.get(recording.pbx)
-        path = folder / recording.file if folder is not None else None
-        if path is None or "/" in recording.file or not path.is_file():
+        if folder is None or "/" in recording.file:
             raise GONE()
-        size = path.stat().st_size
+        try:
+            file = opened(folder / recording.file, NO_LINK)
+        except OSError:
+            raise GONE() from None
+        try:
+            return self._answer(request, recording, file)
+        except BaseException:
+            file.close()
+            raise
+
+    def _answer(self, request: web.Request, recording: Recording, file: BinaryIO) -> web.StreamResponse:
+        size = os.fstat(file.fileno()).st_size
         try:
             start = request.http_range.start or 0
         except ValueError:
@@ -35,4 +49,18 @@ class Recordings:
             "Content-Disposition": f'attachment; filename="{recording.file}"',
             "Cache-Control": "private, no-store",
         }
-        return web.FileResponse(path, headers=headers)
+        return _OpenFile(file, headers)
+
+
+class _OpenFile(web.FileResponse):
+    """Sends the file that was opened: whoever may write to its folder cannot put another one in its place."""
+
+    def __init__(self, file: BinaryIO, headers: Mapping[str, str]) -> None:
+        super().__init__(f"/proc/self/fd/{file.fileno()}", headers=headers)
+        self._file = file
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        try:
+            return await super().prepare(request)
+        finally:
+            self._file.close()

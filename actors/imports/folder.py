@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from actors.runtime.plain_files import NO_LINK, NoFile, plain_file
+from actors.runtime import plain_files
+from actors.runtime.plain_files import NO_LINK, NoFile
 from bus_schemas.errors import misfit
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -37,7 +38,7 @@ def _below(folder: Path, parts: tuple[str, ...]) -> Iterator[BinaryIO]:
             further = os.open(name, FOLDER | os.O_NOFOLLOW, dir_fd=at)
             os.close(at)
             at = further
-        with plain_file(parts[-1], NO_LINK, folder=at) as file:
+        with plain_files.opened(parts[-1], NO_LINK, folder=at) as file:
             yield file
     finally:
         os.close(at)

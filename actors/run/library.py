@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from actors.runtime.plain_files import NoFile, plain_file
+from actors.runtime.plain_files import NoFile, opened
 from actors.script.checking import steps_of
 from actors.script.language import Call, Script, Ussd
 from actors.script.library import kept, library
@@ -140,7 +140,7 @@ class Scripts:
 def _text_of(path: Path) -> str:
     """Raises OSError, ValueError."""
     try:
-        with plain_file(path) as file:
+        with opened(path) as file:
             data = file.read(LARGEST + 1)
     except NoFile:
         raise ValueError("it is no file") from None

@@ -2,8 +2,6 @@
 
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,12 +12,11 @@ class NoFile(OSError):
     """It is something else than a file."""
 
 
-@contextmanager
-def plain_file(path: Path | str, flags: int = 0, *, folder: int | None = None) -> Iterator[BinaryIO]:
+def opened(path: Path | str, flags: int = 0, *, folder: int | None = None) -> BinaryIO:
     """A file, to be read. `flags`: `NO_LINK`, a link is none; `folder`: a descriptor of the one that it is in. Raises
     OSError. Blocks, for as long as its disk does."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags, dir_fd=folder)
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise NoFile(f"{path}: it is no file")
-        yield file
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise NoFile(f"{path}: it is no file")
+    return os.fdopen(descriptor, "rb")
