@@ -7,12 +7,13 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from gateway import shapes
 from gateway.live.fields import Seq
 from gateway.routes import AnyRoom
 
 Subscription = TypeVar("Subscription", bound=Struct)
+HALF = RefusalTemplate(ErrorCode.INVALID_PARAMS, "There is half a character in it.")
 Narrowed = Mapping[str, object]  # which value of which field of a room's updates is wanted
 
 
@@ -29,6 +30,8 @@ def subscription_of(given: Sequence[Any], struct: type[Subscription]) -> Subscri
         return msgspec.convert(options, struct)
     except msgspec.ValidationError as error:
         raise shapes.undecodable(error, options, struct) from None
+    except UnicodeEncodeError:
+        raise HALF() from None
 
 
 class Asked(Struct, frozen=True):
