@@ -18,6 +18,7 @@ from bus_schemas.imports import ErrorFile, StoredFile
 from bus_schemas.names import Share
 from bus_schemas.script import KeptFile
 from bus_schemas.slot_files import SentFile
+from gateway import pace
 from gateway.bodies import BROKEN_OFF, LATE
 from gateway.phone_streams import Poured
 from gateway.routes import Upload
@@ -151,12 +152,12 @@ class StoredFiles:
             "X-Content-Type-Options": "nosniff",
         })  # fmt: skip
         await response.prepare(request)
-        await response.write(first)
         try:
+            await pace.write(response, first)
             for name in files.pieces_of(file.key, file.pieces)[1:]:
-                await response.write(await files.piece(self._bus, name))
+                await pace.write(response, await files.piece(self._bus, name))
             await response.write_eof()
-        except (FileGone, BusError):  # what is out cannot be taken back: the client sees that it is not whole
+        except (FileGone, BusError, TimeoutError):  # what is out cannot be taken back: it is seen not to be whole
             if request.transport is not None:
                 request.transport.abort()
         return response

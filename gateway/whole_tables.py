@@ -16,6 +16,7 @@ from aiohttp import web
 from actors.runtime.bus import Message
 from actors.runtime.wire import CURSOR_HEADER
 from bus_schemas.errors import Refusal
+from gateway import pace
 from gateway.table import columns_of, in_pieces, must_be_a_table, rows_of
 
 Ask = Callable[[str | None], Awaitable[Message]]  # for the page behind a cursor; None: the first
@@ -37,14 +38,14 @@ async def send(request: web.Request, page: Ask, headers: dict[str, str], known: 
         cursors.append(cursor)
     response = web.StreamResponse(headers=headers)
     await response.prepare(request)
-    await response.write(codecs.BOM_UTF8 + rows_of([dict(zip(columns, columns, strict=True))], columns))
     try:
+        await pace.write(response, codecs.BOM_UTF8 + rows_of([dict(zip(columns, columns, strict=True))], columns))
         for cursor in cursors:
             for piece in in_pieces(_rows((await page(cursor)).data), columns):
-                await response.write(piece)
+                await pace.write(response, piece)
                 await asyncio.sleep(0)  # others' turn
         await response.write_eof()
-    except Refusal:  # what is out cannot be taken back
+    except (Refusal, TimeoutError):  # what is out cannot be taken back
         if request.transport is not None:
             request.transport.abort()
     return response
