@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from actors.run.checks import WAITING, Checks
+from actors.run.checks import EACH, WAITING, Checks
 from actors.script.checking import Checked
 from actors.script.language import Script
 from bus_schemas.errors import ErrorCode, Refusal
@@ -27,7 +27,7 @@ class Known(dict[str, Script]):
 
 async def test_a_host_checks_one_script_at_a_time_and_no_more_wait() -> None:
     checks, known = Checks(), Known()
-    asked = [asyncio.create_task(checks.check(TEXT, known, None)) for _ in range(WAITING + 3)]
+    asked = [asyncio.create_task(checks.check(f"op{one // EACH}", TEXT, known, None)) for one in range(WAITING + 3)]
     done, waiting = await asyncio.wait(asked, timeout=0.3)
     assert len(done) == 3 and len(waiting) == WAITING and len(known.asked) == 1
     for refused in done:
@@ -42,12 +42,25 @@ async def test_a_host_checks_one_script_at_a_time_and_no_more_wait() -> None:
 
 async def test_a_check_that_is_given_up_is_not_done() -> None:
     checks, known = Checks(), Known()
-    asked = [asyncio.create_task(checks.check(TEXT, known, None)) for _ in range(WAITING)]
+    asked = [asyncio.create_task(checks.check(f"op{one}", TEXT, known, None)) for one in range(WAITING)]
     await asyncio.sleep(0.2)
     for one in asked:
         one.cancel()
     await asyncio.gather(*asked, return_exceptions=True)
     known.go_on.set()
-    assert (await checks.check(TEXT, known, None)).problems
+    assert (await checks.check("op1", TEXT, known, None)).problems
     assert len(known.asked) == 2
+    checks.stop()
+
+
+async def test_one_user_leaves_others_their_place_in_the_line() -> None:
+    checks, known = Checks(), Known()
+    theirs = [asyncio.create_task(checks.check("op1", TEXT, known, None)) for _ in range(WAITING)]
+    await asyncio.sleep(0.1)
+    assert sum(one.done() for one in theirs) == WAITING - EACH
+    other = asyncio.create_task(checks.check("op2", TEXT, known, None))
+    known.go_on.set()
+    assert (await other).problems
+    refused = [one for one in await asyncio.gather(*theirs, return_exceptions=True) if isinstance(one, Refusal)]
+    assert len(refused) == WAITING - EACH
     checks.stop()
