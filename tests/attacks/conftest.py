@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from actors.runtime import memory
 from gateway import server
 from tests.stories.conftest import admin, operator
 from tests.support.commands import Commands
@@ -33,6 +34,13 @@ HERE, FOLDER = Path(__file__).parent, "tests/attacks/"
 def _soon_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """A door of this process that a test is done with waits for nobody who was left at it."""
     monkeypatch.setattr(server, "FINISH_SECONDS", 0.2)
+
+
+@pytest.fixture
+def apart() -> None:
+    """For those who look through all objects: what other tests have left behind is none of theirs, and a thousand times
+    as much."""
+    memory.freeze(memory.RARELY)
 
 
 @pytest.fixture(scope="session")

@@ -102,6 +102,7 @@ async def test_one_request_that_is_never_followed_up_goes_and_so_do_those_after_
     print(f"22 sessions without a login: {held(gateway)} are left")
 
 
+@pytest.mark.usefixtures("apart")
 async def test_a_flood_of_handshakes_leaves_no_memory_behind(
     gateway: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,6 +31,7 @@ NO_CALL = RefusalTemplate(ErrorCode.NOT_FOUND, "No such call.", rule="r")
 
 
 def tracebacks() -> int:
+    """Of what was made in this test (`apart`)."""
     gc.collect()
     return sum(isinstance(one, types.TracebackType) for one in gc.get_objects())
 
@@ -69,6 +70,7 @@ async def _with_key(gateway: InProcess, key: str) -> tuple[int, Any]:
     return await gateway.post("/api/call/start", {"slot": 1, "number": "+380991234567"}, **{"Idempotency-Key": key})
 
 
+@pytest.mark.usefixtures("apart")
 async def test_refused_requests_leave_nothing_in_memory() -> None:
     broker = MemoryBroker(clock=SystemClock())
     handlers: dict[Rpc[Any, Any], Any] = {GET_CDR: no_such_call, LOGIN: no_such_call, RECORD_AUDIT: audited}
@@ -83,6 +85,7 @@ async def test_refused_requests_leave_nothing_in_memory() -> None:
             assert left < SLACK, name
 
 
+@pytest.mark.usefixtures("apart")
 async def test_an_actor_keeps_nothing_of_whom_it_refuses() -> None:
     said: list[bytes] = []
 

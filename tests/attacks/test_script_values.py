@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from actors.script.position import Failed
 from actors.script.values import LONGEST
 from bus_schemas.script import RunState
 from tests.run.site import RunSite, play
@@ -44,6 +45,12 @@ def test_a_text_that_doubles_does_not_grow(rounds: int) -> None:
     longest = max(len(value) for value in run.position.values.values())
     print(f"{rounds} rounds of twice as much each: {longest} characters")
     assert longest <= LONGEST
+
+
+def test_a_text_of_many_values_is_not_made() -> None:
+    many = f'[[steps]]\ndo = "extract"\ninto = "q"\nvalue = "{"${p}" * 400}"\n'
+    outcome = Run(script(many, PARAM), {"p": "x" * LONGEST}).position.outcome
+    assert isinstance(outcome, Failed) and "10,000 characters" in outcome.reason
 
 
 @pytest.mark.parametrize("sign", SIGNS, ids=["control", "quote", "backslash", "han", "emoji"])
