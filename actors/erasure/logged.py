@@ -36,7 +36,8 @@ def about(data: bytes, traces: Traces) -> About:
     except UNDECODABLE:
         return About.NUMBER if traces.numbered(data.decode(errors="replace")) else About.NOTHING
     said = [written.message, *texts_in(written.context)]
-    if any(map(traces.numbered, [*said, written.user_id or ""])):
+    whole = msgspec.json.encode(written.context).decode()  # also fractions, and parts of a number in a list
+    if any(map(traces.numbered, [*said, whole, written.user_id or ""])):
         return About.NUMBER
     return About.NAME if written.sender != SYSTEM and any(map(traces.named, said)) else About.NOTHING
 

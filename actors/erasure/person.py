@@ -1,7 +1,9 @@
 """Who is to be forgotten, as far as it is known, and how that is recognised in what was written. Pure."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import permutations
 
 from msgspec import Struct
 
@@ -9,12 +11,21 @@ from actors.leads.lead import id_of
 from actors.runtime.marks import Marks
 
 NOTHING_SAID = "[erased]"
-# What people put between the digits of a number, and programs where they write it into an address.
-BETWEEN = r"(?:[\s.\-()/\u00a0\u2010-\u2015]|%20|%28|%29){0,3}"
+# What people put between the digits of a number: whatever is no letter and no digit, seen or not. What programs make of
+# that where they write it into an address (RFC 3986), into a page, or as JSON into a text.
+_UTF8 = "[Cc]2%[AaBb][0-9A-Fa-f]|[Ee]2%8[0-8]%[89AaBb][0-9A-Fa-f]"  # blanks, hyphens and dots that are not ASCII
+_WRITTEN = rf"%(?:0[9ADad]|2[0-9A-Fa-f]|3[A-Fa-f]|5[B-Fb-f]|7[B-Eb-e]|{_UTF8})|&#?[0-9A-Za-z]{{2,6}};|\\[nrt]"
+BETWEEN = rf"(?:{_WRITTEN}|[\W_]){{0,5}}"
+BEGINS = r"(?:(?<![0-9])|(?<=%[0-9A-Fa-f]{2})|(?<=\\u[0-9A-Fa-f]{4}))"  # the digits of such a sign are none of it
 NO_DAY = r"(?!(?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9](?![0-9]))"  # which eight digits of a short number can look like
+# Digits of other scripts and of full width, by what they are in ours; Unicode 15 has none behind these.
+_DIGITS = {code: str(unicodedata.decimal(chr(code))) for code in range(0x80, 0x1FC00) if chr(code).isdecimal()}
+_OTHER_DIGIT = re.compile(r"[^\D0-9]")
+_ESCAPED = re.compile(_WRITTEN)
 OTHERS = bytes(byte for byte in range(256) if not 0x30 <= byte <= 0x39)  # than digits
 # Characters of a name, of a word of it, and of what a field says: what is shorter is many people's.
 NAME, WORD, VALUE = 5, 6, 8
+MOST_WORDS = 3  # of a name that is known in any order
 _OWN = re.compile(r"[\s\d@]")  # in what a field says of one person: an address, a date, an account
 
 
@@ -42,9 +53,11 @@ def telling(name: str, custom: Mapping[str, str | None]) -> Iterator[str]:
 
 
 def in_full(name: str) -> Iterator[str]:
-    """A name that is more than one word, for which alone an entry of the log is deleted."""
-    if len(name) >= NAME and len(name.split()) > 1:
-        yield name
+    """A name that is more than one word, for which alone an entry of the log is deleted: in any order, as long as that
+    are few."""
+    words = name.split()
+    if len(name) >= NAME and len(words) > 1:
+        yield from map(" ".join, permutations(words) if len(words) <= MOST_WORDS else [words])
 
 
 class Traces:
@@ -71,7 +84,15 @@ class Traces:
         """A text without the numbers, however they are written there. `nothing`: what stands there then."""
         if known := self._marks.get(text) or self._ids.get(text):
             return known
-        return self._number.sub(nothing, text) if self._may_say(text) else text
+        return self._without_spans(text, nothing) if self._may_say(text) else text
+
+    def _without_spans(self, text: str, nothing: str) -> str:
+        """The same of one that may have a number; all else of it stays as it was written."""
+        parts, end = list[str](), 0
+        for found in self._number.finditer(_in_our_digits(text)):
+            parts += text[end : found.start()], nothing
+            end = found.end()
+        return "".join([*parts, text[end:]])
 
     def without(self, text: str, nothing: str = NOTHING_SAID) -> str:
         """The same, also without what else is known of the person."""
@@ -86,14 +107,17 @@ class Traces:
 
     def numbered(self, text: str) -> bool:
         """Whether it says one of the numbers."""
-        return self._may_say(text) and self._number.search(text) is not None
+        return self._may_say(text) and self._number.search(_in_our_digits(text)) is not None
 
     def _may_say(self, text: str) -> bool:
         """Whether the digits of a number are in it, one after another. It takes a fraction of what a look takes."""
-        said = text.encode(errors="replace")
-        if b"%" in said:
-            said = said.replace(b"%20", b"").replace(b"%28", b"").replace(b"%29", b"")
-        digits = said.translate(None, OTHERS)
+        text = _in_our_digits(text)
+        if self._has_digits(text):
+            return True
+        return ("%" in text or "&" in text) and self._has_digits(_ESCAPED.sub("", text))
+
+    def _has_digits(self, text: str) -> bool:
+        digits = text.encode(errors="replace").translate(None, OTHERS)
         return any(end in digits for end in self._ends)
 
     def may_tell(self, data: str) -> bool:
@@ -111,8 +135,11 @@ class Traces:
 
 
 def _words(texts: Iterable[str]) -> re.Pattern[str]:
-    """Any of some texts as whole words, in large or small letters."""
-    said = "|".join(map(re.escape, sorted(texts, key=lambda text: (-len(text), text))))
+    """Any of some texts as whole words, in large or small letters, however wide their blanks are and whichever of its
+    two forms a letter with a mark has."""
+    forms = {form for text in texts for form in (text, *(unicodedata.normalize(one, text) for one in ("NFC", "NFD")))}
+    words = [map(re.escape, text.split()) for text in sorted(forms, key=lambda text: (-len(text), text))]
+    said = "|".join(map(r"\s+".join, words))
     return re.compile(rf"(?<![^\W_])(?:{said})(?![^\W_])" if said else r"(?!)", re.IGNORECASE)
 
 
@@ -121,7 +148,12 @@ def _id(mark: str) -> str:
 
 
 def _digits(text: str) -> str:
-    return "".join(filter(str.isdigit, text))
+    return "".join(filter(str.isdigit, _in_our_digits(text)))
+
+
+def _in_our_digits(text: str) -> str:
+    """A text of the same length."""
+    return text if text.isascii() or not _OTHER_DIGIT.search(text) else text.translate(_DIGITS)
 
 
 def _at_home(number: str) -> list[str]:
@@ -136,7 +168,7 @@ def _spelled(number: str) -> str:
     whole = BETWEEN.join(digits)
     parts = [rf"(?:(?:\+|00|%2[bB]){BETWEEN})?{whole}"]
     parts += [rf"(?:0{BETWEEN})?{BETWEEN.join(one)}" for one in _at_home(number)[1:]]
-    return "|".join(rf"(?<![0-9]){NO_DAY}{one}(?![0-9])" for one in parts)
+    return "|".join(rf"{BEGINS}{NO_DAY}{one}(?![0-9])" for one in parts)
 
 
 def joined(persons: Iterable[Person]) -> Person:

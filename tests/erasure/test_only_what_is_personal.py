@@ -1,8 +1,10 @@
 """Whoever words a lead does not choose what an erasure cuts out: only fields that can say something of a person change,
 and each event stays one of its kind."""
 
+import re
+import unicodedata
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -160,7 +162,12 @@ def test_what_cannot_be_changed_is_left_and_told() -> None:
         assert (found is None, redactor.left) == (left < 3, min(left + 1, 3))
 
 
-BETWEEN = st.sampled_from(["", " ", "-", ".", "%20", "%28", "/", "\u00a0", "\u000b", "\t"])
+BETWEEN = st.sampled_from([
+    "", " ", "-", ".", "%20", "%28", "/", "\u00a0", "\u000b", "\t", "_", ",", ":", "*", "~", "\u00b7", "\u2022",
+    "\u2212", "\uff0d", "\u200b", "\u00ad", "\u200e", "\ufffd", "\u2409", "\u240a", "&nbsp;", "&#160;", "+", "%2D",
+    "%C2%A0", "%E2%80%91", "  -  ", "\ufe0f\u20e3", "\\n", "\\t",
+])  # fmt: skip
+SCRIPTS = ("\u0660", "\u06f0", "\u0966", "\uff10", "\U0001d7ce")  # the nought of each
 
 
 @given(st.lists(BETWEEN, min_size=11, max_size=11))
@@ -168,6 +175,24 @@ def test_a_number_goes_whatever_is_between_its_digits(between: list[str]) -> Non
     written = "".join(digit + sign for digit, sign in zip(NUMBER.removeprefix("+"), [*between, ""], strict=True))
     note = {"note": "n1", "at": AT, "by": "op", "text": f"asked {written}, then left"}
     assert after("note.n1.added", note, person("Olena")) == {**note, "text": f"asked {NOTHING_SAID}, then left"}
+
+
+@pytest.mark.parametrize("nought", SCRIPTS, ids=lambda nought: f"U+{ord(nought):04X}")
+@pytest.mark.parametrize("written", ["+{380683212010}", "{068} {321} {20} {10}", "{0683212010}"])
+def test_a_number_goes_in_whichever_digits_it_is_written(written: str, nought: str) -> None:
+    parts = re.split("[{}]", written)
+    said = "".join("".join(chr(ord(nought) + int(one)) if one.isdigit() else one for one in part) for part in parts)
+    note = {"note": "n1", "at": AT, "by": "op", "text": f"дзвонив {said}, then left"}
+    assert after("note.n1.added", note, person("Olena")) == {**note, "text": f"дзвонив {NOTHING_SAID}, then left"}
+    entry = LogWritten(module="m", severity="info", message=said, sender="crm")
+    assert about(msgspec.json.encode(entry), Traces(person("Olena"), MARKS)) is About.NUMBER
+
+
+@pytest.mark.parametrize("said", [
+    "asked%200683212010", "q=%2B380683212010", r'{"n":"\u002b380683212010"}', r"\u0030683212010",
+])  # fmt: skip
+def test_the_digits_of_a_sign_before_it_are_none_of_the_number(said: str) -> None:
+    assert "3212010" not in Traces(person("Olena"), MARKS).without(said)
 
 
 def test_a_short_number_is_no_day() -> None:
@@ -180,6 +205,11 @@ def test_a_short_number_is_no_day() -> None:
     (LogWritten(module="m", severity="info", message=f"asked {NUMBER}", sender="system"), About.NUMBER),
     (LogWritten(module="m", severity="info", message="x", context={"number": 380683212010}), About.NUMBER),
     (LogWritten(module="m", severity="info", message="x", user_id="0683212010", sender="crm"), About.NUMBER),
+    (LogWritten(module="m", severity="info", message="x", context={"number": 380683212010.0}), About.NUMBER),
+    (LogWritten(module="m", severity="info", message="x", context={"parts": ["068", 321, "2010"]}), About.NUMBER),
+    (LogWritten(module="m", severity="info", message="x", context={"parts": ["068", 321, "2011"]}), About.NOTHING),
+    (LogWritten(module="m", severity="info", message="BOB  Mallory rang", sender="crm"), About.NAME),
+    (LogWritten(module="m", severity="info", message="mallory, then bob", sender="crm"), About.NOTHING),
     (LogWritten(module="m", severity="info", message="x", context={"who": "mallory bob"}, sender="crm"), About.NAME),
     (LogWritten(module="m", severity="info", message="mallory bobby", sender="crm"), About.NOTHING),
     (LogWritten(module="m", severity="info", message="mallory bob failed", sender="system"), About.NOTHING),
@@ -190,6 +220,14 @@ def test_the_log_loses_what_names_the_number_or_the_name_in_full(said: LogWritte
     assert about(msgspec.json.encode(said), traces) is is_about
     single = Traces(person("mallory"), MARKS)
     assert about(msgspec.json.encode(said), single) in (About.NUMBER, About.NOTHING)
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_name_is_known_in_both_forms_of_its_letters(form: Literal["NFC", "NFD"]) -> None:
+    name = "Сергій Їжакевич"
+    for written in ("NFC", "NFD"):
+        traces = Traces(person(unicodedata.normalize(written, name)), MARKS)
+        assert traces.without(unicodedata.normalize(form, f"asked {name}.")) == f"asked {NOTHING_SAID}."
 
 
 def test_a_name_takes_no_more_than_one_persons_entries_off_the_log() -> None:
