@@ -107,8 +107,7 @@ LEADS = sa.Table(
     sa.Index("leads_status", "campaign", "status", "place"),
     sa.Index("leads_came", "came"),
     sa.Index("leads_status_came", "status", "came"),
-    sa.Index("leads_seller", "seller", "came"),
-    *_ordered("callback", "last_attempt", "last_outcome", "disposition", "assigned", "merged"),
+    *_ordered("seller", "callback", "last_attempt", "last_outcome", "disposition", "assigned", "merged"),
 )
 ATTEMPTS = sa.Table(
     "lead_attempts", METADATA, *columns(AttemptRow, primary="key"), sa.Index("lead_attempts_lead", "lead", "attempt")

@@ -15,8 +15,8 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from actors.ledger.model import Projection
 from actors.ledger.words import WordIndex
 
-# Rows of a list that one statement of SQLite adds: between two statements another thread takes the interpreter, for
-# longer than a large statement costs more than small ones.
+# Rows of a list that one statement adds. In SQLite: between two statements another thread takes the interpreter, for
+# longer than a large statement costs more than small ones. In PostgreSQL: it plans each, for as long as it adds a row.
 AT_ONCE = 50
 HASHED = 8_000_000  # bytes of an index of words that are in memory before they are written
 
@@ -44,8 +44,7 @@ class Statements:
         insert = sqlite.insert(table) if dialect.name == "sqlite" else postgresql.insert(table)
         inserted = insert.values(_bound(names))
         self.insert = text(inserted.on_conflict_do_nothing() if self.adds_only else inserted)
-        listed = projection.listed and dialect.name == "sqlite"
-        self._insert_many = _many(self.insert, len(names)) if listed else None
+        self._insert_many = _many(self.insert) if projection.listed else None
         known = primary == sa.bindparam("_primary")
         self.delete = text(sa.delete(table).where(known))
         # SQLite takes a row out of the index of each column that is set and puts it in again, changed or not.
@@ -140,11 +139,11 @@ def text_of(statement: sa.ClauseElement, *, dialect: sa.Dialect, schema: str | N
     return str(statement.compile(dialect=dialect, schema_translate_map={None: schema}, render_schema_translate=True))
 
 
-def _many(insert: str, columns: int) -> str:
+def _many(insert: str) -> str:
     """The same for AT_ONCE rows."""
-    row = f"({', '.join('?' * columns)})"
-    assert insert.count(row) == 1, insert
-    return insert.replace(row, ", ".join([row] * AT_ONCE))
+    begin, row = insert.split(" VALUES ")
+    assert row.startswith("(") and row.endswith(")"), insert
+    return f"{begin} VALUES {', '.join([row] * AT_ONCE)}"
 
 
 def _bound(names: list[str]) -> dict[str, sa.BindParameter[Any]]:
