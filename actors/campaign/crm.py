@@ -213,7 +213,7 @@ class LeadsOnShard:
         try:
             return Rows(self._rules).renewed(lead, changes_of(request), custom, numbers)
         except Unfit as unfit:
-            raise misfit(unfit.field or "custom", f"{unfit}.", rule=unfit.code) from None
+            raise _unfit(unfit.field or "custom", str(unfit), unfit.code) from None
 
     def _campaign(self, id: str) -> tuple[CampaignActor, Campaign]:
         actor = self._host.get(CampaignActor, id)
@@ -255,10 +255,15 @@ def _place(campaign: Campaign, selection: Selection, lead: Lead) -> int:
     return place
 
 
+def _unfit(field: str, reason: str, code: str) -> Refusal:
+    """What a list says of a bad row, of one lead."""
+    return misfit(field, f"{reason.removeprefix(f'`{field}`: ').removesuffix('.')}.", rule=code)
+
+
 def _read(outcome: Outcome) -> Lead:
     """The lead of a row of which no other stands before it. Raises Refusal(INVALID_PARAMS)."""
     if isinstance(outcome, InvalidRow):
-        raise misfit(outcome.field or "number", f"{outcome.reason.removesuffix('.')}.", rule=outcome.code)
+        raise _unfit(outcome.field or "number", outcome.reason, outcome.code)
     assert isinstance(outcome, Accepted)
     return outcome.lead
 

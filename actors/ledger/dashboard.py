@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import groupby, pairwise
 from typing import Any, NamedTuple
 
+import msgspec
 import sqlalchemy as sa
 from msgspec import Struct
 from msgspec.structs import replace
@@ -24,6 +25,7 @@ from actors.runtime.context import Context
 from actors.runtime.moments import midnight, moment
 from actors.runtime.service import Served, serve
 from bus_schemas.call import CallEnded, EndReason, owners_of
+from bus_schemas.campaign import CampaignId
 from bus_schemas.dashboard import (
     ANSWERED,
     DAYS,
@@ -32,6 +34,7 @@ from bus_schemas.dashboard import (
     GET_DASHBOARD,
     GET_SERIES,
     Bucket,
+    By,
     Dashboard,
     GetBreakdown,
     GetDashboard,
@@ -41,12 +44,14 @@ from bus_schemas.dashboard import (
     Step,
 )
 from bus_schemas.errors import ErrorCode, RefusalTemplate, misfit
+from bus_schemas.fields import SlotId, TrunkName, Username
 from bus_schemas.slot import SLOT, SlotStatus
 
 QUARTER = 900  # seconds
 HOUR, DAY = 4, 96  # quarters
 BREAKDOWN_DAYS = 31
 ALL, WHOSE = "all", "whose"  # calls; other words for what a row counts the calls of are those of `By`
+NAMES: Mapping[By, Any] = {"operator": Username, "campaign": CampaignId, "trunk": TrunkName, "slot": SlotId}
 NOT_ANYBODYS = RefusalTemplate(
     ErrorCode.PERMISSION_DENIED, "Who has no `call.view_any` gets one sum of their own calls."
 )
@@ -333,7 +338,7 @@ class DashboardAnswers(HearsSlots):
         starts = edges(span, request.step, self.zone)
         if (request.by is None) is not (request.value is None):
             raise misfit("value", "of one thing: `by` says what it is, `value` which one.")
-        of, value = request.by or ALL, request.value or ""
+        of, value = request.by or ALL, _value(request)
         if (user := whose(context)) is not None:
             if request.by is not None:
                 raise NOT_ANYBODYS()
@@ -372,6 +377,16 @@ def _span(begin: datetime, end: datetime) -> Span:
     """Wider by what is missing of a quarter of an hour."""
     first = int(begin.timestamp()) // QUARTER
     return Span(first, max(-int(-end.timestamp() // QUARTER), first + 1))
+
+
+def _value(request: GetSeries) -> str:
+    """Whose a series is, by name. Raises Refusal(INVALID_PARAMS) where nothing of its sort has a name like it."""
+    if request.by is None:
+        return ""
+    try:
+        return str(msgspec.convert(request.value, NAMES[request.by], strict=False))
+    except msgspec.ValidationError:
+        raise misfit("value", f"no {request.by} has a name like this.") from None
 
 
 def _scope(user: str | None) -> tuple[str, str]:

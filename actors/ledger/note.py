@@ -20,6 +20,7 @@ from actors.runtime.wire import Page
 from bus_schemas.call import owners_of
 from bus_schemas.catalogue import topics_of
 from bus_schemas.errors import ErrorCode, RefusalTemplate
+from bus_schemas.lead import LeadView
 from bus_schemas.note import (
     FIND_NOTED,
     GET_NOTE,
@@ -268,10 +269,15 @@ class NoteAnswers(Answers):
         made = await self.one(context, campaign.one(campaign_id))
         if made is None:
             raise unseen()
-        found = await self.one(context, lead.one_lead(campaign_id, of))
-        if found is None:
+        def whose(row: LeadView) -> list[str]:
+            return [made.by, *filter(None, (row.operator, row.assigned_seller))]
+
+        # It may have become theirs just now.
+        query = lead.one_lead(campaign_id, of)
+        found = await self.one(context, query, lambda row: any(sees(context, NOTE, one) for one in whose(row)))
+        if found is None and (found := await self.one(context, query)) is None:
             raise unseen()
-        first = [made.by, *filter(None, (found.operator, found.assigned_seller))]
+        first = whose(found)
         return await self._owners_if_visible(first, context, unseen, about=lead.key_of(campaign_id, of))
 
     async def _owners_if_visible(

@@ -252,6 +252,7 @@ def test_what_a_lead_cannot_be_is_refused_with_its_field(given: dict[str, Any], 
         with pytest.raises(Refusal) as refusal:
             await edit(site, id, **given)
         assert (refusal.value.code, (refusal.value.details or {})["field"]) == (ErrorCode.INVALID_PARAMS, field)
+        assert refusal.value.message.count(f"`{field}`") == 1 and not refusal.value.message.endswith("..")
         assert not changes(site)
 
     play(story)

@@ -234,7 +234,9 @@ async def test_today_is_the_sites_day(place: Place) -> None:
     (GetSeries(by="slot"), "value"), (GetSeries(value="1"), "value"), (GetSeries(since="soon"), "since"),
     (GetSeries(since="2026-03-01"), "since"), (GetSeries(since="2027-01-01", until="2026-01-01"), "until"),
     (GetSeries(until="2026-03-28T22:00:00Z"), "until"), (GetSeries(since="2026-03-22", step="quarter"), "since"),
-    (GetSeries(since="2024-01-01", step="day"), "since"),
+    (GetSeries(since="2024-01-01", step="day"), "since"), (GetSeries(by="slot", value="zz"), "value"),
+    (GetSeries(by="slot", value="0"), "value"), (GetSeries(by="trunk", value="a b"), "value"),
+    (GetSeries(by="campaign", value="k*"), "value"), (GetSeries(by="operator", value="a.b"), "value"),
 ])  # fmt: skip
 async def test_what_makes_no_series_is_said(place: Place, wanted: GetSeries, field: str) -> None:
     if (wanted.since, wanted.step) == ("2026-03-01", "hour"):

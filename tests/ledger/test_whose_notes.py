@@ -9,7 +9,9 @@ from actors.ledger.ledger import Ledger
 from actors.ledger.talks import MOST
 from actors.runtime.context import Context
 from actors.runtime.wire import ask
+from bus_schemas.campaign import CampaignCreated, CampaignLeadsAdded, CampaignSettings
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.lead import CampaignLeadChanged, Lead
 from bus_schemas.note import (
     FIND_NOTED,
     GET_NOTE,
@@ -80,6 +82,21 @@ async def test_who_sees_all_notes_sees_those_of_any_call_there_is(bus: MemoryBus
     with pytest.raises(Refusal) as refused:
         await owners(bus, "boss", "c_none", Action.NOTE_VIEW_ANY)
     assert refused.value.code is ErrorCode.NOT_FOUND
+
+
+async def test_whom_a_lead_was_just_assigned_to_writes_of_it(bus: MemoryBus) -> None:
+    by = {"campaign": "c1", "at": AT.format(1), "by": "boss"}
+    await write(bus, CampaignCreated(**by, settings=CampaignSettings()))
+    for place in range(20):
+        lead = f"l{place}"
+        added = Lead(id=lead, numbers=(f"+3809912300{place:02}",))
+        await write(bus, CampaignLeadsAdded(**by, first=place, leads=(added,)))
+        wanted = FindNoted(campaign_id="c1", lead=lead)
+        assert (await ask(bus, FIND_NOTED, wanted, asking("boss"))).owners == ("boss",)
+        await write(bus, CampaignLeadChanged(**by, lead=lead, place=place, assigned_seller="op13"))
+        assert (await ask(bus, FIND_NOTED, wanted, asking("op13"))).owners == ("boss", "op13")
+        with pytest.raises(Refusal):
+            await ask(bus, FIND_NOTED, wanted, asking("op14"))
 
 
 async def test_the_last_of_many_on_one_call_has_it_too(bus: MemoryBus) -> None:
