@@ -47,8 +47,9 @@ CampaignChange = Literal[
 class CampaignUpdate(Struct, frozen=True, kw_only=True):
     """A campaign has changed. `change` says how, and with it which other fields are there; `status` is that after it.
     `counts`: at most twice a second, all fields from `leads` to `operators`. `lead_changed`: which `lead`, and which
-    `fields` of it, without what they are now; `lead_merged`, `lead_unmerged`: and which `other`;
-    `leads_assigned`: some, which `fields` says alone."""
+    `fields` of it, without what they are now, but whose it is then (`assigned_seller`); `lead_merged`, `lead_unmerged`:
+    and which `other`; `leads_assigned`: how many `leads` are now whose. Of leads, those to whom they are assigned hear
+    too."""
 
     campaign: CampaignId
     at: Utc
@@ -72,3 +73,4 @@ class CampaignUpdate(Struct, frozen=True, kw_only=True):
     lead: Id | UnsetType = UNSET
     other: Id | UnsetType = UNSET
     fields: tuple[str, ...] | UnsetType = UNSET
+    assigned_seller: str | UnsetType | None = UNSET

@@ -5,6 +5,7 @@ from typing import ClassVar, Never
 
 from actors.campaign.editing import assigned
 from actors.campaign.kept import FORM, in_pieces, with_piece
+from actors.campaign.places import at
 from actors.campaign.record import READ_BACK, Campaign, evolve, evolve_all
 from actors.campaign.reports import Report
 from actors.runtime.actor import Actor
@@ -19,7 +20,7 @@ from bus_schemas.campaign import (
     CampaignStopped,
 )
 from bus_schemas.catalogue import topics_of
-from bus_schemas.lead import CampaignLeadChanged
+from bus_schemas.lead import CampaignLeadChanged, CampaignLeadMerged, CampaignLeadsAssigned, CampaignLeadUnmerged
 
 HALTS = (f".{CAMPAIGN_PAUSED.verb}", f".{CAMPAIGN_STOPPED.verb}")  # how their subjects end
 ROW = 220  # bytes of a change of a lead in the read model: an event that assigns leads is as many as it has
@@ -55,6 +56,24 @@ class CampaignOnRecord(Actor[Campaign, CampaignEvent, Never, Report]):
 
     def costs_beside(self, events: Sequence[CampaignEvent]) -> int:
         return ROW * assigned(events)
+
+    def hears_too(self, event: CampaignEvent) -> tuple[str, ...]:
+        """To whom the lead is assigned, or was until now. Who had one of many that become somebody else's does not: of
+        the others nothing is theirs to hear."""
+        match event:
+            case CampaignLeadsAssigned(assigned_seller=str(seller)):
+                return (seller,)
+            case CampaignLeadMerged(place=place, merged_place=other) | CampaignLeadUnmerged(
+                place=place, restored_place=other
+            ):
+                return self._sellers(event, place, other)
+            case CampaignLeadChanged(place=place):
+                return self._sellers(event, place)
+        return ()
+
+    def _sellers(self, event: CampaignLeadChanged, *places: int) -> tuple[str, ...]:
+        before = [at(self.state.leads, place).seller for place in places] if self.state is not None else []
+        return tuple(seller for seller in (*before, event.assigned_seller) if isinstance(seller, str))
 
     def snapshot_state(self) -> Campaign | None:
         over = self.state is not None and self.state.status is CampaignStatus.ARCHIVED

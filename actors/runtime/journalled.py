@@ -159,6 +159,10 @@ class Journalled(EffectRunner, Generic[State, Event]):
         all is shown it, which for a kind that belongs to nobody is who may view it."""
         return ()
 
+    def hears_too(self, event: Event) -> tuple[str, ...]:
+        """Who hears of one event, before it is in the state, as of something of theirs, beside whose thing this is."""
+        return ()
+
     def owners_beside(self) -> Owners:
         """Whose the things of other kinds are that this actor's events are about too."""
         return {}
@@ -172,7 +176,7 @@ class Journalled(EffectRunner, Generic[State, Event]):
         for event in events:
             must_be_digestible(self._topic_of(event), event)
             state = self.evolve(state, event)
-            for owner in self.owners(state):
+            for owner in (*self.owners(state), *self.hears_too(event)):
                 if owner is not None:
                     token(owner)
 
@@ -185,7 +189,8 @@ class Journalled(EffectRunner, Generic[State, Event]):
         if self.stands_in:
             self._apply(state, headers)
         else:
-            owners = (*self.owners(self.state), *self.owners(state))  # who had it hears that it is another's now
+            # Who had it hears that it is another's now.
+            owners = (*self.owners(self.state), *self.owners(state), *self.hears_too(event))
             about = owners_header({self.kind: owners, **self.owners_beside()})
             data, headers = msgspec.json.encode(event), self._headers({**headers, **about}, context)
             topic = self._topic_of(event)

@@ -9113,8 +9113,9 @@ export interface components {
          * CampaignUpdate
          * @description A campaign has changed. `change` says how, and with it which other fields are there; `status` is that after it.
          *         `counts`: at most twice a second, all fields from `leads` to `operators`. `lead_changed`: which `lead`, and which
-         *         `fields` of it, without what they are now; `lead_merged`, `lead_unmerged`: and which `other`;
-         *         `leads_assigned`: some, which `fields` says alone.
+         *         `fields` of it, without what they are now, but whose it is then (`assigned_seller`); `lead_merged`, `lead_unmerged`:
+         *         and which `other`; `leads_assigned`: how many `leads` are now whose. Of leads, those to whom they are assigned hear
+         *         too.
          */
         CampaignUpdate: {
             /** @example campaign_001 */
@@ -9149,6 +9150,7 @@ export interface components {
             lead?: string;
             other?: string;
             fields?: string[];
+            assigned_seller?: string | null;
         };
         /**
          * DoNotCallUpdate

@@ -192,8 +192,11 @@ def present(event: Struct) -> CampaignUpdate:
             return CampaignUpdate(**fields, change="configured")
         case CampaignLeadChanged():
             return _lead_changed(event)
-        case CampaignLeadsAssigned(campaign=id, at=at, by=by):
-            return CampaignUpdate(campaign=id, at=at, by=by, change="leads_assigned", fields=("assigned_seller",))
+        case CampaignLeadsAssigned(leads=leads, assigned_seller=seller):
+            return CampaignUpdate(
+                campaign=event.campaign, at=event.at, by=event.by, change="leads_assigned", fields=("assigned_seller",),
+                leads=len(leads), assigned_seller=seller,
+            )  # fmt: skip
     change, status = BECAME[type(event)]
     return CampaignUpdate(**fields, change=change, status=status)
 
@@ -208,7 +211,7 @@ def _lead_changed(event: CampaignLeadChanged) -> CampaignUpdate:
             change = "lead_unmerged"
     return CampaignUpdate(
         campaign=event.campaign, at=event.at, by=event.by, change=change, lead=event.lead, other=other,
-        fields=tuple(changes_in(event)),
+        fields=tuple(changes_in(event)), assigned_seller=event.assigned_seller,
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from actors.runtime.service import Service, serve
 from actors.runtime.wire import ask
 from bus_schemas.campaign import (
     ARCHIVE_CAMPAIGN,
+    CAMPAIGN,
     CREATE_CAMPAIGN,
     ArchiveCampaign,
     CampaignStatus,
@@ -35,6 +36,7 @@ from bus_schemas.crm import (
     MergeLead,
 )
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.kinds import owners_in
 from bus_schemas.lead import CampaignLeadsAssigned, CrmLead, LeadStatus
 from bus_schemas.user import FIND_EXTENSION, ExtensionFound, FindExtension
 from simulators.bus.memory_bus import MemoryBus
@@ -272,6 +274,29 @@ def test_of_two_changes_at_once_neither_is_lost() -> None:
             assert found.lead.custom == {"city": "Lviv", "plan": f"{turn}"}
             names = [name for name in _names(site) if name is not None]
             assert found.lead.name == names[-1] and all(one != two for one, two in pairwise(names))
+
+    play(story)
+
+
+def test_sellers_hear_of_their_leads_and_of_no_others() -> None:
+    async def story(site: Campaigns) -> None:
+        await draft(site)
+        first, second = [(await create(site, mobile(place, TALKS))).lead.id for place in range(2)]
+        async with users(site, "op12", "op21"):
+            await edit(site, second, name="Nobody's")
+            await edit(site, first, assigned_seller="op12")
+            await edit(site, first, name="Olena")
+            await edit(site, first, assigned_seller="op21")
+            asking = Context(command_id="m", user="op", actions=ALL & MERGE_LEAD.needed)
+            same = MergeLead(campaign_id="c1", lead=second, duplicate=first)
+            await ask(site.world.gateways[0], MERGE_LEAD, same, asking)
+            await assign(site, "op12")
+        told = [
+            owners_in(entry.headers, CAMPAIGN)[1:]
+            for entry in site.world.broker.journal
+            if entry.subject.endswith((".lead_changed", ".lead_merged", ".leads_assigned"))
+        ]
+        assert told == [(), ("op12",), ("op12",), ("op12", "op21"), ("op21",), ("op12",)]
 
     play(story)
 

@@ -107,6 +107,35 @@ async def test_a_lead_is_changed_by_its_seller_and_heard_live(
     }  # fmt: skip
 
 
+async def test_a_seller_hears_of_leads_that_become_theirs(
+    site: Site, admin: Client, stranger: Client, name: str, campaign: str
+) -> None:
+    crm, other = Crm(admin), await made(admin, f"{name}b", "operator")
+    leads = [(await crm.create(campaign, mobile(FIRST + 40 + at, BUSY)))[1]["lead"]["id"] for at in range(3)]
+    heard = {}
+    doors = (JsClient(site.url("workspace", ""), client.token) for client in (stranger, other))
+    async with next(doors) as mine, next(doors) as theirs:
+        for socket in (mine, theirs):
+            await socket.expect(lambda heard: heard.get("connected"))
+            assert (await socket.ask("subscribe:campaigns"))["error"] is False
+        assert (await crm.edit(campaign, leads[2], priority=3))[0] == 200  # nobody's lead
+        assert (await crm.edit(campaign, leads[0], assigned_seller=name))[0] == 200
+        assert (await crm.edit(campaign, leads[0], name="Olena"))[0] == 200
+        assert (await crm.edit(campaign, leads[0], assigned_seller=f"{name}b"))[0] == 200
+        body = {"filter": {"campaign_id": campaign, "status": "new"}, "assigned_seller": name}
+        assert (await admin.post(f"{LEADS}/assign", body, part="workspace"))[1]["changed"] == 3
+        await mine.expect(lambda heard: heard.get("payload", {}).get("data", {}).get("change") == "leads_assigned")
+        await theirs.expect(lambda heard: "lead" in heard.get("payload", {}).get("data", {}))
+        for whose, socket in (("mine", mine), ("theirs", theirs)):
+            told = [update["data"] for update in socket.events("campaign.update")]
+            heard[whose] = [(one["change"], one.get("lead"), one.get("assigned_seller")) for one in told]
+    assert heard["mine"] == [
+        ("lead_changed", leads[0], name), ("lead_changed", leads[0], None), ("lead_changed", leads[0], f"{name}b"),
+        ("leads_assigned", None, name),
+    ]  # fmt: skip
+    assert told[0]["campaign"] == campaign and heard["theirs"] == [("lead_changed", leads[0], f"{name}b")]
+
+
 async def test_what_a_lead_cannot_become_is_refused(admin: Client, campaign: str) -> None:
     crm = Crm(admin)
     _, one = await crm.create(campaign, mobile(FIRST + 20, BUSY))

@@ -16,7 +16,7 @@ BEGIN, END = "<!-- feeds: `make feeds` writes this table -->\n", "<!-- /feeds --
 USER = "USER"
 OF_ONES_OWN = {
     "call": "calls that you started, or that a campaign gave you",
-    "campaign": "campaigns that you made",
+    "campaign": "campaigns that you made, and what is done with leads that are assigned to you",
     "operator": "yourself",
     "note": "notes of your own calls and leads, and those that you wrote",
     "slot": "your own slots",
