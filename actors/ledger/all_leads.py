@@ -16,7 +16,7 @@ from actors.ledger.model import Query, given, made_of
 from actors.ledger.numbers import has_one_of, parts_in
 from actors.ledger.page import from_cursor_of_two, page, to_cursor, with_moments
 from actors.ledger.talks import PROJECTION, leads_talked_to
-from actors.ledger.words import ENOUGH, SHORTEST, beside_words, texts_in
+from actors.ledger.words import ENOUGH, SHORTEST, among, beside_words, texts_in
 from actors.runtime.context import Context
 from actors.runtime.service import Served, serve
 from actors.runtime.wire import Page
@@ -179,7 +179,7 @@ def _own(user: str) -> sa.ColumnElement[bool]:
     """
     made = sa.select(CAMPAIGNS.c.campaign).where(CAMPAIGNS.c.by == user)
     mine = sa.or_(L.seller == user, L.assigned == user)
-    return sa.or_(L.campaign.in_(made), mine, L.key.in_(leads_talked_to(user)))
+    return sa.or_(among(L.campaign, made), mine, among(L.key, leads_talked_to(user)))
 
 
 def _view(row: LeadRow) -> CrmLead:

@@ -63,6 +63,12 @@ def beside_words(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     return _either(column.concat(""), column)
 
 
+def among(column: sa.ColumnElement[Any], found: sa.Select[Any]) -> sa.ColumnElement[bool]:
+    """Whether a column says one of some values that are found by themselves. In PostgreSQL they are found first: then
+    one of several such conditions has an index that goes with that of words, and not each row is looked at."""
+    return _either(column.in_(found), column == sa.any_(sa.func.array(found.scalar_subquery())))
+
+
 class _Found(Join):
     """A table's rows with what its index says of them; in PostgreSQL the table alone."""
 
