@@ -31,7 +31,7 @@ from actors.adapters.list_reader import Apart
 from actors.adapters.nats_bus import NatsBus, connect
 from actors.adapters.passwords import Passwords
 from actors.adapters.phone_files import AdbTools
-from actors.adapters.pictures import as_jpeg
+from actors.adapters.pictures import as_jpeg, as_png
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.received_bytes import ReceivedBytes
 from actors.adapters.system_clock import SystemClock
@@ -149,7 +149,7 @@ async def start_actors(
         problems=problems,
         reader=Apart(),
         sender=sender,
-        tools=Tools(make_tools, as_jpeg),
+        tools=Tools(make_tools, as_jpeg, as_png),
     )
     return await stack.enter_async_context(host)
 

@@ -1,6 +1,8 @@
-"""Pictures of screens, smaller: PNG to JPEG, by Pillow. It blocks: for threads."""
+"""Pictures of screens, smaller: PNG to JPEG, or to a smaller PNG, by Pillow. It blocks: for threads."""
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from PIL import Image
 
@@ -14,11 +16,26 @@ POORER = (50, 30, 10)
 def as_jpeg(png: bytes, quality: int, width: int | None, most: int | None = None) -> bytes:
     """The picture, no wider than `width` pixels, in no more than `most` bytes: if need be of less quality, or smaller.
     Raises PhoneError."""
-    try:
+    with _made_up():
         return _saved(_opened(png, width), quality, most)
+
+
+def as_png(png: bytes, width: int) -> bytes:
+    """The picture, no wider than `width` pixels. Raises PhoneError."""
+    with _made_up():
+        made = io.BytesIO()
+        _opened(png, width).save(made, "PNG")
+        return made.getvalue()
+
+
+@contextmanager
+def _made_up() -> Iterator[None]:
+    """The phone makes a picture up, and with it what is raised."""
+    try:
+        yield
     except PhoneUnreachable:
         raise
-    except Exception as error:  # noqa: BLE001  the phone makes the picture up, and with it what is raised
+    except Exception as error:  # noqa: BLE001
         raise PhoneUnreachable(f"no picture of the screen: {error!r}"[:300]) from None
 
 

@@ -38,6 +38,7 @@ MODE = 0o100644
 SAID = 500  # characters of what a phone says of an app
 
 NO_FILE = RefusalTemplate(ErrorCode.NOT_FOUND, "There is no such file on the phone.")
+NO_FOLDER = RefusalTemplate(ErrorCode.NOT_FOUND, "There is no such folder on the phone.")
 NOT_WHOLE = RefusalTemplate(ErrorCode.CONFLICT, "The file did not arrive whole. Nothing was changed. Send it again.")
 
 
@@ -129,6 +130,7 @@ class Files:
             folder = APPS_FOLDER if request.path is None else await self._folder_of(place.tools, request.path)
             ending = "apk" if request.path is None else "part"
             beside = f"{folder}/.ottb-{self._places.host.ids.new()}.{ending}"
+            self._places.held(place.id, context)  # the phone was asked meanwhile, for up to a minute
             writer = await place.tools.writer(beside, MODE)
         source = Pushed(writer, beside, request.path, most)
         return OpenedStream(stream=self._streams.open(source, place.id, context))
@@ -144,6 +146,7 @@ class Files:
                 await self._forget(place, sent)
                 raise NOT_WHOLE()
             there = f"{folder}/{paths.name_of(request.path)}"
+            await self._still_held(place, sent, context)
             await self._must_do(place, sent, ("mv", "-f", sent.beside, there))
         return FilePushed(status="pushed", slot=place.id, path=request.path, size=sent.size)
 
@@ -154,6 +157,7 @@ class Files:
         words = ["pm", "install", "-r", *(["-g"] if request.grant else []), sent.beside]
         with _refusing():
             await self._finished(place, sent, request.file)
+            await self._still_held(place, sent, context)
             try:
                 said = await self._of_pm(place, words, INSTALL_SECONDS)
             finally:
@@ -167,6 +171,7 @@ class Files:
             found = await place.tools.run(("pm", "path", request.package), timeout=ASKED_SECONDS)
             if found.exit_code or not found.output.startswith("package:"):
                 raise Refusal(ErrorCode.NOT_FOUND, "There is no such app on the phone.")
+            self._places.held(place.id, context)
             said = await self._of_pm(place, ("pm", "uninstall", request.package), UNINSTALL_SECONDS)
         return AppChanged(status="uninstalled", slot=place.id, said=said)
 
@@ -196,7 +201,10 @@ class Files:
         """The folder into which a file of this path is put. Raises Refusal, PhoneError."""
         if (why := paths.wrong(path)) is not None:
             raise misfit("path", why)
-        real = await self._resolved(tools, path)
+        try:
+            real = await self._resolved(tools, path)
+        except Refusal as refusal:
+            raise (NO_FOLDER() if NO_FILE.made(refusal) else refusal) from None
         named = f"{await self._links_of(tools, paths.parent(path))}/{paths.name_of(path)}"
         found = await tools.stat(named)
         if found is not None and found.kind in (FOLDER, LINK):
@@ -220,6 +228,14 @@ class Files:
             sent.close()
             raise NOT_WHOLE()
         await sent.writer.finish()
+
+    async def _still_held(self, place: Place, sent: Pushed, context: Context) -> None:
+        """The slot may be somebody else's by now: then nothing of the file stays. Raises Refusal."""
+        try:
+            self._places.held(place.id, context)
+        except Refusal:
+            await self._forget(place, sent)
+            raise
 
     async def _must_do(self, place: Place, sent: Pushed, words: Sequence[str]) -> None:
         done = await place.tools.run(words, timeout=ASKED_SECONDS)

@@ -11,10 +11,10 @@ from actors.by_hand.places import Place, Places
 from actors.by_hand.recordings import Recordings
 from actors.by_hand.streams import refusal_of
 from actors.runtime.context import Context
-from actors.script.effects import Done, Dump, InputText, Looked, NotDone, PressAt, PressKey, SwipeOver, TapAt
+from actors.script.effects import Back, Done, Dump, InputText, Looked, NotDone, PressAt, PressKey, SwipeOver, TapAt
 from actors.script.language import KEYS
 from actors.script.steps import BLIND
-from actors.script.tree import Seen, Tree
+from actors.script.tree import Crashed, Seen, Tree
 from actors.slot.phone import PhoneError
 from actors.slot.screen import OnScreen
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
@@ -79,6 +79,8 @@ class Hands:
 
     async def type(self, request: TypeOnScreen, context: Context) -> Touched:
         """TYPE_ON_SCREEN."""
+        if "\0" in request.text:
+            raise misfit("text", "there is a NUL in it, which nothing types.")
         async with self._turn(request.slot, context) as place:
             tree = await self._screen(place)
             _may(fingers.of_cursor(tree), "text")
@@ -113,7 +115,7 @@ class Hands:
         self._sent[context.command_id] = None
         if len(self._sent) > REMEMBERED:
             self._sent.popitem(last=False)
-        done = await place.actor.screen.carry_out(effect)
+        done = await place.carry_out(effect)
         if isinstance(done, NotDone) and done.maybe:
             raise Refusal(ErrorCode.TIMEOUT, f"Nobody knows whether the phone did it: {done.why}", slot=place.id)
         if not isinstance(done, Done):
@@ -142,11 +144,19 @@ class Hands:
         """What is on it now. Raises Refusal."""
         why = ""
         for compressed in (False, True):
-            looked = await place.actor.screen.carry_out(Dump(compressed=compressed))
+            looked = await place.carry_out(Dump(compressed=compressed))
             if isinstance(looked, Looked) and isinstance(looked.screen, Seen):
                 return looked.screen.tree
-            why = type(looked.screen).__name__ if isinstance(looked, Looked) else str(looked)
+            why = _said(looked)
         raise Refusal(ErrorCode.CONFLICT, f"{NOT_READ} ({why}).", slot=place.id)
+
+
+def _said(looked: Back) -> str:
+    """What was wrong with a screen that was not to be had."""
+    if not isinstance(looked, Looked):
+        return str(looked)
+    kind = type(looked.screen).__name__
+    return f"{kind}: {looked.screen.said}" if isinstance(looked.screen, Crashed) else kind
 
 
 def _may(why: str | None, field: str) -> None:

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from actors.by_hand.port import MakeTools, PhoneTools
 from actors.runtime.context import Context
 from actors.runtime.host import Host
+from actors.script.effects import Back
 from actors.slot.actor import SlotActor
+from actors.slot.foreseen import Foreseen
 from actors.slot.hindrance import busy
 from actors.slot.record import RESERVED, Slot, holder
+from actors.slot.screen import OnScreen
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.slot import SLOT, SlotStatus
 
@@ -26,6 +29,14 @@ class Place:
     @property
     def id(self) -> int:
         return self.slot.config.id
+
+    async def carry_out(self, effect: OnScreen) -> Back:
+        """Have its screen do it. Raises PhoneError."""
+        return await Foreseen(slot=self.id).carry_out(self.actor.screen, effect)
+
+    async def picture(self) -> bytes:
+        """What is on its screen: a PNG. Raises PhoneError."""
+        return await Foreseen(slot=self.id).picture(self.actor.screen)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ JPEGS = 8  # of one picture that are kept, for who wants it so again
 KEPT = 6.0  # seconds that a picture is kept for others who watch; of the slowest of them a frame's time
 AT_ONCE = 2  # pictures that one host makes smaller
 AsJpeg = Callable[[bytes, int, int | None, int | None], bytes]  # blocks; raises PhoneError
+AsPng = Callable[[bytes, int], bytes]  # the same
 
 
 @dataclass
@@ -31,8 +32,11 @@ class Shot:
 class Camera:
     """The pictures of one host's slots. `spawn`: begins a task that its host ends."""
 
-    def __init__(self, as_jpeg: AsJpeg, spawn: Callable[[Work[Shot]], "asyncio.Task[Shot]"]) -> None:
+    def __init__(
+        self, as_jpeg: AsJpeg, as_png: AsPng, spawn: Callable[[Work[Shot]], "asyncio.Task[Shot]"]
+    ) -> None:
         self._as_jpeg = as_jpeg
+        self._as_png = as_png
         self._spawn = spawn
         self._latest: dict[int, Shot] = {}
         self._under_way: dict[int, asyncio.Task[Shot]] = {}
@@ -53,7 +57,7 @@ class Camera:
 
     async def _take(self, place: Place) -> Shot:
         began = asyncio.get_running_loop().time()
-        return Shot(await place.actor.screen.picture(), began)
+        return Shot(await place.picture(), began)
 
     def _taken(self, slot: int, task: "asyncio.Task[Shot]") -> None:
         self._under_way.pop(slot, None)
@@ -66,6 +70,13 @@ class Camera:
     def _forget(self, slot: int, shot: Shot) -> None:
         if self._latest.get(slot) is shot:
             del self._latest[slot]
+
+    async def png(self, shot: Shot, width: int | None) -> bytes:
+        """The picture as it is, or as a PNG that is no wider. Raises PhoneError."""
+        if width is None:
+            return shot.png
+        async with self._making:
+            return await asyncio.to_thread(self._as_png, shot.png, width)
 
     async def jpeg(self, shot: Shot, quality: int, width: int | None, most: int | None) -> bytes:
         """The picture as a JPEG. Raises PhoneError."""
@@ -134,12 +145,13 @@ class Looks:
         self._streams.room(context)
         try:
             shot = await self._camera.shot(place, 0.0)
-            data, kind = shot.png, "png"
-            if request.format == "jpeg":
-                data, kind = await self._camera.jpeg(shot, request.quality, request.width, None), "jpeg"
+            if request.format == "png":
+                data = await self._camera.png(shot, request.width)
+            else:
+                data = await self._camera.jpeg(shot, request.quality, request.width, None)
         except PhoneError as error:
             raise refusal_of(error) from None
-        stream = self._streams.open(Picture(data), place.id, context)
+        kind, stream = request.format, self._streams.open(Picture(data), place.id, context)
         return OpenedStream(stream=stream, name=f"slot-{place.id}.{kind}", size=len(data), content_type=f"image/{kind}")
 
     async def watch(self, request: WatchScreen, context: Context) -> OpenedStream:

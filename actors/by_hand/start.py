@@ -9,7 +9,7 @@ from actors.by_hand.logcat import Logcat
 from actors.by_hand.places import Places
 from actors.by_hand.port import MakeTools
 from actors.by_hand.recordings import Recordings
-from actors.by_hand.screen import AsJpeg, Camera, Looks
+from actors.by_hand.screen import AsJpeg, AsPng, Camera, Looks
 from actors.by_hand.settings import ByHand
 from actors.by_hand.streams import Streams
 from actors.runtime.parts import HostParts
@@ -42,6 +42,7 @@ class Tools:
 
     make: MakeTools
     as_jpeg: AsJpeg
+    as_png: AsPng
 
 
 async def start(parts: HostParts, stack: AsyncExitStack, *, settings: ByHand, tools: Tools) -> None:
@@ -52,7 +53,7 @@ async def start(parts: HostParts, stack: AsyncExitStack, *, settings: ByHand, to
     stack.push_async_callback(streams.stop)
     files = Files(places, streams, settings)
     logcat = Logcat(places, streams, spawn=host.spawn, now=parts.clock.monotonic)
-    looks = Looks(places, streams, Camera(tools.as_jpeg, host.spawn))
+    looks = Looks(places, streams, Camera(tools.as_jpeg, tools.as_png, host.spawn))
     recordings = Recordings(places, parts.clock.monotonic)
     hands = Hands(places, recordings)
     host.serve_beside(TAKE_SCREENSHOT, looks.screenshot)

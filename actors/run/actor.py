@@ -24,7 +24,6 @@ from actors.run.machine import (
     RunReport,
 )
 from actors.run.record import Run, ended, evolve, program_of, view
-from actors.run.screens import Foreseen
 from actors.runtime.bus import BusError, Recorded
 from actors.runtime.clock import Moment, moment
 from actors.runtime.commands import Order, Outcome, by_type, by_verb, command
@@ -50,6 +49,7 @@ from actors.script.position import Failed
 from actors.script.program import Program
 from actors.script.tree import Crashed
 from actors.slot.actor import SlotActor
+from actors.slot.foreseen import Foreseen
 from actors.slot.phone import PhoneError
 from actors.slot.screen import OnScreen
 from actors.telephony.holdings import run_began
@@ -115,7 +115,7 @@ class RunActor(LineRun[Run, RunEvent, Run, RunReport]):
         self._carrying: asyncio.Task[None] | None = None
         self._began = 0  # the sequence of the event by which it holds its slot
         self._retiring = False
-        self._foreseen = Foreseen(id)
+        self._foreseen = Foreseen(script_id=id)
 
     # --- commands
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 from actors.adapters.adb_phone import AdbPhone
 from actors.adapters.adb_tracker import DeviceTracker
 from actors.adapters.phone_files import AdbTools
-from actors.adapters.pictures import as_jpeg
+from actors.adapters.pictures import as_jpeg, as_png
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
 from actors.assembly import running
@@ -74,7 +74,7 @@ async def host(tracker: DeviceTracker, handset: VirtualPhone) -> AsyncIterator[B
     given: dict[str, Any] = {"devices": lambda: (), "pbxs": {}, "lost": asyncio.Event()}
     async with running(
         Settings(slots=slots, by_hand=SMALL), bus=bus, clock=SystemClock(), ids=RandomIds(), make_phone=make_phone,
-        tools=Tools(make_tools, as_jpeg), **given,
+        tools=Tools(make_tools, as_jpeg, as_png), **given,
     ):  # fmt: skip
         asked = ByHandHost(bus, handset)
         await until(lambda: asked.ask(GET_SLOT, GetSlot(slot=44)), lambda slot: slot.status == "ONLINE")

@@ -2,13 +2,17 @@
 
 import hashlib
 import os
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
+from actors.adapters.phone_files import AdbTools
 from actors.by_hand import paths
 from actors.by_hand.files import APPS_FOLDER, PROGRAMS
 from actors.by_hand.settings import ByHand
+from actors.slot.phone import ShellResult
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.slot import RESERVE_SLOT, ReserveSlot
 from bus_schemas.slot_files import (
@@ -211,3 +215,51 @@ async def test_a_phone_that_is_away_is_offline(host: ByHandHost) -> None:
         for number in range(10):
             await host.ask(NEXT_PIECE, NextPiece(slot=44, stream=opened.stream, number=number))
     assert gone.value.code in (ErrorCode.SLOT_OFFLINE, ErrorCode.NOT_FOUND)
+
+
+@pytest.fixture
+def reserved_meanwhile(host: ByHandHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The slot gets somebody else's while the phone is asked about files and apps."""
+
+    async def reserved(tools: AdbTools, words: Sequence[str], **given: Any) -> ShellResult:
+        done = await run(tools, words, **given)
+        if words[0] == "readlink" or words[:2] == ("pm", "path"):
+            with suppress(Refusal):  # op34's own by now
+                await host.ask(RESERVE_SLOT, ReserveSlot(slot=44, minutes=5), user="op34")
+        return done
+
+    run = AdbTools.run
+    monkeypatch.setattr(AdbTools, "run", reserved)
+
+
+@pytest.mark.usefixtures("reserved_meanwhile")
+async def test_a_slot_that_is_somebody_elses_by_then_gets_no_file(host: ByHandHost) -> None:
+    with refused(ErrorCode.SLOT_BUSY):
+        await host.ask(OPEN_PUSH, OpenPush(slot=44, path=f"{HERE}/x", size=1))
+    assert f"{HERE}/x" not in host.phone.android.files and not left_over(host)
+
+
+async def test_nor_does_a_file_get_its_name(host: ByHandHost, request: pytest.FixtureRequest) -> None:
+    file = await sent(host, f"{HERE}/x", b"x")
+    request.getfixturevalue("reserved_meanwhile")
+    with refused(ErrorCode.SLOT_BUSY):
+        await host.ask(PUSH_FILE, PushFile(slot=44, path=f"{HERE}/x", file=file))
+    assert f"{HERE}/x" not in host.phone.android.files and not left_over(host)
+
+
+@pytest.mark.usefixtures("reserved_meanwhile")
+async def test_nor_is_an_app_removed(host: ByHandHost) -> None:
+    host.phone.android.installed["a.b"] = b""
+    with refused(ErrorCode.SLOT_BUSY):
+        await host.ask(UNINSTALL_APP, UninstallApp(slot=44, package="a.b"))
+    assert "a.b" in host.phone.android.installed
+
+
+async def test_an_app_of_the_phone_itself_stays(host: ByHandHost) -> None:
+    with pytest.raises(Refusal, match="DELETE_FAILED_INTERNAL_ERROR"):
+        await host.ask(UNINSTALL_APP, UninstallApp(slot=44, package="com.android.settings"))
+
+
+async def test_a_folder_that_is_not_there_is_named(host: ByHandHost) -> None:
+    with pytest.raises(Refusal, match="no such folder"):
+        await host.ask(OPEN_PUSH, OpenPush(slot=44, path=f"{HERE}/nowhere/x", size=1))

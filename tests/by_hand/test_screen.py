@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import itertools
 from contextlib import suppress
 from random import Random
 from typing import Any
@@ -10,6 +11,7 @@ import msgspec
 import pytest
 from PIL import Image
 
+from actors.adapters.phone_screen import PhoneScreen
 from actors.adapters.pictures import as_jpeg
 from actors.by_hand.hands import Hands
 from actors.by_hand.places import Place
@@ -23,12 +25,16 @@ from bus_schemas.slot_files import FOLLOW_LOGCAT, NEXT_PIECE, FollowLogcat, Logc
 from bus_schemas.slot_screen import (
     START_RECORDING,
     STOP_RECORDING,
+    TAKE_SCREENSHOT,
     TAP_SCREEN,
+    TYPE_ON_SCREEN,
     WATCH_SCREEN,
     StartRecording,
     StopRecording,
+    TakeScreenshot,
     TapScreen,
     Touched,
+    TypeOnScreen,
     WatchScreen,
 )
 from simulators.phone.result import Result
@@ -110,6 +116,46 @@ def test_a_picture_for_one_message_of_the_bus_is_small_enough() -> None:
     Image.effect_noise((1080, 2400), 200).convert("RGB").save(made, "PNG")
     large, small = as_jpeg(made.getvalue(), 80, 1080), as_jpeg(made.getvalue(), 80, 1080, 400 * 1024)
     assert len(large) > 400 * 1024 > len(small)
+
+
+async def shown(host: ByHandHost, **wanted: Any) -> Image.Image:
+    """The picture that somebody is given."""
+    opened = await host.ask(TAKE_SCREENSHOT, TakeScreenshot(slot=44, **wanted))
+    data, end = b"", False
+    for number in itertools.count():
+        piece = await host.ask(NEXT_PIECE, NextPiece(slot=44, stream=opened.stream, number=number))
+        data, end = data + piece.data, piece.end
+        if end:
+            break
+    return Image.open(io.BytesIO(data))
+
+
+@pytest.mark.parametrize("format", ["png", "jpeg"])
+async def test_a_picture_is_as_wide_as_was_asked(host: ByHandHost, format: str) -> None:
+    whole, small = await shown(host, format=format), await shown(host, format=format, width=240)
+    assert (whole.format or "").lower() == (small.format or "").lower() == format
+    assert small.width == 240 and abs(small.height - 240 * whole.height / whole.width) <= 1
+    assert (await shown(host, format=format, width=2000)).size == whole.size  # none is made larger
+
+
+async def test_a_nul_is_no_text(host: ByHandHost) -> None:
+    with refused(ErrorCode.INVALID_PARAMS):
+        await host.ask(TYPE_ON_SCREEN, TypeOnScreen(slot=44, text="a\0b"))
+
+
+@pytest.mark.parametrize("line", ["tap", "picture"])
+async def test_what_nobody_foresaw_of_a_screen_is_an_answer(
+    host: ByHandHost, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def breaks(*given: object) -> Any:
+        raise RuntimeError("out of a phone")
+
+    monkeypatch.setattr(PhoneScreen, "carry_out", breaks)
+    monkeypatch.setattr(PhoneScreen, "picture", breaks)
+    work = shown(host) if line == "picture" else host.ask(TAP_SCREEN, TapScreen(slot=44, x=10, y=10))
+    with pytest.raises(Refusal, match="RuntimeError") as told:
+        await work
+    assert told.value.code in (ErrorCode.CONFLICT, ErrorCode.SLOT_OFFLINE)
 
 
 async def test_two_taps_do_not_cross(host: ByHandHost) -> None:

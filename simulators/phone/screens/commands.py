@@ -102,6 +102,8 @@ def _packages(screens: Screens, args: list[str], files: dict[str, bytes]) -> Res
         case ["path", package]:
             known = package in apps or package in INSTALLED
             return Result(f"package:/data/app/{package}/base.apk\n".encode() if known else b"", code=int(not known))
+        case ["uninstall", *_]:  # the phone's own stay
+            return Result(b"Failure [DELETE_FAILED_INTERNAL_ERROR]\n", code=1)
     return Result(b"package:com.android.phone\n")
 
 

@@ -1,7 +1,7 @@
-"""The screen as a run has it: whatever it raises is an answer.
+"""The screen as runs and people have it: whatever it raises is an answer.
 
-A phone makes up what is read of its screen. An error that nobody foresaw would end the run's actor, which comes back,
-asks again, and holds its slot for ever.
+A phone makes up what is read of its screen. An error that nobody foresaw would end a run's actor, which comes back,
+asks again, and holds its slot for ever; a person would be told of a fault of the platform.
 """
 
 import structlog
@@ -15,10 +15,10 @@ log = structlog.get_logger()
 
 
 class Foreseen:
-    """Makes what a screen raises an answer. `script_id`: of the run that uses it; the log has it once."""
+    """Makes what a screen raises an answer. `who`: whose use of it the log names, once."""
 
-    def __init__(self, script_id: str) -> None:
-        self._script_id = script_id
+    def __init__(self, **who: str | int) -> None:
+        self._who = who
         self._told = False
 
     async def carry_out(self, screen: Screen, effect: OnScreen) -> Back:
@@ -43,5 +43,5 @@ class Foreseen:
     def _said(self, error: Exception) -> str:
         if not self._told:
             self._told = True
-            log.error("a phone's screen failed as nobody foresaw", script_id=self._script_id, exc_info=error)
+            log.error("a phone's screen failed as nobody foresaw", exc_info=error, **self._who)
         return f"its screen failed: {type(error).__name__}"
