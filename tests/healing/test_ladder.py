@@ -146,6 +146,24 @@ def test_of_one_hub_only_so_many_are_mended_at_once() -> None:
     assert first.keys() == seen.keys(), "everybody's turn came"
 
 
+def test_a_phone_that_every_restart_helps_for_a_minute_is_not_restarted_for_ever() -> None:
+    patient, done, reasons = Patient(), [], []
+    seen = SILENT
+    for second in range(10 * 3600):
+        if (restarted := [one.at - EPOCH for one in done if one.rung is Rung.REBOOT]) and second - restarted[-1] < 100:
+            seen = WELL
+        elif not reasons:
+            seen = SILENT
+        patient, act = step(patient, replace(seen, done=tuple(done)), POLICY, now=float(second), epoch=EPOCH + second)
+        if isinstance(act, Try):
+            done.append(Done(rung=act.rung, at=EPOCH + second))
+        elif isinstance(act, GiveUp):
+            reasons.append(act.reason)
+            break
+    assert Counter(one.rung for one in done)[Rung.REBOOT] == 1, "it comes back within the hour"
+    assert "as often as it may be: " in reasons[0] and reasons[0].endswith("reboot")
+
+
 SEEN = st.builds(
     Seen,
     symptom=st.sampled_from([None, *Symptom]),
