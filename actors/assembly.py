@@ -18,6 +18,8 @@ from actors.healing.start import start as start_healing
 from actors.imports.reading import Reader
 from actors.imports.start import start as start_imports
 from actors.log.start import start as start_log
+from actors.monitor.reader import HostReader
+from actors.monitor.start import start as start_monitor
 from actors.note.start import start as start_notes
 from actors.operator.start import start as start_operators
 from actors.run.start import start as start_runs
@@ -41,6 +43,7 @@ from actors.trunk.start import joining
 from actors.trunk.start import start as start_trunks
 from actors.webhook.sender import Sender
 from actors.webhook.start import start as start_webhooks
+from bus_schemas.monitor import Following
 
 SETTINGS_EVERY = 5.0  # seconds
 
@@ -60,10 +63,13 @@ async def running(
     reader: Reader | None = None,
     sender: Sender | None = None,
     tools: Tools | None = None,
+    machine: HostReader | None = None,
+    records: Callable[[], Iterable[Following]] = tuple,
 ) -> AsyncIterator[Host]:
     """The host with everything that runs in it, started in order and stopped in reverse. `problems`: what is wrong in
     the same process beside its actors. `reader`: of lists; None: this process. `sender`: to receivers of
-    webhooks; None: this site has none. `tools`: of work by hand on phones; None: there is none."""
+    webhooks; None: this site has none. `tools`: of work by hand on phones; None: there is none. `machine`:
+    whose figures are watched; None: none are. `records`: how far those of the process are."""
     async with AsyncExitStack() as stack:
         process = Parts(bus=bus, clock=clock, ids=ids)
         parts = await start_host(process, stack, settings=settings, on_lost=lost.set, problems=problems)
@@ -103,6 +109,7 @@ async def running(
         await start_log(parts, stack)
         if sender is not None:
             await start_webhooks(parts, stack, settings=settings.webhooks, sender=sender)
+        await start_monitor(parts, stack, settings=settings.monitor, reader=machine, records=records)
         await serve(parts, stack)
         yield parts.host
 

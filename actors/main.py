@@ -13,6 +13,7 @@ import sys
 from asyncio import Event
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -23,9 +24,10 @@ from actors.adapters.adb_phone import AdbPhone
 from actors.adapters.adb_place import place_of
 from actors.adapters.adb_tracker import DeviceTracker, label
 from actors.adapters.asterisk import Asterisk
+from actors.adapters.host_figures import PsutilReader
 from actors.adapters.host_lock import HostLock
 from actors.adapters.http_sender import HttpSender
-from actors.adapters.ledger.postgresql import PostgresLedger, log_schema_of, schema_of
+from actors.adapters.ledger.postgresql import PostgresLedger, figures_schema_of, log_schema_of, schema_of
 from actors.adapters.ledger.sqlite import SqliteLedger
 from actors.adapters.list_reader import Apart
 from actors.adapters.nats_bus import NatsBus, connect
@@ -40,9 +42,9 @@ from actors.adapters.tls import client as client_tls
 from actors.assembly import running
 from actors.audit.start import start as start_audit
 from actors.by_hand.start import Tools
-from actors.ledger.kinds import LOG_PROJECTIONS
+from actors.ledger.kinds import FIGURES_PROJECTIONS, LOG_PROJECTIONS
 from actors.ledger.start import start as start_ledger
-from actors.ledger.start import start_of_log
+from actors.ledger.start import start_of_figures, start_of_log
 from actors.ledger.store import Store
 from actors.log.start import start_noting
 from actors.point.start import start as start_point
@@ -64,11 +66,21 @@ from actors.slot.registry import adb_name, adb_place
 from actors.telephony.zones import zone
 from actors.trunk.actor import TrunkActor
 from actors.trunk.start import joining
+from bus_schemas.monitor import Following
 from bus_schemas.slot import SlotConfig
 
 log = structlog.get_logger()
 
 Problems = Callable[[], Iterable[Problem]]
+
+
+@dataclass(frozen=True)
+class SiteParts:
+    """What tells how the parts of a site in this process are: what is wrong, and how far its records are."""
+
+    problems: Problems
+    records: Callable[[], Iterable[Following]]
+
 
 THREAD_TURN = 0.0001  # seconds that a thread keeps the interpreter: the ledger's shall not hold a call up for 5 ms
 OPEN_FILES = 8192  # a phone takes a dozen: its log, its shell, what it is asked, and users' commands
@@ -87,6 +99,14 @@ def log_store_of(settings: Settings) -> Store:
     if url:
         return PostgresLedger(url, log_schema_of(settings.host), projections=LOG_PROJECTIONS)
     return SqliteLedger(settings.log_file, projections=LOG_PROJECTIONS)
+
+
+def figures_store_of(settings: Settings) -> Store:
+    """Where the records of what was measured are kept."""
+    url = settings.ledger.url
+    if url:
+        return PostgresLedger(url, figures_schema_of(settings.host), projections=FIGURES_PROJECTIONS)
+    return SqliteLedger(settings.figures_file, projections=FIGURES_PROJECTIONS)
 
 
 def check_state(state: Path) -> None:
@@ -113,7 +133,7 @@ async def start_actors(
     stack: AsyncExitStack,
     *,
     tracker: DeviceTracker,
-    problems: Problems,
+    site: SiteParts,
     lost: Event,
 ) -> Host:
     """The slots, trunks and calls of this host. `lost` is set when somebody else owns them."""
@@ -146,7 +166,9 @@ async def start_actors(
         devices=tracker.devices,
         pbxs=pbxs,
         lost=lost,
-        problems=problems,
+        problems=site.problems,
+        records=site.records,
+        machine=PsutilReader(settings.state),
         reader=Apart(),
         sender=sender,
         tools=Tools(make_tools, as_jpeg, as_png),
@@ -156,8 +178,8 @@ async def start_actors(
 
 async def start_site(
     settings: Settings, parts: Parts, stack: AsyncExitStack, *, tls: ClientTls, on_closed: Callable[[], None]
-) -> Problems:
-    """What any host of a site may answer: the audit, POINT and the records. Returns what tells their problems."""
+) -> SiteParts:
+    """What any host of a site may answer: the audit, POINT and the records."""
     passwords = Passwords()
     stack.callback(passwords.close)
 
@@ -177,6 +199,7 @@ async def start_site(
         parts, stack, settings=settings.bus_login, point=point, connect=connect_as, received=received
     )
     log_ledger = await start_of_log(parts, stack, store=log_store_of(settings))
+    figures = await start_of_figures(parts, stack, store=figures_store_of(settings))
     ledger = await start_ledger(
         parts, stack, store=store_of(settings), region=settings.dial.site_region,
         joins=bool(joining(settings.trunks, settings.ami)), zone=zone(settings.dial.timezone), log_ledger=log_ledger,
@@ -184,9 +207,13 @@ async def start_site(
 
     def problems() -> Iterable[Problem]:
         told = audit.problems(), point.problems(), ledger.problems()
-        return [*but_for(settings.journal.step_over, *told), *log_ledger.problems()]
+        return [*but_for(settings.journal.step_over, *told), *log_ledger.problems(), *figures.problems()]
 
-    return problems
+    def records() -> Iterable[Following]:
+        for name, one in (("ledger", ledger), ("log", log_ledger), ("figures", figures)):
+            yield Following(name=name, behind=one.health.behind, error=one.health.error)
+
+    return SiteParts(problems, records)
 
 
 def say_up(settings: Settings, host: Host) -> None:
@@ -218,9 +245,9 @@ async def serve(settings: Settings) -> int:
         tracker.start()
         stack.push_async_callback(tracker.stop)
         parts = Parts(bus=bus, clock=SystemClock(), ids=RandomIds())
-        problems = await start_site(settings, parts, stack, tls=tls, on_closed=closed.set)
+        site = await start_site(settings, parts, stack, tls=tls, on_closed=closed.set)
         noting = await start_noting(parts, stack, host=settings.host)
-        host = await start_actors(settings, parts, stack, tracker=tracker, problems=problems, lost=lost)
+        host = await start_actors(settings, parts, stack, tracker=tracker, site=site, lost=lost)
         noting.watch(host.left_alone)
         memory.freeze(memory.RARELY)
         say_up(settings, host)

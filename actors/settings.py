@@ -25,6 +25,7 @@ from actors.environment import set_at, set_by_variables
 from actors.healing.settings import Healing
 from actors.imports.settings import Imports
 from actors.ledger.settings import LedgerStore
+from actors.monitor.settings import Monitor
 from actors.operator.settings import Operators
 from actors.point.settings import Auth, BusLogin
 from actors.run.settings import Scripts
@@ -117,6 +118,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     healing: Healing = Healing()
     webhooks: Webhooks = Webhooks()
     scripts: Scripts = Scripts()
+    monitor: Monitor = Monitor()
     sandbox: Sandbox = Sandbox()
     auth: Auth = Auth()
     bus_login: BusLogin = BusLogin()
@@ -150,6 +152,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def ledger_file(self) -> Path:
         """The file of this host's records: hosts that share a state folder have one each."""
         return self.state / ("ledger.sqlite3" if self.host == LOCAL else f"ledger-{self.host}.sqlite3")
+
+    @property
+    def figures_file(self) -> Path:
+        """The file of this host's records of figures."""
+        return self.state / ("figures.sqlite3" if self.host == LOCAL else f"figures-{self.host}.sqlite3")
 
     @property
     def log_file(self) -> Path:

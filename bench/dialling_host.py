@@ -95,12 +95,12 @@ async def serve(settings: Settings, scale: float) -> Book:
     async with AsyncExitStack() as stack:
         stack.push_async_callback(bus.close)
         parts = Parts(bus=bus, clock=SystemClock(), ids=RandomIds())
-        problems = await start_site(settings, parts, stack, tls=tls, on_closed=stopped.set)
+        site = await start_site(settings, parts, stack, tls=tls, on_closed=stopped.set)
         began = Took(time.monotonic(), time.thread_time())
         host = await stack.enter_async_context(
             running(
                 settings, bus=bus, clock=parts.clock, ids=parts.ids, make_phone=make_phone, devices=lambda: (),
-                pbxs={}, lost=stopped, problems=problems,
+                pbxs={}, lost=stopped, problems=site.problems,
             )
         )
         started = _since(began)

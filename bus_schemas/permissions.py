@@ -59,7 +59,8 @@ class Action(StrEnum):
     CAMPAIGN_EDIT = "campaign.edit"  # settings, and what becomes of a lead
     CAMPAIGN_IMPORT = "campaign.import"  # put lists of leads into campaigns, and see what is in those files
     CAMPAIGN_EXPORT = "campaign.export"  # take all leads away as a table
-    MONITOR_VIEW = "monitor.view"
+    MONITOR_VIEW = "monitor.view"  # how the hosts are together, and the slots that one sees
+    MONITOR_HOSTS = "monitor.hosts"  # each host by itself: its processes, disks and records
     METRICS_VIEW = "metrics.view"  # the gateway's figures for Prometheus
     DO_NOT_CALL_VIEW = "do_not_call.view"
     DO_NOT_CALL_EDIT = "do_not_call.edit"  # put numbers on do-not-call lists and take them off
@@ -97,7 +98,7 @@ MODULES: Mapping[str, Mapping[str, frozenset[Action]]] = {
         "write": frozenset({A.CALL_START, A.CALL_END, A.SLOT_RESTART, A.OPERATOR_SET, A.CALL_DISPOSITION}),
         "read_all": frozenset({
             A.SLOT_VIEW_ANY, A.CALL_VIEW_ANY, A.CAMPAIGN_VIEW_ANY, A.OPERATOR_VIEW_ANY, A.DO_NOT_CALL_VIEW,
-            A.NOTE_VIEW_ANY, A.LEAD_VIEW_ANY, A.WEBHOOK_VIEW_ANY, A.SCRIPT_VIEW_ANY,
+            A.NOTE_VIEW_ANY, A.LEAD_VIEW_ANY, A.WEBHOOK_VIEW_ANY, A.SCRIPT_VIEW_ANY, A.MONITOR_HOSTS,
         }),
         "supervise": frozenset({
             A.CALL_END_ANY, A.SLOT_USE_ANY, A.OPERATOR_SUPERVISE, A.DO_NOT_CALL_EDIT, A.SLOT_RESERVE_ANY,
@@ -155,7 +156,10 @@ BUILT_IN_ROLES: Mapping[str, Permissions] = {
         "WORKSPACE": ("view", "call", "script", "note", "lead"),
     },
     "devops": {
-        "OTTB": ("read", "slot.view_any", "write", "maintain", "shell", "metrics", "by_hand", "files", "script"),
+        "OTTB": (
+            "read", "slot.view_any", "monitor.hosts", "write", "maintain", "shell", "metrics", "by_hand", "files",
+            "script",
+        ),
         "DCI": ("read", "read_all", "write", "run"),
         "WORKSPACE": ("view", "webhook"),
         "POINT": ("token", "introspect"),

@@ -83,13 +83,20 @@ class SlotConfig(Struct, frozen=True, kw_only=True):
 
 
 class Metrics(Struct, frozen=True, kw_only=True):
-    """The last figures of a phone, null where it does not tell. Percent, degrees Celsius, milliseconds."""
+    """The last figures of a phone, null where it does not tell. Percent, degrees Celsius, milliseconds, megabytes.
+    `battery_frozen`: what it says of its battery is not measured (`dumpsys battery set`). `storage`: used, of what apps
+    and files share. `data_mb`: over the mobile network, since the phone has started."""
 
     battery: int | None = None
     temperature: float | None = None
     charging: bool | None = None
+    battery_health: str | None = None
+    battery_frozen: bool | None = None
     cpu: float | None = None
     ram: float | None = None
+    storage: float | None = None
+    storage_free_mb: int | None = None
+    data_mb: float | None = None
     latency_ms: float | None = None
     signal_level: int | None = None
     uptime_s: float | None = None
@@ -103,6 +110,7 @@ class Network(Struct, frozen=True, kw_only=True):
     in_service: bool | None = None
     type: str | None = None
     signal_level: int | None = None
+    roaming: bool | None = None
 
 
 class SlotSummary(Struct, frozen=True, kw_only=True):
@@ -302,6 +310,8 @@ SEES = frozenset({A.SLOT_VIEW_ANY})
 #                   subject                                request        reply              may be refused with
 SLOT_ABSENT  = Rpc("ottb.v1.qry.slot.absent",              AbsentSlot,    SlotDetails,       frozenset({E.NOT_FOUND}),
                    summary="Why nobody owns a slot")
+RECORDED_SLOT = Rpc("ottb.v1.qry.slot.recorded",           GetSlot,       SlotSummary,       frozenset({E.NOT_FOUND}),
+                    summary="A slot, whoever owns it now", asks=SEES)
 LIST_SLOTS   = Rpc("ottb.v1.qry.slot.list",                ListSlots,     list[SlotSummary], frozenset(),
                    summary="All slots", permission=A.SLOT_VIEW, asks=SEES)
 GET_SLOT     = Rpc("ottb.v1.cmd.slot.{slot}.get",          GetSlot,       SlotDetails,       frozenset({E.NOT_FOUND}),

@@ -18,7 +18,7 @@ from typing import Any
 from actors.adapters.adb import AdbClient, AdbRefused, AdbServerGone
 from actors.adapters.adb_place import place_of
 from actors.adapters.ledger.examine import LedgerUnusable, examine_postgresql
-from actors.adapters.ledger.postgresql import log_schema_of, schema_of
+from actors.adapters.ledger.postgresql import figures_schema_of, log_schema_of, schema_of
 from actors.adapters.tls import BadCertificate, trusting
 from actors.campaign.presets import presets_of
 from actors.dialing.start import rules_of
@@ -196,7 +196,8 @@ def _ledger(settings: Settings) -> Finding:
         return Finding("ledger", True, f"{settings.ledger_file}")
     try:
         said = examine_postgresql(url, schema_of(host))
-        examine_postgresql(url, log_schema_of(host))
+        for beside in (log_schema_of, figures_schema_of):
+            examine_postgresql(url, beside(host))
     except LedgerUnusable as error:
         return Finding("ledger", False, f"PostgreSQL: {error}", "Is [ledger] url right? docs/operations.md")
     return Finding("ledger", True, said)

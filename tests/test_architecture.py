@@ -47,6 +47,7 @@ FOLDERS = {
     "point": {"runtime"},
     "audit": {"runtime"},
     "log": {"runtime"},
+    "monitor": {"runtime", "slot"},
     "ledger": {"runtime", "telephony"},
 }
 
@@ -73,6 +74,8 @@ PURE = [
     *(ROOT / f"actors/{name}.py" for name in (
         "slot/healing", "healing/conditions", "healing/figures", "healing/ladder",
     )),
+    *(ROOT / f"actors/monitor/{name}.py"
+      for name in ("growth", "present", "reader", "rollup", "samples", "spans", "together")),
     ROOT / "actors/operator/days.py", ROOT / "actors/erasure/person.py", ROOT / "actors/erasure/redacting.py",
     *(ROOT / f"actors/webhook/{name}.py" for name in ("addresses", "backoff", "queue", "signature")),
     *(ROOT / f"actors/campaign/{name}.py"

@@ -15,16 +15,28 @@ from actors.telephony.reports import WORDS
 HEALTH = f"; echo {SECTION}; ".join(
     (
         "getprop ro.product.model; getprop ro.build.version.release; getprop gsm.operator.alpha;"
-        " getprop gsm.sim.state; getprop gsm.network.type",
+        " getprop gsm.sim.state; getprop gsm.network.type; getprop gsm.operator.isroaming",
         "cat /proc/uptime",
         "cat /proc/meminfo",
         "cat /proc/stat | grep cpu",
         "dumpsys battery",
         "dumpsys telephony.registry | grep -E 'mServiceState|mSignalStrength'",
+        "df -k /data",
+        "cat /proc/net/dev | grep -E 'rmnet|ccmni|seth|pdp|wwan'",
     )
 )
 
 
+BATTERY_HEALTH: Mapping[int, str] = {  # `BatteryManager.BATTERY_HEALTH_*`; 1 is unknown
+    2: "good", 3: "overheat", 4: "dead", 5: "over_voltage", 6: "failure", 7: "cold",
+}  # fmt: skip
+FROZEN = "(UPDATES STOPPED"  # as `BatteryService.dump` begins, after `dumpsys battery set`
+# The modem's interfaces, as makers of modems call them, each with what it has received and sent. `rmnet_ipa0` is left
+# out: on it is once more what is on `rmnet_data0`, `rmnet_data1` ...
+_MODEM = re.compile(
+    r"(?m)^\s*(?:rmnet(?:_data)?|ccmni|seth_\w+?|pdp|wwan)[0-9]+:\s*([0-9]{1,18})(?:\s+[0-9]{1,18}){7}\s+([0-9]{1,18})\s"
+)
+_DISK = re.compile(r"\s([0-9]{1,18})\s+[0-9]{1,18}\s+([0-9]{1,18})\s+[0-9]{1,3}%\s+\S+\s*$")
 CHARGING: Mapping[int, bool] = {2: True, 5: True, 3: False, 4: False}  # by `status`; 1 is unknown
 WHOLE_DEGREES = range(10, 61)  # as tenths they would be a battery of 1 to 6 degrees, where phones are kept
 COLDEST, HOTTEST = -40.0, 120.0
@@ -42,10 +54,12 @@ class CpuTimes(Struct, frozen=True):
 
 def parse_health(text: str, before: CpuTimes | None) -> tuple[Health, CpuTimes | None]:
     """The figures of a `HEALTH` command. CPU load needs the ticks of the reading before."""
-    properties, uptime, memory, stat, battery_text, network = ([*plain(text).split(f"{SECTION}\n"), *[""] * 6])[:6]
-    model, android, operator, sim, network_type = ([*properties.split("\n"), *[""] * 5])[:5]
+    sections = [*plain(text).split(f"{SECTION}\n"), *[""] * 8]
+    properties, uptime, memory, stat, battery_text, network, disk, interfaces = sections[:8]
+    model, android, operator, sim, network_type, roaming = ([*properties.split("\n"), *[""] * 6])[:6]
     battery = parse_battery(battery_text)
     times = parse_cpu(stat)
+    storage, free = parse_storage(disk)
     return (
         Health(
             model=_named(model),
@@ -59,8 +73,14 @@ def parse_health(text: str, before: CpuTimes | None) -> tuple[Health, CpuTimes |
             battery=_percent(battery),
             temperature=_degrees(battery.get("temperature")),
             charging=CHARGING.get(battery.get("status", 0)),
+            battery_health=BATTERY_HEALTH.get(battery.get("health", 0)),
+            battery_frozen=FROZEN in battery_text if battery else None,
+            storage=storage,
+            storage_free_mb=free,
             in_service=parse_in_service(network),
             signal_level=parse_signal(network),
+            roaming=parse_roaming(roaming),
+            data_mb=parse_mobile_data(interfaces),
         ),
         times,
     )
@@ -106,6 +126,28 @@ def parse_memory(text: str) -> float | None:
     if len(values) < 2 or int(values["MemTotal"]) == 0:
         return None
     return round(100 * (1 - int(values["MemAvailable"]) / int(values["MemTotal"])), 1)
+
+
+def parse_storage(text: str) -> tuple[float | None, int | None]:
+    """Of `df -k /data`: what is used in percent, and the megabytes that apps may still take. A long name of a volume
+    may stand on a line of its own."""
+    found = _DISK.search(text)
+    if found is None or (total := int(found[1])) == 0:
+        return None, None
+    free = min(int(found[2]), total)
+    return round(100 * (1 - free / total), 1), free // 1024
+
+
+def parse_roaming(text: str) -> bool | None:
+    """`gsm.operator.isroaming`, of two SIMs with a comma between: whether one of them is abroad."""
+    said = [word.strip() for word in text.split(",")]
+    return "true" in said if "true" in said or "false" in said else None
+
+
+def parse_mobile_data(text: str) -> float | None:
+    """Megabytes, of the modem's lines of `/proc/net/dev`. None: it has none, or they may not be read."""
+    found = [int(received) + int(sent) for received, sent in _MODEM.findall(text)]
+    return round(sum(found) / 1e6, 1) if found else None
 
 
 def parse_cpu(text: str) -> CpuTimes | None:

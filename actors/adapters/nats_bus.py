@@ -23,6 +23,7 @@ from actors.adapters import nats_streams
 from actors.adapters.nats_follower import Follower
 from actors.adapters.nats_link import PORT, Link
 from actors.adapters.nats_reading import (
+    FIGURES,
     JOURNAL,
     LOG,
     TRY_TIMEOUT,
@@ -199,6 +200,10 @@ class NatsBus:
     def log(self) -> "NatsLog":
         return NatsLog(self._client, self._link)
 
+    @cached_property
+    def figures(self) -> "NatsLog":
+        return NatsFigures(self._client, self._link)
+
     @property
     def connected(self) -> bool:
         return self._client.is_connected and self._link.up
@@ -215,7 +220,7 @@ class NatsBus:
         """End the connections. What does not end in time is left to the process's own end."""
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
-                for follower in [*self._followers, *self.log._followers]:
+                for follower in [*self._followers, *self.log._followers, *self.figures._followers]:
                     await follower.stop()
                 await self._link.close()
                 await self._client.close()
@@ -396,15 +401,22 @@ class NatsLog(NatsBus):
 
     _stream = LOG
 
-    async def write(self, subject: str, data: bytes, headers: Headers) -> Recorded:
-        seq = await self._writer.write(LOG, subject, data, {ID: new_id(), **headers}, {"last_by_subj": subject})
-        found = await get(self._link, LOG, {"seq": seq}, certain=True)
+    async def write(self, subject: str, data: bytes, headers: Headers, *, ttl: float | None = None) -> Recorded:
+        newest = {"last_by_subj": subject}
+        seq = await self._writer.write(self._stream, subject, data, {ID: new_id(), **headers}, newest, ttl)
+        found = await get(self._link, self._stream, {"seq": seq}, certain=True)
         if found is None:
-            raise RequestTimeout(f"{LOG}: entry {seq} is gone already")
+            raise RequestTimeout(f"{self._stream}: entry {seq} is gone already")
         return found
 
     async def erase_entry(self, seq: int) -> None:
-        await erase(self._link, LOG, seq)
+        await erase(self._link, self._stream, seq)
+
+
+class NatsFigures(NatsLog):
+    """What was measured, over the same connection."""
+
+    _stream = FIGURES
 
 
 def _entry(last: Recorded) -> Entry:

@@ -3,8 +3,9 @@
 What happens at the limit is the stream's: the journal refuses what is new and keeps what is old. The buckets and the
 platform's log forget the oldest, which costs nothing but time: a snapshot is read anew from the journal, a repeat whose
 answer is gone is sent again under its command's id, and leases are a few hundred bytes. The log also forgets by number
-and by age. The bucket of files refuses, too: what it has forgotten, somebody who was told that it is taken would have
-to send again. A key of it can be deleted all the same.
+and by age. What was measured is forgotten in the same way; each minute of it says itself how long it is good for. The
+bucket of files refuses, too: what it has forgotten, somebody who was told that it is taken would have to send again.
+A key of it can be deleted all the same.
 
 A limit is reserved at the server, of its own quota (`max_file_store`, by default 75 % of the disk that was free at its
 start). Found out on nats-server 2.15.1: a reservation beyond that quota is refused (10047), a stream that was made
@@ -21,10 +22,11 @@ from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy, RePublish, StreamConfig, SubjectTransform
 from nats.js.errors import APIError, NotFoundError
 
-from actors.adapters.nats_reading import JOURNAL, LOG
+from actors.adapters.nats_reading import FIGURES, JOURNAL, LOG
 from actors.adapters.nats_redactions import KEPT, STREAM
 from bus_schemas.host import StreamUse
 from bus_schemas.log import DAYS_KEPT, LOG_SCOPE, MOST_BYTES, MOST_EVENTS
+from bus_schemas.monitor import FIGURES_SCOPE, QUARTERS_KEPT, STREAM_BYTES
 
 log = structlog.get_logger()
 
@@ -86,6 +88,15 @@ def _configs(limit: int) -> Iterator[StreamConfig]:
         duplicate_window=LOG_WINDOW,
     )
     yield StreamConfig(
+        name=FIGURES,
+        subjects=[FIGURES_SCOPE],
+        max_bytes=STREAM_BYTES,
+        max_age=float(QUARTERS_KEPT),
+        discard=DiscardPolicy.OLD,
+        allow_direct=True,
+        allow_msg_ttl=True,
+    )
+    yield StreamConfig(
         name=JOURNAL,
         subjects=[f"{WRITTEN}>"],
         max_bytes=limit,
@@ -101,7 +112,8 @@ def _configs(limit: int) -> Iterator[StreamConfig]:
 
 
 async def ensure_streams(js: JetStreamContext, limit: int) -> None:
-    """Make the journal, the log and the buckets if they are missing, with their limits. `limit`: of the journal."""
+    """Make the journal, the streams beside it and the buckets if they are missing, with their limits. `limit`: of the
+    journal."""
     for config in _configs(limit):
         assert config.name is not None
         try:
@@ -145,7 +157,7 @@ async def _set(js: JetStreamContext, config: StreamConfig, known: StreamConfig |
 async def usage(js: JetStreamContext) -> list[StreamUse]:
     """How much each stream holds, of how much."""
     found = []
-    for name in (JOURNAL, STREAM, LOG, *(f"KV_{bucket}" for bucket in BUCKETS)):
+    for name in (JOURNAL, STREAM, LOG, FIGURES, *(f"KV_{bucket}" for bucket in BUCKETS)):
         info = await js.stream_info(name)
         found.append(StreamUse(stream=name, bytes=int(info.state.bytes), limit=max(info.config.max_bytes or 0, 0)))
     return found

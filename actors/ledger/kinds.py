@@ -10,6 +10,7 @@ from actors.ledger import (
     erasure,
     imports,
     log,
+    monitor,
     note,
     operator,
     script,
@@ -38,3 +39,4 @@ READ_MODELS = (
 )
 PROJECTIONS = tuple(projection for model in READ_MODELS for projection in model.projections)
 LOG_PROJECTIONS = log.READ_MODEL.projections  # of another stream, in a store of their own
+FIGURES_PROJECTIONS = monitor.READ_MODEL.projections  # likewise

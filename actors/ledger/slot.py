@@ -23,6 +23,7 @@ from bus_schemas.names import SYSTEM
 from bus_schemas.slot import (
     GET_ADB_COMMAND,
     LIST_SLOTS,
+    RECORDED_SLOT,
     SLOT,
     SLOT_ABSENT,
     SLOT_TELEMETRY,
@@ -30,6 +31,7 @@ from bus_schemas.slot import (
     AdbCommandResult,
     AdbCommandStatus,
     GetAdbCommand,
+    GetSlot,
     ListSlots,
     Metrics,
     SlotActivated,
@@ -263,6 +265,7 @@ class SlotAnswers(HearsSlots):
         return (
             serve(START_ABSENT, self.start_absent),
             serve(SLOT_ABSENT, self.slot_absent),
+            serve(RECORDED_SLOT, self.recorded_slot),
             serve(LIST_SLOTS, self.list_slots),
             serve(GET_ADB_COMMAND, self.get_adb_command),
         )
@@ -278,6 +281,12 @@ class SlotAnswers(HearsSlots):
         if row is None or not sees(context, SLOT, row.config.user):
             return NO_SLOT()
         return OWNER_AWAY(slot=row.config.id, host=row.config.host)
+
+    async def recorded_slot(self, request: GetSlot, context: Context) -> SlotSummary:
+        row = await self.one(context, all_slots(), lambda row: row.config.id == request.slot)
+        if row is None or not sees(context, SLOT, row.config.user):
+            raise NO_SLOT()
+        return self._summary(row)
 
     async def list_slots(self, request: ListSlots, context: Context) -> Page:
         after = from_cursor(request.cursor) or 0

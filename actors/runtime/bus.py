@@ -122,11 +122,11 @@ class Stream(Protocol):
 
 
 class LogStream(Stream, Protocol):
-    """The stream of the platform's log, which forgets what is old: `ottb.v1.log.<module>.<severity>`."""
+    """A stream beside the journal, which forgets what is old."""
 
-    async def write(self, subject: str, data: bytes, headers: Headers) -> Recorded:
-        """Put an entry at its end. `headers` must hold `Nats-Msg-Id`, as in `Bus.append`. Returns what is there, with
-        its place and time. Fenced, RequestTimeout, BusUnavailable, BusFull."""
+    async def write(self, subject: str, data: bytes, headers: Headers, *, ttl: float | None = None) -> Recorded:
+        """Put an entry at its end. `headers` must hold `Nats-Msg-Id`, as in `Bus.append`. `ttl` seconds (>= 1), then it
+        is gone. Returns what is there, with its place and time. Fenced, RequestTimeout, BusUnavailable, BusFull."""
 
     async def erase_entry(self, seq: int) -> None:
         """Remove an entry and overwrite what it said. NotErased, RequestTimeout, BusUnavailable."""
@@ -192,7 +192,11 @@ class Bus(Protocol):
 
     @property
     def log(self) -> LogStream:
-        """The platform's log."""
+        """The platform's log: `ottb.v1.log.<module>.<severity>`."""
+
+    @property
+    def figures(self) -> LogStream:
+        """What was measured: `ottb.v1.fig.<host>.<step>`."""
 
     async def usage(self) -> list[StreamUse]:
         """How full each stream is, the journal first."""

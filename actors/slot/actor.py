@@ -42,6 +42,7 @@ from actors.telephony.reports import DialAccepted, DialFailed, DialUncertain, Li
 from bus_schemas.call import EndReason
 from bus_schemas.catalogue import topics_of
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
+from bus_schemas.monitor import SLOT_FIGURES, GetSlotFigures, SlotFigures
 from bus_schemas.permissions import Action
 from bus_schemas.slot import (
     ADB_COMMAND,
@@ -107,6 +108,11 @@ class SlotActor(LineActor[Slot, SlotEvent, SlotMemory, SlotReport]):
     def get(self, request: GetSlot, context: Context) -> Outcome[SlotDetails]:
         return Outcome(decision=NOTHING, reply=views.details(self._visible_to(context), self.live))
 
+    def figures(self, request: GetSlotFigures, context: Context) -> Outcome[SlotFigures]:
+        slot = self._visible_to(context)
+        machine.must_be_online(slot, **views.last_figures(slot, self.live))
+        return Outcome(decision=NOTHING, reply=views.figures(slot, self.live))
+
     def restart(self, request: RestartSlot, context: Context) -> Outcome[SlotRestartingReply]:
         decision = machine.restart(self._visible_to(context), self.live, context.user, self._now())
         return Outcome(decision=decision, reply=SlotRestartingReply(status="restarting", slot=request.slot))
@@ -139,6 +145,7 @@ class SlotActor(LineActor[Slot, SlotEvent, SlotMemory, SlotReport]):
 
     commands = by_verb(
         command(GET_SLOT, get),
+        command(SLOT_FIGURES, figures),
         command(RESERVE_SLOT, reserve),
         command(END_RESERVATION, end_reservation),
         command(RESTART_SLOT, restart, answered_beside=SLOT_RESTARTING),

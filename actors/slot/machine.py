@@ -7,6 +7,7 @@ owner knows besides: the starts under way, and what the phone said; it is not on
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -201,7 +202,7 @@ def restart(slot: Slot, live: SlotMemory, by: str, now: Moment) -> SlotDecision:
 def reboot(slot: Slot, live: SlotMemory, by: str, now: Moment) -> SlotDecision:
     """Restart the phone itself."""
     _must_be_free(slot, live, by)
-    _must_be_online(slot)
+    must_be_online(slot)
     event = SlotRestarting(slot=slot.config.id, at=now.at, status=SlotStatus.REBOOTING, by=by)
     return Decision(events=(event,), effects=(RebootPhone(), SetTimer(name=REBOOTED, seconds=REBOOT_LIMIT)))
 
@@ -214,7 +215,7 @@ def run_command(
         raise misfit("command", "a command cannot hold a NUL character.")
     if _dials(command.command):
         raise misfit("command", "calls are placed with POST /api/call/start, where the dial rules are checked.")
-    _must_be_online(slot)
+    must_be_online(slot)
     if (kept := kept_by(slot)) is not None and kept.user != by:
         raise busy(slot, kept)
     if len(slot.commands) >= COMMANDS_AT_ONCE:
@@ -268,11 +269,11 @@ def _must_be_free(slot: Slot, live: SlotMemory, by: str) -> None:
         raise busy(slot, held, call_id=held.id) if held.kind == CALL else busy(slot, held)
 
 
-def _must_be_online(slot: Slot) -> None:
+def must_be_online(slot: Slot, **details: Any) -> None:
+    """Raise Refusal(SLOT_OFFLINE) where its phone cannot be reached. `details`: what it says besides."""
     if slot.status is not SlotStatus.ONLINE:
-        raise Refusal(
-            ErrorCode.SLOT_OFFLINE, "The slot's phone cannot be reached.", slot=slot.config.id, status=slot.status
-        )
+        message = "The slot's phone cannot be reached."
+        raise Refusal(ErrorCode.SLOT_OFFLINE, message, slot=slot.config.id, status=slot.status, **details)
 
 
 # --- observe ----------------------------------------------------------------------------------------------------
@@ -284,7 +285,7 @@ def observe(slot: Slot | None, live: SlotMemory, report: SlotReport, now: Moment
         return Decision()
     match report:
         case HealthRead():
-            return Decision(memory=replace(live, health=report.health))
+            return Decision(memory=replace(live, health=report.health, health_at=now.at))
         case TroubleSeen():
             return _trouble_seen(slot, live, report, now)
         case LinkChanged():

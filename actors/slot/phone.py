@@ -18,8 +18,12 @@ class Health(Struct, frozen=True, kw_only=True):
     battery: int | None = None
     temperature: float | None = None
     charging: bool | None = None
+    battery_health: str | None = None  # `good`, `overheat`, `dead` ...
+    battery_frozen: bool | None = None  # its figures are what somebody has set, or what they were then
     cpu: float | None = None
     ram: float | None = None
+    storage: float | None = None  # of what apps and files share
+    storage_free_mb: int | None = None
     latency_ms: float | None = None  # round trip host - phone over adb
     uptime_s: float | None = None
     operator: str | None = None
@@ -27,6 +31,8 @@ class Health(Struct, frozen=True, kw_only=True):
     in_service: bool | None = None  # the voice network accepts calls
     network_type: str | None = None
     signal_level: int | None = None  # 0-4
+    roaming: bool | None = None
+    data_mb: float | None = None  # sent and received over the mobile network since the phone has started
 
 
 class HealthRead(Struct, frozen=True, kw_only=True):

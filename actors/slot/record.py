@@ -89,10 +89,12 @@ class SlotMemory(Struct, frozen=True, kw_only=True):
     """What this owner knows. `held`: starts under way. `up`: every call on the phone, by its name there, and `ours`:
     the name of the one that is ours; `ref`: the newest call it knows. `told`: when it last told of a call. `unsure`:
     since when our call is over on record, while the phone may still be in it; it is being asked. Seconds, monotonic.
-    `troubles`: why the phone must not be dialled with, in words, as was told of this connection to it."""
+    `health_at`: when the phone's figures were read. `troubles`: why the phone must not be dialled with, in words, as
+    was told of this connection to it."""
 
     link: Link = Link.UNKNOWN
     health: Health = Health()
+    health_at: str | None = None
     held: Held = {}
     up: Mapping[str, bool] = {}  # incoming?
     ours: str | None = None

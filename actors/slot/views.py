@@ -1,8 +1,13 @@
 """A slot in the documented shapes. Pure."""
 
+from typing import Any
+
+import msgspec
+
 from actors.runtime.clock import Moment
 from actors.slot.phone import Health
 from actors.slot.record import Slot, SlotMemory, call_of, external
+from bus_schemas.monitor import SlotFigures, as_uptime
 from bus_schemas.slot import Metrics, Network, SlotDetails, SlotReservation, SlotTelemetry
 
 
@@ -15,8 +20,8 @@ def details(slot: Slot, live: SlotMemory) -> SlotDetails:
         device=health.model,
         user=slot.config.user,
         trunk=slot.config.trunk,
-        temperature=None if health.temperature is None else f"{health.temperature:.0f}C",
-        battery=None if health.battery is None else f"{health.battery}%",
+        temperature=_degrees(health),
+        battery=_charge(health),
         last_event=slot.last_event,
         config=slot.config,
         network=network(health),
@@ -54,13 +59,61 @@ def telemetry(slot: Slot, live: SlotMemory, now: Moment) -> SlotTelemetry:
     )
 
 
+def figures(slot: Slot, live: SlotMemory) -> SlotFigures:
+    """How its phone was when it was asked last."""
+    health = live.health
+    return SlotFigures(
+        slot_id=slot.config.id,
+        cpu=_whole(health.cpu),
+        ram=_whole(health.ram),
+        temperature=_degrees(health),
+        battery=_charge(health),
+        latency=_whole(health.latency_ms),
+        at=live.health_at,
+        storage=_whole(health.storage),
+        storage_free_mb=health.storage_free_mb,
+        charging=health.charging,
+        battery_health=health.battery_health,
+        battery_frozen=health.battery_frozen,
+        signal_level=health.signal_level,
+        in_service=health.in_service,
+        network_type=health.network_type,
+        operator=health.operator,
+        roaming=health.roaming,
+        data_mb=health.data_mb,
+        uptime=None if health.uptime_s is None else as_uptime(health.uptime_s),
+    )
+
+
+def last_figures(slot: Slot, live: SlotMemory) -> dict[str, Any]:
+    """What is told of a phone that cannot be reached: how it was last, if it ever was asked here."""
+    return {"last": msgspec.to_builtins(figures(slot, live))} if live.health_at is not None else {}
+
+
+def _whole(figure: float | None) -> int | None:
+    return None if figure is None else round(figure)
+
+
+def _degrees(health: Health) -> str | None:
+    return None if health.temperature is None else f"{health.temperature:.0f}C"
+
+
+def _charge(health: Health) -> str | None:
+    return None if health.battery is None else f"{health.battery}%"
+
+
 def metrics(health: Health) -> Metrics:
     return Metrics(
         battery=health.battery,
         temperature=health.temperature,
         charging=health.charging,
+        battery_health=health.battery_health,
+        battery_frozen=health.battery_frozen,
         cpu=health.cpu,
         ram=health.ram,
+        storage=health.storage,
+        storage_free_mb=health.storage_free_mb,
+        data_mb=health.data_mb,
         latency_ms=health.latency_ms,
         signal_level=health.signal_level,
         uptime_s=health.uptime_s,
@@ -74,4 +127,5 @@ def network(health: Health) -> Network:
         in_service=health.in_service,
         type=health.network_type,
         signal_level=health.signal_level,
+        roaming=health.roaming,
     )

@@ -10,6 +10,7 @@ from gateway.surface import (
     erasure,
     imports,
     log,
+    monitor,
     note,
     operator,
     script,
@@ -25,6 +26,7 @@ ROUTES: tuple[Route, ...] = (
     *user.ROUTES, *audit.ROUTES, *slot.ROUTES, *slot_files.ROUTES, *slot_screen.ROUTES, *call.ROUTES, *trunk.ROUTES,
     *campaign.ROUTES, *do_not_call.ROUTES, *operator.ROUTES, *imports.ROUTES, *log.ROUTES,
     *note.ROUTES, *dashboard.ROUTES, *webhook.ROUTES, *erasure.ROUTES, *script.ROUTES,
+    *monitor.ROUTES,
 )  # fmt: skip
 ROOMS: tuple[AnyRoom, ...] = (
     call.ROOM, slot.ROOM, trunk.ROOM, campaign.ROOM, do_not_call.ROOM, operator.ROOM, imports.ROOM,

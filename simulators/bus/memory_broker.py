@@ -191,6 +191,7 @@ class MemoryBroker:
     def __post_init__(self) -> None:
         self.log = Journal(self.clock)
         self.platform_log = Journal(self.clock)
+        self.figures = Journal(self.clock)
         self.log_readers: list[asyncio.Event] = []  # set for each entry of it
 
     # --- what goes wrong with one client

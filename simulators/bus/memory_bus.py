@@ -66,7 +66,8 @@ class MemoryBus:
         self._connection = 1  # number of the connection: what was under way on a former one is lost
         self.alive = True
         self.buried = asyncio.Event()
-        self.log = MemoryLog(broker, self)
+        self.log = MemoryLog(broker, self, broker.platform_log)
+        self.figures = MemoryLog(broker, self, broker.figures)
 
     # --- what happens to the process
 

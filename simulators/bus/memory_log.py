@@ -1,4 +1,4 @@
-"""The platform's log in memory. It forgets nothing: what is simulated is short."""
+"""The streams beside the journal, in memory. They forget nothing: what is simulated is short."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,20 +11,17 @@ from simulators.bus.memory_broker import Client, Journal, MemoryBroker
 class MemoryLog:
     """As one client sees it."""
 
-    def __init__(self, broker: MemoryBroker, client: Client) -> None:
+    def __init__(self, broker: MemoryBroker, client: Client, entries: Journal) -> None:
         self._broker = broker
         self._client = client
-
-    @property
-    def _entries(self) -> Journal:
-        return self._broker.platform_log
+        self._entries = entries
 
     async def _reach(self) -> None:
         await self._client.awake()
         if not self._client.connected:
             raise BusUnavailable("not connected")
 
-    async def write(self, subject: str, data: bytes, headers: Headers) -> Recorded:
+    async def write(self, subject: str, data: bytes, headers: Headers, *, ttl: float | None = None) -> Recorded:
         await self._reach()
         if self._broker.full or self._broker.stuck:
             raise BusUnavailable("nothing is stored")

@@ -17,6 +17,7 @@ from simulators.phone.screens.dialler import CODE
 from simulators.phone.screens.screens import Screens
 from simulators.phone.screens.server import UiServer
 from simulators.phone.telephony import Happened, PhoneCall, State, Telephony
+from simulators.phone.vitals import Vitals
 
 SDK = {9: 28, 10: 29, 11: 30, 12: 31, 13: 33, 14: 34}
 NOT_FOUND = 127
@@ -80,6 +81,7 @@ class Android:
     fork_delay: float = 0.0  # `am` and `input` start a virtual machine on a real phone
     level: int = 82
     tenths: int = 380
+    vitals: Vitals = field(default_factory=Vitals)
     sim: str = "READY"
     boots: int = 1
     booted_at: float = 0.0
@@ -102,6 +104,7 @@ class Android:
 
     def __post_init__(self) -> None:
         self.use_screens(Screens(self, seed=sum(self.identity.serial.encode())))
+
 
     def use_screens(self, screens: Screens) -> None:
         """From now on these are its screens."""
@@ -179,6 +182,7 @@ class Android:
         self.screens.restart()
         self.boots += 1
         self.booted_at = self.clock()
+        self.vitals.restart()
 
     def properties(self) -> Mapping[str, str]:
         who = self.identity
@@ -186,7 +190,8 @@ class Android:
             "gsm.operator.alpha": who.operator,
             "gsm.sim.state": ",".join(self._sims()),
             "gsm.sim.operator.iso-country": who.region.lower(),
-            "gsm.network.type": "LTE",
+            "gsm.network.type": self.vitals.network,
+            "gsm.operator.isroaming": ",".join([str(self.vitals.roaming).lower()] + ["false"] * (who.sims - 1)),
             "ro.boot.serialno": who.serial,
             "ro.build.version.release": str(who.release),
             "ro.build.version.sdk": str(SDK[who.release]),
@@ -300,12 +305,13 @@ class Android:
             case ["telephony.registry"]:
                 text = dumps.registry(
                     self.telephony, who.release, sims=who.sims, in_service=self.telephony.in_service,
-                    operator=who.operator,
+                    operator=who.operator, level=self.vitals.signal,
                 )  # fmt: skip
             case ["telecom"]:
                 text = dumps.telecom(self.telephony, who.release, self.wall_at)
             case ["battery"]:
-                text = dumps.battery(self.level, self.tenths, samsung=who.brand == "samsung")
+                samsung = who.brand == "samsung"
+                text = dumps.battery(self.level, self.tenths, health=self.vitals.battery_health, samsung=samsung)
             case ["thermalservice"] if who.release >= 10:
                 text = (
                     f"Thermal Status: 0\nTemperature{{mValue={self.tenths / 10}, mType=2, mName=battery, mStatus=0}}\n"
@@ -329,17 +335,10 @@ class Android:
         return Result(out, err, code)
 
     def _read(self, path: str) -> bytes | None:
-        ticks = int(self.uptime * 100)
-        match path:
-            case "/proc/stat":
-                return f"cpu  {ticks // 6} 0 {ticks // 12} {ticks * 3 // 4} 0 0 0 0 0 0\n".encode()
-            case "/proc/meminfo":
-                return b"MemTotal:        5841016 kB\nMemFree:          355460 kB\nMemAvailable:    3215460 kB\n"
-            case "/proc/uptime":
-                return f"{self.uptime:.2f} {self.uptime * 3:.2f}\n".encode()
-            case "/proc/sys/kernel/random/boot_id":
-                return f"{self.boot_id}\n".encode()
-        return self.files.get(path)
+        if path == "/proc/sys/kernel/random/boot_id":
+            return f"{self.boot_id}\n".encode()
+        said = self.vitals.file(path, self.uptime)
+        return self.files.get(path) if said is None else said
 
     def write_file(self, path: str, content: bytes) -> bool:
         """Store a file; False: the phone is full."""
@@ -426,6 +425,7 @@ COMMANDS: Mapping[str, Callable[[Android, list[str], bytes], Result]] = {
     "cat": Android.cat,
     "cmd": Android.cmd,
     "date": Android.date,
+    "df": lambda phone, args, stdin: Result(dumps.disk(phone.vitals.storage, args[-1]).encode()),
     "dumpsys": Android.dumpsys,
     "echo": Android.echo,
     "exec": _fixed(),

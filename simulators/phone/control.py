@@ -31,6 +31,7 @@ CallName = Annotated[str, shaped(r"^TC@[0-9]{1,9}$(?!\n)", "a call's name on the
 SimState = Annotated[str, shaped(r"^[A-Z_]{1,32}$(?!\n)", "a SIM's state, like `READY` or `PIN_REQUIRED`")]
 Line = Annotated[str, shaped(r"^[^\n]{0,400}$(?!\n)", "a line of adb's list")]
 Seconds = Annotated[float, Meta(ge=0, le=600)]
+Percent = Annotated[float, Meta(ge=0, le=100)]
 
 
 class Incoming(Plain, frozen=True, kw_only=True):
@@ -66,10 +67,19 @@ class Hang(Plain, frozen=True, kw_only=True):
 
 class Set(Plain, frozen=True, kw_only=True):
     """What the phone is from now on. What is not given stays. `battery` in percent (-1: it cannot tell),
-    `temperature` in degrees."""
+    `temperature` in degrees; `battery_health` as BatteryManager counts (2: good); `signal` in bars; `mobile_bytes`
+    since it started; percent of processor, memory and storage that are used."""
 
     battery: Annotated[int, Meta(ge=-1, le=100)] | UnsetType = UNSET
     temperature: Annotated[float, Meta(ge=-300, le=10000)] | UnsetType = UNSET
+    battery_health: Annotated[int, Meta(ge=1, le=7)] | UnsetType = UNSET
+    signal: Annotated[int, Meta(ge=0, le=4)] | UnsetType = UNSET
+    network: Annotated[str, Meta(max_length=32)] | UnsetType = UNSET
+    roaming: bool | UnsetType = UNSET
+    cpu: Percent | UnsetType = UNSET
+    ram: Percent | UnsetType = UNSET
+    storage: Percent | UnsetType = UNSET
+    mobile_bytes: Annotated[int, Meta(ge=0, le=10**15)] | UnsetType = UNSET
     in_service: bool | UnsetType = UNSET
     sim: SimState | UnsetType = UNSET
     slow: Seconds | UnsetType = UNSET
@@ -104,8 +114,11 @@ async def _set(phone: VirtualPhone, order: Set) -> None:
     named = {"battery": "level", "temperature": "tenths"}
     for field, value in fields_of(order).items():
         name = named.get(field, field)
-        part: Any = next(part for part in (phone, phone.telephony, phone.android) if hasattr(part, name))
-        if value is not UNSET:
+        parts = (phone, phone.telephony, phone.android, phone.android.vitals)
+        part: Any = next(part for part in parts if hasattr(part, name))
+        if field == "cpu" and value is not UNSET:
+            phone.android.vitals.work(value, phone.android.uptime)
+        elif value is not UNSET:
             setattr(part, name, round(value * 10) if field == "temperature" else value)
 
 

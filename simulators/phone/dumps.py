@@ -20,7 +20,7 @@ FOREGROUND = {State.ACTIVE: 1, State.CONNECTING: 3, State.DIALING: 3, State.ALER
 OFFHOOK, RINGING = 2, 1
 
 
-def registry(telephony: Telephony, release: int, *, sims: int, in_service: bool, operator: str) -> str:
+def registry(telephony: Telephony, release: int, *, sims: int, in_service: bool, operator: str, level: int = 3) -> str:
     """`dumpsys telephony.registry`. All calls are on the first SIM."""
     lines = ["last known state:"] if release >= 10 else []
     for phone in range(sims):
@@ -32,7 +32,7 @@ def registry(telephony: Telephony, release: int, *, sims: int, in_service: bool,
             lines += [f"    {line}" for line in _precise(mine, telephony)]
         lines.append(f"    mCallIncomingNumber={incoming[0].number if incoming else ''}")
         lines.append(f"    mServiceState={_service_state(release, in_service, operator)}")
-        lines.append(f"    mSignalStrength={_signal(release)}")
+        lines.append(f"    mSignalStrength={_signal(release, level)}")
     if release < 11:
         lines += [f"  {line}" for line in _precise(telephony, telephony)]
     else:
@@ -74,12 +74,12 @@ def _service_state(release: int, in_service: bool, operator: str) -> str:
     )
 
 
-def _signal(release: int) -> str:
+def _signal(release: int, bars: int = 3) -> str:
     if release < 10:
         return "SignalStrength: 99 0 -120 -160 -120 -160 -1 23 -98 -11 80 2147483647 2147483647 3 gsm|lte 3"
     return (
         "SignalStrength:{mCdma=Invalid,mLte=CellSignalStrengthLte: rssi=-71 rsrp=-105 rsrq=-13 rssnr=15"
-        " cqi=2147483647 ta=2147483647 level=3,primary=CellSignalStrengthLte}"
+        f" cqi=2147483647 ta=2147483647 level={bars},primary=CellSignalStrengthLte}}"
     )
 
 
@@ -202,12 +202,43 @@ def log_lines(happened: Happened, wall: datetime) -> list[tuple[str, str]]:
     return [("system", line)]
 
 
-def battery(level: int, tenths: int, *, samsung: bool) -> str:
+def battery(level: int, tenths: int, *, samsung: bool, health: int = 2) -> str:
     """`dumpsys battery`; temperature in tenths of a degree. Samsung appends a block of its own with old values."""
     text = (
         "Current Battery Service state:\n  AC powered: false\n  USB powered: true\n  Wireless powered: false\n"
         "  Max charging current: 500000\n  Max charging voltage: 5000000\n  Charge counter: 3270000\n"
-        f"  status: {5 if level == 100 else 2}\n  health: 2\n  present: true\n  level: {level}\n  scale: 100\n"
+        f"  status: {5 if level == 100 else 2}\n  health: {health}\n  present: true\n  level: {level}\n  scale: 100\n"
         f"  voltage: 4352\n  temperature: {tenths}\n  technology: Li-ion\n"
     )
     return text + ("  [EventLogBuffer]\n    level:72, temperature:345\n" if samsung else "")
+
+
+def processor(ticks: int, busy: int) -> str:
+    """`/proc/stat` of one that was busy for so many of its ticks."""
+    return f"cpu  {busy * 2 // 3} 0 {busy - busy * 2 // 3} {ticks - busy} 0 0 0 0 0 0\n"
+
+
+def memory(percent: float) -> str:
+    """`/proc/meminfo`; `percent` of it is used."""
+    total = 5_841_016
+    available = round(total * (1 - percent / 100))
+    return f"MemTotal:        {total} kB\nMemFree:          355460 kB\nMemAvailable:    {available} kB\n"
+
+
+def disk(percent: float, path: str) -> str:
+    """`df -k`; `percent` of it is used."""
+    total = 112_000_000
+    free = round(total * (1 - percent / 100))
+    head = "Filesystem       1K-blocks     Used Available Use% Mounted on\n"
+    return f"{head}/dev/block/dm-44 {total} {total - free} {free} {percent:.0f}% {path}\n"
+
+
+def interfaces(mobile: int) -> str:
+    """`/proc/net/dev`, with so many bytes over the mobile network, which Qualcomm's modems show on two interfaces."""
+    received = mobile * 3 // 4
+    rest = "    100    0    0    0     0          0         0"
+    lines = (("lo", 4_000_000, 4_000_000), ("rmnet_ipa0", received, mobile - received), ("wlan0", 70_000, 30_000),
+             ("rmnet_data0", received, mobile - received))  # fmt: skip
+    shown = "".join(f"{name:>6}: {heard}{rest} {said}{rest}\n" for name, heard, said in lines)
+    title = "Inter-|   Receive                                                |  Transmit\n"
+    return f"{title} face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets\n{shown}"

@@ -125,6 +125,26 @@ async def test_health_is_read_from_the_phone(phone: AdbPhone, handset: VirtualPh
     assert isinstance(busy, HealthRead) and busy.health.cpu is not None and 0 <= busy.health.cpu <= 100
 
 
+async def test_what_a_phone_is_set_to_is_what_is_read(phone: AdbPhone, handset: VirtualPhone, ear: Ear) -> None:
+    vitals, quirks = handset.android.vitals, frozenset({Quirk.UPDATES_STOPPED})
+    vitals.storage, vitals.ram, vitals.mobile_bytes, vitals.battery_health = 93.4, 71.0, 250_000_000, 3
+    vitals.roaming, vitals.network, vitals.signal, handset.android.quirks = True, "NR", 1, quirks
+    vitals.work(80.0, handset.android.uptime)
+
+    def is_it(report: Report) -> bool:
+        health = report.health if isinstance(report, HealthRead) else None
+        return health is not None and health.roaming is True and abs((health.cpu or 0) - 80) < 5
+
+    read = await ear.until(is_it)
+    assert isinstance(read, HealthRead)
+    health = read.health
+    assert (health.storage, health.ram, health.data_mb, health.battery_health) == (93.4, 71.0, 250.0, "overheat")
+    assert (health.network_type, health.battery_frozen) == ("NR", True)
+    assert health.storage_free_mb == round(112_000_000 * 0.066) // 1024
+    assert health.signal_level == (1 if handset.identity.release >= 10 else None)
+    assert abs((health.uptime_s or 0) - handset.android.uptime) < 30
+
+
 async def test_a_reboot_in_a_call_leaves_the_phone_usable(phone: AdbPhone, handset: VirtualPhone, ear: Ear) -> None:
     await dial(phone, "+380991230007")
     await ear.phase(CallPhase.ACTIVE)

@@ -70,3 +70,60 @@ def test_a_phone_that_says_nothing_has_no_figures() -> None:
     health, times = android_health.parse_health("", None)
     assert times is None
     assert (health.model, health.battery, health.cpu, health.ram, health.in_service) == (None, None, None, None, None)
+
+
+DISK = """\
+Filesystem       1K-blocks     Used Available Use% Mounted on
+/dev/block/dm-44 112000000 45920000  66080000  42% /data
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "used", "free"),
+    [
+        (DISK, 41.0, 64531),
+        (DISK.replace("dm-44 1", "by-name/userdata_with_a_long_name\n                 1"), 41.0, 64531),
+        (DISK.replace("42% /data", "42% /data/user/0"), 41.0, 64531),
+        ("df: /data: Permission denied\n", None, None),
+        ("Filesystem 1K-blocks Used Available Use% Mounted on\ntmpfs 0 0 0 0% /data\n", None, None),
+    ],
+)
+def test_storage_is_what_apps_may_still_take(text: str, used: float | None, free: int | None) -> None:
+    assert android_health.parse_storage(text) == (used, free)
+
+
+@pytest.mark.parametrize(
+    ("text", "roaming"), [("false", False), ("true", True), ("false,true", True), ("false,", False), ("", None)]
+)
+def test_one_of_two_sims_that_is_abroad_is_enough(text: str, roaming: bool | None) -> None:
+    assert android_health.parse_roaming(text) is roaming
+
+
+_REST = " 100 0 0 0 0 0 0 "
+
+
+@pytest.mark.parametrize(
+    ("lines", "megabytes"),
+    [
+        (f"rmnet_ipa0: 9000000{_REST}1000000 90 0\nrmnet_data0: 9000000{_REST}1000000 90 0\n", 10.0),  # Qualcomm
+        (f" rmnet0:9000000{_REST}1000000 90 0\n rmnet1: 500000{_REST}0 0 0\n", 10.5),  # Exynos, no blank
+        (f"ccmni0: 2000000{_REST}0 0 0\nccmni1: 0{_REST}0 0 0\n", 2.0),  # MediaTek
+        (f"seth_lte0: 2000000{_REST}0 0 0\n", 2.0),  # Unisoc
+        (f"rmnet_ipa0: 2000000{_REST}0 0 0\n", None),
+        ("cat: /proc/net/dev: Permission denied\n", None),
+    ],
+)
+def test_data_of_the_modem_counts_once(lines: str, megabytes: float | None) -> None:
+    assert android_health.parse_mobile_data(lines) == megabytes
+
+
+def test_a_battery_that_somebody_has_set_says_so() -> None:
+    sections = ["", "", "", "", BATTERY, ""]
+    measured, _ = android_health.parse_health(f"{android.SECTION}\n".join(sections), None)
+    assert (measured.battery_health, measured.battery_frozen) == ("good", False)
+    head, _, rest = BATTERY.partition("\n")
+    sections[4] = f"{head}\n  (UPDATES STOPPED -- use 'reset' to restart)\n{rest}".replace("health: 2", "health: 3")
+    frozen, _ = android_health.parse_health(f"{android.SECTION}\n".join(sections), None)
+    assert (frozen.battery_health, frozen.battery_frozen, frozen.battery) == ("overheat", True, 100)
+    silent, _ = android_health.parse_health("", None)
+    assert (silent.battery_health, silent.battery_frozen) == (None, None)

@@ -115,6 +115,11 @@ def log_schema_of(host: str) -> str:
     return _shortened(f"ottblog_{host}")
 
 
+def figures_schema_of(host: str) -> str:
+    """The schema of its ledger of what was measured."""
+    return _shortened(f"ottbfig_{host}")
+
+
 def _shortened(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 9]}_{crc32(name.encode()):08x}"
 

@@ -1,0 +1,1 @@
+"""How this host and its phones are, and how they were."""

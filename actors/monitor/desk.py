@@ -1,0 +1,108 @@
+"""Answers what is asked of hosts, together or one by one, and of the past of whatever is measured."""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from actors.monitor import spans, together
+from actors.runtime.bus import Bus
+from actors.runtime.clock import Clock
+from actors.runtime.context import Context
+from actors.runtime.peers import Peers
+from actors.runtime.service import Hosts
+from actors.runtime.wire import ask
+from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.monitor import (
+    HISTORY,
+    ON_HOST,
+    FiguresOnHost,
+    GetHost,
+    GetNetwork,
+    GetSystem,
+    History,
+    HistoryOf,
+    HostFigures,
+    HostHistory,
+    ListHosts,
+    NetworkFigures,
+    SlotHistory,
+    SystemFigures,
+)
+from bus_schemas.slot import RECORDED_SLOT, GetSlot
+
+log = structlog.get_logger()
+
+
+class Desk:
+    """Of one host, for all of them. `own`: its figures now."""
+
+    def __init__(
+        self, *, name: str, bus: Bus, clock: Clock, peers: Peers, hosts: Hosts, own: Callable[[], HostFigures]
+    ) -> None:
+        self._name = name
+        self._bus = bus
+        self._clock = clock
+        self._peers = peers
+        self._hosts = hosts
+        self._own = own
+
+    async def on_host(self, request: FiguresOnHost, context: Context) -> HostFigures:
+        return self._own()
+
+    async def system(self, request: GetSystem, context: Context) -> SystemFigures:
+        return together.system(await self._figures(request.host, context))
+
+    async def network(self, request: GetNetwork, context: Context) -> NetworkFigures:
+        return together.network(await self._figures(request.host, context))
+
+    async def hosts(self, request: ListHosts, context: Context) -> list[HostFigures]:
+        return await self._figures(None, context)
+
+    async def host(self, request: GetHost, context: Context) -> HostFigures:
+        [found] = await self._figures(request.host, context)
+        return found
+
+    async def slot_history(self, request: SlotHistory, context: Context) -> History:
+        """Of a slot that the asker sees, wherever it is, and also while its host is away."""
+        wanted = self._span("slot", str(request.slot), request)
+        await ask(self._bus, RECORDED_SLOT, GetSlot(slot=request.slot), context)
+        return await ask(self._bus, HISTORY, wanted, context)
+
+    async def host_history(self, request: HostHistory, context: Context) -> History:
+        """Of a host that is there, or was in that span."""
+        found = await ask(self._bus, HISTORY, self._span("host", request.host, request), context)
+        if not found.points:
+            self._must_be_there(request.host)
+        return found
+
+    def _span(self, kind: str, id: str, request: SlotHistory | HostHistory) -> HistoryOf:
+        now = self._clock.now()
+        return spans.wanted(kind, id, request.metric, request.since, request.until, now)
+
+    def _there(self) -> list[str]:
+        return sorted({self._name, *self._peers.others()})
+
+    def _must_be_there(self, host: str) -> None:
+        if host not in (there := self._there()):
+            message = f"No such host is there now. There are: {', '.join(there)}."
+            raise Refusal(ErrorCode.NOT_FOUND, message, host=host, known=there)
+
+    async def _figures(self, host: str | None, context: Context) -> list[HostFigures]:
+        """Of all hosts, or of one. Raises Refusal: there is no such one, or it does not answer. Of all, whoever does
+        not answer is going down, and is left out."""
+        if host is not None:
+            self._must_be_there(host)
+            return [await self._ask(host, context)]
+        found = await asyncio.gather(*(self._quietly(one, context) for one in self._there()))
+        return [one for one in found if one is not None]
+
+    async def _quietly(self, host: str, context: Context) -> HostFigures | None:
+        try:
+            return await self._ask(host, context)
+        except Refusal as refusal:
+            log.info("a host did not tell how it is", host=host, why=refusal.message)
+            return None
+
+    async def _ask(self, host: str, context: Context) -> HostFigures:
+        return await self._hosts.ask(ON_HOST, FiguresOnHost(host=host), context)

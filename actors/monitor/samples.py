@@ -1,0 +1,49 @@
+"""The values of the metrics, from what phones and machines say. Pure."""
+
+from actors.monitor.rollup import Values
+from actors.slot.phone import Health
+from bus_schemas.monitor import HostFigures
+
+
+def of_phone(health: Health) -> Values:
+    """What a phone has told."""
+    return {
+        "battery": health.battery,
+        "charging": health.charging,
+        "temperature": health.temperature,
+        "cpu": health.cpu,
+        "ram": health.ram,
+        "storage": health.storage,
+        "storage_free_mb": health.storage_free_mb,
+        "latency_ms": health.latency_ms,
+        "signal_level": health.signal_level,
+        "in_service": health.in_service,
+        "roaming": health.roaming,
+        "data_mb": health.data_mb,
+        "uptime_s": health.uptime_s,
+    }
+
+
+def of_host(host: HostFigures) -> Values:
+    """What a machine has told. The first disk is the one with the state folder."""
+    disk = host.disks[0] if host.disks else None
+    answered = [probe.latency_ms for probe in host.probes if probe.latency_ms is not None]
+    fds = [process.fds for process in host.processes if process.fds is not None]
+    return {
+        "cpu": host.cpu,
+        "ram": host.ram,
+        "load": host.load[0] if host.load is not None else None,
+        "temperature": host.temperature,
+        "disk": disk.used if disk is not None else None,
+        "disk_free_mb": disk.free_mb if disk is not None else None,
+        "uptime_s": host.uptime_s,
+        "latency_ms": max(answered, default=None),
+        "unreachable": len(host.probes) - len(answered) if host.probes else None,
+        "bus_ms": host.bus_ms,
+        "clock_offset_ms": host.clock_offset_ms,
+        "ledger_behind": next((one.behind for one in host.records if one.name == "ledger"), None),
+        "rss_mb": sum(process.rss_mb for process in host.processes) if host.processes else None,
+        "fds": sum(fds) if fds else None,
+        "slots": host.slots,
+        "slots_online": host.slots_online,
+    }
