@@ -38,7 +38,8 @@ _DECIMAL = re.compile(r"-?[0-9]{1,18}\.[0-9]{1,18}\Z")
 def reader_of(route: Route) -> Reader:
     """How the row's request struct is read: the path's fields, then the query's or the body's."""
     struct = route.rpc.request
-    types = get_type_hints(struct, include_extras=True)
+    hints = get_type_hints(struct, include_extras=True)
+    types = {field.encode_name: hints[field.name] for field in msgspec.structs.fields(struct)}
     in_path = re.findall(r"\{(\w+)\}", route.path)
     has_body = route.method in WITH_BODY and route.upload is None
     in_body = {} if route.upload is None else {route.upload.field: NO_FILE}

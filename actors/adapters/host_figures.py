@@ -4,13 +4,18 @@ import asyncio
 import os
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
+import structlog
 
 from actors.monitor.reader import CpuTimes, Disk, Process, Reading
 
+log = structlog.get_logger()
+
+READ_WITHIN = 4.0  # seconds
 FOUND_EVERY = 60.0  # seconds between two searches for processes
 ROUTES, DEFAULT, UP = Path("/proc/net/route"), "00000000", 0x1  # `man 5 proc`
 # Programs of the platform, each by what its command line has.
@@ -29,14 +34,31 @@ HOT = 150.0  # degrees; some boards report nonsense
 
 
 class PsutilReader:
-    """Of this machine. `state`: the folder whose disk matters most."""
+    """Of this machine, read in a thread: a disk that hangs is not to hold anything else up. `state`: the folder whose
+    disk matters most."""
 
     def __init__(self, state: Path) -> None:
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="host-figures")
+        self._reading: asyncio.Future[Reading] | None = None
         self._state = state
         self._ours: list[tuple[str, psutil.Process]] = []
         self._found_at = float("-inf")
 
-    def read(self) -> Reading:
+    async def read(self) -> Reading | None:
+        if self._reading is None:
+            self._reading = asyncio.get_running_loop().run_in_executor(self._pool, self.read_now)
+        done, _ = await asyncio.wait({self._reading}, timeout=READ_WITHIN)
+        if not done:  # the next one waits for the same
+            log.warning("the machine's figures take long")
+            return None
+        reading, self._reading = self._reading, None
+        return reading.result()
+
+    def stop(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def read_now(self) -> Reading:
+        """Read them here. Raises OSError."""
         times, memory = psutil.cpu_times(), psutil.virtual_memory()
         one, five, fifteen = os.getloadavg()
         return Reading(

@@ -53,9 +53,11 @@ class Reading(Struct, frozen=True, kw_only=True):
 class HostReader(Protocol):
     """Reads a machine's figures."""
 
-    def read(self) -> Reading:
-        """Read them all. It takes milliseconds and may take longer on a machine in trouble: called in a thread. Raises
-        OSError."""
+    async def read(self) -> Reading | None:
+        """Read them all. None: not in a few seconds; the machine is in trouble. Raises OSError."""
+
+    def stop(self) -> None:
+        """Nothing is read any more."""
 
     async def connect(self, address: str, *, timeout: float) -> float | None:
         """Seconds until a connection to `host:port` is there, or is refused, which is an answer, too. None: no answer

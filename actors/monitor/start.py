@@ -25,7 +25,6 @@ async def start(
     """This host tells how it is, and any host how all are. Without a `reader` nothing of it is known, and nothing is
     kept."""
     watcher = Watcher(host=parts.host, ids=parts.ids, reader=reader, settings=settings, records=records)
-    stack.callback(watcher.stop)
     desk = Desk(
         name=parts.host.name, bus=parts.bus, clock=parts.clock, peers=parts.peers, hosts=parts.hosts, own=watcher.now
     )
@@ -41,5 +40,6 @@ async def start(
         )
     )
     if reader is not None:
+        stack.callback(reader.stop)
         parts.background.extend((watcher.run, watcher.probe))
     return watcher

@@ -1,14 +1,13 @@
 """Looks after this host and its phones: what they are now, and minute by minute what they were.
 
-Nothing is asked of a phone for it: what its slot has been told stands in memory. A look reads the machine in a thread;
-each minute that was watched from its beginning goes into the stream of figures in one entry, and each quarter of an
-hour is made of the minutes that are there, so that a restart costs the minute it was in and nothing else.
+Nothing is asked of a phone for it: what its slot has been told stands in memory. Each minute that was watched from
+its beginning goes into the stream of figures in one entry, and each quarter of an hour is made of the minutes that
+are there, so that a restart costs the minute it was in and nothing else.
 """
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
@@ -46,7 +45,6 @@ from bus_schemas.slot import SlotStatus
 log = structlog.get_logger()
 
 LOOK_EVERY = 5.0  # seconds
-READ_WITHIN = 4.0
 PROBE_EVERY = 30.0
 PROBE_WITHIN = 2.0
 KEPT_BACK = 120  # entries that wait for the bus; the oldest give way
@@ -66,8 +64,6 @@ class Watcher:
         self._reader = reader
         self._settings = settings
         self._records = records
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="monitor-read")
-        self._reading: asyncio.Future[Reading] | None = None
         self._cpu: CpuTimes | None = None
         self._busy: present.Busy = {}
         self._read_at = 0.0
@@ -77,6 +73,7 @@ class Watcher:
         self._whole = False  # it was watched from its beginning
         self._rollup = Rollup()
         self._waiting: deque[tuple[str, FiguresTaken]] = deque(maxlen=KEPT_BACK)
+        self._quarters: deque[int] = deque(maxlen=KEPT_BACK)  # that are over, and not made yet
         self._now = HostFigures(host=host.name)
         self.sources: list[Source] = [self._slots, self._this_host]  # of what is measured; others add theirs
 
@@ -88,9 +85,11 @@ class Watcher:
 
     async def run(self) -> None:
         """Look again and again."""
-        await self._safely(self._finish_quarter, self._quarter_before(self._seconds()))
+        seconds = self._seconds()
+        self._quarters.append(seconds - seconds % QUARTER - QUARTER)  # which may have ended while nobody watched
         while True:
             await self._safely(self._look)
+            await self._safely(self._deliver)
             await self._host.pause(LOOK_EVERY)
 
     async def probe(self) -> None:
@@ -99,13 +98,10 @@ class Watcher:
             await self._safely(self._probe)
             await self._host.pause(PROBE_EVERY)
 
-    def stop(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
-
-    async def _safely(self, work: Callable[..., object], *args: object) -> None:
+    async def _safely(self, work: Callable[[], Awaitable[None]]) -> None:
         """What goes wrong with one look is not to end all looks."""
         try:
-            await work(*args)  # type: ignore[misc]  # its own methods, which are all to be awaited
+            await work()
         except BusError as error:
             log.info("figures wait for the bus", error=repr(error), waiting=len(self._waiting))
         except Exception:
@@ -114,28 +110,15 @@ class Watcher:
     # --- looking
 
     async def _look(self) -> None:
-        if (reading := await self._read()) is not None:
+        if self._reader is not None and (reading := await self._reader.read()) is not None:
             self._take(reading)
         seconds = self._seconds()
         minute = seconds - seconds % MINUTE
         if minute != self._minute:
-            await self._next_minute(minute)
+            self._next_minute(minute)
         for source in self.sources:
             for thing, values in source():
                 self._rollup.add(thing, values)
-
-    async def _read(self) -> Reading | None:
-        """What the machine says. None: not in time; a thread that hangs is waited for by the next look."""
-        if self._reader is None:
-            return None
-        if self._reading is None:
-            self._reading = asyncio.get_running_loop().run_in_executor(self._pool, self._reader.read)
-        done, _ = await asyncio.wait({self._reading}, timeout=READ_WITHIN)
-        if not done:
-            log.warning("the machine's figures take long")
-            return None
-        reading, self._reading = self._reading, None
-        return reading.result()
 
     def _take(self, reading: Reading) -> None:
         now = self._host.clock.monotonic()
@@ -193,16 +176,23 @@ class Watcher:
 
     # --- minutes and quarters
 
-    async def _next_minute(self, minute: int) -> None:
-        """Another minute has begun: put the last one into the stream, if all of it was watched."""
+    def _next_minute(self, minute: int) -> None:
+        """Another minute has begun: the last one is for the stream, if all of it was watched."""
         over, whole, rollup = self._minute, self._whole, self._rollup
         self._rollup, self._minute, self._whole = Rollup(), minute, over is not None and minute > over
         if over is None or not whole or minute < over:
             return
         self._put(over, MINUTE, rollup.figures())
-        await self._send()
         if minute - minute % QUARTER > over:
-            await self._finish_quarter(over - over % QUARTER)
+            self._quarters.append(over - over % QUARTER)
+
+    async def _deliver(self) -> None:
+        """Put what waits into the stream, and make the quarters of an hour that are over. Raises BusError: later."""
+        await self._send()
+        while self._quarters:
+            await self._finish_quarter(self._quarters[0])
+            self._quarters.popleft()
+            await self._send()
 
     def _put(self, start: int, step: int, things: Sequence[Figures]) -> None:
         """Have it sent, in parts that each fit into one message of the bus."""
@@ -228,10 +218,11 @@ class Watcher:
                 self._waiting.popleft()
 
     async def _finish_quarter(self, start: int) -> None:
-        """Put a quarter of an hour into the stream, once, from the minutes of it that are there."""
+        """Put a quarter of an hour into the stream, from the minutes of it that are there; of one that is there twice,
+        since a clock was set back or a host began again, the records keep the first."""
         figures = self._host.bus.figures
         last = await figures.last(figures_subject(self._host.name, QUARTER))
-        if last is not None and parse_utc(read_figures(last.data).at).timestamp() >= start:
+        if last is not None and parse_utc(read_figures(last.data).at).timestamp() == start:
             return
         rollup = Rollup()
         async for entry in figures.replay(figures_subject(self._host.name, MINUTE), since=float(start)):
@@ -244,14 +235,9 @@ class Watcher:
                 rollup.merge(taken.things)
             await asyncio.sleep(0)  # a large host's are thousands of figures, and calls do not wait for them
         self._put(start, QUARTER, rollup.figures())
-        await self._send()
 
     def _seconds(self) -> int:
         return int(self._host.clock.now().timestamp())
-
-    @staticmethod
-    def _quarter_before(seconds: int) -> int:
-        return seconds - seconds % QUARTER - QUARTER
 
 
 def _is_online(slot: SlotActor) -> bool:

@@ -8,6 +8,7 @@ from ottb_client.routes.do_not_call import DoNotCallRoutes
 from ottb_client.routes.erasure import ErasureRoutes
 from ottb_client.routes.imports import ImportsRoutes
 from ottb_client.routes.log import LogRoutes
+from ottb_client.routes.monitor import MonitorRoutes
 from ottb_client.routes.note import NoteRoutes
 from ottb_client.routes.operator import OperatorRoutes
 from ottb_client.routes.script import ScriptRoutes
@@ -28,6 +29,7 @@ class Routes(
     ErasureRoutes,
     ImportsRoutes,
     LogRoutes,
+    MonitorRoutes,
     NoteRoutes,
     OperatorRoutes,
     ScriptRoutes,

@@ -29,11 +29,12 @@ LIGHT = {
     "/api/autodialer/campaigns/{campaign_id}/leads/{lead}", "/api/do-not-call/check", "/api/operators/me",
     "/api/operators/{user}", "/api/autodialer/imports/{import_id}", "/api/crm/note/{note}",
     "/api/crm/leads/{campaign_id}/{lead}", "/api/webhooks/{webhook}", "/api/crm/erasures/{erasure}",
-    "/api/gacs/status/{script_id}", "/api/gacs/scripts/{name}",
+    "/api/gacs/status/{script_id}", "/api/gacs/scripts/{name}", "/api/monitor/slots/{slot}",
 }  # fmt: skip
 NAMES = {"slot": "44", "lead": "l_1"}
 QUERY = {
-    "/api/dashboard/breakdown": "?by=slot", "/api/autodialer/campaigns/{campaign_id}/report": "?day=2026-01-01"
+    "/api/dashboard/breakdown": "?by=slot", "/api/autodialer/campaigns/{campaign_id}/report": "?day=2026-01-01",
+    "/api/monitor/slots/{slot}/history": "?metric=cpu", "/api/monitor/hosts/{host}/history": "?metric=cpu",
 }  # fmt: skip
 SLOWEST = 0.01  # changes a second: the first has its turn, and who comes after it is told to ask for less
 TRIES = 12
