@@ -26,6 +26,7 @@ from bench import (
     ledger,
     live,
     logins,
+    monitoring,
     pacing,
     pbx,
     readers,
@@ -38,7 +39,8 @@ from bench.table import Row, print_table
 
 ALL = (
     gateway, live, fanout, strangers, bus, bus_overload, adb, actors, ledger, leads, logins, campaigns, dashboard,
-    dialling, dialling_start, do_not_call, imports, kills, pacing, pbx, readers, refusals, scripts, teams,
+    dialling, dialling_start, do_not_call, imports, kills, monitoring, pacing, pbx, readers, refusals, scripts,
+    teams,
 )  # fmt: skip
 
 

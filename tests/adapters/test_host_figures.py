@@ -110,7 +110,7 @@ async def test_a_way_is_as_long_as_its_connection_takes(reader: PsutilReader) ->
     for nowhere in ("no.such.host.invalid:1", "127.0.0.1:99999", f"{'a' * 100}.invalid:1"):
         assert await reader.connect(nowhere, timeout=2) is None
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:  # its kernel says nothing to more than this one
-        address = "127.0.0.1:%d" % full.getsockname()[1]
+        address = f"127.0.0.1:{full.getsockname()[1]}"
         with socket.create_connection(full.getsockname()):
             found = [await reader.connect(address, timeout=0.3) for _ in range(3)]
     assert found[-1] is None
