@@ -12,7 +12,7 @@ from actors.runtime.context import Context
 from actors.runtime.peers import Peers
 from actors.runtime.service import Hosts
 from actors.runtime.wire import ask
-from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.monitor import (
     HISTORY,
     ON_HOST,
@@ -32,6 +32,8 @@ from bus_schemas.monitor import (
 from bus_schemas.slot import RECORDED_SLOT, GetSlot
 
 log = structlog.get_logger()
+
+NO_ANSWER = RefusalTemplate(ErrorCode.UNAVAILABLE, "This host does not answer now. Try again.")
 
 
 class Desk:
@@ -105,4 +107,9 @@ class Desk:
             return None
 
     async def _ask(self, host: str, context: Context) -> HostFigures:
-        return await self._hosts.ask(ON_HOST, FiguresOnHost(host=host), context)
+        try:
+            return await self._hosts.ask(ON_HOST, FiguresOnHost(host=host), context)
+        except Refusal as refusal:
+            if refusal.code is ErrorCode.TIMEOUT:  # nothing was to be done there
+                raise NO_ANSWER(host=host) from None
+            raise
