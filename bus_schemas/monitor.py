@@ -320,7 +320,7 @@ LIST_HOSTS    = Rpc("ottb.v1.cmd.monitor.hosts",   ListHosts,  list[HostFigures]
 GET_HOST      = Rpc("ottb.v1.cmd.monitor.host",    GetHost,    HostFigures,    frozenset({E.NOT_FOUND}),
                     summary="How a host is", permission=A.MONITOR_HOSTS, again=READ_AGAIN)
 ON_HOST       = Rpc("ottb.v1.cmd.host.{host}.figures", FiguresOnHost, HostFigures, frozenset(),
-                    summary="How one host is, by its own word", timeout=2.0, again=READ_AGAIN)
+                    summary="How one host is, by its own word", timeout=2.0)
 SLOT_HISTORY  = Rpc("ottb.v1.cmd.monitor.slot_history", SlotHistory, History,  frozenset({E.NOT_FOUND}),
                     summary="A figure of a slot over time", permission=A.MONITOR_VIEW, asks=SEES, again=READ_AGAIN)
 HOST_HISTORY  = Rpc("ottb.v1.cmd.monitor.host_history", HostHistory, History,  frozenset({E.NOT_FOUND}),

@@ -108,7 +108,7 @@ class Desk:
 
     async def _ask(self, host: str, context: Context) -> HostFigures:
         try:
-            return await self._hosts.ask(ON_HOST, FiguresOnHost(host=host), context)
+            return await self._hosts.ask(ON_HOST, FiguresOnHost(host=host), context, retry=False)
         except Refusal as refusal:
             if refusal.code is ErrorCode.TIMEOUT:  # nothing was to be done there
                 raise NO_ANSWER(host=host) from None
