@@ -9,11 +9,13 @@ import json
 import os
 import signal
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from actors.adapters.adb import AdbClient
 from actors.adapters.nats_bus import connect
 from actors.runtime.bus import Bus
 from actors.runtime.context import Context
@@ -28,7 +30,7 @@ from bus_schemas.permissions import Action
 PHONES = 200
 SPAN = 90.0  # seconds; with a minute's end in it at least once
 SETTLE = 20.0  # seconds after the last phone has come
-START = 240.0
+START = 120.0
 CORE, MESSAGES = 0.10, 60.0  # of a core, and a second
 SETTINGS = """\
 state_dir = "{state}"
@@ -51,7 +53,8 @@ async def measure(folder: Path) -> list[Row]:
     async with nats_server(folder, more) as port:
         await asyncio.to_thread(config.write_text, SETTINGS.format(state=state, port=port) + slots)
         phones = python("-m", "simulators.phone.main", "--config", str(config))
-        async with process(*phones, **fleet), adb_server(state / "adb"):
+        async with process(*phones, **fleet), adb_server(state / "adb") as place:
+            await _plug(AdbClient(place), ports)
             bus = await connect(Nats(port=port), name="bench", on_closed=lambda: None)
             host = await asyncio.create_subprocess_exec(
                 *python("-m", "actors.main", "--config", str(config)), env=dict(os.environ)
@@ -65,6 +68,14 @@ async def measure(folder: Path) -> list[Row]:
                 await host.wait()
                 await bus.close()
     return rows
+
+
+async def _plug(client: AdbClient, ports: Sequence[int]) -> None:
+    """Connect each phone, as a cable does."""
+    for port in ports:
+        async with asyncio.timeout(20):
+            while "connected" not in await client.connect(f"127.0.0.1:{port}"):
+                await asyncio.sleep(0.2)
 
 
 async def _all_online(bus: Bus) -> int:
