@@ -75,6 +75,7 @@ class Watcher:
         self._waiting: deque[tuple[str, FiguresTaken]] = deque(maxlen=KEPT_BACK)
         self._quarters: deque[int] = deque(maxlen=KEPT_BACK)  # that are over, and not made yet
         self._now = HostFigures(host=host.name)
+        self._fresh = False  # the machine has told it just now
         self.sources: list[Source] = [self._slots, self._this_host]  # of what is measured; others add theirs
 
     def now(self) -> HostFigures:
@@ -110,7 +111,9 @@ class Watcher:
     # --- looking
 
     async def _look(self) -> None:
-        if self._reader is not None and (reading := await self._reader.read()) is not None:
+        reading = await self._reader.read() if self._reader is not None else None
+        self._fresh = reading is not None
+        if reading is not None:
             self._take(reading)
         seconds = self._seconds()
         minute = seconds - seconds % MINUTE
@@ -172,7 +175,8 @@ class Watcher:
                     yield thing, samples.of_phone(health)
 
     def _this_host(self) -> Iterable[tuple[Thing, Values]]:
-        yield ("host", self._host.name), samples.of_host(self.now())
+        if self._fresh:
+            yield ("host", self._host.name), samples.of_host(self.now())
 
     # --- minutes and quarters
 

@@ -39,9 +39,12 @@ class Machine:
         self._loop = loop
         self.says = AT_REST
         self.ways: dict[str, float | None] = {}
+        self.silent = False
 
     async def read(self) -> Reading | None:
         now = self._loop.time()
+        if self.silent:
+            return None
         return replace(self.says, cpu=CpuTimes(now, 4 * now))
 
     async def connect(self, address: str, *, timeout: float) -> float | None:
@@ -239,5 +242,17 @@ def test_a_disk_tells_when_it_is_full_and_a_process_how_busy_it_is() -> None:
         assert disk_now.full_in is not None and abs(disk_now.full_in - 48 * 600) < 1500
         [process] = now.processes
         assert (process.name, process.rss_mb, process.fds) == ("actors", 100.0, 9)
+
+    play(story)
+
+
+def test_a_machine_that_tells_nothing_has_no_figures_of_that_minute() -> None:
+    async def story(site: Watched) -> None:
+        await site.at(130)
+        site.machine.silent = True
+        await site.at(245)
+        kept = site.kept(MINUTE)
+        assert [*kept] == ["00:01", "00:02", "00:03"]
+        assert values(kept["00:03"]) and not [one for one in kept["00:03"].things if one.kind == "host"]
 
     play(story)
