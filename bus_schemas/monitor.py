@@ -59,6 +59,7 @@ _METRICS = (
     Metric("host", "uptime_s",         "s",              says="since the machine has started"),
     Metric("host", "latency_ms",       "ms",             says="the longest of the ways to the hosts that are probed"),
     Metric("host", "unreachable",      "",               says="hosts that are probed and do not answer"),
+    Metric("host", "measured_mbps",    "Mbit/s",         says="how fast a file came, at the last half hour"),
     Metric("host", "bus_ms",           "ms",             says="a question to the bus and its answer"),
     Metric("host", "clock_offset_ms",  "ms",   low=None, says="that its clock is behind that of the bus"),
     Metric("host", "ledger_behind",    "",               says="entries of the journal that its records lack"),
@@ -135,8 +136,9 @@ class GetNetwork(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class NetworkFigures(Struct, frozen=True, kw_only=True):
-    """`bandwidth_mbps`: of the link by which a host reaches the others; of several hosts, the slowest. `latency_ms`: to
-    the hosts that are probed (`[monitor] probes`), the longest. null: nobody knows, or nothing is probed."""
+    """`bandwidth_mbps`: as it was measured (`[monitor] download`), or else of the link by which a host reaches the
+    others; of several hosts, the slowest. `latency_ms`: to the hosts that are probed (`[monitor] probes`), the longest.
+    null: nobody knows, or nothing is probed."""
 
     bandwidth_mbps: Annotated[int | None, Meta(examples=[1000])]
     latency_ms: Annotated[int | None, Meta(examples=[12])]
@@ -222,7 +224,8 @@ class Following(Struct, frozen=True, kw_only=True):
 
 
 class HostFigures(Struct, frozen=True, kw_only=True):
-    """A host, measured `at`; null where it does not tell. Percent, degrees Celsius, megabytes. `clock_offset_ms`: its
+    """A host, measured `at`; null where it does not tell. Percent, degrees Celsius, megabytes. `bandwidth_mbps`: of its
+    link; `measured_mbps`: as a file came, within the last half hour. `clock_offset_ms`: its
     clock behind that of the bus, as the last minute's figures were stored."""
 
     host: HostName
@@ -238,6 +241,7 @@ class HostFigures(Struct, frozen=True, kw_only=True):
     clock_offset_ms: float | None = None
     bus_ms: float | None = None
     bandwidth_mbps: int | None = None
+    measured_mbps: float | None = None
     probes: tuple[Probe, ...] = ()
     disks: tuple[DiskFigures, ...] = ()
     processes: tuple[ProcessFigures, ...] = ()

@@ -3,9 +3,11 @@
 import asyncio
 import os
 import time
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from http.client import HTTPException
 from pathlib import Path
 
 import psutil
@@ -16,6 +18,8 @@ from actors.monitor.reader import CpuTimes, Disk, Process, Reading
 log = structlog.get_logger()
 
 READ_WITHIN = 4.0  # seconds
+DOWNLOAD_BEGINS = 3.0  # seconds until the first byte, and between two
+PIECE, LEAST = 256 * 1024, 64 * 1024  # bytes at once; of fewer altogether no speed can be told
 FOUND_EVERY = 60.0  # seconds between two searches for processes
 ROUTES, DEFAULT, UP = Path("/proc/net/route"), "00000000", 0x1  # `man 5 proc`
 # Programs of the platform, each by what its command line has.
@@ -89,6 +93,13 @@ class PsutilReader:
         writer.transport.abort()
         return took
 
+    async def download(self, url: str, *, most: int, seconds: float) -> float | None:
+        try:
+            async with asyncio.timeout(seconds + DOWNLOAD_BEGINS + 1.0):  # the thread ends by itself a little later
+                return await asyncio.to_thread(_fetch, url, most, seconds)
+        except (OSError, HTTPException, ValueError):  # also TimeoutError
+            return None
+
     def _disks(self) -> Iterator[Disk]:
         """The one with the state folder first, then those of the system, each once."""
         seen = set[int]()
@@ -112,6 +123,16 @@ class PsutilReader:
                     rss=memory.rss, fds=_fds(process), threads=process.num_threads(),
                     uptime=max(time.time() - process.create_time(), 0.0),
                 )  # fmt: skip
+
+
+def _fetch(url: str, most: int, seconds: float) -> float | None:
+    """Bytes a second, from the first on. In a thread: what comes fast is much, and calls do not wait for it."""
+    with urllib.request.urlopen(url, timeout=DOWNLOAD_BEGINS) as answer:  # http(s) by the settings' own shape
+        begun, got = time.monotonic(), 0
+        while got < most and time.monotonic() - begun < seconds and (piece := answer.read1(PIECE)):
+            got += len(piece)
+        took = time.monotonic() - begun
+    return got / took if got >= LEAST and took > 0 else None
 
 
 def _busy(times: "psutil._ntuples.scputimes") -> CpuTimes:

@@ -56,6 +56,9 @@ class HostReader(Protocol):
     async def read(self) -> Reading | None:
         """Read them all. None: not in a few seconds; the machine is in trouble. Raises OSError."""
 
+    async def download(self, url: str, *, most: int, seconds: float) -> float | None:
+        """Fetch a file, so many bytes of it or for so long. Bytes a second; None: it is not to be had."""
+
     def stop(self) -> None:
         """Nothing is read any more."""
 

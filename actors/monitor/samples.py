@@ -39,6 +39,7 @@ def of_host(host: HostFigures) -> Values:
         "uptime_s": host.uptime_s,
         "latency_ms": max(answered, default=None),
         "unreachable": len(host.probes) - len(answered) if host.probes else None,
+        "measured_mbps": host.measured_mbps,
         "bus_ms": host.bus_ms,
         "clock_offset_ms": host.clock_offset_ms,
         "ledger_behind": next((one.behind for one in host.records if one.name == "ledger"), None),

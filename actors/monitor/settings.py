@@ -14,8 +14,16 @@ Address = Annotated[
 ]  # fmt: skip
 
 
+Download = Annotated[
+    str, shaped(r"^(?:https?://\S{1,2000})?$(?!\n)", "an address of a file, as `https://example.com/100mb.bin`")
+]  # fmt: skip
+
+
 class Monitor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`probes`: hosts and ports to which a connection is opened, and closed at once, every 30 seconds: how long that
-    takes is the network's latency. None: nothing is sent anywhere, and the latency is not known."""
+    takes is the network's latency. None: nothing is sent anywhere, and the latency is not known. `download`: a file of
+    which 16 MB are fetched every half hour, or as much as comes in three seconds: how fast that is is the measured
+    bandwidth. Empty: the speed of the link is all that is known."""
 
     probes: Annotated[tuple[Address, ...], Meta(max_length=16)] = ()
+    download: Download = ""

@@ -41,5 +41,5 @@ async def start(
     )
     if reader is not None:
         stack.callback(reader.stop)
-        parts.background.extend((watcher.run, watcher.probe))
+        parts.background.extend((watcher.run, watcher.probe, watcher.download))
     return watcher

@@ -20,11 +20,16 @@ def system(hosts: Sequence[HostFigures]) -> SystemFigures:
 def network(hosts: Sequence[HostFigures]) -> NetworkFigures:
     """The slowest link, and the longest way: what is wrong with one of them is not hidden by the others."""
     latency = max(_known(probe.latency_ms for host in hosts for probe in host.probes), default=None)
-    bandwidth = min(_known(host.bandwidth_mbps for host in hosts), default=None)
+    bandwidth = min(_known(_bandwidth(host) for host in hosts), default=None)
     return NetworkFigures(
-        bandwidth_mbps=None if bandwidth is None else int(bandwidth),
+        bandwidth_mbps=None if bandwidth is None else round(bandwidth),
         latency_ms=None if latency is None else round(latency),
     )
+
+
+def _bandwidth(host: HostFigures) -> float | None:
+    """What was measured, or else what its link could carry."""
+    return host.bandwidth_mbps if host.measured_mbps is None else host.measured_mbps
 
 
 def _known(figures: Iterable[float | None]) -> list[float]:

@@ -47,6 +47,8 @@ log = structlog.get_logger()
 LOOK_EVERY = 5.0  # seconds
 PROBE_EVERY = 30.0
 PROBE_WITHIN = 2.0
+DOWNLOAD_EVERY = 1800.0
+DOWNLOAD_MOST, DOWNLOAD_SECONDS = 16 * 2**20, 3.0  # bytes
 KEPT_BACK = 120  # entries that wait for the bus; the oldest give way
 
 Source = Callable[[], Iterable[tuple[Thing, Values]]]
@@ -98,6 +100,12 @@ class Watcher:
         while True:
             await self._safely(self._probe)
             await self._host.pause(PROBE_EVERY)
+
+    async def download(self) -> None:
+        """Measure again and again how much the network carries."""
+        while True:
+            await self._safely(self._download)
+            await self._host.pause(DOWNLOAD_EVERY)
 
     async def _safely(self, work: Callable[[], Awaitable[None]]) -> None:
         """What goes wrong with one look is not to end all looks."""
@@ -158,6 +166,12 @@ class Watcher:
                 for address, seconds in zip(self._settings.probes, found, strict=True)
             )
             self._now = replace(self._now, probes=tuple(probes))
+
+    async def _download(self) -> None:
+        if self._reader is not None and (url := self._settings.download):
+            speed = await self._reader.download(url, most=DOWNLOAD_MOST, seconds=DOWNLOAD_SECONDS)
+            measured = None if speed is None else round(8 * speed / 1e6, 1)
+            self._now = replace(self._now, measured_mbps=measured)
 
     # --- what is measured
 

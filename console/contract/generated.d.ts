@@ -6877,8 +6877,9 @@ export interface components {
         };
         /**
          * NetworkFigures
-         * @description `bandwidth_mbps`: of the link by which a host reaches the others; of several hosts, the slowest. `latency_ms`: to
-         *         the hosts that are probed (`[monitor] probes`), the longest. null: nobody knows, or nothing is probed.
+         * @description `bandwidth_mbps`: as it was measured (`[monitor] download`), or else of the link by which a host reaches the
+         *         others; of several hosts, the slowest. `latency_ms`: to the hosts that are probed (`[monitor] probes`), the longest.
+         *         null: nobody knows, or nothing is probed.
          */
         NetworkFigures: {
             /** @example 1000 */
@@ -6985,7 +6986,8 @@ export interface components {
         ListHosts: Record<string, never>;
         /**
          * HostFigures
-         * @description A host, measured `at`; null where it does not tell. Percent, degrees Celsius, megabytes. `clock_offset_ms`: its
+         * @description A host, measured `at`; null where it does not tell. Percent, degrees Celsius, megabytes. `bandwidth_mbps`: of its
+         *         link; `measured_mbps`: as a file came, within the last half hour. `clock_offset_ms`: its
          *         clock behind that of the bus, as the last minute's figures were stored.
          */
         HostFigures: {
@@ -7019,6 +7021,8 @@ export interface components {
             bus_ms: number | null;
             /** @default null */
             bandwidth_mbps: number | null;
+            /** @default null */
+            measured_mbps: number | null;
             /** @default [] */
             probes: components["schemas"]["Probe"][];
             /** @default [] */

@@ -7,6 +7,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -97,6 +99,41 @@ async def test_a_disk_that_hangs_holds_nobody_up(reader: PsutilReader, monkeypat
     monkeypatch.setattr(host_figures, "READ_WITHIN", 5.0)
     assert await reader.read() is not None
     reader.stop()
+
+
+@asynccontextmanager
+async def serving(pieces: int, pause: float) -> AsyncIterator[str]:
+    """A server of one file, of so many pieces of 100,000 bytes. Gives its address."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (pieces * 100_000))
+        with suppress(ConnectionError):
+            for _ in range(pieces):
+                writer.write(bytes(100_000))
+                await writer.drain()
+                await asyncio.sleep(pause)
+            writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/file"
+    server.close()
+
+
+async def test_a_file_tells_what_the_network_carries(reader: PsutilReader) -> None:
+    async with serving(20, 0.05) as url:  # 2 MB/s
+        speed = await reader.download(url, most=10**9, seconds=10.0)
+        assert speed is not None and 1e6 < speed < 2.5e6
+    begun = time.monotonic()
+    async with serving(10**6, 0.05) as url:
+        slow = await reader.download(url, most=10**12, seconds=0.5)
+        assert slow is not None and 0.5e6 < slow < 4e6
+    async with serving(10**6, 0.0) as url:  # without end, as fast as it goes
+        assert await reader.download(url, most=10**6, seconds=60.0) is not None
+    assert time.monotonic() - begun < 10
+    async with serving(0, 0.0) as url:
+        assert await reader.download(url, most=10**6, seconds=1.0) is None
+    assert await reader.download(f"http://127.0.0.1:{free_port()}/", most=1, seconds=1.0) is None
 
 
 async def test_a_way_is_as_long_as_its_connection_takes(reader: PsutilReader) -> None:

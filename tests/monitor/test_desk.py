@@ -50,6 +50,9 @@ class Machine:
     async def connect(self, address: str, *, timeout: float) -> float | None:
         return None
 
+    async def download(self, url: str, *, most: int, seconds: float) -> float | None:
+        return None
+
     def stop(self) -> None: ...
 
 

@@ -67,7 +67,7 @@ def test_hosts_count_by_their_processors_and_their_memory() -> None:
     assert together.system([silent]) == SystemFigures(cpu=None, ram=None, uptime=None)
     assert together.network([silent]) == NetworkFigures(bandwidth_mbps=None, latency_ms=None)
     ways = (Probe(address="x:1", latency_ms=11.6), Probe(address="y:1", latency_ms=None))
-    probed = HostFigures(host="d", probes=ways)
+    probed = HostFigures(host="d", probes=ways, bandwidth_mbps=1000, measured_mbps=99.6)
     assert together.network([small, large, probed]) == NetworkFigures(bandwidth_mbps=100, latency_ms=12)
 
 

@@ -1,8 +1,9 @@
 """A host that is watched for hours of simulated time: which minutes and quarters of an hour are kept of it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -40,6 +41,7 @@ class Machine:
         self.says = AT_REST
         self.ways: dict[str, float | None] = {}
         self.silent = False
+        self.speed: float | None = None
 
     async def read(self) -> Reading | None:
         now = self._loop.time()
@@ -49,6 +51,9 @@ class Machine:
 
     async def connect(self, address: str, *, timeout: float) -> float | None:
         return self.ways.get(address)
+
+    async def download(self, url: str, *, most: int, seconds: float) -> float | None:
+        return self.speed
 
     def stop(self) -> None: ...
 
@@ -70,11 +75,14 @@ class Watched:
         bus, ids = MemoryBus(self.broker), CountedIds(f"t{self.lives}")
         self.bus = bus
         host = Host(name="a", bus=bus, clock=self.clock, ids=ids, ownership=Always())
-        settings = Monitor(probes=("one:443", "two:443"))
+        settings = Monitor(probes=("one:443", "two:443"), download="http://one/file")
         records = (Following(name="ledger", behind=7),)
         self.watcher = Watcher(host=host, ids=ids, reader=self.machine, settings=settings, records=lambda: records)
         self.watcher.sources.append(self._phone)
-        self._tasks = [asyncio.ensure_future(work()) for work in (self.watcher.run, self.watcher.probe)]
+        self._tasks = [asyncio.ensure_future(work()) for work in self.works()]
+
+    def works(self) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:
+        return self.watcher.run, self.watcher.probe, self.watcher.download
 
     def _phone(self) -> Iterable[tuple[Thing, Values]]:
         self.looks += 1
@@ -254,5 +262,19 @@ def test_a_machine_that_tells_nothing_has_no_figures_of_that_minute() -> None:
         kept = site.kept(MINUTE)
         assert [*kept] == ["00:01", "00:02", "00:03"]
         assert values(kept["00:03"]) and not [one for one in kept["00:03"].things if one.kind == "host"]
+
+    play(story)
+
+
+def test_what_the_network_carries_is_measured_each_half_hour() -> None:
+    async def story(site: Watched) -> None:
+        await site.at(60)
+        assert site.watcher.now().measured_mbps is None
+        site.machine.speed = 12.5e6
+        await site.at(31 * 60)
+        assert site.watcher.now().measured_mbps == 100.0
+        site.machine.speed = None  # it was so long ago that nobody knows any more
+        await site.at(61 * 60)
+        assert site.watcher.now().measured_mbps is None
 
     play(story)
