@@ -225,10 +225,17 @@ def memory(percent: float) -> str:
     return f"MemTotal:        {total} kB\nMemFree:          355460 kB\nMemAvailable:    {available} kB\n"
 
 
+STORAGE = 112_000_000  # kB
+
+
+def free_of(percent: float) -> int:
+    """What of its storage is free where `percent` is used, in kB."""
+    return round(STORAGE * (1 - percent / 100))
+
+
 def disk(percent: float, path: str) -> str:
     """`df -k`; `percent` of it is used."""
-    total = 112_000_000
-    free = round(total * (1 - percent / 100))
+    total, free = STORAGE, free_of(percent)
     head = "Filesystem       1K-blocks     Used Available Use% Mounted on\n"
     return f"{head}/dev/block/dm-44 {total} {total - free} {free} {percent:.0f}% {path}\n"
 

@@ -24,6 +24,7 @@ from simulators.phone.handset_shell import HandsetShell
 from simulators.phone.screens.profile import Profile
 from simulators.phone.screens.screens import Screens
 from simulators.phone.telephony import Happened, PhoneCall, State, Telephony
+from simulators.phone.vitals import Vitals
 
 BOOT = "boot"
 UP_BEFORE = 100_000.0  # seconds that a phone was up before the world began
@@ -65,6 +66,7 @@ class Handset:
     ) -> None:
         self.name = name
         self.telephony = Telephony()
+        self.vitals = Vitals()
         self.dials: list[str] = []
         self.plugged = True
         self.boot = BOOT

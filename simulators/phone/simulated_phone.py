@@ -5,16 +5,18 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from actors.adapters.log_clock import LATE
 from actors.adapters.phone_calls import PhoneCalls
 from actors.adapters.phone_clock import Memory
 from actors.adapters.phone_screen import PhoneScreen
-from actors.slot.phone import Health, HealthRead, PhoneUncertain, PhoneUnreachable, Report, ShellResult
+from actors.slot.phone import HealthRead, PhoneUncertain, PhoneUnreachable, Report, ShellResult
 from actors.telephony.reports import CallPhase, CallSeen, Link, LinkChanged, Look
 from bus_schemas.slot_health import Rung
 from simulators.device.wire import Unanswered
 from simulators.phone.ailing import FOUND_OUT, MENDED_BY, Ailment
-from simulators.phone.handset import PHASE, Handset, why
+from simulators.phone.handset import PHASE, UP_BEFORE, Handset, why
 from simulators.phone.telephony import Happened, State
 from simulators.time.process import Step, here, no_step
 
@@ -55,7 +57,7 @@ class SimulatedPhone:
             self._open(self._handset.wire.cuts)
         else:
             self.link(Link.ABSENT)
-        self._say(HealthRead(health=Health(model="simulated", sim="READY", in_service=True)))
+        self._say(HealthRead(health=replace(self._handset.vitals.health(UP_BEFORE), model="simulated")))
 
     async def close(self) -> None:
         self._handset.detach(self)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from actors.adapters.android_health import BATTERY_HEALTH
+from actors.slot.phone import Health
 from simulators.phone import dumps
 
 
@@ -40,6 +42,15 @@ class Vitals:
             case "/proc/uptime":
                 return f"{uptime:.2f} {uptime * 3:.2f}\n".encode()
         return None
+
+    def health(self, uptime: float, *, level: int = 82, tenths: int = 380) -> Health:
+        """What a host reads of it, for phones that are simulated without a shell. `level`, `tenths`: of its battery."""
+        return Health(
+            sim="READY", in_service=True, network_type=self.network, signal_level=self.signal, roaming=self.roaming,
+            battery=level, temperature=tenths / 10, charging=True, battery_frozen=False,
+            battery_health=BATTERY_HEALTH.get(self.battery_health), cpu=self.cpu, ram=self.ram, storage=self.storage,
+            storage_free_mb=dumps.free_of(self.storage) // 1024, data_mb=self.mobile_bytes / 1e6, uptime_s=uptime,
+        )  # fmt: skip
 
     def _busy(self, uptime: float) -> float:
         until, busy = self._worked

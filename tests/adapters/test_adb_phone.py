@@ -4,6 +4,7 @@ import asyncio
 import re
 
 import pytest
+from msgspec.structs import replace
 
 from actors.adapters import android_health
 from actors.adapters.adb_phone import AdbPhone
@@ -123,6 +124,20 @@ async def test_health_is_read_from_the_phone(phone: AdbPhone, handset: VirtualPh
     assert read.health.android == str(handset.identity.release)
     busy = await ear.until(lambda report: isinstance(report, HealthRead) and report.health.cpu is not None)
     assert isinstance(busy, HealthRead) and busy.health.cpu is not None and 0 <= busy.health.cpu <= 100
+
+
+async def test_a_simulated_phone_tells_what_this_one_does(phone: AdbPhone, handset: VirtualPhone, ear: Ear) -> None:
+    read = await ear.until(lambda report: isinstance(report, HealthRead) and report.health.cpu is not None)
+    assert isinstance(read, HealthRead)
+    health = read.health
+    assert health.cpu is not None and abs(health.cpu - handset.android.vitals.cpu) < 5
+    simulated = handset.android.vitals.health(health.uptime_s or 0.0)
+    of_its_own = {"model": health.model, "android": health.android, "operator": health.operator, "cpu": health.cpu}
+    if handset.identity.release < 10:
+        of_its_own["signal_level"] = None
+    if handset.identity.sims > 1:
+        of_its_own["sim"] = "READY,ABSENT"
+    assert health == replace(simulated, latency_ms=health.latency_ms, **of_its_own)
 
 
 async def test_what_a_phone_is_set_to_is_what_is_read(phone: AdbPhone, handset: VirtualPhone, ear: Ear) -> None:
