@@ -37,9 +37,11 @@ LARGE: dict[Rpc[Any, Any], str] = {
 
 
 class Slow:
-    """Actors that answer when they are told to. `at_work`: requests of each user that wait for it."""
+    """Actors that answer when they are told to. `at_work`: requests of each user that wait for it; one that was asked a
+    second time, as a read is where the first host takes long, is one of them."""
 
     def __init__(self) -> None:
+        self._known: set[str] = set()
         self.at_work: Counter[str] = Counter()
         self.most: Counter[str] = Counter()
         self.free = asyncio.Event()
@@ -57,6 +59,10 @@ class Slow:
         raise Refusal(ErrorCode.NOT_FOUND, "No such call.")
 
     async def _work(self, context: Context) -> None:
+        if context.command_id in self._known:
+            await self.free.wait()
+            return
+        self._known.add(context.command_id)
         self.at_work[context.user] += 1
         self.most[context.user] = max(self.most[context.user], self.at_work[context.user])
         await self.free.wait()
