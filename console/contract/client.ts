@@ -4,7 +4,7 @@
  */
 import createClient, { type Client as Fetcher, defaultPathSerializer } from "openapi-fetch";
 import { io, type Socket } from "socket.io-client";
-import type { Answer, LiveEvents, Schemas, ServerToClientEvents, paths } from "./index";
+import type { Answer, LiveEvents, Schemas, ServerToClientEvents, paths } from "./index.js";
 
 const SECONDS = 30;
 const ATTEMPTS = 4; // of what has an Idempotency-Key

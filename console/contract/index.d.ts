@@ -1,5 +1,5 @@
 /** The contract for TypeScript clients. `generated.d.ts` is written by `make types`. */
-import type { components, paths } from "./generated";
+import type { components, paths } from "./generated.js";
 
 export type { components, paths };
 

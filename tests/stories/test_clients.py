@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import textwrap
 from pathlib import Path
 
@@ -116,20 +117,30 @@ def translated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with both TypeScript programs, checked and as JavaScript, that has the client among its packages."""
     folder = tmp_path_factory.mktemp("typescript")
     packages = folder / "node_modules"
-    built = packages / "@ottb" / "contract"
-    built.mkdir(parents=True)
-    for name in ("index.d.ts", "generated.d.ts"):
-        shutil.copy(CONTRACT / name, built / name)
-    for name in ("openapi-fetch", "socket.io-client"):
+    (packages / "@ottb").mkdir(parents=True)
+    with tarfile.open(packed(folder)) as archive:
+        archive.extractall(packages / "@ottb", filter="data")
+    (packages / "@ottb" / "package").rename(packages / "@ottb" / "contract")
+    for name in ("openapi-fetch", "openapi-typescript-helpers", "socket.io-client"):
         (packages / name).symlink_to(CONTRACT / "node_modules" / name)
-    exports = {"./client": {"types": "./client.d.ts", "default": "./client.js"}}
-    (built / "package.json").write_text(json.dumps({"type": "module", "exports": exports}))
     (folder / "package.json").write_text(json.dumps({"type": "module"}))
     (folder / "page.ts").write_text("\n".join(blocks("ts")))
     (folder / "lost.ts").write_text(LOST)
-    translate(folder, built, CONTRACT / "client.ts", noCheck=True)  # `tests/console` checks it
-    translate(folder, folder, folder / "page.ts", folder / "lost.ts")
+    for resolution in ({}, {"module": "NodeNext", "moduleResolution": "NodeNext"}):
+        translate(folder, folder / "page.ts", folder / "lost.ts", **resolution)
     return folder
+
+
+def packed(folder: Path) -> Path:
+    """The package as `npm pack` makes it, of a copy of its sources."""
+    sources = folder / "sources"
+    sources.mkdir()
+    for file in CONTRACT.glob("*.*s*"):
+        shutil.copy(file, sources)
+    (sources / "node_modules").symlink_to(CONTRACT / "node_modules")
+    done = subprocess.run(["npm", "pack", "--silent"], cwd=sources, timeout=SECONDS, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    return sources / done.stdout.split()[-1]
 
 
 @pytest.fixture
@@ -140,9 +151,9 @@ def programs(translated: Path, site: Site) -> Path:
     return translated
 
 
-def translate(folder: Path, out: Path, *files: Path, **more: bool) -> None:
-    """TypeScript to JavaScript, as the client's own settings say. `folder`: where these settings are put."""
-    options = {"noEmit": False, "declaration": True, "skipLibCheck": True, "outDir": str(out), **more}
+def translate(folder: Path, *files: Path, **more: str) -> None:
+    """TypeScript to JavaScript in a folder, as the client's own settings say."""
+    options = {"noEmit": False, "skipLibCheck": True, "outDir": str(folder), **more}
     wanted = {"compilerOptions": options, "files": [str(file) for file in files], "include": []}
     config = folder / "tsconfig.json"
     config.write_text(json.dumps({"extends": str(CONTRACT / "tsconfig.json"), **wanted}))
