@@ -342,7 +342,8 @@ class RunStopping(Struct, frozen=True, kw_only=True):
 
 
 class RunEnded(Struct, frozen=True, kw_only=True):
-    """The one terminal event of a run. `screenshot`, `tree`: bytes that are kept of the screen that it failed at."""
+    """The one terminal event of a run. `step` of `steps`: at which it has failed, or was stopped; one that waited for its
+    slot has none. `screenshot`, `tree`: bytes that are kept of the screen that it failed at."""
 
     line: LineName
     script_id: ScriptId
@@ -355,6 +356,7 @@ class RunEnded(Struct, frozen=True, kw_only=True):
     seconds: float
     values: dict[str, str] = {}
     step: int | None = None
+    steps: int | None = None
     place: str | None = None
     step_name: str | None = None
     reason: str | None = None
@@ -407,7 +409,7 @@ class ScriptUpdate(Struct, frozen=True, kw_only=True):
     change: Literal["queued", "started", "moved", "stopping", "ended"]
     state: RunState
     step: int | UnsetType | None = UNSET
-    steps: int | UnsetType = UNSET
+    steps: int | UnsetType | None = UNSET
     place: str | UnsetType | None = UNSET
     version: int | UnsetType = UNSET
     command_id: str | UnsetType = UNSET

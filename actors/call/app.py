@@ -55,7 +55,7 @@ def observe(call: Call, report: object, now: Moment) -> AppDecision:
                 return NOTHING
             return Decision(events=(connected(call, now, suspect=False),), effects=(AGAIN, GIVE_UP))
         case InApp(state="over"):
-            return _over(call, now, report.reason or _reason(call), report.cause)
+            return _over(call, now.earlier(report.age), report.reason or _reason(call), report.cause)
         case DialFailed():
             return _over(call, now, report.reason, report.cause)
         case TimerFired(name="ask"):

@@ -109,7 +109,8 @@ def fold(row: RunRow | None, event: RunEvent, seq: int) -> RunRow | None:
             return replace(row, stopping=True, stopped_by=event.by)
         case RunEnded():
             return replace(
-                row, state=str(event.state), ended=event.at, stopping=False, step=event.step, steps=None,
+                row, state=str(event.state), ended=event.at, stopping=False, step=event.step,
+                steps=event.steps,
                 place=event.place, step_name=event.step_name, waits_for=None,
                 result=msgspec.json.encode(event.values).decode(), reason=event.reason, uncertain=event.uncertain,
                 call_id=event.call_id, stopped_by=event.by, screenshot=event.screenshot, tree=event.tree,

@@ -294,7 +294,7 @@ class RunActor(LineRun[Run, RunEvent, Run, RunReport]):
                 return await self._in_apps.place(run, self._made(), order, self._slot(), self._on_screen)
             case TellCall():
                 if order.call_id is not None:
-                    await self._in_apps.tell(order.call_id, _as_shown(effect))
+                    await self._in_apps.tell(order.call_id, _as_shown(effect, order.position.gone, self._now().seconds))
                 return Done()
             case TakeScreenshot():
                 kept = await self._keeper.keep(f"{self.id}-{effect.label}", await self._picture())
@@ -377,8 +377,9 @@ def _slot_of(line: str) -> int:
     return int(number) if number.isascii() and number.isdigit() else 0
 
 
-def _as_shown(told: TellCall) -> InApp:
-    """What a run sees of its call."""
+def _as_shown(told: TellCall, gone: float, now: float) -> InApp:
+    """What a run sees of its call, whose screen has been gone since then. 0: it is told at once."""
     unknown = told.reason is EndReason.UNKNOWN
     cause = "its screen was not looked at when it ended" if unknown else "as its screen shows"
-    return InApp(state=told.state, reason=told.reason, cause=cause)
+    age = max(now - gone, 0.0) if told.state == "over" and gone else 0.0
+    return InApp(state=told.state, reason=told.reason, cause=cause, age=age)

@@ -26,12 +26,15 @@ from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.ids import derived
 from actors.runtime.wire import Page, forward
+from actors.script.effects import Done, RunCommand
 from actors.script.language import Script
 from actors.script.library import kept
 from actors.script.permissions import taken
 from actors.script.values import bound
 from actors.slot.actor import SlotActor
+from actors.slot.foreseen import Foreseen
 from actors.slot.machine import Take, Taken
+from actors.slot.phone import PhoneError
 from actors.slot.registry import SlotRegistry
 from actors.telephony.line import SCRIPT
 from actors.telephony.orders import Drop, Settle
@@ -58,6 +61,7 @@ from bus_schemas.script import (
 log = structlog.get_logger()
 
 LARGEST = 600_000  # bytes of a script with all that it runs, as it is kept with a run: an event has 1 MB at most
+APPS, APPS_SECONDS = ("pm", "list", "packages"), 4.0  # what a phone is asked before a run that needs apps
 TRY_EVERY = 0.5  # seconds between two tries to get a slot for a run that waits
 PASSING = frozenset({ErrorCode.SLOT_BUSY, ErrorCode.SLOT_OFFLINE, ErrorCode.UNAVAILABLE, ErrorCode.CALL_FAILED})
 
@@ -69,6 +73,7 @@ TOO_MANY_OF_YOURS = RefusalTemplate(
     ErrorCode.RATE_LIMITED, "Too many runs of yours wait already.", rule="waiting_per_user"
 )
 TOO_OLD = RefusalTemplate(ErrorCode.CONFLICT, "The script needs a newer Android than the phone has.", rule="android")
+NO_APP = RefusalTemplate(ErrorCode.CONFLICT, "The phone lacks an app that the script needs.", rule="apps")
 TOO_LARGE = RefusalTemplate(ErrorCode.CONFLICT, "The script is too large, with all that it runs.")
 MAY_NOT_CALL = RefusalTemplate(
     ErrorCode.PERMISSION_DENIED, "The script places calls: that needs the permission call.start.",
@@ -168,9 +173,11 @@ class RunDesk:
             if not request.queue or refusal.code is not ErrorCode.SLOT_BUSY:
                 raise
             return await self._wait(slot, asked, context)
-        if (unfit := self._unfit(slot, asked)) is not None:
+        try:
+            await self._must_be_fit(slot, asked)
+        except BaseException:
             self._host.tell(SlotActor, slot, Drop(id=script_id))
-            raise unfit
+            raise
         if self._waiting.get(slot) and not self._is_reserved_for(slot, context.user):  # others were there before
             self._host.tell(SlotActor, slot, Drop(id=script_id))
             if not request.queue:
@@ -178,14 +185,18 @@ class RunDesk:
             return await self._wait(slot, asked, context)
         return await self._start(slot, asked, taken, context)
 
-    def _unfit(self, slot: str, asked: RunAsked) -> Refusal | None:
-        """Why the slot's phone cannot do what the script does: it, or one that it runs, needs a newer Android."""
-        actor = self._host.get(SlotActor, slot)
-        has = (actor.live.health.android or "").partition(".")[0] if actor is not None else ""
-        needs = max((script.needs.android or 0 for script in scripts_of(asked).values()), default=0)
-        if not has.isdecimal() or int(has) >= needs:
-            return None
-        return TOO_OLD(android=has, needs=needs)
+    async def _must_be_fit(self, slot: str, asked: RunAsked) -> None:
+        """The slot's phone can do what the script does, with all that it runs. Raises Refusal."""
+        actor, scripts = self._host.get(SlotActor, slot), scripts_of(asked).values()
+        if actor is None:
+            return
+        has = (actor.live.health.android or "").partition(".")[0]
+        needs = max((script.needs.android or 0 for script in scripts), default=0)
+        if has.isdecimal() and int(has) < needs:
+            raise TOO_OLD(android=has, needs=needs)
+        apps = {app for script in scripts for app in script.needs.apps}
+        if apps and (missing := apps - (await _installed(actor) or apps)):
+            raise NO_APP(apps=sorted(missing))
 
     def _is_reserved_for(self, slot: str, user: str) -> bool:
         """Whether who waits for the slot waits for this user to let it go."""
@@ -354,6 +365,7 @@ class RunDesk:
             return True
         try:
             await self._must_be_allowed_still(slot, run.state.asked)
+            await self._must_be_fit(slot, run.state.asked)
         except Refusal as refusal:
             if refusal.code in (ErrorCode.PERMISSION_DENIED, ErrorCode.CONFLICT):
                 await self._host.order(RunActor, first.script_id, Refuse(cause=refusal.message), context)
@@ -364,6 +376,18 @@ class RunDesk:
         except Refusal:  # it was stopped meanwhile, or crashed in the middle: the record tells
             self._host.tell(SlotActor, slot, Settle(id=first.script_id, kind=SCRIPT))
         return True
+
+
+async def _installed(actor: SlotActor) -> set[str] | None:
+    """The apps of a slot's phone. None: it does not say so in time, and a run finds out by itself."""
+    try:
+        async with asyncio.timeout(APPS_SECONDS):
+            said = await Foreseen(slot=actor.id).carry_out(actor.screen, RunCommand(words=APPS))
+    except (PhoneError, TimeoutError):
+        return None
+    if not isinstance(said, Done) or not said.output.endswith("\n"):
+        return None
+    return {line.removeprefix("package:") for line in said.output.split()}
 
 
 def _as(kind: type[RunStarted] | type[RunQueued], asked: RunAsked) -> RunStarted | RunQueued:

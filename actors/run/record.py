@@ -113,16 +113,21 @@ def ended(
     run: Run, now: Moment, outcome: Succeeded | Failed | None, *, screenshot: int = 0, tree: int = 0
 ) -> RunEnded:
     """The one terminal event. `outcome` None: it was stopped. `screenshot`, `tree`: bytes that were kept."""
-    asked = run.asked
+    asked, to = run.asked, program_of(run.asked)
+    stands = running(to, run.position) if run.position is not None else None
     over = RunEnded(
         line=asked.line, script_id=asked.script_id, slot=asked.slot, user=asked.user, script=asked.script,
         version=asked.version, at=now.at, state=RunState.STOPPED,
         seconds=round(elapsed(run.started or run.began, now)[0], 3), call_id=run.called,
         by=run.stopping.by if run.stopping is not None else None,
+        step=stands.step if stands is not None else None, steps=to.steps if run.started is not None else None,
+        place=stands.at if stands is not None else None,
     )  # fmt: skip
     match outcome:
         case Succeeded():
-            return replace(over, state=RunState.SUCCEEDED, values=outcome.values, by=None)
+            return replace(
+                over, state=RunState.SUCCEEDED, values=outcome.values, step=None, place=None, by=None
+            )
         case Failed():
             return replace(
                 over, state=RunState.FAILED, step=outcome.number, place=outcome.at, step_name=outcome.step,
@@ -144,8 +149,8 @@ def view(run: Run, to: Program) -> RunView:
     )  # fmt: skip
     if over is not None:
         return replace(
-            shown, ended=over.at, step=over.step, place=over.place, step_name=over.step_name, values=over.values,
-            reason=over.reason, uncertain=over.uncertain, call_id=over.call_id, by=over.by,
+            shown, ended=over.at, step=over.step, steps=over.steps, place=over.place, step_name=over.step_name,
+            values=over.values, reason=over.reason, uncertain=over.uncertain, call_id=over.call_id, by=over.by,
             screenshot=over.screenshot > 0, tree=over.tree > 0,
         )  # fmt: skip
     if run.position is None:

@@ -151,7 +151,7 @@ class _Turn(Moves):
                 self._end(f"more than {MOVES} moves")
             elif not self._went(self._moved):
                 fields.update(step_began=self._now, tries=0, count=0, answered=False, compressed=False,
-                              uncovered=0, began_call=False, unseen=0)  # fmt: skip
+                              uncovered=0, began_call=False, unseen=0, gone=0.0)  # fmt: skip
                 if not self._went(self._begun):
                     return
 
@@ -334,7 +334,9 @@ class _Turn(Moves):
         return self._still(tree)
 
     def _over_now(self, step: say.Call, tree: Tree) -> bool:
-        """Tell why, where that is seen."""
+        """Tell why, where that is seen. It ended when its screen went, which more than one look has told."""
+        if step.over is not None or self._fields["unseen"] < LOOKS_WITHOUT_IT:
+            self._fields["gone"] = 0.0
         said = next((why for name, why in SAID.items() if self._shows(getattr(step, name), tree)), None)
         if said is not None and not self._fields["answered"]:
             self._fields["unsure"] = False
@@ -358,7 +360,9 @@ class _Turn(Moves):
         elif not (fields["unseen"] or fields["count"]) and self._now - fields["looked"] > GAP:
             fields["unsure"] = True
         self._fields["began_call"] = self._fields["began_call"] or there
-        self._fields["unseen"] = 0 if there else self._fields["unseen"] + 1
+        if there or not fields["unseen"]:
+            fields["gone"] = 0.0 if there else self._now
+        fields["unseen"] = 0 if there else fields["unseen"] + 1
 
     def _is_over(self, step: say.Call, tree: Tree) -> bool:
         return self._shows(step.over, tree) if step.over is not None else self._fields["unseen"] >= LOOKS_WITHOUT_IT

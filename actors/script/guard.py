@@ -52,6 +52,7 @@ COMMANDS: tuple[Pattern, ...] = (
     ("settings", "put", _SPACE, _PUT, None),
     ("pm", "clear", None),
     ("pm", "path", None),
+    ("pm", "list", "packages"),
     ("pm", "list", "packages", None),
     ("am", "force-stop", None),
     ("am", "start", "-a", re.compile(r"android\.settings\.[A-Z_]{1,80}\Z")),

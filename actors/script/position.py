@@ -59,6 +59,7 @@ class Position(Struct, frozen=True, kw_only=True, omit_defaults=True):
     looked: float = 0.0  # when the call was last seen to go on, or was placed
     unsure: bool = False  # for too long before its end nobody looked: it may have been answered
     unseen: int = 0  # looks, one after the other, without it
+    gone: float = 0.0  # when the first of them was; 0: there is none, or the end is told by what is seen
     uncovered: int = 0  # how often the keyboard was closed for this step
     compressed: bool = False  # the last look found a screen that never stands still
     handled: dict[str, int] = {}  # pop-ups, by the number of their handler

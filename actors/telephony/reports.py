@@ -12,11 +12,12 @@ from bus_schemas.call import EndReason
 
 class InApp(Struct, frozen=True, kw_only=True):
     """What the run that placed a call in an app sees of it. `up`: it goes on. `reason`: why it is over, where more is
-    known than that; `cause`: in words."""
+    known than that; `cause`: in words; `age`: seconds since it was over."""
 
     state: Literal["up", "answered", "over"]
     reason: EndReason | None = None
     cause: str = ""
+    age: float = 0.0
 
 
 # --- the link, and calls as they are seen -------------------------------------------------------------------------

@@ -14,6 +14,9 @@ from bus_schemas.call import END_CALL, START_CALL, EndCall, EndReason, StartCall
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.script import RUN_SCRIPT, STOP_RUN, RunScript, RunState, StopRun
 from bus_schemas.slot import SlotActivated
+from simulators.phone.result import Result
+from simulators.phone.screens import commands
+from simulators.phone.screens.screens import Screens
 from simulators.world.world import Life
 from tests.run.site import LONG, SHORT, RunSite, play
 
@@ -242,6 +245,52 @@ def test_the_rights_of_a_run_are_those_of_what_it_does() -> None:
                 wanted = RunScript(slot_id=1, script=script, params=params)
                 await ask(site.world.gateways[0], RUN_SCRIPT, wanted, context)
             assert refused.value.code is ErrorCode.PERMISSION_DENIED
+
+    play(story)
+
+
+def test_a_run_that_is_over_says_of_how_many_steps_it_was() -> None:
+    async def story(site: RunSite) -> None:
+        done = await site.over(await site.begin("read_imei"))
+        failed = await site.over(await site.begin("telegram_call", "two", number="+380501110004"))
+        run = await site.begin("telegram_call", "three", number=LONG)
+        await asyncio.sleep(2.0)
+        stands = await site.view(run)
+        await site.ask(STOP_RUN, StopRun(script_id=run))
+        stopped = await site.over(run)
+        assert done.step is None and done.steps == 7, done
+        assert (failed.step or 0) > 0 and stopped.step == stands.step, (failed, stopped)
+        assert failed.steps == stands.steps == stopped.steps == 8
+        assert [one.steps for one in site.ends()] == [7, 8, 8]
+
+    play(story)
+
+
+@pytest.mark.parametrize("queued", [False, True])
+def test_a_script_needs_its_apps_on_the_phone(*, queued: bool) -> None:
+    async def story(site: RunSite) -> None:
+        installed = commands.COMMANDS["pm"]
+        first = await site.begin("telegram_call", "first", number=LONG) if queued else None
+        await asyncio.sleep(3.0)
+
+        def without(screens: Screens, args: list[str], files: dict[str, bytes]) -> Result:
+            found = installed(screens, args, files)
+            return Result(found.out.replace(b"package:org.telegram.messenger\n", b""))
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(commands.COMMANDS, "pm", without)  # type: ignore[arg-type]
+            if first is None:
+                with pytest.raises(Refusal, match=r"lacks an app") as refused:
+                    await site.begin("telegram_call", number=SHORT)
+                details = {"rule": "apps", "apps": ["org.telegram.messenger"]}
+                assert (refused.value.code, refused.value.details) == (ErrorCode.CONFLICT, details)
+            else:
+                second = await site.begin("telegram_call", number=SHORT, queue=True)
+                await site.ask(STOP_RUN, StopRun(script_id=first))
+                seen = await site.over(second)
+                assert seen.state is RunState.FAILED and "lacks an app" in (seen.reason or ""), seen
+        seen = await site.over(await site.begin("telegram_call", "after", number=SHORT))  # the slot is free
+        assert seen.state is RunState.SUCCEEDED
 
     play(story)
 

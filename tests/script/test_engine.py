@@ -293,8 +293,10 @@ def test_a_call_is_placed_and_followed_to_its_end() -> None:
     assert run.give(Done()) == Pause(seconds=0.5)
     assert run.give(Done()) == LOOK
     assert run.give(Looked(Seen(CHAT))) == Pause(seconds=1)
-    run.give(Done())
+    gone = run.now
+    run.give(Done(), took=3)
     assert run.give(Looked(Seen(CHAT))) == TellCall(state="over")
+    assert run.position.gone == gone < run.now  # when its screen went, not when that was sure
     run.give(Done())
     assert run.position.outcome == Succeeded(values={"call": "answered"})
 
