@@ -342,8 +342,8 @@ class RunStopping(Struct, frozen=True, kw_only=True):
 
 
 class RunEnded(Struct, frozen=True, kw_only=True):
-    """The one terminal event of a run. `step` of `steps`: at which it has failed, or was stopped; one that waited for its
-    slot has none. `screenshot`, `tree`: bytes that are kept of the screen that it failed at."""
+    """The one terminal event of a run. `step` of `steps`: at which it has failed, or was stopped; one that waited for
+    its slot has none. `screenshot`, `tree`: bytes that are kept of the screen that it failed at."""
 
     line: LineName
     script_id: ScriptId

@@ -39,7 +39,7 @@ FOLDERS = {
     "imports": {"runtime", "telephony", "dialing", "leads"},
     "script": {"runtime", "telephony", "dialing"},
     "by_hand": {"runtime", "telephony", "slot", "script", "log"},
-    "healing": {"runtime", "telephony", "slot"},
+    "healing": {"runtime", "telephony", "slot", "monitor"},
     "run": {"runtime", "telephony", "slot", "call", "dialing", "script"},
     "note": {"runtime"},
     "erasure": {"runtime", "telephony", "dialing", "leads"},
@@ -72,7 +72,7 @@ PURE = [
     *ROOT.glob("actors/leads/*.py"),
     *(path for path in ROOT.glob("actors/script/*.py") if path.stem not in ("actor", "start")),
     *(ROOT / f"actors/{name}.py" for name in (
-        "slot/healing", "healing/conditions", "healing/figures", "healing/ladder",
+        "slot/healing", "healing/conditions", "healing/ladder",
     )),
     *(ROOT / f"actors/monitor/{name}.py"
       for name in ("growth", "present", "reader", "rollup", "samples", "spans", "together")),

@@ -4,6 +4,7 @@ at another one, so that none comes and goes with every reading. Pure."""
 from collections.abc import Iterator, Mapping
 
 from actors.healing.policy import ConditionRule
+from actors.monitor.rollup import Values
 from actors.runtime.clock import Moment
 from bus_schemas.slot_health import Condition
 
@@ -11,7 +12,7 @@ Since = Mapping[str, float]  # by condition that may begin: since when its figur
 
 
 def conditions(
-    before: tuple[Condition, ...], since: Since, told: Mapping[str, float], now: Moment,
+    before: tuple[Condition, ...], since: Since, told: Values, now: Moment,
     rules: Mapping[str, ConditionRule],
 ) -> tuple[tuple[Condition, ...], Since]:
     """The conditions after these figures. What a phone does not tell stays as it was; what no rule names is over."""
@@ -20,13 +21,13 @@ def conditions(
     beyond = {
         name: since.get(name, now.mono)
         for name, rule in rules.items()
-        if rule.metric in told and rule.begins(told[rule.metric])
+        if (value := told.get(rule.metric)) is not None and rule.begins(value)
     }
     return tuple(found.values()), beyond
 
 
 def _stands(
-    kept: Mapping[str, Condition], since: Since, told: Mapping[str, float], now: Moment,
+    kept: Mapping[str, Condition], since: Since, told: Values, now: Moment,
     rules: Mapping[str, ConditionRule],
 ) -> Iterator[tuple[str, Condition]]:
     for name, rule in rules.items():

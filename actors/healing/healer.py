@@ -5,9 +5,9 @@ import asyncio
 import structlog
 
 from actors.healing.conditions import Since, conditions
-from actors.healing.figures import figures
 from actors.healing.ladder import Act, Done, GiveUp, LetGo, Patient, Seen, Try, plan
 from actors.healing.policy import Policy
+from actors.monitor.samples import of_phone
 from actors.runtime.clock import Moment, moment, parse_utc
 from actors.runtime.commands import Order
 from actors.runtime.context import Context
@@ -71,7 +71,7 @@ class Healer:
 
     async def _judge(self, id: int, slot: Slot, live: SlotMemory, now: Moment) -> None:
         rules = self._policy.conditions
-        found, since = conditions(slot.conditions, self._since.get(id, {}), figures(live.health), now, rules)
+        found, since = conditions(slot.conditions, self._since.get(id, {}), of_phone(live.health), now, rules)
         if found == slot.conditions or await self._order(id, NoteConditions(conditions=found)):
             self._read[id], self._since[id] = live.health, since
 

@@ -11,9 +11,9 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from actors.healing.figures import METRICS
 from actors.runtime.settings import SettingsError
 from bus_schemas.fields import Id, plainly
+from bus_schemas.monitor import names_of
 from bus_schemas.slot_health import Rung, Symptom
 
 BUILT_IN = Path(__file__).resolve().parents[2] / "config" / "healing.toml"
@@ -42,8 +42,8 @@ class SymptomRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class ConditionRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A metric that is `above` or `below` for so many `seconds`, until it is back at `until`. `words` may name the
-    `{value}`."""
+    """A metric of slots (`bus_schemas/monitor.py`) that is `above` or `below` for so many `seconds`, until it is back at
+    `until`. `words` may name the `{value}`."""
 
     metric: str
     until: float
@@ -96,8 +96,8 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def _wrong(rule: ConditionRule) -> Iterator[str]:
-    if rule.metric not in METRICS:
-        yield f"metric: no such metric: {rule.metric}; there are {', '.join(METRICS)}"
+    if rule.metric not in (known := names_of("slot")):
+        yield f"metric: no such metric: {rule.metric}; there are {', '.join(known)}"
     if (rule.above is None) == (rule.below is None):
         yield "above: it is either `above` or `below`"
     elif not rule.ends(rule.until) or rule.begins(rule.until):

@@ -1,6 +1,7 @@
 """The values of the metrics, from what phones and machines say. Pure."""
 
 from actors.monitor.rollup import Values
+from actors.slot.hindrance import can_call
 from actors.slot.phone import Health
 from bus_schemas.monitor import HostFigures
 
@@ -18,6 +19,7 @@ def of_phone(health: Health) -> Values:
         "latency_ms": health.latency_ms,
         "signal_level": health.signal_level,
         "in_service": health.in_service,
+        "usable_sim": can_call(health.sim) if health.sim is not None else None,
         "roaming": health.roaming,
         "data_mb": health.data_mb,
         "uptime_s": health.uptime_s,

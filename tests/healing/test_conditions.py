@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.healing.conditions import conditions
-from actors.healing.figures import METRICS, figures
 from actors.healing.policy import BUILT_IN, policy_in
+from actors.monitor.samples import of_phone
 from actors.runtime.clock import Moment
 from actors.slot.phone import Health
 from bus_schemas.slot_health import Condition
@@ -26,7 +26,7 @@ def told(temperatures: Iterable[float | None], every: float = 15.0) -> list[tupl
     since: dict[str, float] = {}
     names = []
     for number, temperature in enumerate(temperatures):
-        read = figures(Health(temperature=temperature))
+        read = of_phone(Health(temperature=temperature))
         found, since = conditions(found, since, read, at(number * every), RULES)  # type: ignore[assignment]
         names.append(tuple(one.name for one in found))
     return names
@@ -46,23 +46,15 @@ def test_what_a_phone_does_not_tell_stays_as_it_was() -> None:
 
 
 def test_the_words_name_the_figure_and_calls_are_refused() -> None:
-    found, _ = conditions((), {"empty_battery": 0.0}, figures(Health(battery=3)), at(0), RULES)
+    found, _ = conditions((), {"empty_battery": 0.0}, of_phone(Health(battery=3)), at(0), RULES)
     assert [(one.name, one.words[:3], one.refuses_calls) for one in found] == [("empty_battery", "3 %", True)]
 
 
 def test_a_sim_that_is_locked_is_none() -> None:
-    locked = figures(Health(sim="PIN_REQUIRED", in_service=False))
+    locked = of_phone(Health(sim="PIN_REQUIRED", in_service=False))
     assert (locked["usable_sim"], locked["in_service"]) == (0.0, 0.0)
     found, _ = conditions((), {"no_sim": 0.0, "no_service": 0.0}, locked, at(100), RULES)
     assert {one.name for one in found} == {"no_sim", "no_service"}
-
-
-def test_the_figures_have_the_names_of_the_metrics() -> None:
-    whole = Health(
-        battery=1, temperature=1.0, charging=True, cpu=1.0, ram=1.0, latency_ms=1.0, uptime_s=1.0, in_service=True,
-        signal_level=1, sim="READY",
-    )  # fmt: skip
-    assert {*figures(whole)} == {*METRICS}
 
 
 @settings(max_examples=examples(100))

@@ -146,7 +146,7 @@ def test_of_one_hub_only_so_many_are_mended_at_once() -> None:
     assert first.keys() == seen.keys(), "everybody's turn came"
 
 
-def test_a_phone_that_every_restart_helps_for_a_minute_is_not_restarted_for_ever() -> None:
+def test_a_phone_that_each_restart_helps_a_little_is_not_restarted_for_ever() -> None:
     patient, done, reasons = Patient(), [], []
     seen = SILENT
     for second in range(10 * 3600):

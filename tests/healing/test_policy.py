@@ -22,7 +22,7 @@ def test_the_policy_that_comes_with_the_program_names_everything() -> None:
     ('rungs = ["reconnect", "adb', 'rungs = ["hammer", "adb', "hammer"),
     ('rungs = ["reconnect", "adb', 'rungs = ["reboot", "adb', "symptoms.silent.rungs: one stands there twice"),
     ("[rungs.reconnect]", "[rungs.reboot2]", "reboot2"),
-    ('metric = "temperature"', 'metric = "heat"', "conditions.hot.metric: no such metric: heat; there are battery"),
+    ('metric = "temperature"', 'metric = "heat"', "conditions.hot.metric: no such metric: heat; there are online"),
     ("until = 41.0", "until = 46.0", "conditions.hot.until: it would begin again"),
     ("above = 45.0", "above = 45.0\nbelow = 10.0", "conditions.hot.above: it is either"),
     ("above = 45.0\n", "", "conditions.hot.above: it is either"),
