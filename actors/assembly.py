@@ -41,6 +41,8 @@ from actors.slot.start import start as start_slots
 from actors.trunk.pbx import Pbx
 from actors.trunk.start import joining
 from actors.trunk.start import start as start_trunks
+from actors.usb.port import Usb
+from actors.usb.start import start as start_usb
 from actors.webhook.sender import Sender
 from actors.webhook.start import start as start_webhooks
 from bus_schemas.monitor import Following
@@ -65,11 +67,14 @@ async def running(
     tools: Tools | None = None,
     machine: HostReader | None = None,
     records: Callable[[], Iterable[Following]] = tuple,
+    usb: Usb | None = None,
+    listed: Callable[[], Sequence[Device] | None] | None = None,
 ) -> AsyncIterator[Host]:
     """The host with everything that runs in it, started in order and stopped in reverse. `problems`: what is wrong in
     the same process beside its actors. `reader`: of lists; None: this process. `sender`: to receivers of
     webhooks; None: this site has none. `tools`: of work by hand on phones; None: there is none. `machine`:
-    whose figures are watched; None: none are. `records`: how far those of the process are."""
+    whose figures are watched; None: none are. `records`: how far those of the process are. `usb`: this
+    machine's, where phones hang on it; `listed`: as `devices`, None while that is not known."""
     async with AsyncExitStack() as stack:
         process = Parts(bus=bus, clock=clock, ids=ids)
         parts = await start_host(process, stack, settings=settings, on_lost=lost.set, problems=problems)
@@ -84,6 +89,9 @@ async def running(
             devices=devices, longest_reservation=settings.by_hand.longest_reservation,
         )  # fmt: skip
         await start_healing(parts, settings=settings.healing)
+        await start_usb(
+            parts, stack, settings=settings.hub_map, usb=usb, listed=listed or (lambda: tuple(devices()))
+        )
         if tools is not None:
             await start_by_hand(parts, stack, settings=settings.by_hand, tools=tools)
         trunks = await start_trunks(

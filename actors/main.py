@@ -39,6 +39,7 @@ from actors.adapters.received_bytes import ReceivedBytes
 from actors.adapters.system_clock import SystemClock
 from actors.adapters.tls import ClientTls, on_hangup
 from actors.adapters.tls import client as client_tls
+from actors.adapters.usb_devices import UsbDevices
 from actors.assembly import running
 from actors.audit.start import start as start_audit
 from actors.by_hand.start import Tools
@@ -147,6 +148,11 @@ async def start_actors(
     def make_tools(config: SlotConfig) -> AdbTools:
         return AdbTools(client=tracker.client, name=label(adb_name(config, hubs), adb_place(config, hubs)))
 
+    usb = None
+    if settings.on_usb:
+        usb = UsbDevices()
+        await usb.start()
+        stack.push_async_callback(usb.stop)
     pbxs = {}
     for name, ami in settings.ami.items():
         pbxs[name] = Asterisk(name, ami, prefix=f"ottb-{settings.host}-{secrets.token_hex(4)}")
@@ -172,6 +178,8 @@ async def start_actors(
         reader=Apart(),
         sender=sender,
         tools=Tools(make_tools, as_jpeg, as_png),
+        usb=usb,
+        listed=tracker.listed,
     )
     return await stack.enter_async_context(host)
 

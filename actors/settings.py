@@ -146,7 +146,12 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def hub_map(self) -> dict[str, Hub]:
         """The hubs, as this machine's USB tree shows them where the phones hang on it; a sandbox's hang nowhere."""
         hubs = {name: Hub(path=hub) if isinstance(hub, str) else hub for name, hub in self.hubs.items()}
-        return hubs if self.adb.host or self.sandbox.enabled else {name: as_in_tree(hub) for name, hub in hubs.items()}
+        return {name: as_in_tree(hub) for name, hub in hubs.items()} if self.on_usb else hubs
+
+    @property
+    def on_usb(self) -> bool:
+        """Whether phones hang on this machine's own USB."""
+        return not self.adb.host and not self.sandbox.enabled
 
     @property
     def ledger_file(self) -> Path:

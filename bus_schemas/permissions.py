@@ -59,8 +59,9 @@ class Action(StrEnum):
     CAMPAIGN_EDIT = "campaign.edit"  # settings, and what becomes of a lead
     CAMPAIGN_IMPORT = "campaign.import"  # put lists of leads into campaigns, and see what is in those files
     CAMPAIGN_EXPORT = "campaign.export"  # take all leads away as a table
-    MONITOR_VIEW = "monitor.view"  # how the hosts are together, and the slots that one sees
+    MONITOR_VIEW = "monitor.view"  # how the hosts are together and their hubs, and the slots that one sees
     MONITOR_HOSTS = "monitor.hosts"  # each host by itself: its processes, disks and records
+    HUB_POWER = "hub.power"  # switch ports of USB hubs off and on
     METRICS_VIEW = "metrics.view"  # the gateway's figures for Prometheus
     DO_NOT_CALL_VIEW = "do_not_call.view"
     DO_NOT_CALL_EDIT = "do_not_call.edit"  # put numbers on do-not-call lists and take them off
@@ -108,7 +109,7 @@ MODULES: Mapping[str, Mapping[str, frozenset[Action]]] = {
         "ussd": frozenset({A.SCRIPT_USSD}),
         "listen": frozenset({A.CALL_RECORDING}),
         "campaign": frozenset({A.CAMPAIGN_RUN, A.CAMPAIGN_EDIT, A.CAMPAIGN_IMPORT, A.CAMPAIGN_EXPORT}),
-        "maintain": frozenset({A.SLOT_REBOOT, A.SLOT_CONFIGURE}),
+        "maintain": frozenset({A.SLOT_REBOOT, A.SLOT_CONFIGURE, A.HUB_POWER}),
         "by_hand": frozenset({A.SLOT_SCREEN, A.SLOT_TOUCH, A.SLOT_RESERVE}),
         "files": frozenset({A.SLOT_PULL, A.SLOT_PUSH, A.SLOT_APPS, A.SLOT_LOGCAT}),
         "shell": frozenset({A.SLOT_SHELL}),

@@ -10,6 +10,7 @@ from bus_schemas.errors import ErrorCode, RefusalTemplate
 from bus_schemas.fields import UNSEEN, CallId, HostName, Id, SlotId, TrunkName, Username, Utc, shaped
 from bus_schemas.kinds import Kind
 from bus_schemas.permissions import Action
+from bus_schemas.slot import HubName
 
 E = ErrorCode
 A = Action
@@ -43,6 +44,7 @@ class WebhookFilter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     user: Username | None = None
     call_id: CallId | None = None
     trunk: TrunkName | None = None
+    hub: HubName | None = None
     campaign: Id | None = None
     campaign_id: Id | None = None
     lead: Id | None = None

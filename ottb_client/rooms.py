@@ -16,6 +16,7 @@ from bus_schemas.operator import OperatorUpdate, OperatorView
 from bus_schemas.script import ScriptUpdate
 from bus_schemas.slot import SlotSummary, SlotUpdate
 from bus_schemas.trunk import TrunkUpdate, TrunkView
+from bus_schemas.usb import HubUpdate
 from bus_schemas.webhook import WebhookUpdate
 from ottb_client.live import Connection
 from ottb_client.subscription import ShownSubscription, Subscription
@@ -115,6 +116,10 @@ class Rooms(Connection):
         return await self._subscribe(
             "scripts", "script.update", ScriptUpdate, {"slot": slot, "script_id": script_id}, since,
         )  # fmt: skip
+
+    async def hubs(self, *, hub: str | UnsetType = UNSET, since: int | None = None) -> Subscription[HubUpdate]:
+        """Hear of hubs: all or what these say alone. `since`: behind this `seq`. Raises ApiError."""
+        return await self._subscribe("hubs", "hub.update", HubUpdate, {"hub": hub}, since)
 
     async def log(
         self, *, module: str | UnsetType = UNSET, severity: Literal["info", "warning", "error"] | UnsetType = UNSET,

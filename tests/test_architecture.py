@@ -45,6 +45,7 @@ FOLDERS = {
     "erasure": {"runtime", "telephony", "dialing", "leads"},
     "webhook": {"runtime", "log"},
     "point": {"runtime"},
+    "usb": {"runtime", "telephony", "slot"},
     "audit": {"runtime"},
     "log": {"runtime"},
     "monitor": {"runtime", "slot"},
@@ -76,6 +77,7 @@ PURE = [
     )),
     *(ROOT / f"actors/monitor/{name}.py"
       for name in ("growth", "present", "reader", "rollup", "samples", "spans", "together")),
+    *(ROOT / f"actors/usb/{name}.py" for name in ("topology", "port_map", "power", "views")),
     ROOT / "actors/operator/days.py", ROOT / "actors/erasure/person.py", ROOT / "actors/erasure/redacting.py",
     *(ROOT / f"actors/webhook/{name}.py" for name in ("addresses", "backoff", "queue", "signature")),
     *(ROOT / f"actors/campaign/{name}.py"

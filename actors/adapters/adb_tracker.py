@@ -6,7 +6,7 @@ that share the server a lock decides (`phone_locks.py`).
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import structlog
@@ -163,9 +163,15 @@ class DeviceTracker:
 
     def devices(self) -> Iterable[Device]:
         """Every phone that adb lists."""
+        return self.listed() or ()
+
+    def listed(self) -> Sequence[Device] | None:
+        """The same; None: the server is away, and nobody knows."""
+        if self._devices is None:
+            return None
         return [
             Device(name=key, serial=seen.serial, state=seen.state, model=seen.model, usb=seen.usb)
-            for key, seen in (self._devices or {}).items()
+            for key, seen in self._devices.items()
         ]
 
     def watch(self, name: str, tell: Callable[[Sight], None], place: str | None = None) -> Watch:

@@ -42,8 +42,8 @@ class SymptomRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class ConditionRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A metric of slots (`bus_schemas/monitor.py`) that is `above` or `below` for so many `seconds`, until it is back at
-    `until`. `words` may name the `{value}`."""
+    """A metric of slots (`bus_schemas/monitor.py`) that is `above` or `below` for so many `seconds`, until it is back
+    at `until`. `words` may name the `{value}`."""
 
     metric: str
     until: float

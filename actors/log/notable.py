@@ -14,6 +14,7 @@ from bus_schemas.log import LONGEST_MESSAGE, LogEvent, Severity
 from bus_schemas.script import RUN_ENDED
 from bus_schemas.slot import SLOT_HEALED, SLOT_LINKED, SLOT_QUARANTINED, SLOT_RESTARTING
 from bus_schemas.trunk import TRUNK_CHANGED
+from bus_schemas.usb import HUB_FOUND, HUB_LOST, PORT_CHANGED, PORT_SWITCHED
 from bus_schemas.webhook import WEBHOOK_DISABLED
 
 SERIES = 5  # refused logins alike in one minute after a first one
@@ -42,7 +43,8 @@ class Source(Struct, frozen=True):
 
 
 class Row(Struct, frozen=True):
-    """An event that says one of these states, and what the log says of it, with the event's own fields."""
+    """An event that says one of these states (`ANY`: whatever it says), and what the log says of it, with the event's
+    own fields."""
 
     of: Source
     states: tuple[str | bool, ...]
@@ -52,6 +54,7 @@ class Row(Struct, frozen=True):
 
 
 W = When
+ANY: tuple[str, ...] = ()
 RESTARTS = Source(SLOT_RESTARTING, "status", ("slot", "by"))
 PHONES = Source(SLOT_LINKED, "status", ("slot", "status", "detail"))
 HEALS = Source(SLOT_HEALED, "dry_run", ("slot", "symptom", "rung"))
@@ -61,6 +64,10 @@ TRUNKS = Source(TRUNK_CHANGED, "state", ("trunk", "state", "reason"))
 RUNS = Source(RUN_ENDED, "state", ("script", "script_id", "slot", "user", "place", "step_name", "call_id"))
 OFF = "Webhook {webhook} of {user} is switched off: "
 HOOKS = Source(WEBHOOK_DISABLED, "reason", ("webhook", "user", "reason"))
+FOUND = Source(HUB_FOUND, "hub", ("hub", "host", "path", "total"))
+LOST = Source(HUB_LOST, "hub", ("hub", "host", "path", "phones"))
+PORTS = Source(PORT_CHANGED, "state", ("hub", "host", "port", "way", "state"))
+POWER = Source(PORT_SWITCHED, "action", ("hub", "host", "port", "action", "by"))
 
 # fmt: off
 NOTABLE = (
@@ -80,6 +87,12 @@ NOTABLE = (
     Row(HOOKS,    ("failing",),                W.EACH,  "warning", OFF + "for days nothing has arrived"),
     Row(HOOKS,    ("gone",),                   W.EACH,  "warning", OFF + "its user or token is not let in any more"),
     Row(HOOKS,    ("secret",),                 W.EACH,  "error",   OFF + "its secret is not there any more"),
+    Row(LOST,     ANY,                         W.EACH,  "error",   "{hub} is gone, with {phones} phones on it"),
+    Row(FOUND,    ANY,                         W.EACH,  "info",    "{hub} is plugged in at {path}"),
+    Row(PORTS,    ("empty",),                  W.EACH,  "warning", "{hub} port {port} ({way}) is empty now"),
+    Row(PORTS,    ("unauthorized",),           W.EACH,  "warning", "{hub} port {port} ({way}): waits to be allowed"),
+    Row(PORTS,    ("online",),                 W.EACH,  "info",    "{hub} port {port} ({way}): the phone is there"),
+    Row(POWER,    ANY,                         W.EACH,  "info",    "{hub} port {port} is switched {action}"),
 )
 # fmt: on
 TOPICS = (*dict.fromkeys(row.of.topic for row in NOTABLE), AUDIT_RECORDED)
@@ -91,7 +104,8 @@ def notes(topic: AnyTopic, event: Struct, noted: Noted) -> Iterator[LogEvent]:
         yield from (_refused_logins(entry) for entry in event.entries if _is_series(entry))
     for row in NOTABLE:
         state = getattr(event, row.of.state) if row.of.topic is topic else None
-        if state in row.states and _is_news(row, topic.subject_for(event), str(state), noted):
+        said = state in row.states or (state is not None and row.states == ANY)
+        if said and _is_news(row, topic.subject_for(event), str(state), noted):
             yield _note(row, event)
 
 
@@ -129,7 +143,8 @@ def _is_news(row: Row, thing: str, state: str, noted: Noted) -> bool:
 def _note(row: Row, event: Struct) -> LogEvent:
     said: dict[str, Any] = {name: _plain(getattr(event, name)) for name in row.of.fields}
     context = {CONTEXT.get(name, name): value for name, value in said.items() if value not in (None, "")}
-    return LogEvent(module="OTTB", severity=row.severity, message=row.words.format_map(said), context=context)
+    words = row.words.format_map({name: "?" if value is None else value for name, value in said.items()})
+    return LogEvent(module="OTTB", severity=row.severity, message=words, context=context)
 
 
 def _plain(value: Any) -> Any:

@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 from actors.runtime.settings import Port
 from bus_schemas.fields import plainly, shaped
 from bus_schemas.slot import SlotConfig
+from bus_schemas.usb import Switching
 
 _NUMBER = r"[1-9][0-9]*"
 _WAY = rf"{_NUMBER}(?:\.{_NUMBER})*"
@@ -34,13 +35,16 @@ class Hub(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A hub: its `path` in the USB tree, as adb and sysfs write it. `also`: its paths on other buses, as a hub that
     takes SuperSpeed has (`2-2`); the same phone may hang on either. `ports`: of a printed port the way to it through
     the hub's chips (`14 = "4.2"`); without an entry it is the port of that number on the first chip. `chip`, `behind`:
-    how many ports that has, and which carry another chip; the tree shows both where the hub is plugged in here."""
+    how many ports that has, and which carry another chip; the tree shows both where the hub is plugged in here.
+    `switching`: what switching a port off was seen to cut (docs/hubs.md); nothing is switched on a hub that nobody has
+    tried."""
 
     path: UsbPath
     also: tuple[UsbPath, ...] = ()
     ports: dict[PrintedPort, UsbWay] = {}
     chip: Annotated[int, Meta(ge=1)] = 7
     behind: tuple[int, ...] = ()
+    switching: Switching = Switching.NONE
 
     def place(self, name: str, port: int) -> str:
         """Where a printed port is in the tree. Raises Misplaced, for people who know the hub by its `name`."""

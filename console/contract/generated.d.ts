@@ -2531,7 +2531,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/monitor/system": {
+    "/api/monitor/usb": {
         parameters: {
             query?: never;
             header?: never;
@@ -2539,10 +2539,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * How busy the hosts are
-         * @description How busy the hosts are, or one of them.
+         * USB hubs, and how many of their phones are online
+         * @description The hubs of all hosts, or of one.
          */
-        get: operations["get_system"];
+        get: operations["list_hubs"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2551,7 +2551,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/monitor/network": {
+    "/api/monitor/usb/{hub}": {
         parameters: {
             query?: never;
             header?: never;
@@ -2559,10 +2559,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The network of the hosts
-         * @description The network of the hosts, or of one of them.
+         * One USB hub with its ports
+         * @description One hub. `host`: where hosts have hubs of one name.
          */
-        get: operations["get_network"];
+        get: operations["get_hub"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2571,100 +2571,21 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/monitor/slots/{slot}": {
+    "/api/monitor/usb/{hub}/ports/{port}/power": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /**
-         * How a slot's phone is
-         * @description How a slot's phone is now. SLOT_OFFLINE when it cannot be reached: `details.last` are its last figures then.
-         */
-        get: operations["slot_figures"];
+        get?: never;
         put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/monitor/slots/{slot}/history": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
         /**
-         * A figure of a slot over time
-         * @description A figure of a slot's phone, by minutes as far as 24 hours go back, else by quarters of an hour, 30 days.
+         * Switch a port of a USB hub off and on
+         * @description Switch a port off and, after `seconds`, on again (`cycle`), or only one of both. Refused with SLOT_BUSY while a
+         *         slot on it is in use. `dry`: only say which phones would go.
          */
-        get: operations["slot_history"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/monitor/hosts": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * How the hosts are
-         * @description All hosts that are there now.
-         */
-        get: operations["list_hosts"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/monitor/hosts/{host}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * How a host is
-         * @description One host.
-         */
-        get: operations["get_host"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/monitor/hosts/{host}/history": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * A figure of a host over time
-         * @description The same of a host.
-         */
-        get: operations["host_history"];
-        put?: never;
-        post?: never;
+        post: operations["power_port"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2992,7 +2913,7 @@ export interface components {
          * @description What somebody may be allowed to do. Every route names one, or says that it needs none.
          * @enum {unknown}
          */
-        Action: "audit.view" | "call.disposition" | "call.end" | "call.end_any" | "call.recording" | "call.start" | "call.view" | "call.view_any" | "campaign.edit" | "campaign.export" | "campaign.import" | "campaign.run" | "campaign.view" | "campaign.view_any" | "dashboard.view" | "do_not_call.edit" | "do_not_call.view" | "lead.edit" | "lead.erase" | "lead.view" | "lead.view_any" | "log.view" | "log.view_any" | "log.write" | "metrics.view" | "monitor.hosts" | "monitor.view" | "note.view" | "note.view_any" | "note.write" | "operator.set" | "operator.supervise" | "operator.view" | "operator.view_any" | "pipeline.run" | "pipeline.view" | "role.edit" | "role.view" | "script.run" | "script.stop_any" | "script.ussd" | "script.view" | "script.view_any" | "slot.apps" | "slot.configure" | "slot.logcat" | "slot.pull" | "slot.push" | "slot.reboot" | "slot.reserve" | "slot.reserve_any" | "slot.restart" | "slot.screen" | "slot.shell" | "slot.touch" | "slot.use_any" | "slot.view" | "slot.view_any" | "token.create" | "token.introspect" | "trunk.view" | "user.edit" | "user.view" | "webhook.manage" | "webhook.view" | "webhook.view_any";
+        Action: "audit.view" | "call.disposition" | "call.end" | "call.end_any" | "call.recording" | "call.start" | "call.view" | "call.view_any" | "campaign.edit" | "campaign.export" | "campaign.import" | "campaign.run" | "campaign.view" | "campaign.view_any" | "dashboard.view" | "do_not_call.edit" | "do_not_call.view" | "hub.power" | "lead.edit" | "lead.erase" | "lead.view" | "lead.view_any" | "log.view" | "log.view_any" | "log.write" | "metrics.view" | "monitor.view" | "note.view" | "note.view_any" | "note.write" | "operator.set" | "operator.supervise" | "operator.view" | "operator.view_any" | "pipeline.run" | "pipeline.view" | "role.edit" | "role.view" | "script.run" | "script.stop_any" | "script.ussd" | "script.view" | "script.view_any" | "slot.apps" | "slot.configure" | "slot.logcat" | "slot.pull" | "slot.push" | "slot.reboot" | "slot.reserve" | "slot.reserve_any" | "slot.restart" | "slot.screen" | "slot.shell" | "slot.touch" | "slot.use_any" | "slot.view" | "slot.view_any" | "token.create" | "token.introspect" | "trunk.view" | "user.edit" | "user.view" | "webhook.manage" | "webhook.view" | "webhook.view_any";
         /**
          * ListUsers
          * @description Users by name. `cursor` continues where the last page ended.
@@ -3309,7 +3230,7 @@ export interface components {
         /**
          * SlotSummary
          * @description A row of the slot list. `user` null: shared pool. `call_id`: the call it is in. `reserved_by`: who keeps it for
-         *         work by hand, until `reserved_until`. `quarantine`: why it is left alone; `conditions`: how its phone is.
+         *         work by hand, until `reserved_until`.
          */
         SlotSummary: {
             /** @example 44 */
@@ -3328,16 +3249,10 @@ export interface components {
             reserved_by: string | null;
             /** @default null */
             reserved_until: string | null;
-            /** @default null */
-            quarantine: components["schemas"]["Quarantine"] | null;
-            /** @default [] */
-            conditions: components["schemas"]["Condition"][];
         };
         /**
          * Metrics
-         * @description The last figures of a phone, null where it does not tell. Percent, degrees Celsius, milliseconds, megabytes.
-         *         `battery_frozen`: what it says of its battery is not measured (`dumpsys battery set`). `storage`: used, of what apps
-         *         and files share. `data_mb`: over the mobile network, since the phone has started.
+         * @description The last figures of a phone, null where it does not tell. Percent, degrees Celsius, milliseconds.
          */
         Metrics: {
             /** @default null */
@@ -3347,63 +3262,15 @@ export interface components {
             /** @default null */
             charging: boolean | null;
             /** @default null */
-            battery_health: string | null;
-            /** @default null */
-            battery_frozen: boolean | null;
-            /** @default null */
             cpu: number | null;
             /** @default null */
             ram: number | null;
-            /** @default null */
-            storage: number | null;
-            /** @default null */
-            storage_free_mb: number | null;
-            /** @default null */
-            data_mb: number | null;
             /** @default null */
             latency_ms: number | null;
             /** @default null */
             signal_level: number | null;
             /** @default null */
             uptime_s: number | null;
-        };
-        /**
-         * Quarantine
-         * @description The platform has given up: it dials nothing with the phone and does nothing more to it until it is well by itself
-         *         or somebody restarts the slot or the phone. `to_do`: what a person can do.
-         */
-        Quarantine: {
-            /**
-             * @description UTC, ISO 8601.
-             * @example 2025-11-15T10:30:00Z
-             */
-            since: string;
-            symptom: components["schemas"]["Symptom"];
-            reason: string;
-            to_do: string;
-        };
-        /**
-         * Symptom
-         * @description What is wrong with the way to a phone, or with the phone.
-         * @enum {unknown}
-         */
-        Symptom: "absent" | "asks_app" | "asks_sim" | "cannot_hang_up" | "mute" | "offline" | "silent" | "unauthorized";
-        /**
-         * Condition
-         * @description How a phone is that somebody should look after. `words` for people, with the figure at its beginning;
-         *         `refuses_calls`: nothing is dialled with it as long as it lasts.
-         */
-        Condition: {
-            /** @example hot */
-            name: string;
-            words: string;
-            /**
-             * @description UTC, ISO 8601.
-             * @example 2025-11-15T10:30:00Z
-             */
-            since: string;
-            /** @default false */
-            refuses_calls: boolean;
         };
         /**
          * ConfigureSlot
@@ -3450,13 +3317,8 @@ export interface components {
              *       "battery": null,
              *       "temperature": null,
              *       "charging": null,
-             *       "battery_health": null,
-             *       "battery_frozen": null,
              *       "cpu": null,
              *       "ram": null,
-             *       "storage": null,
-             *       "storage_free_mb": null,
-             *       "data_mb": null,
              *       "latency_ms": null,
              *       "signal_level": null,
              *       "uptime_s": null
@@ -3475,10 +3337,6 @@ export interface components {
             reserved_by: string | null;
             /** @default null */
             reserved_until: string | null;
-            /** @default null */
-            quarantine: components["schemas"]["Quarantine"] | null;
-            /** @default [] */
-            conditions: components["schemas"]["Condition"][];
         };
         /**
          * SlotConfig
@@ -3526,8 +3384,6 @@ export interface components {
             type: string | null;
             /** @default null */
             signal_level: number | null;
-            /** @default null */
-            roaming: boolean | null;
         };
         /**
          * ListUnassigned
@@ -6272,6 +6128,8 @@ export interface components {
             /** @default null */
             trunk: string | null;
             /** @default null */
+            hub: string | null;
+            /** @default null */
             campaign: string | null;
             /** @default null */
             campaign_id: string | null;
@@ -6847,261 +6705,146 @@ export interface components {
             name: string;
         };
         /**
-         * GetSystem
-         * @description How busy the hosts are, or one of them.
+         * ListHubs
+         * @description The hubs of all hosts, or of one.
          */
-        GetSystem: {
+        ListHubs: {
             /** @default null */
             host: string | null;
         };
         /**
-         * SystemFigures
-         * @description Percent, of all hosts by their processors and their memory; `uptime`: of the machine that runs longest, as
-         *         `14h32m` or `3d14h32m`. null: nobody knows.
+         * HubSummary
+         * @description A hub. `online`: phones on its ports that adb lists as `device` now. `total`: its ports for phones.
          */
-        SystemFigures: {
-            /** @example 37 */
-            cpu: number | null;
-            /** @example 61 */
-            ram: number | null;
-            /** @example 14h32m */
-            uptime: string | null;
+        HubSummary: {
+            hub: string;
+            online: number;
+            total: number;
         };
         /**
-         * GetNetwork
-         * @description The network of the hosts, or of one of them.
+         * GetHub
+         * @description One hub. `host`: where hosts have hubs of one name.
          */
-        GetNetwork: {
+        GetHub: {
+            /** @example HUB2 */
+            hub: string;
             /** @default null */
             host: string | null;
         };
         /**
-         * NetworkFigures
-         * @description `bandwidth_mbps`: as it was measured (`[monitor] download`), or else of the link by which a host reaches the
-         *         others; of several hosts, the slowest. `latency_ms`: to the hosts that are probed (`[monitor] probes`), the longest.
-         *         null: nobody knows, or nothing is probed.
+         * HubDetails
+         * @description A hub with its ports. `plugged`: whether it is in the host's USB tree; null: there is none to look at, and its
+         *         ports are what the slots say. `paths`: where, on each bus. `chips`: how many hub chips it is made of. `mapped`: the
+         *         settings say where its printed ports are.
          */
-        NetworkFigures: {
-            /** @example 1000 */
-            bandwidth_mbps: number | null;
-            /** @example 12 */
-            latency_ms: number | null;
+        HubDetails: {
+            hub: string;
+            /** @example local */
+            host: string;
+            online: number;
+            total: number;
+            plugged: boolean | null;
+            paths: string[];
+            chips: number;
+            mapped: boolean;
+            switching: components["schemas"]["Switching"];
+            ports: components["schemas"]["PortDetails"][];
         };
         /**
-         * GetSlotFigures
-         * @description How a slot's phone is now. SLOT_OFFLINE when it cannot be reached: `details.last` are its last figures then.
+         * Switching
+         * @description What switching a port off cuts, as the settings say of a hub: the power of that port alone, that of all ports of
+         *         its chip, or nothing that anybody has tried.
+         * @enum {unknown}
          */
-        GetSlotFigures: {
-            /** @example 44 */
-            slot: number;
+        Switching: "ganged" | "none" | "ports";
+        /**
+         * PortDetails
+         * @description A port. `port`: as printed; null: nobody has said which it is (`ottb hub learn`). `way`: to it through the hub's
+         *         chips, `4.2`. `place`: where its phone is in the USB tree now, on whichever bus. `speed`: of the link, in Mbit/s;
+         *         `power`: what the phone may draw, in mA. `adb`: whether it offers that at all, null where that cannot be told.
+         *         `switchable`: its power can be switched, and `off`: it is. `serial`, `product`, `slot`: null also for who does not
+         *         see that slot.
+         */
+        PortDetails: {
+            port: number | null;
+            way: string;
+            state: components["schemas"]["PortState"];
+            /** @default null */
+            place: string | null;
+            /** @default null */
+            serial: string | null;
+            /** @default null */
+            product: string | null;
+            /** @default null */
+            slot: number | null;
+            /** @default null */
+            speed: number | null;
+            /** @default null */
+            power: number | null;
+            /** @default null */
+            adb: boolean | null;
+            /** @default false */
+            switchable: boolean;
+            /** @default false */
+            off: boolean;
         };
         /**
-         * SlotFigures
-         * @description A phone's figures, read `at`. Percent; `latency`: ms to the phone and back; null where it does not tell.
+         * PortState
+         * @description What is on a port. OCCUPIED: something that adb does not list. ONLINE: a phone that adb lists as `device`;
+         *         UNAUTHORIZED: one that waits for somebody to allow this host; OFFLINE: one that adb lists in any other state.
+         * @enum {unknown}
          */
-        SlotFigures: {
-            /** @example 44 */
-            slot_id: number;
-            /** @example 15 */
-            cpu: number | null;
-            /** @example 45 */
-            ram: number | null;
-            /** @example 38C */
-            temperature: string | null;
-            /** @example 82% */
-            battery: string | null;
-            /** @example 12 */
-            latency: number | null;
-            /** @default null */
-            at: string | null;
-            /** @default null */
-            storage: number | null;
-            /** @default null */
-            storage_free_mb: number | null;
-            /** @default null */
-            charging: boolean | null;
-            /** @default null */
-            battery_health: string | null;
-            /** @default null */
-            battery_frozen: boolean | null;
-            /** @default null */
-            signal_level: number | null;
-            /** @default null */
-            in_service: boolean | null;
-            /** @default null */
-            network_type: string | null;
-            /** @default null */
-            operator: string | null;
-            /** @default null */
-            roaming: boolean | null;
-            /** @default null */
-            data_mb: number | null;
-            /** @default null */
-            uptime: string | null;
-        };
+        PortState: "empty" | "occupied" | "offline" | "online" | "unauthorized";
         /**
-         * SlotHistory
-         * @description A figure of a slot's phone, by minutes as far as 24 hours go back, else by quarters of an hour, 30 days.
+         * PowerPort
+         * @description Switch a port off and, after `seconds`, on again (`cycle`), or only one of both. Refused with SLOT_BUSY while a
+         *         slot on it is in use. `dry`: only say which phones would go.
          */
-        SlotHistory: {
-            /** @example 44 */
-            slot: number;
-            /** @example temperature */
-            metric: string;
+        PowerPort: {
+            /** @example HUB2 */
+            hub: string;
+            /** @example 14 */
+            port: number;
             /** @default null */
-            from: string | null;
-            /** @default null */
-            to: string | null;
-        };
-        /**
-         * History
-         * @description A figure over time. `step`: seconds. A step in which nothing was measured has no point.
-         */
-        History: {
-            kind: string;
-            id: string;
-            metric: string;
-            unit: string;
-            step: number;
-            points: components["schemas"]["Point"][];
-        };
-        /**
-         * Point
-         * @description A step, by its beginning.
-         */
-        Point: {
+            host: string | null;
             /**
-             * @description UTC, ISO 8601.
-             * @example 2025-11-15T10:30:00Z
+             * @default cycle
+             * @enum {unknown}
              */
-            at: string;
-            min: number;
-            mean: number;
-            max: number;
+            action: "cycle" | "off" | "on";
+            /** @default 3 */
+            seconds: number;
+            /** @default false */
+            dry: boolean;
         };
         /**
-         * ListHosts
-         * @description All hosts that are there now.
+         * PortPowered
+         * @description It is done, or with `dry` would be. `ways`: of the hub's ports that are switched; `phones`: on them.
          */
-        ListHosts: Record<string, never>;
-        /**
-         * HostFigures
-         * @description A host, measured `at`; null where it does not tell. Percent, degrees Celsius, megabytes. `bandwidth_mbps`: of its
-         *         link; `measured_mbps`: as a file came, within the last half hour. `clock_offset_ms`: its
-         *         clock behind that of the bus, as the last minute's figures were stored.
-         */
-        HostFigures: {
+        PortPowered: {
+            hub: string;
             /** @example local */
             host: string;
-            /** @default null */
-            at: string | null;
-            /** @default null */
-            cpu: number | null;
-            /** @default null */
-            cores: number | null;
-            /** @default null */
-            load: [
-                number,
-                number,
-                number
-            ] | null;
-            /** @default null */
-            ram: number | null;
-            /** @default null */
-            ram_total_mb: number | null;
-            /** @default null */
-            ram_available_mb: number | null;
-            /** @default null */
-            uptime_s: number | null;
-            /** @default null */
-            temperature: number | null;
-            /** @default null */
-            clock_offset_ms: number | null;
-            /** @default null */
-            bus_ms: number | null;
-            /** @default null */
-            bandwidth_mbps: number | null;
-            /** @default null */
-            measured_mbps: number | null;
-            /** @default [] */
-            probes: components["schemas"]["Probe"][];
-            /** @default [] */
-            disks: components["schemas"]["DiskFigures"][];
-            /** @default [] */
-            processes: components["schemas"]["ProcessFigures"][];
-            /** @default [] */
-            records: components["schemas"]["Following"][];
-            /** @default 0 */
-            slots: number;
-            /** @default 0 */
-            slots_online: number;
+            /** @example 14 */
+            port: number;
+            /** @enum {unknown} */
+            action: "cycle" | "off" | "on";
+            dry: boolean;
+            ways: string[];
+            phones: components["schemas"]["PhoneOnPort"][];
         };
         /**
-         * Probe
-         * @description A host that is probed. `latency_ms` null: it does not answer.
+         * PhoneOnPort
+         * @description What loses its power or its connection with a port.
          */
-        Probe: {
-            address: string;
-            latency_ms: number | null;
-        };
-        /**
-         * DiskFigures
-         * @description A disk that the platform writes to, or the system. `full_in`: seconds until it is full, at the growth of the last
-         *         day or of as much of it as the host has seen; null: it does not grow, or that is not known yet.
-         */
-        DiskFigures: {
-            path: string;
-            total_mb: number;
-            free_mb: number;
-            used: number;
+        PhoneOnPort: {
+            port: number | null;
+            way: string;
+            state: components["schemas"]["PortState"];
             /** @default null */
-            full_in: number | null;
-        };
-        /**
-         * ProcessFigures
-         * @description A process of the platform. `cpu`: percent of one processor. `fds`: files and sockets that are open.
-         */
-        ProcessFigures: {
-            name: string;
-            pid: number;
-            cpu: number | null;
-            rss_mb: number;
-            fds: number | null;
-            threads: number;
-            uptime_s: number;
-        };
-        /**
-         * Following
-         * @description Records of a host. `behind`: entries of their stream that they do not have yet; `error`: why they do not get
-         *         on.
-         */
-        Following: {
-            name: string;
-            behind: number;
+            serial: string | null;
             /** @default null */
-            error: string | null;
-        };
-        /**
-         * GetHost
-         * @description One host.
-         */
-        GetHost: {
-            /** @example local */
-            host: string;
-        };
-        /**
-         * HostHistory
-         * @description The same of a host.
-         */
-        HostHistory: {
-            /** @example local */
-            host: string;
-            /** @example temperature */
-            metric: string;
-            /** @default null */
-            from: string | null;
-            /** @default null */
-            to: string | null;
+            slot: number | null;
         };
         /**
          * AuditRecorded
@@ -8881,70 +8624,6 @@ export interface components {
             by: string | null;
         };
         /**
-         * SlotHealed
-         * @description Something is done about a phone. `dry_run`: it is only said.
-         */
-        SlotHealed: {
-            slot: number;
-            /**
-             * @description UTC, ISO 8601.
-             * @example 2025-11-15T10:30:00Z
-             */
-            at: string;
-            symptom: components["schemas"]["Symptom"];
-            rung: components["schemas"]["Rung"];
-            /** @default false */
-            dry_run: boolean;
-        };
-        /**
-         * Rung
-         * @description What may be done about it, from the mildest on.
-         * @enum {unknown}
-         */
-        Rung: "adb_reconnect" | "port_power" | "reboot" | "reconnect";
-        /**
-         * SlotQuarantined
-         * @description Nothing more is done by itself. `dry_run`: it is only said.
-         */
-        SlotQuarantined: {
-            slot: number;
-            /**
-             * @description UTC, ISO 8601.
-             * @example 2025-11-15T10:30:00Z
-             */
-            at: string;
-            symptom: components["schemas"]["Symptom"];
-            reason: string;
-            to_do: string;
-            /** @default false */
-            dry_run: boolean;
-        };
-        /**
-         * SlotReleased
-         * @description It is used again: the phone was well for long enough.
-         */
-        SlotReleased: {
-            slot: number;
-            /**
-             * @description UTC, ISO 8601.
-             * @example 2025-11-15T10:30:00Z
-             */
-            at: string;
-        };
-        /**
-         * SlotConditionsChanged
-         * @description How the phone is from now on, whole.
-         */
-        SlotConditionsChanged: {
-            slot: number;
-            /**
-             * @description UTC, ISO 8601.
-             * @example 2025-11-15T10:30:00Z
-             */
-            at: string;
-            conditions: components["schemas"]["Condition"][];
-        };
-        /**
          * SlotTelemetry
          * @description The last figures, not kept.
          */
@@ -9069,6 +8748,95 @@ export interface components {
              */
             at: string;
             view: components["schemas"]["TrunkView"];
+        };
+        /**
+         * HubFound
+         * @description A hub was plugged in, with what is on it: the state of each port that is not empty, by its way.
+         */
+        HubFound: {
+            /** @example local */
+            host: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            hub: string;
+            path: string;
+            total: number;
+            ports: {
+                [key: string]: components["schemas"]["PortState"];
+            };
+        };
+        /**
+         * HubLost
+         * @description A hub is gone, and with it what was on it, `phones` ports. Nothing else is said of those.
+         */
+        HubLost: {
+            /** @example local */
+            host: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            hub: string;
+            path: string;
+            phones: number;
+        };
+        /**
+         * PortChanged
+         * @description Something came, went, or is another way in adb. `port`: as printed, null where nobody has said which it is.
+         */
+        PortChanged: {
+            /** @example local */
+            host: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            hub: string;
+            way: string;
+            port: number | null;
+            state: components["schemas"]["PortState"];
+            before: components["schemas"]["PortState"];
+        };
+        /**
+         * PortSwitched
+         * @description Ports were switched, for the sake of `port`: `off` is written before it is done, `on` after it. `cycle`: it is
+         *         switched on again by itself, also by whoever looks after the hub next. `by`: who asked for it.
+         */
+        PortSwitched: {
+            /** @example local */
+            host: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            hub: string;
+            port: number;
+            /** @enum {unknown} */
+            action: "off" | "on";
+            ways: string[];
+            by: string;
+            /** @default false */
+            cycle: boolean;
+        };
+        /**
+         * HubsActivated
+         * @description The host looks after its hubs; who did before can no longer write.
+         */
+        HubsActivated: {
+            /** @example local */
+            host: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            epoch: number;
         };
         /**
          * UserCreated
@@ -9473,7 +9241,7 @@ export interface components {
              */
             at: string;
             /** @enum {unknown} */
-            change: "booked" | "command_done" | "command_started" | "conditions" | "configured" | "healed" | "linked" | "quarantined" | "released" | "removed" | "reservation_ended" | "reserved" | "restarting" | "telemetry" | "usable_again";
+            change: "booked" | "command_done" | "command_started" | "configured" | "linked" | "released" | "removed" | "reservation_ended" | "reserved" | "restarting" | "telemetry";
             id?: number;
             call_id?: string | null;
             user?: string;
@@ -9497,12 +9265,6 @@ export interface components {
             metrics?: components["schemas"]["Metrics"];
             network?: components["schemas"]["Network"];
             external_call?: boolean;
-            symptom?: components["schemas"]["Symptom"];
-            rung?: components["schemas"]["Rung"];
-            reason?: string;
-            to_do?: string;
-            dry_run?: boolean;
-            conditions?: components["schemas"]["Condition"][];
         };
         /**
          * TrunkUpdate
@@ -9529,9 +9291,8 @@ export interface components {
          * CampaignUpdate
          * @description A campaign has changed. `change` says how, and with it which other fields are there; `status` is that after it.
          *         `counts`: at most twice a second, all fields from `leads` to `operators`. `lead_changed`: which `lead`, and which
-         *         `fields` of it, without what they are now, but whose it is then (`assigned_seller`); `lead_merged`, `lead_unmerged`:
-         *         and which `other`; `leads_assigned`: how many `leads` are now whose. Of leads, those to whom they are assigned hear
-         *         too.
+         *         `fields` of it, without what they are now; `lead_merged`, `lead_unmerged`: and which `other`;
+         *         `leads_assigned`: some, which `fields` says alone.
          */
         CampaignUpdate: {
             /** @example campaign_001 */
@@ -9566,7 +9327,6 @@ export interface components {
             lead?: string;
             other?: string;
             fields?: string[];
-            assigned_seller?: string | null;
         };
         /**
          * DoNotCallUpdate
@@ -9756,6 +9516,37 @@ export interface components {
             by?: string | null;
             seconds?: number;
         };
+        /**
+         * HubUpdate
+         * @description A hub has changed. `port`, `way`, `state` and `before` with `port_changed`; `total` and `ports` with `found`;
+         *         `phones` with `lost`; `action`, `ways`, `cycle` and `by` with `switched`.
+         */
+        HubUpdate: {
+            hub: string;
+            host: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @enum {unknown} */
+            change: "found" | "lost" | "port_changed" | "switched";
+            path?: string;
+            port?: number | null;
+            way?: string;
+            state?: components["schemas"]["PortState"];
+            before?: components["schemas"]["PortState"];
+            total?: number;
+            ports?: {
+                [key: string]: components["schemas"]["PortState"];
+            };
+            phones?: number;
+            /** @enum {unknown} */
+            action?: "off" | "on";
+            ways?: string[];
+            cycle?: boolean;
+            by?: string;
+        };
         LiveEvents: {
             "call.update": {
                 /** @constant */
@@ -9815,6 +9606,12 @@ export interface components {
                 /** @constant */
                 event: "script.update";
                 data: components["schemas"]["ScriptUpdate"];
+                seq: number;
+            };
+            "hub.update": {
+                /** @constant */
+                event: "hub.update";
+                data: components["schemas"]["HubUpdate"];
                 seq: number;
             };
             "log.update": {
@@ -9882,6 +9679,9 @@ export interface components {
                 slot?: number;
                 /** @example gacs_001 */
                 script_id?: string;
+            };
+            hubs: {
+                hub?: string;
             };
             log: {
                 /** @example OTTB */
@@ -25566,7 +25366,7 @@ export interface operations {
             };
         };
     };
-    get_system: {
+    list_hubs: {
         parameters: {
             query?: {
                 host?: string | null;
@@ -25583,7 +25383,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["SystemFigures"];
+                    "application/json": components["schemas"]["HubSummary"][];
                 };
             };
             /** @description INVALID_PARAMS */
@@ -25654,100 +25454,14 @@ export interface operations {
             };
         };
     };
-    get_network: {
+    get_hub: {
         parameters: {
             query?: {
                 host?: string | null;
             };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["NetworkFigures"];
-                };
-            };
-            /** @description INVALID_PARAMS */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-            /** @description AUTH_FAIL */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-            /** @description PERMISSION_DENIED */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-            /** @description NOT_FOUND */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-            415: components["responses"]["NotAsItIs"];
-            417: components["responses"]["NoExpectation"];
-            429: components["responses"]["TooManyConnections"];
-            /** @description INTERNAL */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-            /** @description UNAVAILABLE */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-            /** @description TIMEOUT */
-            504: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-        };
-    };
-    slot_figures: {
-        parameters: {
-            query?: never;
             header?: never;
             path: {
-                slot: number;
+                hub: string;
             };
             cookie?: never;
         };
@@ -25759,7 +25473,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["SlotFigures"];
+                    "application/json": components["schemas"]["HubDetails"];
                 };
             };
             /** @description INVALID_PARAMS */
@@ -25798,7 +25512,7 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
-            /** @description SLOT_OFFLINE */
+            /** @description CONFLICT */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -25839,185 +25553,35 @@ export interface operations {
             };
         };
     };
-    slot_history: {
-        parameters: {
-            query: {
-                metric: string;
-                from?: string | null;
-                to?: string | null;
-            };
-            header?: never;
-            path: {
-                slot: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["History"];
-                };
-            };
-            /** @description INVALID_PARAMS */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-            /** @description AUTH_FAIL */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-            /** @description PERMISSION_DENIED */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-            /** @description NOT_FOUND */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-            415: components["responses"]["NotAsItIs"];
-            417: components["responses"]["NoExpectation"];
-            429: components["responses"]["TooManyConnections"];
-            /** @description INTERNAL */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-            /** @description UNAVAILABLE */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-            /** @description TIMEOUT */
-            504: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-        };
-    };
-    list_hosts: {
+    power_port: {
         parameters: {
             query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HostFigures"][];
-                };
+            header?: {
+                "Idempotency-Key"?: string;
             };
-            /** @description INVALID_PARAMS */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-            /** @description AUTH_FAIL */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-            /** @description PERMISSION_DENIED */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-            415: components["responses"]["NotAsItIs"];
-            417: components["responses"]["NoExpectation"];
-            429: components["responses"]["TooManyConnections"];
-            /** @description INTERNAL */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-            /** @description UNAVAILABLE */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-            /** @description TIMEOUT */
-            504: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-        };
-    };
-    get_host: {
-        parameters: {
-            query?: never;
-            header?: never;
             path: {
-                host: string;
+                hub: string;
+                port: number;
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @default null */
+                    host?: string | null;
+                    /**
+                     * @default cycle
+                     * @enum {unknown}
+                     */
+                    action?: "cycle" | "off" | "on";
+                    /** @default 3 */
+                    seconds?: number;
+                    /** @default false */
+                    dry?: boolean;
+                };
+            };
+        };
         responses: {
             /** @description Done. */
             200: {
@@ -26025,7 +25589,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HostFigures"];
+                    "application/json": components["schemas"]["PortPowered"];
                 };
             };
             /** @description INVALID_PARAMS */
@@ -26064,11 +25628,36 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
-            415: components["responses"]["NotAsItIs"];
+            /** @description CONFLICT, SLOT_BUSY */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
             417: components["responses"]["NoExpectation"];
-            429: components["responses"]["TooManyConnections"];
-            /** @description INTERNAL */
-            500: {
+            /** @description IDEMPOTENCY_MISMATCH */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -26076,8 +25665,8 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
-            /** @description UNAVAILABLE */
-            503: {
+            /** @description RATE_LIMITED */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -26085,80 +25674,6 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
-            /** @description TIMEOUT */
-            504: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-        };
-    };
-    host_history: {
-        parameters: {
-            query: {
-                metric: string;
-                from?: string | null;
-                to?: string | null;
-            };
-            header?: never;
-            path: {
-                host: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["History"];
-                };
-            };
-            /** @description INVALID_PARAMS */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-            /** @description AUTH_FAIL */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-            /** @description PERMISSION_DENIED */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-            /** @description NOT_FOUND */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-            415: components["responses"]["NotAsItIs"];
-            417: components["responses"]["NoExpectation"];
-            429: components["responses"]["TooManyConnections"];
             /** @description INTERNAL */
             500: {
                 headers: {

@@ -18,6 +18,7 @@ from gateway.surface import (
     slot_files,
     slot_screen,
     trunk,
+    usb,
     user,
     webhook,
 )
@@ -25,12 +26,11 @@ from gateway.surface import (
 ROUTES: tuple[Route, ...] = (
     *user.ROUTES, *audit.ROUTES, *slot.ROUTES, *slot_files.ROUTES, *slot_screen.ROUTES, *call.ROUTES, *trunk.ROUTES,
     *campaign.ROUTES, *do_not_call.ROUTES, *operator.ROUTES, *imports.ROUTES, *log.ROUTES,
-    *note.ROUTES, *dashboard.ROUTES, *webhook.ROUTES, *erasure.ROUTES, *script.ROUTES,
-    *monitor.ROUTES,
+    *note.ROUTES, *dashboard.ROUTES, *webhook.ROUTES, *erasure.ROUTES, *script.ROUTES, *monitor.ROUTES, *usb.ROUTES,
 )  # fmt: skip
 ROOMS: tuple[AnyRoom, ...] = (
     call.ROOM, slot.ROOM, trunk.ROOM, campaign.ROOM, do_not_call.ROOM, operator.ROOM, imports.ROOM,
-    note.ROOM, webhook.ROOM, script.ROOM,
+    note.ROOM, webhook.ROOM, script.ROOM, usb.ROOM,
 )  # fmt: skip
 LIVE: tuple[AnyRoom, ...] = (*ROOMS, log.ROOM, dashboard.ROOM)  # also what comes from elsewhere than the journal
 

@@ -16,6 +16,7 @@ from ottb_client.routes.slot import SlotRoutes
 from ottb_client.routes.slot_files import SlotFilesRoutes
 from ottb_client.routes.slot_screen import SlotScreenRoutes
 from ottb_client.routes.trunk import TrunkRoutes
+from ottb_client.routes.usb import UsbRoutes
 from ottb_client.routes.user import UserRoutes
 from ottb_client.routes.webhook import WebhookRoutes
 
@@ -37,6 +38,7 @@ class Routes(
     SlotFilesRoutes,
     SlotScreenRoutes,
     TrunkRoutes,
+    UsbRoutes,
     UserRoutes,
     WebhookRoutes,
 ):

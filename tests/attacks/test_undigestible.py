@@ -58,6 +58,7 @@ from bus_schemas.slot_screen import (
     TypeOnScreen,
 )
 from bus_schemas.trunk import DialPbx
+from bus_schemas.usb import PowerPort
 from bus_schemas.user import (
     ChangePassword,
     ChangeUser,
@@ -120,6 +121,7 @@ BASE: dict[type, dict[str, Any]] = {
     AdbCommand: {"slot": 44, "command": "echo x", "timeout": 1.0},
     ReserveSlot: {"slot": 44, "minutes": 30},
     EndReservation: {"slot": 44},
+    PowerPort: {"hub": "HUB1", "port": 1, "host": "local", "action": "cycle", "seconds": 1.0, "dry": False},
     TapScreen: {"slot": 44, "x": 5, "y": 5, "seconds": 1.0},
     SwipeScreen: {"slot": 44, "x": 5, "y": 5, "to_x": 9, "to_y": 9, "seconds": 0.3},
     TypeOnScreen: {"slot": 44, "text": "x", "secret": False},
@@ -202,7 +204,7 @@ LISTS = ("/api/slots", "/api/calls/feed?all=1", "/api/users", "/api/roles", "/ap
          "/api/pbx/status", "/api/pbx/cdr", "/api/autodialer/campaigns", "/api/autodialer/imports", "/api/do-not-call",
          "/api/operators", "/api/reports/operators", "/api/crm/leads", "/api/dci/logs", "/api/dashboard",
          "/api/webhooks", "/api/crm/erasures", "/api/gacs/runs", "/api/gacs/scripts",
-         "/api/dashboard/series?step=day", "/api/dashboard/breakdown?by=slot")  # fmt: skip
+         "/api/dashboard/series?step=day", "/api/dashboard/breakdown?by=slot", "/api/monitor/usb")  # fmt: skip
 
 ODD = (
     None, True, 0, -1, 1.5, 2**31, 2**53 + 1, 2**63 - 1, 2**63, 10**30, -(2**63) - 1, 1e308, -1e308, 5e-324, [], {},

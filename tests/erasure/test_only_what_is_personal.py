@@ -248,8 +248,8 @@ _NEVER = (
 NEVER = frozenset(_NEVER.split())
 DECIDED = {  # texts with a name that others have, too
     "audit": {"entries.*.subject.*"}, "erasure": {"why"}, "operator": {"reason"}, "trunk": {"reason"},
-    "point": {"name", "reason"}, "call": {"app"},
     "slot": {"reason", "to_do", "conditions.*.name", "conditions.*.words", "conditions.*.since"},  # as a policy says
+    "point": {"name", "reason"}, "call": {"app"}, "hub": {"hub", "path", "way", "ways.*"},
     "script": {"script", "scripts", "ussd.*", "place", "step_name", "waits_for", "by"},  # as scripts are written
 }  # fmt: skip
 

@@ -1,0 +1,1 @@
+"""USB hubs, and what hangs on them."""
