@@ -269,6 +269,11 @@ def test_what_needs_postgresql_lies_where_its_target_looks() -> None:
     assert {path.parent.name for path in marked} == {"ledger"}
 
 
+def test_what_needs_umockdev_lies_where_its_target_looks() -> None:
+    marked = [path for path in (ROOT / "tests").rglob("*.py") if "mark." + "umockdev" in path.read_text()]
+    assert {path.parent.name for path in marked} == {"usb"}
+
+
 def test_decisions_have_one_form() -> None:
     order = ["Status", "Context", "Figures", "Decision", "Instead", "Consequences"]
     for path in (ROOT / "docs" / "decisions").glob("0*.md"):

@@ -4,7 +4,7 @@ a former life has left in the journal."""
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from actors.point.start import start as start_point
 from actors.runtime.parts import Parts
 from actors.runtime.problems import but_for
 from actors.settings import Settings
+from actors.slot.registry import Device
+from actors.usb.port import Usb
 from actors.webhook.sender import NotSent, Said
 from actors.webhook.settings import Webhooks
 from bus_schemas.slot import SlotConfig
@@ -62,11 +64,17 @@ class Nowhere:
 
 
 class Whole:
-    """The site. `problems`: what any part of the life that runs now could not read."""
+    """The site. `problems`: what any part of the life that runs now could not read. `usb`, `listed`: what hangs on its
+    host, and what adb would list of it."""
 
-    def __init__(self, folder: Path, settings: Settings = SETTINGS) -> None:
+    def __init__(
+        self, folder: Path, settings: Settings = SETTINGS, *, usb: Usb | None = None,
+        listed: Callable[[], Sequence[Device] | None] = tuple,
+    ) -> None:  # fmt: skip
         self.folder = folder
         self.settings = settings
+        self.usb = usb
+        self.listed = listed
         self.broker = MemoryBroker(clock=SystemClock())
         self.handsets: defaultdict[str, Handset] = defaultdict(Handset)
         self.switch = Switch()
@@ -97,7 +105,8 @@ class Whole:
         self.host = host = await stack.enter_async_context(
             running(
                 self.settings, bus=bus, clock=parts.clock, ids=parts.ids, make_phone=make_phone, devices=lambda: (),
-                pbxs={"main": pbx}, lost=asyncio.Event(), sender=Nowhere(),
+                pbxs={"main": pbx}, lost=asyncio.Event(), sender=Nowhere(), usb=self.usb,
+                listed=self.listed,
             )
         )  # fmt: skip
         self.gateway: InProcess = await stack.enter_async_context(
