@@ -177,7 +177,7 @@ GET_HUB    = Rpc("ottb.v1.cmd.hubs.get",       GetHub,   HubDetails,       froze
                  summary="One USB hub with its ports", permission=A.MONITOR_VIEW, asks=SEES, again=READ_AGAIN)
 POWER_PORT = Rpc("ottb.v1.cmd.hubs.power",     PowerPort, PortPowered,     POWER_REFUSALS,
                  summary="Switch a port of a USB hub off and on", permission=A.HUB_POWER,
-                 audit_fields=("hub", "port"), timeout=LONGEST + 5)
+                 audit_fields=("hub", "port", "action"), timeout=LONGEST + 5)
 HUBS_ON_HOST = Rpc("ottb.v1.cmd.host.{host}.hubs",  HubsOnHost, list[HubOnHost], frozenset(),
                    summary="The USB hubs of one host", timeout=2.0)
 POWER_ON_HOST = Rpc("ottb.v1.cmd.host.{host}.power_port", PowerOnHost, PortPowered, POWER_REFUSALS,

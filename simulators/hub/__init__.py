@@ -1,0 +1,1 @@
+"""USB hubs that are not there."""
