@@ -79,8 +79,8 @@ class PortDetails(Struct, frozen=True, kw_only=True):
 
 class HubDetails(Struct, frozen=True, kw_only=True):
     """A hub with its ports. `plugged`: whether it is in the host's USB tree; null: there is none to look at, and its
-    ports are what the slots say. `paths`: where, on each bus. `chips`: how many hub chips it is made of. `mapped`: the
-    settings say where its printed ports are."""
+    ports are what the slots say. `paths`: where, on each bus; its ways begin at the first. `chips`: how many hub chips
+    it is made of. `mapped`: the settings say where its printed ports are."""
 
     hub: str
     host: HostName

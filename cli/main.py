@@ -8,8 +8,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeVar
 
 import click
 
@@ -19,6 +20,7 @@ from actors.settings import UMASK, Settings, load
 if TYPE_CHECKING:
     from bus_schemas.campaign import CampaignRun
     from bus_schemas.lead import GivenLead
+    from bus_schemas.usb import HubDetails
     from cli.gateway import Session
 
 Answer = TypeVar("Answer")
@@ -469,6 +471,100 @@ def take_screenshot(config: Path | None, user: str, number: int, output: Path | 
     with _logged_in(_settings(config), user) as session:
         size = screenshot(session, number, file)
     click.echo(f"{file}: {size:,} bytes")
+
+
+@main.group()
+def hub() -> None:
+    """USB hubs, and which phone is on which port. The password is asked for, or taken from OTTB_PASSWORD."""
+
+
+HOST = click.option("--host", help="The host, where several have a hub of this name.")
+
+
+@hub.command("list")
+@CONFIG
+@AS
+@JSON
+def list_hubs(config: Path | None, user: str, as_json: bool) -> None:
+    """List the hubs, and how many of their phones are online."""
+    import msgspec
+
+    from cli.hub import rows
+
+    with _logged_in(_settings(config), user) as session:
+        found = session.done(session.api.list_hubs())
+    click.echo(msgspec.json.encode(found).decode() if as_json else "\n".join(rows(found)))
+
+
+@hub.command("show")
+@CONFIG
+@AS
+@JSON
+@HOST
+@click.argument("name")
+def show_hub(config: Path | None, user: str, as_json: bool, host: str | None, name: str) -> None:
+    """Show the ports of a hub and what is on them."""
+    import msgspec
+
+    from cli.hub import shown
+
+    with _logged_in(_settings(config), user) as session:
+        found = session.done(session.api.get_hub(name, host=host))
+    click.echo(msgspec.json.encode(found).decode() if as_json else "\n".join(shown(found)))
+
+
+@hub.command("power")
+@CONFIG
+@AS
+@HOST
+@click.argument("name")
+@click.argument("port", type=click.IntRange(1, 99))
+@click.argument("action", type=click.Choice(["cycle", "off", "on"]), default="cycle")
+@click.option("--seconds", type=click.FloatRange(0.5, 10), default=3.0, show_default=True, help="How long it is off.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def power_port(
+    config: Path | None, user: str, host: str | None, name: str, port: int, action: Literal["cycle", "off", "on"],
+    seconds: float, yes: bool,
+) -> None:  # fmt: skip
+    """Switch a port off and on again, once it was said which phones go with it. Never during a call."""
+    from cli.hub import switched
+
+    with _logged_in(_settings(config), user) as session:
+        power = partial(session.api.power_port, name, port, host=host, action=action, seconds=seconds)
+        click.echo("\n".join(switched(session.done(power(dry=True)))))
+        if yes or click.confirm("Do it?"):
+            click.echo("\n".join(switched(session.done(power(dry=False)))))
+
+
+@hub.command("learn")
+@CONFIG
+@AS
+@HOST
+@click.argument("name")
+@click.option("--ports", type=click.IntRange(1, 99), help="So many ports are printed on it; else as many as it has.")
+@click.option("--call", "called", help="The hub's name in the settings, if it is to have another one.")
+@click.option("--write", "file", type=click.Path(dir_okay=False, path_type=Path), help="Add it to this settings file.")
+def learn_hub(
+    config: Path | None, user: str, host: str | None, name: str, ports: int | None, called: str | None,
+    file: Path | None,
+) -> None:  # fmt: skip
+    """Find out which printed port is which, while somebody plugs a phone in and out. Prints it as settings.
+
+    NAME is the hub's in the settings, or the one that `ottb hub list` shows of a hub that is not in them (usb-1-2).
+    """
+    from cli import hub
+
+    with _logged_in(_settings(config), user) as session:
+
+        def look() -> "HubDetails":
+            return session.done(session.api.get_hub(name, host=host))
+
+        ways = hub.learn(look, hub.typed, partial(click.echo, err=True), ports=ports)
+        block = hub.as_toml(called or name, look(), ways)
+        click.echo(block)
+        if file is not None:
+            hub.write(file, called or name, block)
+            click.echo(f"{file} has it. Hosts read their settings at the start.", err=True)
 
 
 @main.command()

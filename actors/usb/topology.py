@@ -103,8 +103,9 @@ class Layout:
         return chip.peers.get(port_of(path)) if chip is not None else None
 
     def paths(self, main: str) -> tuple[str, ...]:
-        """Every place where a hub is, or would be."""
-        return tuple(sorted((side for side, known in self._main.items() if known == main), key=in_order))
+        """Every place where a hub is, or would be: first the one by which it is known."""
+        sides = (side for side, known in self._main.items() if known == main)
+        return tuple(sorted(sides, key=lambda side: (side != main, in_order(side))))
 
     def hub_of(self, path: str) -> str | None:
         """The hub that a place is on, by the place by which it is known: the innermost one."""
