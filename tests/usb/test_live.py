@@ -1,4 +1,4 @@
-"""Who may see the monitor hears live what comes and goes on hubs, and of one hub alone; the log says what is notable."""
+"""Who may see the monitor hears live what comes and goes on hubs, or on one; the log says what is notable."""
 
 import asyncio
 from pathlib import Path
