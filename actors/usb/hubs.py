@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+import structlog
+
 from actors.runtime.host import Host
 from actors.slot.actor import SlotActor
 from actors.slot.registry import Device
@@ -13,7 +15,10 @@ from actors.usb.port_map import HubNow, Sight, hubs_now
 from bus_schemas.slot import SlotConfig
 
 LOOK = 0.25  # seconds between two looks at what adb lists
+PAUSE = 0.04  # and at least, where one piece of news follows the other: all hubs are looked at each time
 AGAIN = 5.0  # seconds after which the actor is told again: it may have begun afresh
+
+log = structlog.get_logger()
 
 Listed = Callable[[], Sequence[Device] | None]
 
@@ -51,9 +56,16 @@ class Hubs:
         while (usb := self.usb) is not None and (tree := usb.tree) is not None:
             now, sight = self._host.clock.monotonic(), (tree, self._adb())
             if sight != looked or now - at >= AGAIN:
-                self._host.tell(HubsActor, self._host.name, seen(self.now(), certain=sight[1] is not None))
+                self._tell(certain=sight[1] is not None)
                 looked, at = sight, now
             await usb.changed(LOOK)
+            await self._host.pause(PAUSE)
+
+    def _tell(self, *, certain: bool) -> None:
+        try:
+            self._host.tell(HubsActor, self._host.name, seen(self.now(), certain=certain))
+        except Exception:  # a tree that nobody thought of; the next one may be another
+            log.exception("the hubs were not looked at")
 
     def _slots(self) -> list[SlotConfig]:
         states = (actor.state for actor in self._host.all(SlotActor))

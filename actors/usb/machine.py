@@ -17,6 +17,7 @@ from bus_schemas.usb import HubEvent, HubFound, HubLost, HubsActivated, PortChan
 
 SETTLE = "settle"
 QUIET, LONGEST = 0.1, 0.8  # seconds without a change, and at most, until a look is believed
+VANISHING = 3.0  # at most, while phones of one hub leave one after the other: the hub may be the next
 AT_ONCE, A_SECOND = 200.0, 1.0  # events of a host: loose cables shall not fill the journal
 PATIENCE = 5.0  # seconds, where it would have been more
 
@@ -95,7 +96,7 @@ def _seen_hub(hub: HubNow) -> SeenHub:
 def observe(state: Hubs, memory: HubsMemory, report: Seen | TimerFired, now: Moment) -> HubsDecision:
     """What follows from a look, or from none for a while."""
     if isinstance(report, Seen):
-        return _looked(memory, report, now)
+        return _looked(state, memory, report, now)
     events = tuple(changes(state, memory.seen, now)) if memory.seen is not None else ()
     spent = max(memory.spent - (now.mono - memory.at) * A_SECOND, 0.0)
     if spent and spent + len(events) > AT_ONCE:
@@ -103,13 +104,21 @@ def observe(state: Hubs, memory: HubsMemory, report: Seen | TimerFired, now: Mom
     return Decision(memory=replace(memory, since=None, spent=spent + len(events), at=now.mono), events=events)
 
 
-def _looked(memory: HubsMemory, look: Seen, now: Moment) -> HubsDecision:
+def _looked(state: Hubs, memory: HubsMemory, look: Seen, now: Moment) -> HubsDecision:
     if look == memory.seen:
         return Decision()
     since = now.mono if memory.since is None else memory.since
-    left = max(since + LONGEST - now.mono, 0.0)
+    longest = VANISHING if _may_vanish(state, look) else LONGEST
+    left = max(since + longest - now.mono, 0.0)
     settle = SetTimer(name=SETTLE, seconds=min(QUIET, left))
     return Decision(memory=replace(memory, seen=look, since=since), effects=(settle,))
+
+
+def _may_vanish(state: Hubs, look: Seen) -> bool:
+    """Whether several ports of a hub have become empty that is there still. How long the kernel takes over each device
+    of a hub that is unplugged is its own affair."""
+    left = (len(hub.ports.keys() - look.hubs[name].ports) for name, hub in state.hubs.items() if name in look.hubs)
+    return any(count > 1 for count in left)
 
 
 def changes(state: Hubs, look: Seen, now: Moment) -> Iterator[HubEvent]:

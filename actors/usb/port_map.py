@@ -113,9 +113,9 @@ class _Found:
 
     def _free(self, path: str, sockets: set[str]) -> set[str]:
         """The ways to where phones can be, and, without a tree, to where adb lists some."""
-        beside = {place for place in self._listed if self._layout.hub_of(place) == path and place != path}
-        places = beside if self._sight.tree is None else sockets
-        return {place.removeprefix(f"{path}.") for place in places}
+        if self._sight.tree is None:
+            sockets = {place for place in self._listed if self._layout.hub_of(place) == path and place != path}
+        return {place.removeprefix(f"{path}.") for place in sockets}
 
     def _in_use(self, place: str) -> bool:
         return place in self._devices or place in self._listed

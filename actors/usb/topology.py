@@ -78,9 +78,12 @@ class Layout:
         self.names: dict[str, str] = {}  # of hubs, by that place
         for name, hub in hubs.items():
             self._add(name, hub.path, hub.also)
-        for device in sorted(tree.values(), key=lambda one: in_order(one.path)):
-            if device.hub and not is_root(device.path) and is_root(above(device.path)):
+        for device in sorted(self._hubs(), key=lambda one: in_order(one.path)):
+            if is_root(above(device.path)):
                 self._find(device.path)
+        self._chips: dict[str, dict[str, int]] = {main: {} for main in self.names}
+        for device in self._hubs():
+            self._add_chip(device)
 
     def _add(self, name: str, path: str, also: Iterable[str]) -> None:
         self.names[path] = name
@@ -131,15 +134,15 @@ class Layout:
             path = above(path)
         return None
 
-    def chips(self, main: str) -> dict[str, int]:
+    def _add_chip(self, device: UsbDevice) -> None:
+        """Of a chip that both sides have, the bus by which its hub is known says how many ports it has."""
+        chips, path = self._chips[self.hub_of(device.path) or ""], self.canonical(device.path)
+        if path == device.path or path not in chips:
+            chips[path] = device.ports
+
+    def chips(self, main: str) -> Mapping[str, int]:
         """The chips of a hub that are plugged in, each with how many ports it has."""
-        found: dict[str, int] = {}
-        for device in self._chips():
-            if self.hub_of(device.path) == main:
-                path = self.canonical(device.path)
-                if path == device.path or path not in found:  # both sides have it: the bus by which it is known counts
-                    found[path] = device.ports
-        return found
+        return self._chips[main]
 
     def sockets(self, main: str) -> Iterator[str]:
         """The places of a hub that phones can be at: all ports of its chips but those that carry another chip."""
@@ -162,10 +165,10 @@ class Layout:
     def switches(self) -> dict[str, tuple[Switch, ...]]:
         """By place, the chips and ports that give it its power, one on each bus."""
         found: dict[str, list[Switch]] = {}
-        for device in sorted(self._chips(), key=lambda one: in_order(one.path)):
+        for device in sorted(self._hubs(), key=lambda one: in_order(one.path)):
             for port in range(1, device.ports + 1):
                 found.setdefault(self.canonical(at(device.path, port)), []).append((device.path, port))
         return {place: tuple(switches) for place, switches in found.items()}
 
-    def _chips(self) -> Iterable[UsbDevice]:
+    def _hubs(self) -> Iterable[UsbDevice]:
         return (device for device in self._tree.values() if device.hub and not is_root(device.path))

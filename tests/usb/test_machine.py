@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from actors.usb.machine import (
     PATIENCE,
     QUIET,
     SETTLE,
+    VANISHING,
     Hubs,
     HubsMemory,
     Seen,
@@ -78,16 +80,29 @@ class Run:
             self.due = round(self.now + effect.seconds, 6)
 
 
-def test_a_hub_that_is_unplugged_is_one_event_however_its_phones_leave() -> None:
+@pytest.mark.parametrize("each", [0.001, 0.03, 0.09])
+def test_a_hub_that_is_unplugged_is_one_event_however_its_phones_leave(each: float) -> None:
     ports = {str(way): P.ONLINE for way in range(1, 21)}
     run = Run(on_record(ports))
     while ports:
         ports.popitem()
-        run.look(0.03, look(ports))
-    run.look(0.03, look(None))
+        run.look(each, look(ports))
+    run.look(each, look(None))
     run.wait(1.0)
     [(told, lost)] = run.events
-    assert isinstance(lost, HubLost) and (lost.hub, lost.phones) == ("HUB1", 20) and told < 1.0
+    assert isinstance(lost, HubLost) and (lost.hub, lost.phones) == ("HUB1", 20)
+    assert told - 21 * each < QUIET + 0.01
+
+
+def test_phones_that_leave_one_after_the_other_are_told_of_in_the_end() -> None:
+    ports = {str(way): P.ONLINE for way in range(1, 21)}
+    run = Run(on_record(ports))
+    for way in range(1, 16):
+        del ports[str(way)]
+        run.look(0.09, look({**ports, **({"20": P.OFFLINE} if way % 2 else {})}))
+    run.wait(1.0)
+    gone = [event.port for _, event in run.events if isinstance(event, PortChanged) and event.state is P.EMPTY]
+    assert gone == [*range(1, 16)] and run.events[0][0] <= VANISHING
 
 
 def test_a_phone_that_comes_is_told_when_it_has_settled_and_within_a_second() -> None:

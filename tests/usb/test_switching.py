@@ -8,6 +8,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from actors.slot.actor import SlotActor
+from actors.telephony.reports import Link, LinkChanged
 from bus_schemas.slot import SlotConfig
 from bus_schemas.usb import Switching
 from simulators.hub.simulated_usb import SimulatedUsb
@@ -110,6 +112,18 @@ async def test_no_call_begins_on_a_phone_while_its_port_is_switched(tmp_path: Pa
         assert (await on.power())[1]["code"] == "CONFLICT"  # one thing at a time
         assert (await task)[0] == 200
         assert (await on.site.ask("POST", "/api/call/start", NUMBER))[0] == 201
+
+
+async def test_a_phone_out_of_reach_is_switched_and_one_that_may_talk_is_not(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        on.site.host.tell(SlotActor, "44", LinkChanged(link=Link.UNKNOWN))
+        await until(on.status, lambda status: status == "UNKNOWN", 5)
+        status, refused = await on.power()
+        assert (status, refused["code"], refused["details"]["status"]) == (409, "SLOT_BUSY", "UNKNOWN")
+        assert on.usb.written == []
+        on.site.handsets["p14"].unplug()
+        await until(on.status, lambda status: status == "OFFLINE", 5)
+        assert (await on.power())[0] == 200 and on.usb.written != []
 
 
 async def test_all_phones_of_a_ganged_port_are_named_before(tmp_path: Path) -> None:
