@@ -83,6 +83,8 @@ class _Found:
         self._switches = layout.switches()
         self._listed = {layout.canonical(one.usb): one for one in sight.listed or () if one.usb}
         self._by_serial = _unique(sight.listed or ())
+        self._by_place = {(slot.hub, slot.port): slot for slot in reversed(sight.slots)}
+        self._by_name = {slot.serial: slot for slot in reversed(sight.slots) if slot.hub is None}
 
     def hub(self, path: str) -> HubNow:
         name, chips = self._layout.names[path], self._layout.chips(path)
@@ -140,13 +142,11 @@ class _Found:
 
     def _slot(self, name: str, number: int | None, phone: Device | None) -> SlotConfig | None:
         """The slot whose place it is; else the one that names its phone, if no other phone has that serial."""
-        for slot in self._sight.slots:
-            if number is not None and (slot.hub, slot.port) == (name, number):
-                return slot
+        if number is not None and (slot := self._by_place.get((name, number))) is not None:
+            return slot
         if phone is None or self._by_serial.get(phone.serial) is not phone:
             return None
-        named = (slot for slot in self._sight.slots if slot.hub is None and slot.serial == phone.serial)
-        return next(named, None)
+        return self._by_name.get(phone.serial)
 
 
 def as_shown(hub: Hub, ports: int | None, sockets: Container[str]) -> Hub:
