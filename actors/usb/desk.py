@@ -5,7 +5,7 @@ import structlog
 from actors.runtime.context import Context
 from actors.runtime.parts import HostParts
 from actors.usb.hubs import Hubs
-from actors.usb.switching import Switching
+from actors.usb.switching import Switches
 from actors.usb.views import details
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.usb import (
@@ -32,10 +32,10 @@ WHICH = RefusalTemplate(ErrorCode.CONFLICT, "Several hosts have a hub of this na
 class Desk:
     """Answers at one host for all."""
 
-    def __init__(self, *, parts: HostParts, hubs: Hubs, switching: Switching) -> None:
+    def __init__(self, *, parts: HostParts, hubs: Hubs, switches: Switches) -> None:
         self._parts = parts
         self._hubs = hubs
-        self._switching = switching
+        self._switches = switches
 
     async def list_hubs(self, request: ListHubs, context: Context) -> list[HubSummary]:
         found = await self._all(request.host, context)
@@ -61,7 +61,7 @@ class Desk:
         host, may = self._parts.host.name, context.actions
         return [
             HubOnHost(
-                details=details(hub, host, self._switching.is_off, context.user, may), here=self._hubs.are_here(hub)
+                details=details(hub, host, self._switches.is_off, context.user, may), here=self._hubs.are_here(hub)
             )
             for hub in self._hubs.now()
         ]
@@ -71,7 +71,7 @@ class Desk:
         hub = next((one for one in self._hubs.now() if one.name == request.power.hub), None)
         if hub is None:
             raise NO_HUB(hub=request.power.hub)
-        return await self._switching.power(hub, request.power, context)
+        return await self._switches.power(hub, request.power, context)
 
     async def _all(self, host: str | None, context: Context) -> list[HubDetails]:
         """The hubs of every host that answers, or of one. One that stands in settings alone is told of once, and only

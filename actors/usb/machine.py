@@ -17,7 +17,7 @@ from bus_schemas.usb import HubEvent, HubFound, HubLost, HubsActivated, PortChan
 
 SETTLE = "settle"
 QUIET, LONGEST = 0.1, 0.8  # seconds without a change, and at most, until a look is believed
-VANISHING = 3.0  # at most, while phones of one hub leave one after the other: the hub may be the next
+LEAVING, VANISHING = 0.3, 3.0  # the same while phones of a hub leave one after the other: the hub may be the next
 AT_ONCE, A_SECOND = 200.0, 1.0  # events of a host: loose cables shall not fill the journal
 PATIENCE = 5.0  # seconds, where it would have been more
 
@@ -108,17 +108,18 @@ def _looked(state: Hubs, memory: HubsMemory, look: Seen, now: Moment) -> HubsDec
     if look == memory.seen:
         return Decision()
     since = now.mono if memory.since is None else memory.since
-    longest = VANISHING if _may_vanish(state, look) else LONGEST
+    gone = _gone(state, look)
+    quiet, longest = LEAVING if gone else QUIET, VANISHING if gone > 1 else LONGEST
     left = max(since + longest - now.mono, 0.0)
-    settle = SetTimer(name=SETTLE, seconds=min(QUIET, left))
+    settle = SetTimer(name=SETTLE, seconds=min(quiet, left))
     return Decision(memory=replace(memory, seen=look, since=since), effects=(settle,))
 
 
-def _may_vanish(state: Hubs, look: Seen) -> bool:
-    """Whether several ports of a hub have become empty that is there still. How long the kernel takes over each device
-    of a hub that is unplugged is its own affair."""
-    left = (len(hub.ports.keys() - look.hubs[name].ports) for name, hub in state.hubs.items() if name in look.hubs)
-    return any(count > 1 for count in left)
+def _gone(state: Hubs, look: Seen) -> int:
+    """How many ports have become empty, at most, of a hub that is there still. How long the kernel takes over each
+    device of a hub that is unplugged is its own affair."""
+    hubs = ((hub, look.hubs[name]) for name, hub in state.hubs.items() if name in look.hubs)
+    return max((len(before.ports.keys() - hub.ports) for before, hub in hubs), default=0)
 
 
 def changes(state: Hubs, look: Seen, now: Moment) -> Iterator[HubEvent]:

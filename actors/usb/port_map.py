@@ -23,8 +23,9 @@ STATES: Mapping[str, PortState] = {
 
 
 class PortNow(Struct, frozen=True, kw_only=True):
-    """A port as it is now. `device`: what the tree shows there; `serial`: as adb has it, or the tree; `switches`: what
-    gives it its power."""
+    """A port as it is now. `device`: what the tree shows there; `serial`: as adb has it, or the tree; `slot`: whose
+    phone it is, and `may_be`: those that may have it, since they name a serial that several phones have. `switches`:
+    what gives it its power."""
 
     port: int | None
     way: str
@@ -32,6 +33,7 @@ class PortNow(Struct, frozen=True, kw_only=True):
     device: UsbDevice | None = None
     serial: str | None = None
     slot: SlotConfig | None = None
+    may_be: tuple[SlotConfig, ...] = ()
     switches: tuple[Switch, ...] = ()
 
 
@@ -84,7 +86,10 @@ class _Found:
         self._listed = {layout.canonical(one.usb): one for one in sight.listed or () if one.usb}
         self._by_serial = _unique(sight.listed or ())
         self._by_place = {(slot.hub, slot.port): slot for slot in reversed(sight.slots)}
-        self._by_name = {slot.serial: slot for slot in reversed(sight.slots) if slot.hub is None}
+        self._by_name: dict[str | None, list[SlotConfig]] = {}
+        for slot in sight.slots:
+            if slot.serial is not None and (slot.hub not in sight.hubs or slot.port is None):
+                self._by_name.setdefault(slot.serial, []).append(slot)
 
     def hub(self, path: str) -> HubNow:
         name, chips = self._layout.names[path], self._layout.chips(path)
@@ -130,8 +135,10 @@ class _Found:
             phone = self._elsewhere(slot.serial)
         elif self._sight.tree is not None and device is None:
             phone = None  # adb lists it for a moment after it has gone
+        serial = _serial(device, phone)
         return PortNow(
-            port=number, way=way, state=_state(device, phone), device=device, serial=_serial(device, phone), slot=slot,
+            port=number, way=way, state=_state(device, phone), device=device, serial=serial, slot=slot,
+            may_be=tuple(one for one in self._by_name.get(serial, ()) if one is not slot),
             switches=self._switches.get(place, ()),
         )  # fmt: skip
 
@@ -146,7 +153,7 @@ class _Found:
             return slot
         if phone is None or self._by_serial.get(phone.serial) is not phone:
             return None
-        return self._by_name.get(phone.serial)
+        return next(iter(self._by_name.get(phone.serial, ())), None)
 
 
 def as_shown(hub: Hub, ports: int | None, sockets: Container[str]) -> Hub:

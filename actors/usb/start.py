@@ -11,7 +11,7 @@ from actors.usb.actor import HubsActor
 from actors.usb.desk import Desk
 from actors.usb.hubs import Hubs, Listed
 from actors.usb.port import Usb
-from actors.usb.switching import Switching
+from actors.usb.switching import Switches
 from bus_schemas.usb import GET_HUB, HUBS_ON_HOST, LIST_HUBS, POWER_ON_HOST, POWER_PORT
 
 
@@ -21,11 +21,11 @@ async def start(
     """The hubs that the host is to know. `usb` None: its phones hang on no USB of its own. `listed`: what adb lists;
     None: it is away."""
     hubs = Hubs(host=parts.host, settings=settings, usb=usb, listed=listed)
-    switching = Switching(host=parts.host, hubs=hubs)
-    desk = Desk(parts=parts, hubs=hubs, switching=switching)
+    switches = Switches(host=parts.host, hubs=hubs)
+    desk = Desk(parts=parts, hubs=hubs, switches=switches)
 
     def make(id: str, host: Host) -> HubsActor:
-        return HubsActor(id=id, host=host, switch_on=switching.switch_on)
+        return HubsActor(id=id, host=host, switch_on=switches.switch_on)
 
     parts.host.add_maker(HubsActor.made_by(make))
     parts.any_host.append(

@@ -33,7 +33,7 @@ NOT_KNOWN = RefusalTemplate(ErrorCode.SLOT_BUSY, "Whether the slot's phone is in
 NOT_SWITCHED = RefusalTemplate(ErrorCode.CONFLICT, "The port was not switched.")
 
 
-class Switching:
+class Switches:
     """Of one host; one thing at a time."""
 
     def __init__(self, *, host: Host, hubs: Hubs) -> None:
@@ -84,7 +84,7 @@ class Switching:
         """Hold the slots of these ports, or none of them. Raises Refusal."""
         id, held = derived("power", context.command_id), list[str]()
         try:
-            for slot in (str(port.slot.id) for port in ports if port.slot is not None):
+            for slot in sorted({str(slot.id) for port in ports for slot in (port.slot, *port.may_be) if slot}):
                 take = Take(id=id, user=context.user, any_slot=True, kind=KIND)
                 try:
                     await self._host.order(SlotActor, slot, take, context)

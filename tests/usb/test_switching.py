@@ -1,7 +1,7 @@
 """Ports are switched off and on again, and no call is cut off by it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from actors.slot.actor import SlotActor
 from actors.telephony.reports import Link, LinkChanged
+from actors.usb.topology import UsbDevice
 from bus_schemas.slot import SlotConfig
 from bus_schemas.usb import Switching
 from simulators.hub.simulated_usb import SimulatedUsb
@@ -21,6 +22,7 @@ NUMBER = {"number": "+380501230001", "slot": 44}
 SWITCHES = {("1-2.6", 4), ("2-2.6", 4)}  # of port 14, on both buses
 BOTH = [root(1, peer=2), root(2, peer=1), *chips("1-2", "2-2"), *chips("2-2", "1-2")]
 PHONES = [phone(f"1-2.{way}", f"p{number}") for number, way in WAYS.items()]
+AT_14 = SlotConfig(id=44, serial="p14", hub="HUB1", port=14, region="UA")
 PATH = "/api/monitor/usb/HUB1/ports/{}/power"
 QUICK = {"seconds": 0.5}
 
@@ -47,16 +49,14 @@ class Stage:
 
 @asynccontextmanager
 async def stage(
-    folder: Path, switching: Switching = Switching.PORTS, usb: SimulatedUsb | None = None
-) -> AsyncIterator[Stage]:
+    folder: Path, switching: Switching = Switching.PORTS, usb: SimulatedUsb | None = None, *,
+    named: SlotConfig = AT_14, there: Sequence[UsbDevice] = PHONES,
+) -> AsyncIterator[Stage]:  # fmt: skip
     usb = usb if usb is not None else SimulatedUsb([*BOTH, *PHONES])
-    slots = (
-        SlotConfig(id=44, serial="p14", hub="HUB1", port=14, region="UA"),
-        SlotConfig(id=11, serial="p12", hub="HUB1", port=12, region="UA"),
-    )
+    slots = (named, SlotConfig(id=11, serial="p12", hub="HUB1", port=12, region="UA"))
     hubs = {"HUB1": replace(hub("1-2", "2-2"), switching=switching)}
     settings = replace(SETTINGS, slots=slots, hubs=hubs, sandbox=replace(SETTINGS.sandbox, enabled=False))
-    site = Whole(folder, settings, usb=usb, listed=lambda: listed(*PHONES))
+    site = Whole(folder, settings, usb=usb, listed=lambda: listed(*there))
     await site.start()
     try:
         await site.login()
@@ -101,6 +101,18 @@ async def test_a_call_on_a_phone_that_shares_the_power_holds_it_too(tmp_path: Pa
         status, refused = await on.power()
         assert (status, refused["code"], refused["details"]["slot"]) == (409, "SLOT_BUSY", 11)
         assert on.usb.written == []
+
+
+async def test_a_call_that_may_be_on_the_twin_of_its_phone_holds_both(tmp_path: Path) -> None:
+    """Slot 44 names a serial alone, and two phones have it by now: nobody knows which of them talks."""
+    twins = [phone("1-2.6.4", "p14"), phone("1-2.1", "p14")]
+    usb = SimulatedUsb([*BOTH, *twins])
+    async with stage(tmp_path, usb=usb, named=SlotConfig(id=44, serial="p14", region="UA"), there=twins) as on:
+        assert (await on.site.ask("POST", "/api/call/start", NUMBER))[0] == 201
+        for port in (14, 1):
+            status, refused = await on.power(port=port)
+            assert (status, refused["code"]) == (409, "SLOT_BUSY")
+        assert usb.written == []
 
 
 async def test_no_call_begins_on_a_phone_while_its_port_is_switched(tmp_path: Path) -> None:
