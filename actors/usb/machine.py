@@ -17,7 +17,7 @@ from bus_schemas.usb import HubEvent, HubFound, HubLost, HubsActivated, PortChan
 
 SETTLE = "settle"
 QUIET, LONGEST = 0.1, 0.8  # seconds without a change, and at most, until a look is believed
-LEAVING, VANISHING = 0.3, 3.0  # the same while phones of a hub leave one after the other: the hub may be the next
+LEAVING, VANISHING = 0.5, 3.0  # the same while phones of a hub leave one after the other: the hub may be the next
 AT_ONCE, A_SECOND = 200.0, 1.0  # events of a host: loose cables shall not fill the journal
 PATIENCE = 5.0  # seconds, where it would have been more
 
