@@ -273,7 +273,7 @@ LIST_SCRIPTS = Rpc("ottb.v1.qry.script.library",            ListScripts, list[Sc
                    summary="The scripts that can be run", permission=A.SCRIPT_VIEW)
 GET_SCRIPT   = Rpc("ottb.v1.qry.script.one",                GetScript,   ScriptView,      NO_SUCH,
                    summary="One script", permission=A.SCRIPT_VIEW)
-CHECK_SCRIPT = Rpc("ottb.v1.qry.script.check",              CheckScript, CheckedScript,   frozenset(),
+CHECK_SCRIPT = Rpc("ottb.v1.qry.script.check",              CheckScript, CheckedScript,   frozenset({E.RATE_LIMITED}),
                    summary="What is wrong with a script", permission=A.SCRIPT_VIEW)
 # fmt: on
 
@@ -342,8 +342,8 @@ class RunStopping(Struct, frozen=True, kw_only=True):
 
 
 class RunEnded(Struct, frozen=True, kw_only=True):
-    """The one terminal event of a run. `step` of `steps`: at which it has failed, or was stopped; one that waited for
-    its slot has none. `screenshot`, `tree`: bytes that are kept of the screen that it failed at."""
+    """The one terminal event of a run. `step` of `steps`: at which it has failed, or was stopped; one that never
+    began has none. `screenshot`, `tree`: bytes that are kept of the screen that it failed at."""
 
     line: LineName
     script_id: ScriptId

@@ -133,7 +133,8 @@ class SlotSummary(Struct, frozen=True, kw_only=True):
 
 
 class SlotDetails(Struct, frozen=True, kw_only=True):
-    """One slot. `temperature` and `battery` carry their unit, as documented; null where the phone is silent."""
+    """One slot. `temperature` and `battery` carry their unit, as documented; null where the phone is silent.
+    `script_id`: the run that it is in."""
 
     id: SlotId
     status: SlotStatus
@@ -155,6 +156,7 @@ class SlotDetails(Struct, frozen=True, kw_only=True):
     reserved_until: Utc | None = None
     quarantine: Quarantine | None = None
     conditions: tuple[Condition, ...] = ()
+    script_id: str | None = None
 
 
 # --- commands and queries -------------------------------------------------------------------------------------

@@ -65,7 +65,8 @@ class InApps:
                 wanted.number, slot=run.asked.slot, app=wanted.app, run=run.asked.script_id, context=context
             )
         except Refusal as refusal:
-            return NotDone(f"the call was refused: {refusal.message}")
+            rule = (refusal.details or {}).get("rule")
+            return NotDone(f"the call was refused{f' ({rule})' if rule else ''}: {refusal.message}")
         if not new:
             return NotDone("this call was begun before", maybe=True)
         try:

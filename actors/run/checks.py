@@ -8,10 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 from actors.script.checking import Checked, check
 from actors.script.language import Script
 from bus_schemas.errors import ErrorCode, RefusalTemplate
+from bus_schemas.names import Share
 
-WAITING, EACH = 16, 4  # checks on a host, and of a user, with the one that is under way: a line of some seconds
+WAITING = 16  # checks on a host, with the one that is under way: a line of some seconds
+EACH = 4  # of one share
 
 FULL = RefusalTemplate(ErrorCode.UNAVAILABLE, "Too many scripts are being checked. Try again.")
+
+TOO_MANY = RefusalTemplate(
+    ErrorCode.RATE_LIMITED, "Too many scripts of yours are being checked. Wait.", rule="checks", retry_after=2
+)
 
 
 class Checks:
@@ -19,17 +25,23 @@ class Checks:
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="script-check")
-        self._waiting: Counter[str] = Counter()  # by user
+        self._waiting = 0
+        self._held: Counter[Share] = Counter()
 
-    async def check(self, user: str, text: str, library: Mapping[str, Script], file: str | None) -> Checked:
-        """What `check` says. One that is given up before its turn is not done. Raises Refusal(UNAVAILABLE)."""
-        if self._waiting.total() >= WAITING or self._waiting[user] >= EACH:
+    async def check(self, text: str, library: Mapping[str, Script], file: str | None, share: Share) -> Checked:
+        """What `check` says. One that is given up before its turn is not done. Raises Refusal(RATE_LIMITED,
+        UNAVAILABLE)."""
+        if self._held[share] >= EACH:
+            raise TOO_MANY()
+        if self._waiting >= WAITING:
             raise FULL()
-        self._waiting[user] += 1
+        self._waiting += 1
+        self._held[share] += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, check, text, library, file)
         finally:
-            self._waiting -= Counter((user,))
+            self._waiting -= 1
+            self._held -= Counter((share,))
 
     def stop(self) -> None:
         """None is done any more but the one that is under way, which ends by itself."""

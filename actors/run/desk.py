@@ -133,7 +133,7 @@ class RunDesk:
     async def check(self, request: CheckScript, context: Context) -> CheckedScript:
         """CHECK_SCRIPT."""
         known = {name: script for name, script in self._scripts.usable.items() if name != request.name}
-        found = await self._checks.check(context.user, request.text, known, request.name)
+        found = await self._checks.check(request.text, known, request.name, context.share)
         problems = [
             ScriptProblem(line=one.line, column=one.column, at=one.at, message=one.message) for one in found.problems
         ]

@@ -6,7 +6,8 @@ import msgspec
 
 from actors.runtime.clock import Moment
 from actors.slot.phone import Health
-from actors.slot.record import Slot, SlotMemory, call_of, external
+from actors.slot.record import Slot, SlotMemory, call_of, external, holders_of
+from actors.telephony.line import SCRIPT
 from bus_schemas.monitor import SlotFigures, as_uptime
 from bus_schemas.slot import Metrics, Network, SlotDetails, SlotReservation, SlotTelemetry
 
@@ -35,6 +36,7 @@ def details(slot: Slot, live: SlotMemory) -> SlotDetails:
         reserved_until=slot.reservation.until if slot.reservation is not None else None,
         quarantine=slot.quarantine,
         conditions=slot.conditions,
+        script_id=next((one.id for one in holders_of(slot, live).values() if one.kind == SCRIPT), None),
     )
 
 

@@ -3297,6 +3297,7 @@ export interface components {
         /**
          * SlotDetails
          * @description One slot. `temperature` and `battery` carry their unit, as documented; null where the phone is silent.
+         *         `script_id`: the run that it is in.
          */
         SlotDetails: {
             /** @example 44 */
@@ -3337,6 +3338,8 @@ export interface components {
             reserved_by: string | null;
             /** @default null */
             reserved_until: string | null;
+            /** @default null */
+            script_id: string | null;
         };
         /**
          * SlotConfig
@@ -8426,7 +8429,8 @@ export interface components {
         };
         /**
          * RunEnded
-         * @description The one terminal event of a run. `screenshot`, `tree`: bytes that are kept of the screen that it failed at.
+         * @description The one terminal event of a run. `step` of `steps`: at which it has failed, or was stopped; one that waited for its
+         *         slot has none. `screenshot`, `tree`: bytes that are kept of the screen that it failed at.
          */
         RunEnded: {
             /**
@@ -8453,6 +8457,8 @@ export interface components {
             };
             /** @default null */
             step: number | null;
+            /** @default null */
+            steps: number | null;
             /** @default null */
             place: string | null;
             /** @default null */
@@ -9498,7 +9504,7 @@ export interface components {
             change: "ended" | "moved" | "queued" | "started" | "stopping";
             state: components["schemas"]["RunState"];
             step?: number | null;
-            steps?: number;
+            steps?: number | null;
             place?: string | null;
             version?: number;
             command_id?: string;
@@ -25058,7 +25064,15 @@ export interface operations {
                 };
             };
             417: components["responses"]["NoExpectation"];
-            429: components["responses"]["TooManyConnections"];
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
             /** @description INTERNAL */
             500: {
                 headers: {

@@ -27,7 +27,7 @@ class Known(dict[str, Script]):
 
 async def test_a_host_checks_one_script_at_a_time_and_no_more_wait() -> None:
     checks, known = Checks(), Known()
-    asked = [asyncio.create_task(checks.check(f"op{one // EACH}", TEXT, known, None)) for one in range(WAITING + 3)]
+    asked = [asyncio.create_task(checks.check(TEXT, known, None, ("user", str(n)))) for n in range(WAITING + 3)]
     done, waiting = await asyncio.wait(asked, timeout=0.3)
     assert len(done) == 3 and len(waiting) == WAITING and len(known.asked) == 1
     for refused in done:
@@ -42,25 +42,28 @@ async def test_a_host_checks_one_script_at_a_time_and_no_more_wait() -> None:
 
 async def test_a_check_that_is_given_up_is_not_done() -> None:
     checks, known = Checks(), Known()
-    asked = [asyncio.create_task(checks.check(f"op{one}", TEXT, known, None)) for one in range(WAITING)]
+    asked = [asyncio.create_task(checks.check(TEXT, known, None, ("user", str(n)))) for n in range(WAITING)]
     await asyncio.sleep(0.2)
     for one in asked:
         one.cancel()
     await asyncio.gather(*asked, return_exceptions=True)
     known.go_on.set()
-    assert (await checks.check("op1", TEXT, known, None)).problems
+    assert (await checks.check(TEXT, known, None, ("user", "a"))).problems
     assert len(known.asked) == 2
     checks.stop()
 
 
-async def test_one_user_leaves_others_their_place_in_the_line() -> None:
+async def test_one_user_does_not_fill_the_line_of_checks() -> None:
     checks, known = Checks(), Known()
-    theirs = [asyncio.create_task(checks.check("op1", TEXT, known, None)) for _ in range(WAITING)]
-    await asyncio.sleep(0.1)
-    assert sum(one.done() for one in theirs) == WAITING - EACH
-    other = asyncio.create_task(checks.check("op2", TEXT, known, None))
+    asked = [asyncio.create_task(checks.check(TEXT, known, None, ("user", "a"))) for _ in range(WAITING)]
+    done, waiting = await asyncio.wait(asked, timeout=0.3)
+    assert len(waiting) == EACH
+    for refused in done:
+        with pytest.raises(Refusal) as caught:
+            await refused
+        assert (caught.value.code, caught.value.details["rule"]) == (ErrorCode.RATE_LIMITED, "checks")
+    other = asyncio.create_task(checks.check(TEXT, known, None, ("user", "b")))
     known.go_on.set()
-    assert (await other).problems
-    refused = [one for one in await asyncio.gather(*theirs, return_exceptions=True) if isinstance(one, Refusal)]
-    assert len(refused) == WAITING - EACH
+    assert all(isinstance(one, Checked) for one in await asyncio.gather(*waiting, other))
+    assert await checks.check(TEXT, known, None, ("user", "a"))  # what is done counts no more
     checks.stop()
