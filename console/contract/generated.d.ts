@@ -2531,6 +2531,146 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/monitor/system": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How busy the hosts are
+         * @description How busy the hosts are, or one of them.
+         */
+        get: operations["get_system"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/monitor/network": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The network of the hosts
+         * @description The network of the hosts, or of one of them.
+         */
+        get: operations["get_network"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/monitor/slots/{slot}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How a slot's phone is
+         * @description How a slot's phone is now. SLOT_OFFLINE when it cannot be reached: `details.last` are its last figures then.
+         */
+        get: operations["slot_figures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/monitor/slots/{slot}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A figure of a slot over time
+         * @description A figure of a slot's phone, by minutes as far as 24 hours go back, else by quarters of an hour, 30 days.
+         */
+        get: operations["slot_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/monitor/hosts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How the hosts are
+         * @description All hosts that are there now.
+         */
+        get: operations["list_hosts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/monitor/hosts/{host}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How a host is
+         * @description One host.
+         */
+        get: operations["get_host"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/monitor/hosts/{host}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A figure of a host over time
+         * @description The same of a host.
+         */
+        get: operations["host_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/monitor/usb": {
         parameters: {
             query?: never;
@@ -2913,7 +3053,7 @@ export interface components {
          * @description What somebody may be allowed to do. Every route names one, or says that it needs none.
          * @enum {unknown}
          */
-        Action: "audit.view" | "call.disposition" | "call.end" | "call.end_any" | "call.recording" | "call.start" | "call.view" | "call.view_any" | "campaign.edit" | "campaign.export" | "campaign.import" | "campaign.run" | "campaign.view" | "campaign.view_any" | "dashboard.view" | "do_not_call.edit" | "do_not_call.view" | "hub.power" | "lead.edit" | "lead.erase" | "lead.view" | "lead.view_any" | "log.view" | "log.view_any" | "log.write" | "metrics.view" | "monitor.view" | "note.view" | "note.view_any" | "note.write" | "operator.set" | "operator.supervise" | "operator.view" | "operator.view_any" | "pipeline.run" | "pipeline.view" | "role.edit" | "role.view" | "script.run" | "script.stop_any" | "script.ussd" | "script.view" | "script.view_any" | "slot.apps" | "slot.configure" | "slot.logcat" | "slot.pull" | "slot.push" | "slot.reboot" | "slot.reserve" | "slot.reserve_any" | "slot.restart" | "slot.screen" | "slot.shell" | "slot.touch" | "slot.use_any" | "slot.view" | "slot.view_any" | "token.create" | "token.introspect" | "trunk.view" | "user.edit" | "user.view" | "webhook.manage" | "webhook.view" | "webhook.view_any";
+        Action: "audit.view" | "call.disposition" | "call.end" | "call.end_any" | "call.recording" | "call.start" | "call.view" | "call.view_any" | "campaign.edit" | "campaign.export" | "campaign.import" | "campaign.run" | "campaign.view" | "campaign.view_any" | "dashboard.view" | "do_not_call.edit" | "do_not_call.view" | "hub.power" | "lead.edit" | "lead.erase" | "lead.view" | "lead.view_any" | "log.view" | "log.view_any" | "log.write" | "metrics.view" | "monitor.hosts" | "monitor.view" | "note.view" | "note.view_any" | "note.write" | "operator.set" | "operator.supervise" | "operator.view" | "operator.view_any" | "pipeline.run" | "pipeline.view" | "role.edit" | "role.view" | "script.run" | "script.stop_any" | "script.ussd" | "script.view" | "script.view_any" | "slot.apps" | "slot.configure" | "slot.logcat" | "slot.pull" | "slot.push" | "slot.reboot" | "slot.reserve" | "slot.reserve_any" | "slot.restart" | "slot.screen" | "slot.shell" | "slot.touch" | "slot.use_any" | "slot.view" | "slot.view_any" | "token.create" | "token.introspect" | "trunk.view" | "user.edit" | "user.view" | "webhook.manage" | "webhook.view" | "webhook.view_any";
         /**
          * ListUsers
          * @description Users by name. `cursor` continues where the last page ended.
@@ -3230,7 +3370,7 @@ export interface components {
         /**
          * SlotSummary
          * @description A row of the slot list. `user` null: shared pool. `call_id`: the call it is in. `reserved_by`: who keeps it for
-         *         work by hand, until `reserved_until`.
+         *         work by hand, until `reserved_until`. `quarantine`: why it is left alone; `conditions`: how its phone is.
          */
         SlotSummary: {
             /** @example 44 */
@@ -3249,10 +3389,16 @@ export interface components {
             reserved_by: string | null;
             /** @default null */
             reserved_until: string | null;
+            /** @default null */
+            quarantine: components["schemas"]["Quarantine"] | null;
+            /** @default [] */
+            conditions: components["schemas"]["Condition"][];
         };
         /**
          * Metrics
-         * @description The last figures of a phone, null where it does not tell. Percent, degrees Celsius, milliseconds.
+         * @description The last figures of a phone, null where it does not tell. Percent, degrees Celsius, milliseconds, megabytes.
+         *         `battery_frozen`: what it says of its battery is not measured (`dumpsys battery set`). `storage`: used, of what apps
+         *         and files share. `data_mb`: over the mobile network, since the phone has started.
          */
         Metrics: {
             /** @default null */
@@ -3262,15 +3408,63 @@ export interface components {
             /** @default null */
             charging: boolean | null;
             /** @default null */
+            battery_health: string | null;
+            /** @default null */
+            battery_frozen: boolean | null;
+            /** @default null */
             cpu: number | null;
             /** @default null */
             ram: number | null;
+            /** @default null */
+            storage: number | null;
+            /** @default null */
+            storage_free_mb: number | null;
+            /** @default null */
+            data_mb: number | null;
             /** @default null */
             latency_ms: number | null;
             /** @default null */
             signal_level: number | null;
             /** @default null */
             uptime_s: number | null;
+        };
+        /**
+         * Quarantine
+         * @description The platform has given up: it dials nothing with the phone and does nothing more to it until it is well by itself
+         *         or somebody restarts the slot or the phone. `to_do`: what a person can do.
+         */
+        Quarantine: {
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            since: string;
+            symptom: components["schemas"]["Symptom"];
+            reason: string;
+            to_do: string;
+        };
+        /**
+         * Symptom
+         * @description What is wrong with the way to a phone, or with the phone.
+         * @enum {unknown}
+         */
+        Symptom: "absent" | "asks_app" | "asks_sim" | "cannot_hang_up" | "mute" | "offline" | "silent" | "unauthorized";
+        /**
+         * Condition
+         * @description How a phone is that somebody should look after. `words` for people, with the figure at its beginning;
+         *         `refuses_calls`: nothing is dialled with it as long as it lasts.
+         */
+        Condition: {
+            /** @example hot */
+            name: string;
+            words: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            since: string;
+            /** @default false */
+            refuses_calls: boolean;
         };
         /**
          * ConfigureSlot
@@ -3318,8 +3512,13 @@ export interface components {
              *       "battery": null,
              *       "temperature": null,
              *       "charging": null,
+             *       "battery_health": null,
+             *       "battery_frozen": null,
              *       "cpu": null,
              *       "ram": null,
+             *       "storage": null,
+             *       "storage_free_mb": null,
+             *       "data_mb": null,
              *       "latency_ms": null,
              *       "signal_level": null,
              *       "uptime_s": null
@@ -3338,6 +3537,10 @@ export interface components {
             reserved_by: string | null;
             /** @default null */
             reserved_until: string | null;
+            /** @default null */
+            quarantine: components["schemas"]["Quarantine"] | null;
+            /** @default [] */
+            conditions: components["schemas"]["Condition"][];
             /** @default null */
             script_id: string | null;
         };
@@ -3387,6 +3590,8 @@ export interface components {
             type: string | null;
             /** @default null */
             signal_level: number | null;
+            /** @default null */
+            roaming: boolean | null;
         };
         /**
          * ListUnassigned
@@ -6708,6 +6913,263 @@ export interface components {
             name: string;
         };
         /**
+         * GetSystem
+         * @description How busy the hosts are, or one of them.
+         */
+        GetSystem: {
+            /** @default null */
+            host: string | null;
+        };
+        /**
+         * SystemFigures
+         * @description Percent, of all hosts by their processors and their memory; `uptime`: of the machine that runs longest, as
+         *         `14h32m` or `3d14h32m`. null: nobody knows.
+         */
+        SystemFigures: {
+            /** @example 37 */
+            cpu: number | null;
+            /** @example 61 */
+            ram: number | null;
+            /** @example 14h32m */
+            uptime: string | null;
+        };
+        /**
+         * GetNetwork
+         * @description The network of the hosts, or of one of them.
+         */
+        GetNetwork: {
+            /** @default null */
+            host: string | null;
+        };
+        /**
+         * NetworkFigures
+         * @description `bandwidth_mbps`: as it was measured (`[monitor] download`), or else of the link by which a host reaches the
+         *         others; of several hosts, the slowest. `latency_ms`: to the hosts that are probed (`[monitor] probes`), the longest.
+         *         null: nobody knows, or nothing is probed.
+         */
+        NetworkFigures: {
+            /** @example 1000 */
+            bandwidth_mbps: number | null;
+            /** @example 12 */
+            latency_ms: number | null;
+        };
+        /**
+         * GetSlotFigures
+         * @description How a slot's phone is now. SLOT_OFFLINE when it cannot be reached: `details.last` are its last figures then.
+         */
+        GetSlotFigures: {
+            /** @example 44 */
+            slot: number;
+        };
+        /**
+         * SlotFigures
+         * @description A phone's figures, read `at`. Percent; `latency`: ms to the phone and back; null where it does not tell.
+         */
+        SlotFigures: {
+            /** @example 44 */
+            slot_id: number;
+            /** @example 15 */
+            cpu: number | null;
+            /** @example 45 */
+            ram: number | null;
+            /** @example 38C */
+            temperature: string | null;
+            /** @example 82% */
+            battery: string | null;
+            /** @example 12 */
+            latency: number | null;
+            /** @default null */
+            at: string | null;
+            /** @default null */
+            storage: number | null;
+            /** @default null */
+            storage_free_mb: number | null;
+            /** @default null */
+            charging: boolean | null;
+            /** @default null */
+            battery_health: string | null;
+            /** @default null */
+            battery_frozen: boolean | null;
+            /** @default null */
+            signal_level: number | null;
+            /** @default null */
+            in_service: boolean | null;
+            /** @default null */
+            network_type: string | null;
+            /** @default null */
+            operator: string | null;
+            /** @default null */
+            roaming: boolean | null;
+            /** @default null */
+            data_mb: number | null;
+            /** @default null */
+            uptime: string | null;
+        };
+        /**
+         * SlotHistory
+         * @description A figure of a slot's phone, by minutes as far as 24 hours go back, else by quarters of an hour, 30 days.
+         */
+        SlotHistory: {
+            /** @example 44 */
+            slot: number;
+            /** @example temperature */
+            metric: string;
+            /** @default null */
+            from: string | null;
+            /** @default null */
+            to: string | null;
+        };
+        /**
+         * History
+         * @description A figure over time. `step`: seconds. A step in which nothing was measured has no point.
+         */
+        History: {
+            kind: string;
+            id: string;
+            metric: string;
+            unit: string;
+            step: number;
+            points: components["schemas"]["Point"][];
+        };
+        /**
+         * Point
+         * @description A step, by its beginning.
+         */
+        Point: {
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            min: number;
+            mean: number;
+            max: number;
+        };
+        /**
+         * ListHosts
+         * @description All hosts that are there now.
+         */
+        ListHosts: Record<string, never>;
+        /**
+         * HostFigures
+         * @description A host, measured `at`; null where it does not tell. Percent, degrees Celsius, megabytes. `bandwidth_mbps`: of its
+         *         link; `measured_mbps`: as a file came, within the last half hour. `clock_offset_ms`: its
+         *         clock behind that of the bus, as the last minute's figures were stored.
+         */
+        HostFigures: {
+            /** @example local */
+            host: string;
+            /** @default null */
+            at: string | null;
+            /** @default null */
+            cpu: number | null;
+            /** @default null */
+            cores: number | null;
+            /** @default null */
+            load: [
+                number,
+                number,
+                number
+            ] | null;
+            /** @default null */
+            ram: number | null;
+            /** @default null */
+            ram_total_mb: number | null;
+            /** @default null */
+            ram_available_mb: number | null;
+            /** @default null */
+            uptime_s: number | null;
+            /** @default null */
+            temperature: number | null;
+            /** @default null */
+            clock_offset_ms: number | null;
+            /** @default null */
+            bus_ms: number | null;
+            /** @default null */
+            bandwidth_mbps: number | null;
+            /** @default null */
+            measured_mbps: number | null;
+            /** @default [] */
+            probes: components["schemas"]["Probe"][];
+            /** @default [] */
+            disks: components["schemas"]["DiskFigures"][];
+            /** @default [] */
+            processes: components["schemas"]["ProcessFigures"][];
+            /** @default [] */
+            records: components["schemas"]["Following"][];
+            /** @default 0 */
+            slots: number;
+            /** @default 0 */
+            slots_online: number;
+        };
+        /**
+         * Probe
+         * @description A host that is probed. `latency_ms` null: it does not answer.
+         */
+        Probe: {
+            address: string;
+            latency_ms: number | null;
+        };
+        /**
+         * DiskFigures
+         * @description A disk that the platform writes to, or the system. `full_in`: seconds until it is full, at the growth of the last
+         *         day or of as much of it as the host has seen; null: it does not grow, or that is not known yet.
+         */
+        DiskFigures: {
+            path: string;
+            total_mb: number;
+            free_mb: number;
+            used: number;
+            /** @default null */
+            full_in: number | null;
+        };
+        /**
+         * ProcessFigures
+         * @description A process of the platform. `cpu`: percent of one processor. `fds`: files and sockets that are open.
+         */
+        ProcessFigures: {
+            name: string;
+            pid: number;
+            cpu: number | null;
+            rss_mb: number;
+            fds: number | null;
+            threads: number;
+            uptime_s: number;
+        };
+        /**
+         * Following
+         * @description Records of a host. `behind`: entries of their stream that they do not have yet; `error`: why they do not get
+         *         on.
+         */
+        Following: {
+            name: string;
+            behind: number;
+            /** @default null */
+            error: string | null;
+        };
+        /**
+         * GetHost
+         * @description One host.
+         */
+        GetHost: {
+            /** @example local */
+            host: string;
+        };
+        /**
+         * HostHistory
+         * @description The same of a host.
+         */
+        HostHistory: {
+            /** @example local */
+            host: string;
+            /** @example temperature */
+            metric: string;
+            /** @default null */
+            from: string | null;
+            /** @default null */
+            to: string | null;
+        };
+        /**
          * ListHubs
          * @description The hubs of all hosts, or of one.
          */
@@ -8429,8 +8891,8 @@ export interface components {
         };
         /**
          * RunEnded
-         * @description The one terminal event of a run. `step` of `steps`: at which it has failed, or was stopped; one that waited for its
-         *         slot has none. `screenshot`, `tree`: bytes that are kept of the screen that it failed at.
+         * @description The one terminal event of a run. `step` of `steps`: at which it has failed, or was stopped; one that never
+         *         began has none. `screenshot`, `tree`: bytes that are kept of the screen that it failed at.
          */
         RunEnded: {
             /**
@@ -8628,6 +9090,70 @@ export interface components {
             user: string;
             /** @default null */
             by: string | null;
+        };
+        /**
+         * SlotHealed
+         * @description Something is done about a phone. `dry_run`: it is only said.
+         */
+        SlotHealed: {
+            slot: number;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            symptom: components["schemas"]["Symptom"];
+            rung: components["schemas"]["Rung"];
+            /** @default false */
+            dry_run: boolean;
+        };
+        /**
+         * Rung
+         * @description What may be done about it, from the mildest on.
+         * @enum {unknown}
+         */
+        Rung: "adb_reconnect" | "port_power" | "reboot" | "reconnect";
+        /**
+         * SlotQuarantined
+         * @description Nothing more is done by itself. `dry_run`: it is only said.
+         */
+        SlotQuarantined: {
+            slot: number;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            symptom: components["schemas"]["Symptom"];
+            reason: string;
+            to_do: string;
+            /** @default false */
+            dry_run: boolean;
+        };
+        /**
+         * SlotReleased
+         * @description It is used again: the phone was well for long enough.
+         */
+        SlotReleased: {
+            slot: number;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+        };
+        /**
+         * SlotConditionsChanged
+         * @description How the phone is from now on, whole.
+         */
+        SlotConditionsChanged: {
+            slot: number;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            conditions: components["schemas"]["Condition"][];
         };
         /**
          * SlotTelemetry
@@ -9247,7 +9773,7 @@ export interface components {
              */
             at: string;
             /** @enum {unknown} */
-            change: "booked" | "command_done" | "command_started" | "configured" | "linked" | "released" | "removed" | "reservation_ended" | "reserved" | "restarting" | "telemetry";
+            change: "booked" | "command_done" | "command_started" | "conditions" | "configured" | "healed" | "linked" | "quarantined" | "released" | "removed" | "reservation_ended" | "reserved" | "restarting" | "telemetry" | "usable_again";
             id?: number;
             call_id?: string | null;
             user?: string;
@@ -9271,6 +9797,12 @@ export interface components {
             metrics?: components["schemas"]["Metrics"];
             network?: components["schemas"]["Network"];
             external_call?: boolean;
+            symptom?: components["schemas"]["Symptom"];
+            rung?: components["schemas"]["Rung"];
+            reason?: string;
+            to_do?: string;
+            dry_run?: boolean;
+            conditions?: components["schemas"]["Condition"][];
         };
         /**
          * TrunkUpdate
@@ -9297,8 +9829,9 @@ export interface components {
          * CampaignUpdate
          * @description A campaign has changed. `change` says how, and with it which other fields are there; `status` is that after it.
          *         `counts`: at most twice a second, all fields from `leads` to `operators`. `lead_changed`: which `lead`, and which
-         *         `fields` of it, without what they are now; `lead_merged`, `lead_unmerged`: and which `other`;
-         *         `leads_assigned`: some, which `fields` says alone.
+         *         `fields` of it, without what they are now, but whose it is then (`assigned_seller`); `lead_merged`, `lead_unmerged`:
+         *         and which `other`; `leads_assigned`: how many `leads` are now whose. Of leads, those to whom they are assigned hear
+         *         too.
          */
         CampaignUpdate: {
             /** @example campaign_001 */
@@ -9333,6 +9866,7 @@ export interface components {
             lead?: string;
             other?: string;
             fields?: string[];
+            assigned_seller?: string | null;
         };
         /**
          * DoNotCallUpdate
@@ -25351,6 +25885,628 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    get_system: {
+        parameters: {
+            query?: {
+                host?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SystemFigures"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    get_network: {
+        parameters: {
+            query?: {
+                host?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NetworkFigures"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    slot_figures: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slot: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SlotFigures"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description SLOT_OFFLINE */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    slot_history: {
+        parameters: {
+            query: {
+                metric: string;
+                from?: string | null;
+                to?: string | null;
+            };
+            header?: never;
+            path: {
+                slot: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["History"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    list_hosts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HostFigures"][];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    get_host: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                host: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HostFigures"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    host_history: {
+        parameters: {
+            query: {
+                metric: string;
+                from?: string | null;
+                to?: string | null;
+            };
+            header?: never;
+            path: {
+                host: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["History"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
             /** @description INTERNAL */
             500: {
                 headers: {
