@@ -1,6 +1,6 @@
 """Which slot somebody may work with by hand, and when."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from actors.by_hand.port import MakeTools, PhoneTools
 from actors.runtime.context import Context
@@ -25,6 +25,7 @@ class Place:
     slot: Slot
     actor: SlotActor
     tools: PhoneTools
+    foreseen: Foreseen
 
     @property
     def id(self) -> int:
@@ -32,11 +33,11 @@ class Place:
 
     async def carry_out(self, effect: OnScreen) -> Back:
         """Have its screen do it. Raises PhoneError."""
-        return await Foreseen(slot=self.id).carry_out(self.actor.screen, effect)
+        return await self.foreseen.carry_out(self.actor.screen, effect)
 
     async def picture(self) -> bytes:
         """What is on its screen: a PNG. Raises PhoneError."""
-        return await Foreseen(slot=self.id).picture(self.actor.screen)
+        return await self.foreseen.picture(self.actor.screen)
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Places:
 
     host: Host
     make_tools: MakeTools
+    foreseen: dict[int, Foreseen] = field(default_factory=dict)  # by slot
 
     def phone_in(self, slot: int, context: Context) -> str | None:
         """Which phone is in the slot, wherever that is now. Raises Refusal(NOT_FOUND) for who does not see the slot."""
@@ -68,7 +70,8 @@ class Places:
             raise Refusal(
                 ErrorCode.SLOT_OFFLINE, "The slot's phone cannot be reached.", slot=slot, status=state.status
             )
-        return Place(state, actor, self.make_tools(state.config))
+        foreseen = self.foreseen.setdefault(slot, Foreseen(slot=slot))
+        return Place(state, actor, self.make_tools(state.config), foreseen)
 
     def held(self, slot: int, context: Context) -> Place:
         """The slot, to change something on its phone: not while somebody else is at work there. Raises
