@@ -10,6 +10,7 @@ FOLDERS: dict[str, set[str]] = {
     "carrier": set(),
     "time": set(),
     "device": set(),
+    "hub": set(),
     "bus": {"time"},
     "phone": {"carrier", "device", "time"},
     "pbx": {"carrier", "device", "time"},
