@@ -88,7 +88,7 @@ async def running(
             parts, stack, configs=settings.slots, hubs=settings.hub_map, counts=limits, make_phone=make_phone,
             devices=devices, longest_reservation=settings.by_hand.longest_reservation,
         )  # fmt: skip
-        await start_healing(parts, settings=settings.healing)
+        await start_healing(parts, settings=settings.healing, hubs=settings.hub_map)
         await start_usb(
             parts, stack, settings=settings.hub_map, usb=usb, listed=listed or (lambda: tuple(devices()))
         )

@@ -1,8 +1,10 @@
 """Looks after the phones of one host: once a second it sees how each is, and orders of its slot what is due."""
 
 import asyncio
+from collections.abc import Mapping
 
 import structlog
+from msgspec.structs import replace
 
 from actors.healing.conditions import Since, conditions
 from actors.healing.ladder import Act, Done, GiveUp, LetGo, Patient, Seen, Try, plan
@@ -13,12 +15,16 @@ from actors.runtime.commands import Order
 from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.ids import Ids
+from actors.runtime.wire import ask
 from actors.slot.actor import SlotActor
 from actors.slot.healing import GiveUpOn, Heal, NoteConditions, UseAgain, vitals
 from actors.slot.phone import Health
 from actors.slot.record import Slot, SlotMemory
+from actors.slot.settings import Hub
 from bus_schemas.errors import Refusal
+from bus_schemas.slot import SlotConfig
 from bus_schemas.slot_health import Rung
+from bus_schemas.usb import POWER_ON_HOST, PowerOnHost, PowerPort, Switching
 
 log = structlog.get_logger()
 
@@ -30,8 +36,9 @@ CAN = frozenset({Rung.RECONNECT, Rung.ADB_RECONNECT, Rung.REBOOT})
 class Healer:
     """Of one host. What was done is on the slots' record; the rest is known again soon after a start."""
 
-    def __init__(self, *, host: Host, ids: Ids, policy: Policy) -> None:
+    def __init__(self, *, host: Host, ids: Ids, policy: Policy, hubs: Mapping[str, Hub]) -> None:
         self._host = host
+        self._hubs = hubs
         self._ids = ids
         self._policy = policy
         self._patients: dict[int, Patient] = {}
@@ -54,17 +61,38 @@ class Healer:
             for actor in self._host.all(SlotActor)
             if actor.state is not None and not actor.state.removed and not actor.stands_in
         }
-        seen = {id: _seen(slot, live) for id, (slot, live) in slots.items()}
+        seen = {id: _seen(slot, live, self._can(slot.config)) for id, (slot, live) in slots.items()}
         before = self._patients
         self._patients, acts = plan(before, seen, self._policy, now=now.mono, epoch=now.seconds)
-        done = (self._do(slot, act, before.get(slot, Patient())) for slot, act in acts.items())
+        done = (self._do(slots[id][0].config, act, before.get(id, Patient())) for id, act in acts.items())
         judged = (self._judge(id, slot, live, now) for id, (slot, live) in slots.items() if self._is_new(id, live))
         await asyncio.gather(*done, *judged)
 
-    async def _do(self, slot: int, act: Act, before: Patient) -> None:
-        """What was refused is due again at the next look."""
-        if not await self._order(slot, _order_of(act, dry_run=self._policy.dry_run)):
-            self._patients[slot] = before
+    def _can(self, config: SlotConfig) -> frozenset[Rung]:
+        """What can be done to the phone of a slot: ports of a hub are switched where somebody has tried it."""
+        hub = self._hubs.get(config.hub or "")
+        switched = hub is not None and config.port is not None and hub.switching is not Switching.NONE
+        return CAN | {Rung.PORT_POWER} if switched else CAN
+
+    async def _do(self, slot: SlotConfig, act: Act, before: Patient) -> None:
+        """What was refused is due again at the next look; a port that others use, some looks later."""
+        dry_run = self._policy.dry_run
+        switches = isinstance(act, Try) and act.rung is Rung.PORT_POWER and not dry_run
+        if switches and not await self._cycle(slot):
+            self._patients[slot.id] = replace(before, since=self._host.clock.monotonic())
+        elif not await self._order(slot.id, _order_of(act, dry_run=dry_run)):
+            self._patients[slot.id] = before
+
+    async def _cycle(self, slot: SlotConfig) -> bool:
+        """Switch its port off and on, which holds whoever hangs on it meanwhile, and is on record with its hub."""
+        assert slot.hub is not None and slot.port is not None
+        wanted = PowerOnHost(host=self._host.name, power=PowerPort(hub=slot.hub, port=slot.port))
+        try:
+            await ask(self._host.bus, POWER_ON_HOST, wanted, Context(command_id=self._ids.new()), retry=False)
+        except Refusal as refusal:
+            log.info("a port was not switched for its phone", slot=slot.id, why=refusal.message)
+            return False
+        return True
 
     def _is_new(self, slot: int, live: SlotMemory) -> bool:
         return self._read.get(slot) is not live.health
@@ -88,10 +116,10 @@ class Healer:
         return True
 
 
-def _seen(slot: Slot, live: SlotMemory) -> Seen:
+def _seen(slot: Slot, live: SlotMemory, can: frozenset[Rung]) -> Seen:
     now = vitals(slot, live)
     return Seen(
-        symptom=now.symptom, pending=now.pending, held=now.held, in_call=now.in_call, hub=slot.config.hub, can=CAN,
+        symptom=now.symptom, pending=now.pending, held=now.held, in_call=now.in_call, hub=slot.config.hub, can=can,
         done=tuple(Done(rung=one.rung, at=parse_utc(one.at).timestamp()) for one in slot.healed),
         quarantined=slot.quarantine.symptom if slot.quarantine is not None else None,
     )  # fmt: skip

@@ -1,12 +1,15 @@
 """How healing starts on a host."""
 
+from collections.abc import Mapping
+
 from actors.healing.healer import Healer
 from actors.healing.settings import Healing
 from actors.runtime.parts import HostParts
+from actors.slot.settings import Hub
 
 
-async def start(parts: HostParts, *, settings: Healing) -> None:
-    """The phones of the host's slots are looked after. Raises SettingsError."""
+async def start(parts: HostParts, *, settings: Healing, hubs: Mapping[str, Hub]) -> None:
+    """The phones of the host's slots are looked after; `hubs`: those of the settings. Raises SettingsError."""
     if settings.enabled:
-        healer = Healer(host=parts.host, ids=parts.ids, policy=settings.read())
+        healer = Healer(host=parts.host, ids=parts.ids, policy=settings.read(), hubs=hubs)
         parts.background.append(healer.keep_looking)

@@ -47,10 +47,6 @@ class Reopen(Effect, frozen=True, kw_only=True):
     """Open anew whatever this host has open to the phone."""
 
 
-class CyclePort(Effect, frozen=True, kw_only=True):
-    """Switch the phone's USB port off and on."""
-
-
 class Heal(Order[None], frozen=True, kw_only=True):
     """Do this about the phone, unless somebody holds the slot."""
 
@@ -134,9 +130,9 @@ def _carried_out(slot: Slot, rung: Rung, now: Moment) -> tuple[tuple[SlotEvent, 
         case Rung.ADB_RECONNECT:
             timer = SetTimer(name=RESTARTED, seconds=RESTART_LIMIT)
             return restarting(SlotStatus.RESTARTING), (Reconnect(), timer)
-        case Rung.PORT_POWER:
+        case Rung.PORT_POWER:  # its host has done it just now: it is a hub's, not a phone's
             timer = SetTimer(name=RESTARTED, seconds=RESTART_LIMIT)
-            return restarting(SlotStatus.RESTARTING), (CyclePort(), timer)
+            return restarting(SlotStatus.RESTARTING), (timer,)
         case Rung.REBOOT:
             timer = SetTimer(name=REBOOTED, seconds=REBOOT_LIMIT)
             return restarting(SlotStatus.REBOOTING), (RebootPhone(), timer)

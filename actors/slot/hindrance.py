@@ -50,20 +50,24 @@ def hindrance_of(slot: Slot, live: SlotMemory, wanted: Holder | None = None) -> 
         return Refusal(ErrorCode.NOT_FOUND, "No such slot.")
     if (held := in_the_way(slot, live, wanted)) is not None:
         return busy(slot, held)
-    if slot.quarantine is not None:
-        message = f"The phone is in quarantine: {slot.quarantine.reason}. {slot.quarantine.to_do}"
-        return Refusal(ErrorCode.SLOT_OFFLINE, message, slot=slot.config.id, status=slot.status)
     if slot.status is not SlotStatus.ONLINE:
-        return Refusal(
-            ErrorCode.SLOT_OFFLINE, "The slot's phone cannot be reached.", slot=slot.config.id, status=slot.status
-        )
+        return _out_of_reach(slot)
     if live.unsure is not None:
         return Refusal(ErrorCode.SLOT_BUSY, "The phone is being asked about its last call.", slot=slot.config.id)
     if live.up:
         words = live.troubles.get(Trouble.HELD)
         message = f"The phone is in a call of its own{f': {words}' if words else ''}."
         return Refusal(ErrorCode.SLOT_BUSY, message, slot=slot.config.id)
+    if slot.quarantine is not None:
+        return _out_of_reach(slot)
     return _cannot_call(slot, live) if wanted is None or wanted.dials else None
+
+
+def _out_of_reach(slot: Slot) -> Refusal:
+    message = "The slot's phone cannot be reached."
+    if slot.quarantine is not None:
+        message = f"The phone is in quarantine: {slot.quarantine.reason}. {slot.quarantine.to_do}"
+    return Refusal(ErrorCode.SLOT_OFFLINE, message, slot=slot.config.id, status=slot.status)
 
 
 def _cannot_call(slot: Slot, live: SlotMemory) -> Refusal | None:

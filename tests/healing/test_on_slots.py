@@ -90,6 +90,9 @@ def test_a_slot_in_quarantine_takes_nothing_and_says_why() -> None:
     with pytest.raises(Refusal, match="in quarantine: it is silent") as refused:
         machine.take(slot, LIVE, Take(id="c_1", user="op12", any_slot=False))
     assert refused.value.code is ErrorCode.SLOT_OFFLINE
+    with pytest.raises(Refusal) as refused:  # whoever would cut it off hears that it talks
+        machine.take(slot, replace(LIVE, up={"b/TC@1": True}), Take(id="c_1", user="op12", any_slot=False))
+    assert refused.value.code is ErrorCode.SLOT_BUSY
     assert healing.give_up_on(slot, LIVE, order, NOW).events == ()
     assert after(slot, *healing.use_again(slot, NOW).events).quarantine is None
     assert healing.use_again(SLOT, NOW).events == ()

@@ -6,12 +6,16 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
+from actors.healing.policy import BUILT_IN, policy_in
+from actors.healing.settings import Healing
 from actors.slot.actor import SlotActor
 from actors.telephony.reports import Link, LinkChanged
 from actors.usb.topology import UsbDevice
 from bus_schemas.slot import SlotConfig
+from bus_schemas.slot_health import Rung, Symptom
 from bus_schemas.usb import Switching
 from simulators.hub.simulated_usb import SimulatedUsb
 from tests.support.site import until
@@ -76,6 +80,28 @@ async def test_a_port_is_off_on_every_bus_and_then_on_again(tmp_path: Path) -> N
         _, shown = await on.site.ask("GET", "/api/monitor/usb/HUB1")
         assert [port["port"] for port in shown["ports"] if port["off"]] == [14]
         assert (await on.power(action="on"))[0] == 200 and on.usb.off == set()
+
+
+async def test_a_phone_that_adb_does_not_list_is_switched_off_and_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the policy of phones that are not well has it; on record with both, and once."""
+    quick = policy_in(BUILT_IN)
+    absent = replace(quick.symptoms[Symptom.ABSENT], after=1.0)
+    quick = replace(quick, symptoms={**quick.symptoms, Symptom.ABSENT: absent})
+    monkeypatch.setattr(Healing, "read", lambda settings: quick)
+    async with stage(tmp_path) as on:
+        on.site.handsets["p14"].unplug()
+
+        async def switched() -> bool:
+            return {switch for switch, off in on.usb.written if off} == SWITCHES and on.usb.off == set()
+
+        await until(switched, bool, 15)
+        actor = on.site.host.get(SlotActor, "44")
+        assert actor is not None and actor.state is not None
+        assert [one.rung for one in actor.state.healed] == [Rung.PORT_POWER]
+        on.site.handsets["p14"].plug()
+        await until(on.status, lambda status: status == "ONLINE", 10)
 
 
 async def test_nothing_is_switched_during_a_call(tmp_path: Path) -> None:
