@@ -312,7 +312,8 @@ def _seen(call: Call, seen: CallSeen, now: Moment, timeouts: CallTimeouts) -> Ca
     if seen.phase is CallPhase.DISCONNECTED and unwatched and call.answered is None:
         return Decision(memory=call, effects=(*named, _look(call, ASK)))  # it may have been answered meanwhile
     if seen.phase is CallPhase.DISCONNECTED:
-        ended = _over(call, happened, reason=seen.reason or EndReason.UNKNOWN, cause=seen.cause)
+        dated = replace(call, suspect=call.suspect or seen.suspect)
+        ended = _over(dated, happened, reason=seen.reason or EndReason.UNKNOWN, cause=seen.cause)
         return Decision(memory=call, events=ended.events, effects=(*named, *ended.effects))
     effects: tuple[Effect, ...] = (*named, CancelTimer(name=CREATED), CancelTimer(name=LOST), CancelTimer(name=GONE))
     events: tuple[CallEvent, ...] = ()

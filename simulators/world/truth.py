@@ -96,7 +96,7 @@ class Case:
     def out_of_reach(self, at: float) -> bool:
         """Whether the phone or the PBX was then: cut off, or not connected to again yet. Whoever has stood still may
         not count that time against a phone that was back meanwhile."""
-        if self.faults(at - 1.0, at, "unplugged", "phone restarted", "cut", "PBX"):
+        if self.faults(at - 1.0, at, "unplugged", "ailing", "phone restarted", "cut", "PBX"):
             return True
         return bool(self.faults(at - 1.0, at, "reopening") and not self.faults(at - LINK_TIME, at, "pause"))
 
@@ -169,7 +169,7 @@ def _doubt(case: Case, stored: Stored, device: DeviceCall) -> Iterator[Finding]:
     if not case.faults(case.attempt.at - 1.0, stored.at):
         yield "doubt without a reason", f"{ended.reason}: {ended.cause}; nothing was wrong"
     elif ended.reason is EndReason.UNKNOWN and case.on_phone and device.remembered(stored.at):
-        hidden = case.faults(stored.at - 12.0, stored.at, "unplugged", "look: no answer")
+        hidden = case.faults(stored.at - 12.0, stored.at, "unplugged", "ailing", "look: no answer")
         # After a step of its clock nobody can tell its call from one of before the order by its age.
         forgotten = case.faults(device.created, stored.at, "phone restarted", "phone clock")
         if not hidden and not forgotten:

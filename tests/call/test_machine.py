@@ -192,6 +192,13 @@ def test_after_a_reboot_the_wall_clock_serves_and_is_called_suspect() -> None:
     assert isinstance(ended, CallEnded) and (ended.duration, ended.clock_suspect) == (120, True)
 
 
+@pytest.mark.parametrize("suspect", [False, True])
+def test_an_end_that_is_told_with_a_doubtful_age_is_a_suspect_one(suspect: bool) -> None:
+    seen = replace(_seen(CallPhase.DISCONNECTED, EndReason.HANGUP_LOCAL), suspect=suspect)
+    (ended,) = machine.observe(PHASES[Phase.ALERTING], seen, _now(9.0), TIMEOUTS).events
+    assert isinstance(ended, CallEnded) and ended.clock_suspect is suspect
+
+
 def test_what_the_pbx_counted_last_before_the_end_is_on_record() -> None:
     call: Call | None = PHASES[Phase.CONNECTED]
     for at, seconds in ((61.0, 1), (61.5, 3)):
