@@ -473,6 +473,30 @@ def take_screenshot(config: Path | None, user: str, number: int, output: Path | 
     click.echo(f"{file}: {size:,} bytes")
 
 
+@slot.command("history")
+@CONFIG
+@AS
+@JSON
+@click.argument("number", type=click.IntRange(1, 99_999))
+@click.argument("metric")
+@click.option("--from", "since", help="A moment, as `2026-01-31T10:00:00Z`; a day ago unless it is given.")
+@click.option("--to", "until", help="A moment; now unless it is given.")
+@click.option("--plot", "as_plot", is_flag=True, help="As a plot of the means.")
+def slot_history(
+    config: Path | None, user: str, as_json: bool, number: int, metric: str, since: str | None, until: str | None,
+    as_plot: bool,
+) -> None:
+    """Show METRIC (temperature, battery ...: docs/monitoring.md) of slot NUMBER over time."""
+    import msgspec
+
+    from cli.history import plot, rows
+
+    with _logged_in(_settings(config), user) as session:
+        found = session.done(session.api.slot_history(number, metric=metric, since=since, until=until))
+    lines = [msgspec.json.encode(found).decode()] if as_json else plot(found) if as_plot else rows(found)
+    click.echo("\n".join(lines))
+
+
 @main.group()
 def hub() -> None:
     """USB hubs, and which phone is on which port. The password is asked for, or taken from OTTB_PASSWORD."""
