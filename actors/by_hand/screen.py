@@ -1,7 +1,9 @@
 """Pictures of screens. One is taken for all who look at a slot at the same time, and none that nobody asks for."""
 
 import asyncio
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from actors.by_hand.places import Place, Places
@@ -9,6 +11,8 @@ from actors.by_hand.streams import GONE, Streams, refusal_of
 from actors.runtime.context import Context
 from actors.runtime.effects import Work
 from actors.slot.phone import PhoneError
+from bus_schemas.errors import ErrorCode, RefusalTemplate
+from bus_schemas.names import Share
 from bus_schemas.slot_files import PIECE, OpenedStream
 from bus_schemas.slot_screen import TakeScreenshot, WatchScreen
 
@@ -16,6 +20,11 @@ FRAME_BYTES = 400 * 1024  # of a picture in one message of the bus
 JPEGS = 8  # of one picture that are kept, for who wants it so again
 KEPT = 6.0  # seconds that a picture is kept for others who watch; of the slowest of them a frame's time
 AT_ONCE = 2  # pictures that one host makes smaller
+EACH = 4  # pictures that one share may have asked for and not got, on one host
+
+TOO_MANY = RefusalTemplate(
+    ErrorCode.RATE_LIMITED, "Too many pictures are being taken for you. Wait.", rule="screenshots", retry_after=1
+)
 AsJpeg = Callable[[bytes, int, int | None, int | None], bytes]  # blocks; raises PhoneError
 AsPng = Callable[[bytes, int], bytes]  # the same
 
@@ -138,17 +147,30 @@ class Looks:
         self._places = places
         self._streams = streams
         self._camera = camera
+        self._asked: Counter[Share] = Counter()
+
+    @contextmanager
+    def _turn(self, share: Share) -> Iterator[None]:
+        """One of the pictures that a share may have under way. Raises Refusal(RATE_LIMITED)."""
+        if self._asked[share] >= EACH:
+            raise TOO_MANY()
+        self._asked[share] += 1
+        try:
+            yield
+        finally:
+            self._asked -= Counter((share,))
 
     async def screenshot(self, request: TakeScreenshot, context: Context) -> OpenedStream:
         """TAKE_SCREENSHOT: always one that was begun after it was asked for."""
         place = self._places.seen(request.slot, context)
         self._streams.room(context)
         try:
-            shot = await self._camera.shot(place, 0.0)
-            if request.format == "png":
-                data = await self._camera.png(shot, request.width)
-            else:
-                data = await self._camera.jpeg(shot, request.quality, request.width, None)
+            with self._turn(context.share):
+                shot = await self._camera.shot(place, 0.0)
+                if request.format == "png":
+                    data = await self._camera.png(shot, request.width)
+                else:
+                    data = await self._camera.jpeg(shot, request.quality, request.width, None)
         except PhoneError as error:
             raise refusal_of(error) from None
         kind, stream = request.format, self._streams.open(Picture(data), place.id, context)

@@ -15,6 +15,7 @@ from actors.adapters.phone_screen import PhoneScreen
 from actors.adapters.pictures import as_jpeg
 from actors.by_hand.hands import Hands
 from actors.by_hand.places import Place
+from actors.by_hand.screen import EACH
 from actors.runtime.context import Context
 from actors.runtime.wire import ask
 from actors.script.tree import Tree
@@ -136,6 +137,15 @@ async def test_a_picture_is_as_wide_as_was_asked(host: ByHandHost, format: str) 
     assert (whole.format or "").lower() == (small.format or "").lower() == format
     assert small.width == 240 and abs(small.height - 240 * whole.height / whole.width) <= 1
     assert (await shown(host, format=format, width=2000)).size == whole.size  # none is made larger
+
+
+async def test_one_user_has_so_many_pictures_under_way_and_others_theirs(host: ByHandHost) -> None:
+    asked = [asyncio.create_task(host.ask(TAKE_SCREENSHOT, TakeScreenshot(slot=44), "op12")) for _ in range(EACH + 3)]
+    other = await host.ask(TAKE_SCREENSHOT, TakeScreenshot(slot=44), "op21")
+    done = await asyncio.gather(*asked, return_exceptions=True)
+    refusals = [one for one in done if isinstance(one, Refusal)]
+    assert [(one.code, one.details["rule"]) for one in refusals] == [(ErrorCode.RATE_LIMITED, "screenshots")] * 3
+    assert other.size and (await host.ask(TAKE_SCREENSHOT, TakeScreenshot(slot=44), "op12")).size
 
 
 async def test_a_nul_is_no_text(host: ByHandHost) -> None:
