@@ -2,10 +2,19 @@
 
 from collections.abc import Iterator
 
+import msgspec
+
 from bus_schemas.monitor import History, Point
 
 WIDTH, HEIGHT = 72, 10  # letters and lines of a plot
 PARTS = " ▁▂▃▄▅▆▇█"  # of a line, by eighths
+
+
+def shown(history: History, *, as_json: bool, as_plot: bool) -> str:
+    """As it was asked for."""
+    if as_json:
+        return msgspec.json.encode(history).decode()
+    return "\n".join(plot(history) if as_plot else rows(history))
 
 
 def rows(history: History) -> Iterator[str]:

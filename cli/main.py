@@ -487,14 +487,11 @@ def slot_history(
     as_plot: bool,
 ) -> None:
     """Show METRIC (temperature, battery ...: docs/monitoring.md) of slot NUMBER over time."""
-    import msgspec
-
-    from cli.history import plot, rows
+    from cli.history import shown
 
     with _logged_in(_settings(config), user) as session:
         found = session.done(session.api.slot_history(number, metric=metric, since=since, until=until))
-    lines = [msgspec.json.encode(found).decode()] if as_json else plot(found) if as_plot else rows(found)
-    click.echo("\n".join(lines))
+    click.echo(shown(found, as_json=as_json, as_plot=as_plot))
 
 
 @main.group()

@@ -34,7 +34,8 @@ FROZEN = "(UPDATES STOPPED"  # as `BatteryService.dump` begins, after `dumpsys b
 # The modem's interfaces, as makers of modems call them, each with what it has received and sent. `rmnet_ipa0` is left
 # out: on it is once more what is on `rmnet_data0`, `rmnet_data1` ...
 _MODEM = re.compile(
-    r"(?m)^\s*(?:rmnet(?:_data)?|ccmni|seth_\w+?|pdp|wwan)[0-9]+:\s*([0-9]{1,18})(?:\s+[0-9]{1,18}){7}\s+([0-9]{1,18})\s"
+    r"(?m)^ *(?:rmnet(?:_data)?|ccmni|seth_\w{1,16}?|pdp|wwan)[0-9]{1,3}: *"
+    r"([0-9]{1,18})(?: +[0-9]{1,18}){7} +([0-9]{1,18})\s"
 )
 _DISK = re.compile(r"\s([0-9]{1,18})\s+[0-9]{1,18}\s+([0-9]{1,18})\s+[0-9]{1,3}%\s+\S+\s*$")
 CHARGING: Mapping[int, bool] = {2: True, 5: True, 3: False, 4: False}  # by `status`; 1 is unknown

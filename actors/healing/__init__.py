@@ -1,1 +1,1 @@
-"""Phones that are not well: what is done about them, in which order and how often, and which of them are hot or empty."""
+"""Phones that are not well: what is done about them, how often, and which of them are hot or empty."""
