@@ -15,7 +15,8 @@ def wanted(kind: str, id: str, metric: str, since: str | None, until: str | None
     """The question to the records. Nothing given: the last day. Raises Refusal(INVALID_PARAMS): no such metric, no
     moment, a span in which nothing is, or one that is longer than anything is kept."""
     if (kind, metric) not in METRICS:
-        raise misfit("metric", f"a {kind} has no such metric.", known=names_of(kind))
+        known = names_of(kind)
+        raise misfit("metric", f"a {kind} has no such metric; there are {', '.join(known)}.", known=known)
     end = _moment(until, TO) or now
     begin = _moment(since, FROM) or end - DAY
     if begin >= end:
