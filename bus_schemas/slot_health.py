@@ -32,6 +32,10 @@ class Rung(StrEnum):
     REBOOT = "reboot"
 
 
+# What ends a call that is up: the others reach no further than a host and its adb server.
+ENDS_CALLS = frozenset({Rung.PORT_POWER, Rung.REBOOT})
+
+
 class Condition(Struct, frozen=True, kw_only=True):
     """How a phone is that somebody should look after. `words` for people, with the figure at its beginning;
     `refuses_calls`: nothing is dialled with it as long as it lasts."""
@@ -74,6 +78,11 @@ class SlotQuarantined(Struct, frozen=True, kw_only=True):
     reason: str
     to_do: str
     dry_run: bool = False
+
+    @property
+    def quarantine(self) -> Quarantine:
+        """What it begins."""
+        return Quarantine(since=self.at, symptom=self.symptom, reason=self.reason, to_do=self.to_do)
 
 
 class SlotReleased(Struct, frozen=True, kw_only=True):

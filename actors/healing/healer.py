@@ -15,7 +15,7 @@ from actors.runtime.commands import Order
 from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.ids import Ids
-from actors.runtime.wire import ask
+from actors.runtime.service import Hosts
 from actors.slot.actor import SlotActor
 from actors.slot.healing import GiveUpOn, Heal, NoteConditions, UseAgain, vitals
 from actors.slot.phone import Health
@@ -36,8 +36,11 @@ CAN = frozenset({Rung.RECONNECT, Rung.ADB_RECONNECT, Rung.REBOOT})
 class Healer:
     """Of one host. What was done is on the slots' record; the rest is known again soon after a start."""
 
-    def __init__(self, *, host: Host, ids: Ids, policy: Policy, hubs: Mapping[str, Hub]) -> None:
+    def __init__(
+        self, *, host: Host, hosts: Hosts, ids: Ids, policy: Policy, hubs: Mapping[str, Hub]
+    ) -> None:
         self._host = host
+        self._hosts = hosts
         self._hubs = hubs
         self._ids = ids
         self._policy = policy
@@ -88,7 +91,7 @@ class Healer:
         assert slot.hub is not None and slot.port is not None
         wanted = PowerOnHost(host=self._host.name, power=PowerPort(hub=slot.hub, port=slot.port))
         try:
-            await ask(self._host.bus, POWER_ON_HOST, wanted, Context(command_id=self._ids.new()), retry=False)
+            await self._hosts.ask(POWER_ON_HOST, wanted, Context(command_id=self._ids.new()), retry=False)
         except Refusal as refusal:
             log.info("a port was not switched for its phone", slot=slot.id, why=refusal.message)
             return False

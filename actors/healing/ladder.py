@@ -16,10 +16,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.healing.policy import Policy, SymptomRule
-from bus_schemas.slot_health import Rung, Symptom
+from bus_schemas.slot_health import ENDS_CALLS, Rung, Symptom
 
-# What ends a call that is up: the others reach no further than this host and its adb server.
-ENDS_CALLS = frozenset({Rung.PORT_POWER, Rung.REBOOT})
 HOUR, DAY = 3600.0, 86_400.0
 MOST_OF_A_HUB = 3  # phones: a hub with fewer that are all away may have lost each by itself
 

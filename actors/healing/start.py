@@ -11,5 +11,5 @@ from actors.slot.settings import Hub
 async def start(parts: HostParts, *, settings: Healing, hubs: Mapping[str, Hub]) -> None:
     """The phones of the host's slots are looked after; `hubs`: those of the settings. Raises SettingsError."""
     if settings.enabled:
-        healer = Healer(host=parts.host, ids=parts.ids, policy=settings.read(), hubs=hubs)
+        healer = Healer(host=parts.host, hosts=parts.hosts, ids=parts.ids, policy=settings.read(), hubs=hubs)
         parts.background.append(healer.keep_looking)

@@ -123,8 +123,7 @@ def fold(row: SlotRow | None, event: SlotEvent | CallDialing | CallEnded, seq: i
 def _after_care(row: SlotRow, event: object) -> SlotRow:
     match event:
         case SlotQuarantined(dry_run=False):
-            why = Quarantine(since=event.at, symptom=event.symptom, reason=event.reason, to_do=event.to_do)
-            return replace(row, quarantine=msgspec.json.encode(why).decode())
+            return replace(row, quarantine=msgspec.json.encode(event.quarantine).decode())
         case SlotReleased():
             return replace(row, quarantine=None)
         case SlotConditionsChanged():

@@ -26,6 +26,7 @@ from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.names import SYSTEM
 from bus_schemas.slot import SlotEvent, SlotRestarting, SlotStatus
 from bus_schemas.slot_health import (
+    ENDS_CALLS,
     Condition,
     Rung,
     SlotConditionsChanged,
@@ -109,7 +110,7 @@ def heal(slot: Slot, live: SlotMemory, order: Heal, now: Moment) -> SlotDecision
     """Raises Refusal where somebody holds the slot, or it would end a call that nobody here knows."""
     if (held := holder(slot, live)) is not None:
         raise busy(slot, held)
-    if order.rung in (Rung.PORT_POWER, Rung.REBOOT) and (live.up or live.unsure is not None):
+    if order.rung in ENDS_CALLS and (live.up or live.unsure is not None):
         raise Refusal(ErrorCode.SLOT_BUSY, "The phone may be in a call.", slot=slot.config.id)
     healed = SlotHealed(
         slot=slot.config.id, at=now.at, symptom=order.symptom, rung=order.rung, dry_run=order.dry_run

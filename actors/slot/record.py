@@ -206,8 +206,7 @@ def _looked_after(
             lately = tuple(one for one in slot.healed if parse_utc(one.at) > day)
             return replace(slot, healed=(*lately, Healed(rung=event.rung, at=event.at)))
         case SlotQuarantined(dry_run=False):
-            why = Quarantine(since=event.at, symptom=event.symptom, reason=event.reason, to_do=event.to_do)
-            return replace(slot, quarantine=why)
+            return replace(slot, quarantine=event.quarantine)
         case SlotReleased():
             return replace(slot, quarantine=None)
         case SlotConditionsChanged():

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from actors.healing.ladder import DAY, ENDS_CALLS, HOUR, Act, Done, GiveUp, LetGo, Patient, Seen, Try, plan, step
+from actors.healing.ladder import DAY, HOUR, Act, Done, GiveUp, LetGo, Patient, Seen, Try, plan, step
 from actors.healing.policy import BUILT_IN, policy_in
-from bus_schemas.slot_health import Rung, Symptom
+from bus_schemas.slot_health import ENDS_CALLS, Rung, Symptom
 from tests.support.depth import examples
 
 POLICY = policy_in(BUILT_IN)
