@@ -1,18 +1,16 @@
 """Pictures of screens. One is taken for all who look at a slot at the same time, and none that nobody asks for."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from actors.by_hand.places import Place, Places
 from actors.by_hand.streams import GONE, Streams, refusal_of
 from actors.runtime.context import Context
 from actors.runtime.effects import Work
+from actors.runtime.under_way import UnderWay
 from actors.slot.phone import PhoneError
 from bus_schemas.errors import ErrorCode, RefusalTemplate
-from bus_schemas.names import Share
 from bus_schemas.slot_files import PIECE, OpenedStream
 from bus_schemas.slot_screen import TakeScreenshot, WatchScreen
 
@@ -147,25 +145,14 @@ class Looks:
         self._places = places
         self._streams = streams
         self._camera = camera
-        self._asked: Counter[Share] = Counter()
-
-    @contextmanager
-    def _turn(self, share: Share) -> Iterator[None]:
-        """One of the pictures that a share may have under way. Raises Refusal(RATE_LIMITED)."""
-        if self._asked[share] >= EACH:
-            raise TOO_MANY()
-        self._asked[share] += 1
-        try:
-            yield
-        finally:
-            self._asked -= Counter((share,))
+        self._under_way = UnderWay(EACH, TOO_MANY)
 
     async def screenshot(self, request: TakeScreenshot, context: Context) -> OpenedStream:
         """TAKE_SCREENSHOT: always one that was begun after it was asked for."""
         place = self._places.seen(request.slot, context)
         self._streams.room(context)
         try:
-            with self._turn(context.share):
+            with self._under_way.one(context.share):
                 shot = await self._camera.shot(place, 0.0)
                 if request.format == "png":
                     data = await self._camera.png(shot, request.width)
