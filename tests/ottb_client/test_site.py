@@ -85,6 +85,7 @@ async def test_files_are_sent_and_their_tables_come_back(api: Client) -> None:
 
 async def test_what_is_read_is_understood(api: Client) -> None:
     """Every route that can be asked without saying anything, with something there to be shown."""
+    started = await api.start_call(number="+380991230006", slot=11)
     await api.set_own_status(status="ready")
     settings = CampaignSettings(attempts_per_lead=1)
     await api.create_campaign(campaign_id="spring", settings=settings)
@@ -92,7 +93,6 @@ async def test_what_is_read_is_understood(api: Client) -> None:
     await api.add_do_not_call("global", entries=["+380991230007"])
     await api.create_webhook(url="https://crm.example.org/ottb", events=["call.ended"])
     await api.create_token(name="t", actions=["call.view"])
-    started = await api.start_call(number="+380991230006", slot=11)
     await api.add_note(text="hello", call_id=started.call_id)
     await api.write_log(module="CRM", severity="info", message="hello")
     await api.create_import(b"number\n+380991230008\n", campaign_id="spring", name="list.csv")
