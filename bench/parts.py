@@ -25,6 +25,7 @@ jetstream {{ store_dir: "{store}", sync_interval: {sync} }}
 
 # Below the range from which the kernel gives ports to outgoing connections, above the defaults of the sandbox.
 PORTS = range(20_000, 32_000)
+START_SECONDS = 60.0  # far more than a server needs to serve, on a busy machine
 MOST_PROMISES = 256  # a promise costs an open file
 _numbers = itertools.cycle(random.sample(PORTS, len(PORTS)))
 _promises: deque[socket.socket] = deque()
@@ -71,7 +72,7 @@ async def nats_server(folder: Path, more: str = "", *, sync: str = "always") -> 
     config = folder / f"nats-{port}.conf"
     config.write_text(CONFIG.format(port=port, store=folder / f"js-{port}", sync=sync) + more)
     async with process(str(Path(sysconfig.get_path("scripts")) / "nats-server"), "-c", str(config)):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(START_SECONDS):
             while not await nats_answers(port):
                 await asyncio.sleep(0.02)
         yield port
@@ -83,7 +84,7 @@ async def adb_server(folder: Path) -> AsyncIterator[AdbFile]:
     place = AdbFile(folder / "server.sock")
     env = {"ADB_EMU": "0", "ADB_MDNS": "0", "ADB_LIBUSB": "0", "HOME": str(folder), "ANDROID_USER_HOME": str(folder)}
     async with process(*adb_command(place), **env):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(START_SECONDS):
             while not await adb_answers(place):
                 await asyncio.sleep(0.02)
         yield place

@@ -25,6 +25,7 @@ from bench.parts import adb_command
 from cli.site.probes import adb_answers
 from simulators.phone.android import Identity
 from simulators.phone.virtual_phone import VirtualPhone
+from tests.support.site import PATIENCE
 
 FAST = 0.2  # the carrier at five times its speed
 
@@ -40,7 +41,7 @@ class Ear:
         self.heard.append(report)
         self._news.set()
 
-    async def until(self, wanted: Callable[[Report], bool], seconds: float = 10.0) -> Report:
+    async def until(self, wanted: Callable[[Report], bool], seconds: float = PATIENCE) -> Report:
         start = 0
         async with asyncio.timeout(seconds):
             while True:
@@ -86,7 +87,7 @@ class Server:
     async def start(self) -> None:
         """Serve, if it does not."""
         self._begin()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while not await adb_answers(self.place):
                 await asyncio.sleep(0.02)
 
@@ -104,7 +105,7 @@ class Server:
     async def forget(self) -> None:
         """Drop every phone. Raises TimeoutError."""
         client = AdbClient(self.place)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while (await client.devices()).keys():
                 await client.disconnect("")
                 await asyncio.sleep(0.005)

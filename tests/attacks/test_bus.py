@@ -12,7 +12,7 @@ import pytest
 from cli.site.secrets import USERS
 from tests.stories.test_bus_login import on_bus
 from tests.support.raw_bus import RawBus, raw_bus
-from tests.support.site import Client, Site, until
+from tests.support.site import PATIENCE, Client, Site, until
 
 PASSWORD = "secure123"
 RESERVED = (
@@ -207,7 +207,7 @@ async def test_what_is_no_message_is_counted_too(site: Site, admin: Client, name
     lines = b"PING\r\n" if name == "pings" else f"SUB _INBOX.u.{name}.1 1\r\nUNSUB 1\r\n".encode()
     sent = 0
     async with raw_bus(site.nats_port, name, PASSWORD) as client:
-        reading = asyncio.create_task(client.hear(b"never said", 30.0))
+        reading = asyncio.create_task(client.hear(b"never said", 2 * PATIENCE))
         with contextlib.suppress(OSError):
             while sent < MOST_LINES and not reading.done():
                 await client.say(lines * 500)

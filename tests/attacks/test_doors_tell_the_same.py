@@ -201,7 +201,7 @@ async def test_the_bus(whose: str) -> None:
         said.clear()
         host.feeds.publish_to_owners(topic, event, data, feeds_of(subject, OWNERS[whose]))
         feeds = len(OWNERS[whose]) + (topic.kept and bool(rights_in(topic.kind)))
-        await until(lambda: _count(said), lambda count, feeds=feeds: count >= feeds, 2)
+        await until(lambda: _count(said), lambda count, feeds=feeds: count >= feeds)
         raw = [(subject, data)]
         for role in ROLES:
             may = grants(identity(role)).subscribe

@@ -80,7 +80,7 @@ async def _ended_call(site: Whole, token: str = "") -> str:
     async def look() -> Any:
         return (await _as(site, token, "POST", "/api/call/end", {"call_id": call["call_id"]}))[1]
 
-    await until(look, lambda view: view["phase"] == "ended", 10)
+    await until(look, lambda view: view["phase"] == "ended")
     return str(call["call_id"])
 
 
@@ -93,7 +93,7 @@ async def _at(site: Whole, percent: int) -> None:
         streams = (await site.ask("GET", "/readyz?verbose"))[1]["streams"]
         return int(streams[0]["percent"]) if streams else 0
 
-    await until(seen, lambda now: abs(now - percent) <= 1, 5)
+    await until(seen, lambda now: abs(now - percent) <= 1)
     await asyncio.sleep(0.2)
 
 
@@ -249,7 +249,7 @@ async def test_a_full_journal_is_read_after_a_restart_and_works_again_with_space
     async def begin() -> int:
         return (await site.ask("POST", "/api/call/start", CALL))[0]
 
-    assert await until(begin, lambda status: status == 201, 10) == 201
+    assert await until(begin, lambda status: status == 201) == 201
     assert not any("at its limit" in problem for problem in site.problems)
 
 
@@ -280,7 +280,7 @@ async def test_who_is_refused_in_a_full_journal_is_told_so_and_soon(site: Whole)
     async def told() -> int:
         return len(_told(site, "nil")) + len(_told(site, ""))
 
-    await until(told, lambda count: count >= 5, 10)
+    await until(told, lambda count: count >= 5)
 
 
 # --- a user's share of the long run

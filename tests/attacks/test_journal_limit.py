@@ -145,7 +145,7 @@ async def _at(site: Whole, percent: int) -> Any:
     def is_seen(said: Any) -> bool:
         return bool(said["streams"]) and abs(said["streams"][0]["percent"] - percent) <= 1
 
-    return await until(ready, is_seen, 5)
+    return await until(ready, is_seen)
 
 
 async def test_a_journal_without_room_is_not_ready_before_anybody_has_tried_it(site: Whole) -> None:
@@ -155,12 +155,12 @@ async def test_a_journal_without_room_is_not_ready_before_anybody_has_tried_it(s
 
     for _ in range(2):
         site.broker.limit = sum(len(entry.data) for entry in site.broker.journal)
-        status, said = await until(ready, lambda heard: heard[0] == 503, 5)
+        status, said = await until(ready, lambda heard: heard[0] == 503)
         assert status == 503 and said["checks"]["journal"].startswith(FULL), said
         assert {name for name, found in said["checks"].items() if found != "ok"} == {"journal"}
         await site.again()
     site.broker.limit = 0
-    assert (await until(ready, lambda heard: heard[0] == 200, 5))[0] == 200
+    assert (await until(ready, lambda heard: heard[0] == 200))[0] == 200
 
 
 async def test_it_is_said_at_70_and_85_percent_and_new_calls_stop_at_95(site: Whole) -> None:

@@ -146,7 +146,7 @@ async def test_one_that_stops_reading_is_never_told_that_it_was_all(
             async def connected() -> int:
                 return len(gateway.feed.server.eio.sockets)
 
-            await until(connected, lambda count: count == 0, 5)
+            await until(connected, lambda count: count == 0)
             transport.resume_reading()
             async with asyncio.timeout(5):
                 while await client.read():
@@ -264,7 +264,7 @@ async def test_rights_that_are_taken_in_a_replay_count_from_then_on(
         assert client.secret == client.seen, "who may see it sees it"
         journal.point.users[MANY[0]] = VIEW | {Action.SLOT_VIEW_ANY}
         await journal.write("ottb.v1.evt.point.directory.role_set", b"{}")
-        await until(lambda: _rights(gateway), lambda rights: Action.SLOT_SHELL not in rights, 5)
+        await until(lambda: _rights(gateway), lambda rights: Action.SLOT_SHELL not in rights)
         async with asyncio.timeout(10):
             while not client.acks:
                 assert await client.read()

@@ -102,7 +102,7 @@ async def test_snapshots_that_nobody_reads_are_few(monkeypatch: pytest.MonkeyPat
         async def left() -> int:
             return len(gateway.feed.server.eio.sockets)
 
-        await until(left, lambda count: count <= CLIENTS - snapshot.UNREAD, 5)
+        await until(left, lambda count: count <= CLIENTS - snapshot.UNREAD)
         assert await asked() == snapshot.UNREAD + 1 and unread(gateway) < ROW
         assert not gateway.feed._snapshots._unread._held
     print(f"{CLIENTS} clients ask for 0.9 MB and read nothing: {snapshot.UNREAD} are made, {most} bytes wait,"
@@ -156,4 +156,4 @@ async def test_one_that_was_not_polled_yet_is_not_read() -> None:
         async with session.get(url) as answer:
             [found] = msgspec.json.decode((await answer.text()).removeprefix("431"))
         assert len(found["snapshot"]) == 90
-        await until(places, lambda count: count == 0, 2)
+        await until(places, lambda count: count == 0)

@@ -98,7 +98,7 @@ async def _until_over(site: Whole, id: str) -> dict[str, Any]:
     async def look() -> Any:
         return (await site.ask("GET", f"{IMPORTS}/{id}"))[1]
 
-    found: dict[str, Any] = await until(look, lambda view: view["ended"] is not None, 20)
+    found: dict[str, Any] = await until(look, lambda view: view["ended"] is not None)
     return found
 
 
@@ -106,7 +106,7 @@ async def test_a_list_counts_by_what_it_writes_and_waits(site: Whole) -> None:
     before, data = _held(site), _table(600)
     id, other = [await _import(site, data, begin=False) for _ in range(2)]  # as many as are read at once
     for one in (id, other):
-        await until(lambda one=one: site.ask("GET", f"{IMPORTS}/{one}"), lambda said: said[1]["status"] == "ready", 20)
+        await until(lambda one=one: site.ask("GET", f"{IMPORTS}/{one}"), lambda said: said[1]["status"] == "ready")
     started = await asyncio.gather(*(site.ask("POST", f"{IMPORTS}/{one}/start", {}) for one in (id, other)))
     assert [status for status, _ in started] == [200, 200], started
     await asyncio.sleep(3)

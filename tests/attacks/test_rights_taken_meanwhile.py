@@ -102,7 +102,7 @@ async def test_a_body_that_comes_late_is_nobodys(
     held = [(await victim.begin(token, path, body), body) for path, body in HELD]
     await asyncio.sleep(0.2)
     assert await deed(victim) == 200
-    await until(lambda: victim.ask(token, "POST", "/api/call/start", {}), lambda status: status == told, 5)
+    await until(lambda: victim.ask(token, "POST", "/api/call/start", {}), lambda status: status == told)
     heard = [(await connection.ask(body)).status for connection, body in held]
     print(f"{len(heard)} requests whose bodies came after it was {deed.__name__}: {heard}")
     assert heard == [told] * len(held)
@@ -119,7 +119,7 @@ async def test_a_body_that_comes_late_gets_no_earlier_answer_either(site: Whole)
     held = await victim.begin(victim.own, path, body, Idempotency_Key=key)
     await asyncio.sleep(0.2)
     assert await disabled(victim) == 200
-    await until(lambda: victim.ask(victim.own, "POST", path, {}), lambda status: status == 401, 5)
+    await until(lambda: victim.ask(victim.own, "POST", path, {}), lambda status: status == 401)
     heard = (await held.ask(body)).status
     print(f"1 repeat whose body came after its user was disabled: {heard}")
     assert heard == 401
@@ -178,7 +178,7 @@ async def test_a_key_does_not_remember_that_a_session_was_over(site: Whole) -> N
     site.gateway.begin("/api/call/start", msgspec.json.decode(CALL), **key)
     await asyncio.wait_for(came.wait(), 5)
     assert await logged_out(victim) == 200
-    await until(lambda: victim.ask(victim.own, "POST", "/api/call/start", {}), lambda status: status == 401, 5)
+    await until(lambda: victim.ask(victim.own, "POST", "/api/call/start", {}), lambda status: status == 401)
     go.set()
     (begun,) = site.gateway._begun
     assert (await begun)[0] == 401
@@ -213,7 +213,7 @@ async def test_an_export_goes_no_further_than_the_right_to_it(
     reading = asyncio.create_task(site.ask("GET", f"{CAMPAIGNS}/c1/export"))
     await asyncio.wait_for(came.wait(), 5)
     assert await deed(victim) == 200
-    await until(lambda: victim.ask(victim.own, "POST", "/api/call/start", {}), lambda status: status != 400, 5)
+    await until(lambda: victim.ask(victim.own, "POST", "/api/call/start", {}), lambda status: status != 400)
     go.set()
     status, _ = await reading
     print(f"1 export whose user was {deed.__name__} after its first page: {status}, {len(asked)} pages asked for")

@@ -49,7 +49,7 @@ async def test_kills_of_asterisk_lose_and_repeat_nothing(tmp_path: Path) -> None
                     async def pid() -> int | None:
                         return site.pid("asterisk")
 
-                    await until(pid, lambda found, old=old: found not in (None, old), 10)
+                    await until(pid, lambda found, old=old: found not in (None, old))
                     await usable(client)
             finally:
                 stopped.set()

@@ -45,7 +45,7 @@ async def test_a_namesake_waits_for_the_end_of_a_process_that_stands_still(tmp_p
             async def said(what: str) -> bool:
                 return what in log.read_text()
 
-            await until(lambda: said(WAITS), bool, 20.0)
+            await until(lambda: said(WAITS), bool)
             await asyncio.sleep(8.0)  # the lease of the first one has run out on the bus long since
             assert not await said(UP)
             os.kill(first, signal.SIGKILL)

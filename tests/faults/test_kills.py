@@ -100,7 +100,7 @@ async def test_ten_kills_lose_and_repeat_nothing(site: Site, victim: str, first:
                 await until(lambda: _live(client), lambda live: live >= 15, 30)
                 old = site.pid(victim)
                 site.kill(victim)
-                await until(lambda old=old: _pid(site, victim), lambda pid, old=old: pid not in (None, old), 10)
+                await until(lambda old=old: _pid(site, victim), lambda pid, old=old: pid not in (None, old))
                 recoveries.append(await _serving(client))
         finally:
             caller.stop()

@@ -85,7 +85,7 @@ async def some(broker: MemoryBroker, wanted: Callable[[list[AuditEntry]], bool] 
     async def look() -> list[AuditEntry]:
         return entries(broker)
 
-    found = await until(look, wanted, 5)
+    found = await until(look, wanted)
     assert isinstance(found, list)
     return found
 

@@ -47,7 +47,7 @@ async def heard(client: LiveClient, active: int) -> list[dict[str, Any]]:
     async def look() -> int:
         return int(client.heard[-1]["data"]["active_calls"]) if client.heard else -1
 
-    await until(look, lambda seen: seen == active, 3)
+    await until(look, lambda seen: seen == active)
     await asyncio.sleep(0.15)
     assert await look() == active
     return client.heard

@@ -93,7 +93,7 @@ async def test_what_is_quarantined_is_shown_and_the_rest_serves(gateway: InProce
     async def hosts() -> Any:
         return (await gateway.get("/readyz?verbose"))[1]["hosts"]
 
-    shown = await until(hosts, lambda found: len(found) == 2, 2)
+    shown = await until(hosts, lambda found: len(found) == 2)
     assert [(one["host"], one["quarantined"]) for one in shown] == [("a", [msgspec.to_builtins(BAD)]), ("b", [])]
     assert 0 <= shown[0]["heard_s_ago"] < 2
     status, ready = await gateway.get("/readyz?verbose")
@@ -101,7 +101,7 @@ async def test_what_is_quarantined_is_shown_and_the_rest_serves(gateway: InProce
     assert (await gateway.get("/readyz"))[1]["status"] == "ok"
     assert await gateway.figure('ottb_quarantined{host="a",kind="slot"}') == 1.0
     await tell(broker)
-    await until(hosts, lambda found: not any(one["quarantined"] for one in found), 2)
+    await until(hosts, lambda found: not any(one["quarantined"] for one in found))
     assert (await gateway.get("/readyz?verbose"))[1]["status"] == "ok"
     assert await gateway.figure('ottb_quarantined{host="a",kind="slot"}') == 0.0
 
@@ -116,12 +116,12 @@ async def test_shards_that_nobody_holds_are_named(gateway: InProcess, broker: Me
     await tell(broker, host="old")
     assert await shards() is None  # nothing lives on them
     await say_shards("a", *range(SHARDS - 2))
-    assert await until(shards, bool, 2) == {"held": SHARDS - 2, "missing": [SHARDS - 2, SHARDS - 1]}
+    assert await until(shards, bool) == {"held": SHARDS - 2, "missing": [SHARDS - 2, SHARDS - 1]}
     ready = (await gateway.get("/readyz?verbose"))[1]
     assert ready["status"] == "degraded" and [one["shards"] for one in ready["hosts"]] == [SHARDS - 2, None]
     assert await gateway.figure("ottb_shards_missing") == 2.0
     await say_shards("b", SHARDS - 2, SHARDS - 1)
-    await until(shards, lambda seen: not seen["missing"], 2)
+    await until(shards, lambda seen: not seen["missing"])
     assert (await gateway.get("/readyz?verbose"))[1]["status"] == "ok"
     assert await gateway.figure("ottb_shards_missing") == 0.0
 
@@ -134,7 +134,7 @@ async def test_a_host_that_fell_silent_is_named_and_then_forgotten(
     async def ready() -> Any:
         return (await gateway.get("/readyz?verbose"))[1]
 
-    await until(ready, lambda seen: seen["status"] == "degraded", 2)
+    await until(ready, lambda seen: seen["status"] == "degraded")
     monkeypatch.setattr(health, "NEWS", 0.0)
     assert (await ready())["status"] == "ok" and (await ready())["hosts"][0]["host"] == "a"
     assert await gateway.figure('ottb_quarantined{host="a",kind="slot"}') == 0.0
@@ -150,7 +150,7 @@ async def test_one_message_that_is_not_understood_costs_that_message(gateway: In
     async def ready() -> Any:
         return (await gateway.get("/readyz?verbose"))[1]
 
-    await until(ready, lambda seen: seen["hosts"], 2)
+    await until(ready, lambda seen: seen["hosts"])
     assert await gateway.figure('ottb_not_understood_total{what="host telemetry"}') == 4.0
 
 
@@ -180,10 +180,10 @@ async def test_a_journal_that_is_stuck_for_a_host_is_said(gateway: InProcess, br
     async def ready() -> Any:
         return await gateway.get("/readyz?verbose")
 
-    _, said = await until(ready, lambda seen: seen[0] == 503, 2)
+    _, said = await until(ready, lambda seen: seen[0] == 503)
     assert said["checks"]["journal"] == "It stores nothing. (host a)"
     await tell(broker)
-    await until(ready, lambda seen: seen[0] == 200, 2)
+    await until(ready, lambda seen: seen[0] == 200)
 
 
 async def test_a_host_says_what_is_wrong_in_it() -> None:
@@ -205,7 +205,7 @@ async def test_a_host_says_what_is_wrong_in_it() -> None:
     host.quarantined[("slot", "44")] = BAD.reason
     peers = Peers(host=host, problems=lambda: [Problem(kind="ledger", id="entry 7", reason="x" * 10_000)])
     await peers.start()
-    await until(first, bool, 2)
+    await until(first, bool)
     await peers.stop()
     await host.drain()
     assert heard[0].trouble == "It stores nothing."

@@ -130,7 +130,7 @@ async def heard(client: LiveClient, count: int) -> list[dict[str, Any]]:
     async def look() -> int:
         return len(client.heard)
 
-    await until(look, lambda seen: seen >= count, 3)
+    await until(look, lambda seen: seen >= count)
     return client.heard
 
 
@@ -142,7 +142,7 @@ async def test_runs_of_scripts_are_counted_by_script_and_state(gateway: InProces
         )  # fmt: skip
         await journal.say(RUN_ENDED, over)
     stopped = 'ottb_script_runs_total{script="go_home",state="stopped"}'
-    await until(lambda: gateway.figure(stopped), lambda seen: seen == 1.0, 3)
+    await until(lambda: gateway.figure(stopped), lambda seen: seen == 1.0)
     assert await gateway.figure('ottb_script_runs_total{script="wifi_on",state="failed"}') == 2.0
 
 
@@ -369,14 +369,14 @@ async def test_a_client_that_does_not_read_is_cut_off(
         async def connected() -> int:
             return len(seen)
 
-        await until(connected, lambda count: count == 0, 3)
+        await until(connected, lambda count: count == 0)
 
         async def open_connections() -> int:
             listening = gateway.listener._runner.server
             assert listening is not None
             return len(listening.connections)
 
-        await until(open_connections, lambda count: count == 0, 6)  # the kernel has ended it
+        await until(open_connections, lambda count: count == 0)  # the kernel has ended it
         transport.abort()
 
 

@@ -65,7 +65,7 @@ async def test_the_last_counts_are_said_to_who_comes_back(gateway: InProcess) ->
         async def heard() -> int:
             return len(client.heard)
 
-        await until(heard, lambda seen: seen == 1, 3)
+        await until(heard, lambda seen: seen == 1)
     for attempts in (2, 3):
         await count(gateway, "c1", attempts)
     await count(gateway, "c2", 7)

@@ -46,7 +46,7 @@ async def heard(client: LiveClient, count: int) -> list[str]:
     async def look() -> int:
         return len(client.heard)
 
-    await until(look, lambda seen: seen >= count, 3)
+    await until(look, lambda seen: seen >= count)
     await asyncio.sleep(0.05)
     return [payload["data"]["call_id"] for payload in client.heard]
 

@@ -58,7 +58,7 @@ async def messages(client: LiveClient, count: int) -> list[str]:
     async def look() -> int:
         return len(client.heard)
 
-    await until(look, lambda seen: seen >= count, 3)
+    await until(look, lambda seen: seen >= count)
     await asyncio.sleep(0.05)
     return [payload["data"]["message"] for payload in client.heard]
 
@@ -150,7 +150,7 @@ async def test_who_may_no_longer_hear_of_it_is_told(lab: Lab) -> None:
         async def told() -> list[dict[str, Any]]:
             return client.heard
 
-        [said] = await until(told, lambda heard: len(heard) == 1, 3)
+        [said] = await until(told, lambda heard: len(heard) == 1)
         assert said["code"] == "PERMISSION_DENIED" and said["details"]["room"] == "log"
         await lab.write("secret")
         await asyncio.sleep(0.05)

@@ -157,7 +157,7 @@ async def test_a_call_that_is_moved_on_ends_once_with_all_its_talk(tmp_path: Pat
         async def counted() -> list[dict[str, Any]]:
             return await records(client, list(ids.values()))
 
-        found = await until(counted, all_counted, 10)
+        found = await until(counted, all_counted)
         events = await terminal_events(client.site)
         wrong = []
         for (name, (_, _, reason, rang, least, most)), cdr in zip(CASES.items(), found, strict=True):
@@ -167,7 +167,7 @@ async def test_a_call_that_is_moved_on_ends_once_with_all_its_talk(tmp_path: Pat
             if not (right and talked):
                 wrong.append((name, cdr))
         assert not wrong, "\n".join(map(str, wrong))
-        await until(lambda: trunk(client), lambda seen: seen == ("OK", 0), 10)
+        await until(lambda: trunk(client), lambda seen: seen == ("OK", 0))
 
 
 async def trunk(client: Client) -> tuple[str, int]:

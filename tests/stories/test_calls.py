@@ -187,7 +187,7 @@ async def test_a_call_that_is_not_ours_keeps_its_slot_and_is_left_alone(operator
     assert (status, refused["code"]) == (409, "SLOT_BUSY")
     assert (await operator.phones("GET", "/phones/14"))["calls"] == 1
     await operator.phones("POST", "/phones/14/reboot")
-    await until(lambda: _slot(operator, 14), lambda slot: slot["status"] == "ONLINE" and not slot["external_call"], 20)
+    await until(lambda: _slot(operator, 14), lambda slot: slot["status"] == "ONLINE" and not slot["external_call"])
 
 
 async def test_the_feed_shows_live_calls_and_pages_through_history(operator: Client) -> None:

@@ -96,7 +96,7 @@ async def _write_down(admin: Client, operator: Client, lead: str) -> list[str]:
         status, started = await who.post(path, body)
         assert status in (200, 201), started
         calls.append(started["call_id"])
-        await who.call_until(started["call_id"], lambda call: call["phase"] == "connected", 20)
+        await who.call_until(started["call_id"], lambda call: call["phase"] == "connected")
         refused = await admin.post(ERASURES, {"numbers": [NUMBER], "reason": "x"}, part="workspace")
         assert (refused[0], refused[1]["code"], refused[1]["details"]) == (409, "CONFLICT", {"calls": calls[-1:]})
         await who.call_until(started["call_id"], lambda call: call["phase"] == "ended", 30)
@@ -144,7 +144,7 @@ async def test_no_file_says_anything_of_who_was_erased(site: Site, tmp_path: Pat
         assert (found["erased"]["leads"], found["erased"]["calls"], found["erased"]["notes"]) == (1, 2, 3)
         assert found["erased"]["recordings"] == 1
 
-        await until(lambda: _left(site), lambda got: got == [], 15)
+        await until(lambda: _left(site), lambda got: got == [])
         assert not [*site.state.rglob(f"{calls[0]}.wav")]
         lead = f"erased_{found['marks'][0][1:]}"
         await _all_else_is_there(admin, lead, calls, counts)
@@ -181,7 +181,7 @@ async def _is_so_after_restarts(site: Site, lead: str, calls: list[str], counts:
         await until(ready, lambda status: status == 200, 40)
         await _all_else_is_there(admin, lead, calls, counts)
         await _others_are_called(admin, lead)
-        assert await until(lambda: _left(site), lambda got: got == [], 15) == []
+        assert await until(lambda: _left(site), lambda got: got == []) == []
 
 
 async def _all_else_is_there(admin: Client, lead: str, calls: list[str], counts: dict[str, Any]) -> None:
@@ -203,7 +203,7 @@ async def _all_else_is_there(admin: Client, lead: str, calls: list[str], counts:
     assert (back[0], back[1]["code"]) == (409, "CONFLICT")
     assert (await admin.get(f"{ALL}/er"))[1]["leads"] == counts["leads"] == 21
     for call in calls:
-        status, cdr = await until(lambda call=call: admin.get(f"/api/call/{call}/cdr"), lambda got: got[0] == 200, 20)
+        status, cdr = await until(lambda call=call: admin.get(f"/api/call/{call}/cdr"), lambda got: got[0] == 200)
         assert cdr["number"] == gone["lead"]["numbers"][0] and cdr["talk_seconds"] > 0 and cdr["outcome"] == "ENDED"
         texts = (await admin.get(f"/api/crm/notes/{call}", part="workspace"))[1]["notes"]
         assert [note["text"] for note in texts] == ["[erased]"]

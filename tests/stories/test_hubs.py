@@ -20,7 +20,7 @@ async def test_hubs_are_shown_as_documented(site: Site, operator: Client, admin:
     async def online() -> list[dict[str, object]]:
         return (await operator.get("/api/monitor/usb"))[1]
 
-    shown = await until(online, lambda found: found[0]["online"] == 6, 20)
+    shown = await until(online, lambda found: found[0]["online"] == 6)
     assert shown == [{"hub": "HUB1", "online": 6, "total": 7}]
     assert (await operator.get("/api/monitor/usb?host=local"))[1] == shown
     assert (await operator.get("/api/monitor/usb?host=nobody"))[1]["code"] == "NOT_FOUND"
@@ -51,7 +51,7 @@ async def test_the_commands_say_what_the_api_does(site: Site, operator: Client, 
     async def online() -> list[dict[str, object]]:
         return (await operator.get("/api/monitor/usb"))[1]
 
-    shown = await until(online, lambda found: found[0]["online"] == 6, 20)
+    shown = await until(online, lambda found: found[0]["online"] == 6)
     listed = await asyncio.to_thread(hub, site, "list", "--json")
     assert (listed.returncode, json.loads(listed.stdout)) == (0, shown), listed.stderr
     ports = await asyncio.to_thread(hub, site, "show", "HUB1")

@@ -47,7 +47,7 @@ async def test_the_log_is_followed_by_a_link_that_is_over_meanwhile(admin: Clien
     url, other = [await made_link(admin, f"{LOGS}{path}", seconds=4) for path in (f"/follow?module={module}", "")]
     async with admin.session.get(URL(admin.site.url("workspace", url), encoded=True)) as answer:
         assert answer.status == 200 and answer.headers["Referrer-Policy"] == "no-referrer"
-        await until(lambda: opened(admin, other), lambda seen: seen[0] == 401, 10)
+        await until(lambda: opened(admin, other), lambda seen: seen[0] == 401)
         assert (await opened(admin, url))[0] == 401
         assert (await admin.post(EVENT, body, part="dci"))[0] == 201
         assert await Events(answer).messages(1) == ["first"]
@@ -101,10 +101,10 @@ async def test_a_link_ends_with_what_made_it(admin: Client) -> None:
     links = [await made_link(person, LOGS), await made_link(Client(admin.site, admin.session, program["token"]), LOGS)]
     assert [(await opened(admin, url))[0] for url in links] == [200, 200]
     assert (await person.call("DELETE", f"/api/tokens/{program['id']}", part="point"))[0] == 200
-    await until(lambda: opened(admin, links[1]), lambda seen: seen[0] == 401, 5)
+    await until(lambda: opened(admin, links[1]), lambda seen: seen[0] == 401)
     assert (await opened(admin, links[0]))[0] == 200
     assert (await person.post("/api/auth/logout", {}, part="point"))[0] == 200
-    await until(lambda: opened(admin, links[0]), lambda seen: seen[0] == 401, 5)
+    await until(lambda: opened(admin, links[0]), lambda seen: seen[0] == 401)
 
 
 async def test_what_makes_no_link_is_refused_with_the_field(admin: Client) -> None:

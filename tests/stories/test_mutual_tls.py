@@ -92,5 +92,5 @@ async def test_without_its_certificate_the_second_host_is_nobody(site: Site, fol
         return bus_log.read_text(errors="replace")
 
     async with second(site, "host-b-alone", env) as log:
-        await until(said, lambda text: "client didn't provide a certificate" in text, 20.0)
+        await until(said, lambda text: "client didn't provide a certificate" in text)
         assert "actor host is up" not in log.read_text(errors="replace")

@@ -31,7 +31,7 @@ async def healthy(client: Client) -> dict[str, dict[str, object]]:
         assert status == 200
         return {trunk["name"]: trunk for trunk in answer["trunks"]}
 
-    return await until(look, lambda trunks: all(trunk["state"] != "DOWN" for trunk in trunks.values()), 20)  # type: ignore[no-any-return]
+    return await until(look, lambda trunks: all(trunk["state"] != "DOWN" for trunk in trunks.values()))  # type: ignore[no-any-return]
 
 
 async def test_the_status_is_as_documented(operator: Client) -> None:

@@ -77,5 +77,5 @@ async def test_a_script_of_ones_own_is_run_from_the_command_line(tmp_path: Path)
         said = await asyncio.to_thread(ottb, "run", "go_home", "--slot", "44", "--follow")
         assert said.splitlines()[-1] == "succeeded", said
         (own / "go_home.toml").write_text(OWN.format(version=22))
-        listed = await until(lambda: asyncio.to_thread(ottb, "list"), lambda seen: "version 22" in seen, 20.0)
+        listed = await until(lambda: asyncio.to_thread(ottb, "list"), lambda seen: "version 22" in seen)
         assert "telegram_call number=<phone>" in listed

@@ -34,7 +34,7 @@ async def test_the_list_shows_every_slot_as_documented(operator: Client, admin: 
 @pytest.mark.first
 async def test_the_details_are_the_phones_own(admin: Client) -> None:
     await admin.phones("POST", "/phones/44/set", {"battery": 61, "temperature": 41.4})
-    slot = await until(lambda: _slot(admin, 44), lambda slot: slot["battery"] == "61%", 25)
+    slot = await until(lambda: _slot(admin, 44), lambda slot: slot["battery"] == "61%")
     assert slot["temperature"] == "41C"
     assert slot["config"]["id"] == 44 and slot["network"]["in_service"] is True
     assert slot["android"] == "14" and slot["last_event"]
@@ -63,7 +63,7 @@ async def test_a_command_that_hangs_fails_in_time(admin: Client) -> None:
     async def look() -> dict:
         return (await admin.get(path))[1]
 
-    done = await until(look, lambda command: command["status"] != "executing", 5)
+    done = await until(look, lambda command: command["status"] != "executing")
     assert done["status"] == "failed" and "0.5 s" in done["error"]
 
 
@@ -121,7 +121,7 @@ async def test_an_unauthorized_phone_is_told_apart_from_an_offline_one(admin: Cl
     slot = await until(lambda: _slot(admin, 13), lambda slot: slot["status"] == "UNAUTHORIZED")
     assert slot["status_detail"].startswith("unauthorized: accept")
     await admin.phones("POST", "/phones/13/allow")
-    await until(lambda: _slot(admin, 13), lambda slot: slot["status"] == "ONLINE", 20)
+    await until(lambda: _slot(admin, 13), lambda slot: slot["status"] == "ONLINE")
 
 
 @pytest.mark.first
@@ -164,7 +164,7 @@ async def test_a_call_on_hold_that_blocks_the_slot_is_told_soon(admin: Client) -
         for order, told in (("hold", True), ("swap", False), ("hold", True)):
             await admin.phones("POST", f"/phones/12/{order}")
             words = "is on hold" if told else ""
-            await until(lambda: _slot(admin, 12), lambda slot, w=words: _says(slot, w), 5.0)
+            await until(lambda: _slot(admin, 12), lambda slot, w=words: _says(slot, w))
     finally:
         await admin.phones("POST", "/phones/12/hang_up")
     await until(lambda: _slot(admin, 12), lambda slot: not slot["external_call"] and not slot["status_detail"])
@@ -199,7 +199,7 @@ async def _made(admin: Client, slot: int, fault: dict[str, object], detail: str)
     def said(shown: dict[str, object]) -> bool:
         return shown["status"] == "ONLINE" and _says(shown, detail)
 
-    await until(lambda: _slot(admin, slot), said, 20)
+    await until(lambda: _slot(admin, slot), said)
 
 
 async def test_a_phone_that_cannot_hang_up_is_refused_with_what_to_do(admin: Client) -> None:
@@ -232,9 +232,9 @@ async def test_of_two_apps_that_can_call_none_is_told_to(admin: Client) -> None:
     try:
         status, refused = await admin.post("/api/call/start", {"number": "+380991230075", "slot": 14})
         if status == 201:
-            ended = await admin.call_until(refused["call_id"], lambda call: call["end_time"] is not None, 3.0)
+            ended = await admin.call_until(refused["call_id"], lambda call: call["end_time"] is not None)
             assert (ended["state"], ended["reason"]) == ("FAILED", "not_dialed") and "which app" in ended["cause"]
-        shown = await until(lambda: _slot(admin, 14), lambda slot: bool(slot["status_detail"]), 3.0)
+        shown = await until(lambda: _slot(admin, 14), lambda slot: bool(slot["status_detail"]))
         assert "which app" in shown["status_detail"]
         assert (await admin.phones("GET", "/phones/14"))["shows"] == ""
     finally:

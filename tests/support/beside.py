@@ -75,7 +75,7 @@ async def beside(site: Site, name: str, net: Namespace | None = None) -> AsyncIt
         async def is_up() -> bool:
             return "actor host is up" in log.read_text(errors="replace")
 
-        await until(is_up, bool, 40.0)
+        await until(is_up, bool)
         yield Beside(site, ports, supervisor, net)
     finally:
         await supervisor.stop()

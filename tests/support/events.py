@@ -7,6 +7,8 @@ import aiohttp
 import msgspec
 from msgspec import Struct
 
+from tests.support.site import PATIENCE
+
 
 class Said(Struct):
     """One event. `data` as JSON."""
@@ -22,7 +24,7 @@ class Events:
     def __init__(self, answer: aiohttp.ClientResponse) -> None:
         self.answer = answer
 
-    async def next(self, seconds: float = 5.0) -> Said:
+    async def next(self, seconds: float = PATIENCE) -> Said:
         """The next one; comments are passed over. Raises EOFError, TimeoutError."""
         fields: dict[str, str] = {}
         async with asyncio.timeout(seconds):

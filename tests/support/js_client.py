@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 
 from gateway.openapi import asyncapi
 from gateway.surface import LIVE
+from tests.support.site import PATIENCE
 
 SCRIPT = Path(__file__).resolve().parents[1] / "js" / "client.mjs"
 
@@ -43,7 +44,7 @@ class JsClient:
         self.tell(emit=event, **({"argument": argument[0]} if argument else {}))
         return (await self.expect(lambda said: "ack" in said))["ack"]
 
-    async def expect(self, wanted: Any, seconds: float = 10.0) -> dict[str, Any]:
+    async def expect(self, wanted: Any, seconds: float = PATIENCE) -> dict[str, Any]:
         assert self._process is not None and self._process.stdout is not None
         async with asyncio.timeout(seconds):
             while line := await self._process.stdout.readline():

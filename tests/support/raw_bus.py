@@ -6,6 +6,8 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from tests.support.site import PATIENCE
+
 
 class RawBus:
     """One connection. `sent`: messages that were handed over before the end."""
@@ -25,7 +27,7 @@ class RawBus:
         self._writer.write(data)
         await self._writer.drain()
 
-    async def hear(self, until: bytes, seconds: float = 5.0) -> bool:
+    async def hear(self, until: bytes, seconds: float = PATIENCE) -> bool:
         """Whether the server says this before it ends the connection, or the time is over."""
         with contextlib.suppress(TimeoutError, OSError):
             async with asyncio.timeout(seconds):
@@ -46,7 +48,7 @@ class RawBus:
             await self.say(b"PING\r\n")
         except OSError:
             return False
-        return await self.hear(b"PONG\r\n", 30.0)
+        return await self.hear(b"PONG\r\n")
 
 
 @asynccontextmanager

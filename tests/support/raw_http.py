@@ -5,6 +5,8 @@ import contextlib
 import re
 from dataclasses import dataclass
 
+from tests.support.site import PATIENCE
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -30,7 +32,7 @@ class RawConnection:
     async def ask(self, request: bytes, *, closing: float = 0.0) -> Answer:
         """Send and read the answer. `closing`: seconds to wait for the end of the connection."""
         self.writer.write(request)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             head = await self.reader.readuntil(b"\r\n\r\n")
             while head.startswith(b"HTTP/1.1 100"):
                 head = await self.reader.readuntil(b"\r\n\r\n")

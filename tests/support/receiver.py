@@ -9,6 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from actors.webhook.signature import EVENT_ID, SIGNATURE
+from tests.support.site import PATIENCE
 
 Answer = Callable[["Got"], Awaitable[web.StreamResponse]]
 
@@ -90,7 +91,7 @@ class Receiver:
     def of(self, path: str) -> list[Got]:
         return [one for one in self.got if one.path == path]
 
-    async def until(self, path: str, count: int, seconds: float = 20.0) -> list[Got]:
+    async def until(self, path: str, count: int, seconds: float = PATIENCE) -> list[Got]:
         """What has come under a path, once there is so much."""
         async with asyncio.timeout(seconds):
             while len(self.of(path)) < count:

@@ -48,7 +48,7 @@ class Stage:
         async def off() -> bool:
             return self.usb.off == SWITCHES
 
-        await until(off, bool, 5)
+        await until(off, bool)
 
 
 @asynccontextmanager
@@ -65,7 +65,7 @@ async def stage(
     try:
         await site.login()
         on = Stage(site, usb)
-        await until(on.status, lambda status: status == "ONLINE", 10)
+        await until(on.status, lambda status: status == "ONLINE")
         yield on
     finally:
         await site.stop()
@@ -96,12 +96,12 @@ async def test_a_phone_that_adb_does_not_list_is_switched_off_and_on(
         async def switched() -> bool:
             return {switch for switch, off in on.usb.written if off} == SWITCHES and on.usb.off == set()
 
-        await until(switched, bool, 15)
+        await until(switched, bool)
         actor = on.site.host.get(SlotActor, "44")
         assert actor is not None and actor.state is not None
         assert [one.rung for one in actor.state.healed] == [Rung.PORT_POWER]
         on.site.handsets["p14"].plug()
-        await until(on.status, lambda status: status == "ONLINE", 10)
+        await until(on.status, lambda status: status == "ONLINE")
 
 
 async def test_nothing_is_switched_during_a_call(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ async def test_nothing_is_switched_during_a_call(tmp_path: Path) -> None:
         async def again() -> int:
             return (await on.power())[0]
 
-        await until(again, lambda status: status == 200, 10)
+        await until(again, lambda status: status == 200)
 
 
 async def test_a_call_on_a_phone_that_shares_the_power_holds_it_too(tmp_path: Path) -> None:
@@ -155,12 +155,12 @@ async def test_no_call_begins_on_a_phone_while_its_port_is_switched(tmp_path: Pa
 async def test_a_phone_out_of_reach_is_switched_and_one_that_may_talk_is_not(tmp_path: Path) -> None:
     async with stage(tmp_path) as on:
         on.site.host.tell(SlotActor, "44", LinkChanged(link=Link.UNKNOWN))
-        await until(on.status, lambda status: status == "UNKNOWN", 5)
+        await until(on.status, lambda status: status == "UNKNOWN")
         status, refused = await on.power()
         assert (status, refused["code"], refused["details"]["status"]) == (409, "SLOT_BUSY", "UNKNOWN")
         assert on.usb.written == []
         on.site.handsets["p14"].unplug()
-        await until(on.status, lambda status: status == "OFFLINE", 5)
+        await until(on.status, lambda status: status == "OFFLINE")
         assert (await on.power())[0] == 200 and on.usb.written != []
 
 
@@ -218,4 +218,4 @@ async def test_who_switched_what_is_on_the_audit(tmp_path: Path) -> None:
         def has(entries: Any) -> bool:
             return any(one["subject"] == {"hub": "HUB1", "port": 14, "action": "cycle"} for one in entries)
 
-        await until(audited, has, 10)
+        await until(audited, has)
