@@ -55,9 +55,7 @@ async def test_a_server_that_dies_costs_no_phone_and_no_call(
     before = len(ear.links())
     server.kill()
     await ear.link(Link.UNKNOWN)
-    async with asyncio.timeout(5):
-        while ear.links()[before:] != [Link.UNKNOWN]:
-            await asyncio.sleep(0.02)
+    await until(lambda: asyncio.sleep(0, ear.links()[before:]), lambda told: told == [Link.UNKNOWN])
     handset._happened(handset.telephony.hang_up(now()))
     ear.heard.clear()
     await server.start()

@@ -10,12 +10,13 @@ from msgspec.structs import replace
 from actors.adapters import adb_phone, phone_fitness
 from actors.adapters.adb_phone import AdbPhone
 from actors.adapters.adb_tracker import DeviceTracker
-from actors.adapters.phone_fitness import Fitness
+from actors.adapters.phone_fitness import PROBE_AGAIN, Fitness
 from actors.slot.phone import PhoneError, PhoneUnfit, PhoneUnreachable, Report, Trouble, TroubleSeen
 from actors.telephony.reports import CallPhase, Link
 from simulators.phone.android import InputFault
 from simulators.phone.virtual_phone import VirtualPhone
 from tests.adapters.conftest import Ear, dial
+from tests.support.site import PATIENCE
 
 OURS = "+380991230007"
 ORDERS = 5  # to end one call, until nothing gentle is left
@@ -73,7 +74,7 @@ async def test_after_each_word_of_the_link_troubles_are_told_anew(
     ear.heard.clear()
     handset.thaw()
     await ear.link(Link.ONLINE)
-    await ear.until(troubled, 1.0)
+    await ear.until(troubled, PROBE_AGAIN / 2)
 
 
 def another_connection(phone: AdbPhone) -> None:
@@ -146,7 +147,7 @@ async def test_keys_that_are_forbidden_meanwhile_are_told_with_what_to_do(
     handset.android.input_fault = InputFault.REFUSED
     with contextlib.suppress(PhoneError):
         await phone.hang_up(ref)
-    told = await ear.until(troubled, 2.0)
+    told = await ear.until(troubled, PROBE_AGAIN / 2)
     assert isinstance(told, TroubleSeen) and "Security settings" in told.words and "INJECT_EVENTS" in told.words
 
 
@@ -156,7 +157,7 @@ async def test_a_phone_that_is_closed_when_it_gets_into_trouble_is_closed(
     await dial(phone, OURS)  # it was probed, and waits for trouble
     await asyncio.sleep(0.2)
     phone._fitness.does_not_hang_up("no")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await phone.close()
 
 

@@ -16,6 +16,7 @@ from simulators.phone.dumps import Quirk
 from simulators.phone.telephony import State
 from simulators.phone.virtual_phone import VirtualPhone
 from tests.adapters.conftest import Ear, dial
+from tests.support.site import PATIENCE
 
 OURS = "+380991230007"
 SIM = "8938003991234567890F"
@@ -56,7 +57,7 @@ async def test_a_sim_that_somebody_chooses_on_the_screen_makes_it_a_call(
 ) -> None:
     handset.telephony.asks_for_sim = True
     await dial(phone, OURS)
-    await ear.until(asking, 3.0)
+    await ear.until(asking)
     (call,) = handset.telephony.live
     now = handset._time()
     chosen = [handset.telephony._move(call, State.CONNECTING, "SET_CONNECTING", "", now)]
@@ -124,7 +125,7 @@ async def test_what_a_phone_shows_instead_of_a_call_is_closed_and_told(
 ) -> None:
     monkeypatch.setattr(phone_fitness, "PROBE_AGAIN", 0.5)
     handset.android.am_fault = AmFault.WARNED
-    async with asyncio.timeout(3.0):
+    async with asyncio.timeout(PATIENCE):
         with pytest.raises(PhoneUnfit, match="something else: Warning: Activity not started"):
             await dial(phone, OURS)
     assert not handset.android.shows and not handset.dials
@@ -132,7 +133,7 @@ async def test_what_a_phone_shows_instead_of_a_call_is_closed_and_told(
     with pytest.raises(PhoneUnfit, match="something else instead of a call: Warning"):
         await dial(phone, OURS)
     handset.android.am_fault = None
-    await ear.until(lambda report: report == TroubleSeen(trouble=Trouble.SCREEN, words=""), 5.0)
+    await ear.until(lambda report: report == TroubleSeen(trouble=Trouble.SCREEN, words=""))
     await dial(phone, OURS)
 
 
