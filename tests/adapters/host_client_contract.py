@@ -10,6 +10,7 @@ from actors.adapters.adb import AdbClient, AdbRefused, AdbServerGone, LongShell
 from actors.adapters.adb_place import AdbFile, AdbPort
 from actors.adapters.adb_tools import AdbTools
 from actors.slot.phone import PhoneUncertain
+from tests.support.site import PATIENCE
 
 
 class HostClientContract:
@@ -19,7 +20,7 @@ class HostClientContract:
         assert await client.version() >= 41
 
     async def test_the_phone_is_tracked_as_online(self, client: AdbClient, serial: str) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             async for devices in client.track():
                 if devices.get(serial) is not None and devices[serial].state == "device":
                     assert devices[serial].transport_id.isdigit()
@@ -78,7 +79,7 @@ class HostClientContract:
 
     async def test_a_stream_is_read_line_by_line_to_its_end(self, client: AdbClient, serial: str) -> None:
         command = "echo one; sleep 0.1; echo two"
-        async with asyncio.timeout(5), client.lines(serial, command) as stream:
+        async with asyncio.timeout(PATIENCE), client.lines(serial, command) as stream:
             lines = [line async for line in stream]
         assert lines == ["one", "two"]
 

@@ -11,6 +11,7 @@ import pytest
 from panoramisk import Manager
 
 from tests.support.pbx import SECRET, Address, Wire
+from tests.support.site import PATIENCE
 
 CHANNEL = {
     "Channel", "ChannelState", "ChannelStateDesc", "CallerIDNum", "CallerIDName", "ConnectedLineNum",
@@ -67,12 +68,12 @@ class Talk:
 
     async def booted(self) -> None:
         """Wait for one more."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             await self.boots.acquire()
 
     async def ask(self, action: str, **fields: str) -> list[Message]:
         """All messages that answer an action."""
-        answer = await asyncio.wait_for(self.manager.send_action({"Action": action, **fields}), 10)
+        answer = await asyncio.wait_for(self.manager.send_action({"Action": action, **fields}), PATIENCE)
         messages = answer if isinstance(answer, list) else [answer]
         return [_checked(dict(one.items())) for one in messages]
 
@@ -85,7 +86,7 @@ class Talk:
         )  # fmt: skip
 
     async def until(self, event: str, call_id: str) -> Message:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 for one in self.heard:
                     if one["Event"] == event and call_id in (one.get("Uniqueid"), one.get("UniqueID")):

@@ -17,6 +17,7 @@ from actors.slot.phone import PhoneUnreachable, Report
 from actors.telephony.reports import CallPhase, Link, LinkChanged
 from simulators.phone.virtual_phone import VirtualPhone
 from tests.adapters.conftest import Ear, Server, dial
+from tests.support.site import PATIENCE
 
 P1 = "P1                     device usb:1-2.3 product:a52 model:A52 device:a52 transport_id:{}\n"
 P2 = "P2                     device usb:1-2.4 product:a52 model:A52 device:a52 transport_id:{}\n"
@@ -80,7 +81,7 @@ class Eye:
         self._news.set()
 
     async def until(self, wanted: Callable[[Sight], bool]) -> Sight:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while not (self.sights and wanted(self.sights[-1])):
                 self._news.clear()
                 await self._news.wait()
@@ -431,7 +432,7 @@ async def test_two_slots_that_dial_one_phone_before_anybody_looked_dial_once(
     phones = [(await start(f"{host}:{handset.port}"))[0] for host in ("127.0.0.1", "localhost", "127.0.0.1")]
 
     async def try_to_dial(phone: AdbPhone) -> bool:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 try:
                     await dial(phone, OURS)

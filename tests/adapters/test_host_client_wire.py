@@ -9,6 +9,7 @@ import pytest
 from actors.adapters.adb import AdbClient, AdbRefused, AdbServerGone, LongShell
 from actors.adapters.adb_place import AdbPort
 from actors.slot.phone import PhoneUncertain, PhoneUnreachable
+from tests.support.site import PATIENCE
 
 Script = Callable[["Told", asyncio.StreamWriter], Awaitable[None]]
 
@@ -108,7 +109,7 @@ async def test_a_silent_server_is_given_up_in_time() -> None:
         await told.next()  # the client hangs up first
 
     async with server(script) as client:
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(PATIENCE):
             with pytest.raises(PhoneUncertain):
                 await client.shell("P1", "true", timeout=0.2, max_output=10)
 

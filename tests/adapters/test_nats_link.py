@@ -20,11 +20,12 @@ from actors.adapters.nats_wire import Refused, decode_headers, encode_headers, n
 from actors.runtime.bus import ID, BusUnavailable, Message, RequestTimeout
 from actors.runtime.wire import ERROR_HEADER, send_reply
 from tests.runtime.test_buses import server
+from tests.support.site import PATIENCE
 from tests.support.turns import Others
 
 
 async def until(look: Callable[[], Any]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not look():
             await asyncio.sleep(0.01)
 

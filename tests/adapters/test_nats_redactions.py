@@ -14,6 +14,7 @@ from actors.runtime.bus import ID, NotErased, Recorded
 from bench.parts import free_port, process
 from cli.site.probes import nats_answers
 from tests.runtime.test_buses import CONFIG, NATS_SERVER
+from tests.support.site import PATIENCE
 
 PERSON = b"Olena Zhuravlivska +380683212010"
 SCOPE = "ottb.v1.evt.campaign.c.*"
@@ -25,7 +26,7 @@ async def serving(folder: Path, port: int) -> AsyncIterator[int]:
     config = folder / "nats.conf"
     config.write_text(CONFIG.format(port=port, store=folder / "js"))
     async with process(NATS_SERVER, "-c", str(config)) as running:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while not await nats_answers(port):
                 await asyncio.sleep(0.02)
         yield running.pid
@@ -80,7 +81,7 @@ async def test_no_byte_of_what_was_redacted_is_on_the_disk(tmp_path: Path, port:
         assert [b"nobody" in entry.data for entry in read] == [number % 7 == 3 for number in range(50)]
         os.kill(pid, signal.SIGKILL)
         async with serving(tmp_path, port), connected(port) as fresh:  # which reads its blocks anew
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 while not bus.connected:
                     await asyncio.sleep(0.02)
             assert await _read(bus) == read
@@ -108,7 +109,7 @@ async def test_keys_and_what_they_were_before_are_gone_too(tmp_path: Path, port:
         await bus.erase("OTTB_OWN", "erasure")
         await bus.wipe("OTTB_SNAP")
         await bus.log.erase_entry(1)
-        async with asyncio.timeout(10):  # files are removed a moment later
+        async with asyncio.timeout(PATIENCE):  # files are removed a moment later
             while found := _files_with(tmp_path, PERSON):
                 await asyncio.sleep(0.05)
         assert not found
@@ -121,7 +122,7 @@ async def test_a_copy_made_while_a_reader_is_away_is_read_as_well(tmp_path: Path
         assert len(await _read(reader)) == 2
         reader._link._wire.close()  # type: ignore[union-attr]
         await _redact(bus, seq)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while not reader.connected:
                 await asyncio.sleep(0.02)
         assert [one.data for one in await _read(reader)] == [b"nobody", b"end"]

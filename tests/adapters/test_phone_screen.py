@@ -19,6 +19,7 @@ from simulators.phone.screens.screens import Screens
 from simulators.phone.simulated_phone import SimulatedPhone
 from simulators.phone.virtual_phone import VirtualPhone
 from tests.adapters.screen_contract import CHAT, PlainDumpContract
+from tests.support.site import PATIENCE
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ class TestFaults:
 
     async def test_a_phone_that_is_gone_was_told_nothing(self, phone: AdbPhone, handset: VirtualPhone) -> None:
         await handset.unplug()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while not isinstance(back := await phone.screen.carry_out(TAP), NotDone) or back.maybe:
                 await asyncio.sleep(0.05)
         looked = await phone.screen.carry_out(Dump())

@@ -12,6 +12,7 @@ from actors.runtime.context import Context
 from actors.slot.phone import PhoneUnreachable
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.slot_files import EndStream, NextPiece, PutPiece
+from tests.support.site import PATIENCE
 
 OURS = Context(command_id="k", user="op12")
 PHONE_GONE = PhoneUnreachable("p44: gone")
@@ -80,7 +81,7 @@ async def test_what_nobody_asks_for_ends(monkeypatch: pytest.MonkeyPatch) -> Non
     streams, source = Streams(RandomIds(), lambda slot, context: "p44"), Numbers()
     id = streams.open(source, 44, OURS)
     await streams.next_piece(piece(id), OURS)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while not source.closed:
             await asyncio.sleep(0.01)
     streams.room(OURS)

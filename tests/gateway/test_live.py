@@ -46,7 +46,7 @@ from gateway.live import feed, history, transports
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from tests.support.door import InProcess, LiveClient, Point, gateway_on, serving
-from tests.support.site import until
+from tests.support.site import PATIENCE, until
 
 AT = "2026-01-01T00:00:00.000Z"
 NUMBER = "+380991234567"
@@ -345,7 +345,7 @@ async def test_a_subscription_is_answered_also_when_the_journal_is_away(gateway:
 
 
 async def test_a_gateway_stops_soon_although_clients_are_connected(gateway: InProcess) -> None:
-    async with gateway.live("op12", "slots") as client, asyncio.timeout(3):
+    async with gateway.live("op12", "slots") as client, asyncio.timeout(PATIENCE):
         await gateway.listener.stop()
         await client.socket.wait()
 

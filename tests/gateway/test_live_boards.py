@@ -23,6 +23,7 @@ from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from tests.ledger.journals import AT
 from tests.support.door import InProcess, LiveClient, gateway_on, serving
+from tests.support.site import PATIENCE
 
 NEVER = 60.0  # seconds apart
 
@@ -57,7 +58,7 @@ def said(client: LiveClient) -> list[tuple[int, str, int]]:
 
 async def settled(gateway: InProcess) -> None:
     """The gateway has heard everything, and its clients what it says at once."""
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(PATIENCE):
         while gateway.feed.seq < await gateway.bus.last_seq():
             await asyncio.sleep(0.01)
     await asyncio.sleep(0.05)
@@ -71,7 +72,7 @@ async def test_the_newest_of_a_thing_stands_for_those_before(gateway: InProcess)
             await asyncio.sleep(0)
         await settled(gateway)
         took = asyncio.get_running_loop().time() - began
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(PATIENCE):
             while not client.heard or said(client)[-1] != (last, "kyiv", 199):
                 await asyncio.sleep(0.01)
     print(f"200 states of a trunk in {took:.2f} s: {len(client.heard)} updates")
@@ -105,7 +106,7 @@ async def test_who_enters_is_not_told_again_what_waits(
         async with gateway.live("admin", "trunks", since=first) as client:
             assert [seq for seq, _, _ in said(earlier)] == [first]
             later = await failed(gateway, "odesa", 0)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE):
                 while len(earlier.heard) < 3 or later not in [one["seq"] for one in client.heard]:
                     await asyncio.sleep(0.01)
             assert [seq for seq, _, _ in said(client)] == [held, later]
@@ -134,7 +135,7 @@ async def test_what_says_not_all_of_a_thing_is_never_left_out(gateway: InProcess
                 user="op12", at=AT.format(0), campaign_id="cmp_1", reservation=f"r{number}", why="released"
             )
             await write(gateway, OPERATOR_RELEASED, released)
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(PATIENCE):
             while len(client.heard) < 40:
                 await asyncio.sleep(0.01)
     found = [(one["data"]["reservation"], one["data"]["change"]) for one in client.heard]

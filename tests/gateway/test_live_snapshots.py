@@ -36,6 +36,7 @@ from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from tests.ledger.journals import AT
 from tests.support.door import InProcess, gateway_on, serving, token_of
+from tests.support.site import PATIENCE
 
 OWN = frozenset({Action.CALL_VIEW})
 USERS = {"admin": frozenset(Action), "op12": OWN, "nobody": frozenset({Action.SLOT_VIEW})}
@@ -81,7 +82,7 @@ class Socket:
         return found
 
     async def _said(self) -> str:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while (said := await self._socket.receive_str()) == "2":
                 await self._socket.send_str("3")
             return said
@@ -281,5 +282,5 @@ async def test_records_that_are_ahead_of_the_feed_are_waited_for(monkeypatch: py
                 last = await dial(gateway, 4)
                 assert [one["seq"] for one in await client.until(last)] == [last - 1, last]
             else:
-                async with asyncio.timeout(3):
+                async with asyncio.timeout(PATIENCE):
                     assert (await client._socket.receive()).type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.CLOSE)

@@ -45,6 +45,7 @@ from gateway.routes import Passed
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from tests.support.door import InProcess, gateway_on, serving
+from tests.support.site import PATIENCE
 
 FILE, LOGCAT = "/api/slots/44/files?path=/sdcard/x", "/api/slots/44/logcat"
 GONE = Refusal(ErrorCode.SLOT_OFFLINE, "Gone.")
@@ -142,7 +143,7 @@ async def test_a_file_that_is_not_what_was_said_is_seen_to_be_broken(pieces: lis
     async with door(phone) as gateway:
         with pytest.raises(aiohttp.ClientError):
             await opened(gateway)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while not phone.ended and pieces != [b"one", b""]:
                 await asyncio.sleep(0.02)
 
@@ -161,7 +162,7 @@ async def test_who_reads_nothing_is_not_read_for_and_cut_off(monkeypatch: pytest
         _, writer = await asyncio.open_connection("127.0.0.1", gateway.listener.port, limit=1)
         head = f"GET {FILE} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {gateway.token}\r\n\r\n"
         writer.write(head.encode())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while not phone.ended:
                 await asyncio.sleep(0.02)
         assert phone.asked < 60  # what the kernels take; 400 would be all
@@ -225,7 +226,7 @@ async def test_who_leaves_a_quiet_log_leaves_their_place() -> None:
         assert (await opened(gateway, LOGCAT))[0] == 429
         for one in begun:
             one.cancel()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while len(phone.ended) < phone_streams.EACH:
                 await asyncio.sleep(0.05)
         asyncio.get_running_loop().call_later(0.2, forever.set)

@@ -13,6 +13,7 @@ from actors.runtime.bus import Message
 from actors.runtime.wire import CURSOR_HEADER
 from bus_schemas.errors import ErrorCode, Refusal
 from gateway import errors, whole_tables
+from tests.support.site import PATIENCE
 
 PAGES: list[list[dict[str, Any]]] = [
     [{"number": "+380991230001", "name": "Їжак"}, {"number": "+380991230002", "name": "=1+1"}],
@@ -62,7 +63,7 @@ async def fetched(pages: list[list[dict[str, Any]]], broken: int | None = None) 
     app = web.Application()
     app.router.add_get("/", serve)
     async with (
-        TestServer(app) as server, asyncio.timeout(10), ClientSession() as session,
+        TestServer(app) as server, asyncio.timeout(PATIENCE), ClientSession() as session,
         session.get(server.make_url("/")) as answer,
     ):  # fmt: skip
         return await answer.read()

@@ -33,6 +33,7 @@ from simulators.time.clock import SimClock
 from simulators.time.loop import SimLoop, run
 from tests.ledger.journals import ASKER, AT, call, put, seen, write
 from tests.ledger.places import Files, Place
+from tests.support.site import PATIENCE
 
 
 @asynccontextmanager
@@ -395,7 +396,7 @@ async def test_entries_whose_time_is_over_are_not_waited_for(
     for number in range(12):
         await put(bus, f"ottb.v1.evt.point.s{number}.session_opened", b"{}")
     bus.over = frozenset(over)
-    async with asyncio.timeout(20), _ledger(bus, place) as ledger:
+    async with asyncio.timeout(PATIENCE), _ledger(bus, place) as ledger:
         assert (await ask(bus, CALLS_FEED, CallsFeed(), seen(12))) == []
         await call(bus, 1)
         assert (await ask(bus, GET_CDR, GetCdr(call_id="c_1"), seen(16))).talk_seconds == 3

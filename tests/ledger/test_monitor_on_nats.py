@@ -28,6 +28,7 @@ from bus_schemas.monitor import (
     read_figures,
 )
 from tests.ledger.places import Place
+from tests.support.site import PATIENCE
 
 PHONE = Figures("slot", "44", {"battery": (80.0, 81.0, 82.0)})
 
@@ -60,14 +61,14 @@ async def test_minutes_go_and_quarters_stay(bus: NatsBus, place: Place) -> None:
     for number in range(3):
         await _write(bus, number, MINUTE, 1.0)
         await _write(bus, number, QUARTER, None)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while (await bus.figures.size()).entries > 3:
             await asyncio.sleep(0.1)
     left = [read_figures(entry.data).step async for entry in bus.figures.replay(FIGURES_SCOPE)]
     assert left == [QUARTER] * 3
     store = place.store("figures", projections=FIGURES_PROJECTIONS)
     ledger = Ledger(bus=bus, store=store, source=source(bus.figures), models=(READ_MODEL,))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         await ledger.start()
         assert (await _points(bus, MINUTE), await _points(bus, QUARTER)) == (0, 3)
         await _write(bus, 3, MINUTE, 3600.0)

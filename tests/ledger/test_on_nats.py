@@ -15,6 +15,7 @@ from bench.parts import nats_server
 from bus_schemas.call import GET_CDR, GetCdr
 from tests.ledger.journals import call, seen
 from tests.ledger.places import Place, tables_at
+from tests.support.site import PATIENCE
 
 
 @pytest.fixture
@@ -42,13 +43,13 @@ async def test_entries_whose_time_is_over_leave_numbers_that_are_nowhere(
     if last == "session":
         await _session(bus, 5)
     before = await bus.size()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while (await bus.size()).entries > 20:
             await asyncio.sleep(0.1)
     after = await bus.size()
     assert (after.entries, after.last_seq) == (20, before.last_seq)
     ledger = Ledger(bus=bus, store=place.store())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         await ledger.start()
         assert (await ask(bus, GET_CDR, GetCdr(call_id="c_4"), seen(after.last_seq))).talk_seconds == 3
         await call(bus, 5)

@@ -28,6 +28,7 @@ from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from tests.ledger.journals import seen, write
 from tests.ledger.places import Place
+from tests.support.site import PATIENCE
 
 NUMBER = "+380991234567"
 
@@ -143,7 +144,7 @@ async def test_what_the_asker_has_seen_is_waited_for(bus: MemoryBus, ledger: Led
         seq = await _dial(bus, f"c_{number}", 44, 1)
         assert len(await ask(bus, OPEN_CALLS, OpenCalls(), seen(seq))) == number + 1
     with pytest.raises(Refusal) as refused:
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(PATIENCE):
             await ledger.answer(OPEN_CALLS, OpenCalls(), seen(seq + 1))
     assert refused.value.code is ErrorCode.UNAVAILABLE
 

@@ -23,6 +23,7 @@ from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from tests.ledger.journals import ASKER, AT, call, seen
 from tests.ledger.places import Schemas, tables_at
+from tests.support.site import PATIENCE
 
 pytestmark = pytest.mark.postgresql
 PASSWORD = "s3cret-of-the-ledger"
@@ -83,7 +84,7 @@ async def test_a_lost_connection_costs_nobody_an_answer(bus: MemoryBus, schemas:
         assert (await ask(bus, GET_CDR, GetCdr(call_id=f"c_{number}"), seen(await bus.last_seq()))).talk_seconds == 3
         schemas.run(EVERYBODY)
         assert (await ask(bus, GET_CDR, GetCdr(call_id=f"c_{number}"), ASKER)).talk_seconds == 3
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while ledger.problems():
             await asyncio.sleep(0.01)
     await ledger.stop()
@@ -105,7 +106,7 @@ async def test_a_database_that_is_away_holds_nobody_up(
     monkeypatch.setattr(follow, "LAST_PAUSE", 0.05)
     store = PostgresLedger(f"postgresql://ottb:{PASSWORD}@127.0.0.1:1/ottb", schema_of("local"))
     ledger = Ledger(bus=bus, store=store)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await ledger.start()
     problem = ledger.problems()[1]
     assert problem.reason.startswith("connection lost: ")

@@ -31,6 +31,7 @@ from bus_schemas.permissions import Action
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from tests.monitor.test_watcher import AT_REST, GB
+from tests.support.site import PATIENCE
 
 CONTEXT = Context(command_id="q", user="admin", actions=frozenset(map(str, Action)))
 
@@ -95,7 +96,7 @@ async def hosts(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hosts]:
     hosts = Hosts(MemoryBroker(clock=SystemClock()))
     await hosts.start("small", SMALL)
     await hosts.start("large", LARGE)
-    async with asyncio.timeout(10):  # each has heard the other, and was looked at twice
+    async with asyncio.timeout(PATIENCE):  # each has heard the other, and was looked at twice
         while (await hosts.system()) != SystemFigures(cpu=25, ram=75, uptime="14h32m"):
             await asyncio.sleep(0.05)
     yield hosts

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from bus_schemas.note import NoteView
 from ottb_client import ApiError, Client, SnapshotNeeded
+from tests.support.site import PATIENCE
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 CALL = {"call_id": "c_1", "slot": 44, "state": "RING"}
@@ -85,7 +86,7 @@ async def test_an_answer_has_a_deadline() -> None:
         await asyncio.sleep(30)
         return web.Response()
 
-    async with answered(never) as client, asyncio.timeout(5):
+    async with answered(never) as client, asyncio.timeout(PATIENCE):
         for asked in (client.within(0.1).get_slot(44), client.within(0.1).start_call(number="+380991230006")):
             with pytest.raises(ApiError) as late:
                 await asked
@@ -228,7 +229,7 @@ async def test_a_stream_goes_on_behind_the_last_event() -> None:
         await response.write(b'event: end\ndata: {"message": "This gateway stops."}\n\nid: 99\nevent: lo')
         return response
 
-    async with answered(answer) as client, asyncio.timeout(10):
+    async with answered(answer) as client, asyncio.timeout(PATIENCE):
         follow = client.follow_logs()
         assert [(await anext(follow)).id for _ in range(4)] == [10, 11, 30, 31]
     assert asked == [None, "11", "11"]

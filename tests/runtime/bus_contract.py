@@ -23,6 +23,7 @@ from actors.runtime.bus import (
 )
 from actors.runtime.context import FRESH_HEADER
 from actors.runtime.repeats import AT_ONCE, SHARE
+from tests.support.site import PATIENCE
 
 SCOPE = "ottb.v1.evt.call.c1.*"
 
@@ -60,7 +61,7 @@ async def _append(bus: Bus, past: str, expect: int, *, id: str, call: str = "c1"
 
 async def _append_surely(bus: Bus, past: str, expect: int, *, id: str) -> int:
     """As a host writes: the same write again until it is answered."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while True:
             try:
                 return await _append(bus, past, expect, id=id)
@@ -150,7 +151,7 @@ class BusContract:
         await leaving.wait()
         await stop()
         with pytest.raises(NoResponders):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE):
                 await asked
 
     async def test_few_are_asked_again_where_all_is_slow(self, bus: Bus, other: Bus) -> None:
@@ -325,7 +326,7 @@ class BusContract:
         """The write had happened, so that is its answer; the next one is fenced."""
         lab.cut_after_next_write(0.5)
         ours = asyncio.ensure_future(_append_surely(bus, "dialing", 0, id="1"))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while (last := await other.last(SCOPE)) is None:
                 await asyncio.sleep(0.01)
         theirs = await _append(other, "adopted", last.seq, id="2")
@@ -353,7 +354,7 @@ class BusContract:
         await bus.follow("ottb.v1.evt.>", hear, after=0)
         seqs = [await _append(other, "dialing", 0, id="1")]
         lab.cut_for(1.0)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while bus.healthy() is None:
                 await asyncio.sleep(0.01)
         for call in (
@@ -367,11 +368,11 @@ class BusContract:
             with pytest.raises(BusUnavailable):
                 await call()
         seqs.append(await _append(other, "alerting", seqs[-1], id="3"))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while bus.healthy() is not None:
                 await asyncio.sleep(0.01)
         seqs.append(await _append(bus, "ended", seqs[-1], id="4"))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while len(heard) < len(seqs):
                 await asyncio.sleep(0.01)
         assert heard == seqs and [entry.seq async for entry in other.replay(SCOPE)] == seqs
@@ -430,7 +431,7 @@ class BusContract:
         stop = await other.follow("ottb.v1.evt.>", hear, after=0)
         for number in range(10):
             seqs.append(seq := await _append(bus, "alerting", seq, id=f"new{number}"))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await enough.wait()
         assert heard == seqs
         await stop()
@@ -455,7 +456,7 @@ class BusContract:
         seqs, seq = [], 0
         for number, past in enumerate(("dialing", "bad", "alerting", "bad", "ended")):
             seqs.append(seq := await _append(bus, past, seq, id=str(number)))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while len(heard) < len(seqs):
                 await asyncio.sleep(0.01)
         assert heard == seqs
@@ -478,7 +479,7 @@ class BusContract:
         await asyncio.sleep(0.1)
         assert 10 <= len(heard) <= 12
         await other.publish("ottb.v1.tel.slot.1", b"later", {})
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while heard[-1] != b"later":
                 await asyncio.sleep(0.01)
 
@@ -511,7 +512,7 @@ class BusContract:
 
     async def test_a_key_with_a_time_to_live_runs_out(self, bus: Bus, other: Bus) -> None:
         await bus.put("OTTB_OWN", "host.b", b"me", expect=0, ttl=1.0)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while (entry := await other.get("OTTB_OWN", "host.b")) is not None and entry.data is not None:
                 await asyncio.sleep(0.05)
         await other.put("OTTB_OWN", "host.b", b"you", expect=entry.revision if entry else 0)
@@ -600,6 +601,6 @@ class BusContract:
 
 
 async def _until(done: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not done():
             await asyncio.sleep(0.02)

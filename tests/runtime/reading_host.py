@@ -32,7 +32,8 @@ class Said(Struct, frozen=True, kw_only=True):
 WHO = Rpc("ottb.v1.qry.thing.who", Asked, Said)
 PAST = Rpc("ottb.v1.qry.thing.past", Asked, Said)
 GET = Rpc("ottb.v1.cmd.thing.{thing}.get", Asked, Said, again=WHO.asked_again, fallback=PAST)
-CHANGE = Rpc("ottb.v1.cmd.things.change", Asked, Said, timeout=1.5)
+CHANGE = Rpc("ottb.v1.cmd.things.change", Asked, Said, timeout=3.0)
+TAKEN = "ottb.v1.tel.thing.taken"  # said by the owner of each question with which it dies
 
 
 async def main(port: str, name: str) -> None:
@@ -46,12 +47,13 @@ async def main(port: str, name: str) -> None:
 
     async def say(request: Asked, context: Context) -> Said:
         if request.last and name == OWNER:
+            await bus.publish(TAKEN, b"", {})
             await asyncio.Event().wait()
         return Said(host=name, changes=changes)
 
     answers: Callable[[Asked, Context], Awaitable[Said]] = say
     own = [serve(GET, answers)] if name == OWNER else [serve(PAST, answers)]
-    lines = [serve(WHO, answers), serve(CHANGE, change), *own]
+    lines = [*own, serve(CHANGE, change), serve(WHO, answers)]  # who is asked for WHO takes the others by then
     await Service(bus=bus, queue="things", handlers=lines, fields={"thing": "t1"}).start()
     await asyncio.Event().wait()
 

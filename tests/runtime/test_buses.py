@@ -20,6 +20,7 @@ from cli.site.probes import nats_answers
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from tests.runtime.bus_contract import BusContract, _append
+from tests.support.site import PATIENCE
 from tests.support.tcp_proxy import Wire, wire
 
 NATS_SERVER = str(Path(sys.executable).with_name("nats-server"))
@@ -150,12 +151,12 @@ class TestNatsBus(BusContract):
 
     async def test_a_lease_moves_only_when_it_has_run_out(self, bus: NatsBus, other: NatsBus) -> None:
         clock = SystemClock()
-        mine = Lease(bus=bus, clock=clock, key="host.x", holder="me", ttl=1.0)
-        yours = Lease(bus=other, clock=clock, key="host.x", holder="you", ttl=1.0)
+        mine = Lease(bus=bus, clock=clock, key="host.x", holder="me", ttl=2.0)
+        yours = Lease(bus=other, clock=clock, key="host.x", holder="you", ttl=2.0)
         assert await mine.acquire() and mine.held
         assert not await yours.acquire() and not yours.held
         assert await mine.renew()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while not await yours.acquire():
                 await asyncio.sleep(0.02)
         assert not mine.held  # it knew by its own clock before the other one began
@@ -170,7 +171,7 @@ async def server(folder: Path, config: str) -> AsyncIterator[int]:
     file = folder / f"nats-{port}.conf"
     file.write_text(config.format(port=port, store=folder / f"js-{port}"))
     async with process(NATS_SERVER, "-c", str(file)):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while not await nats_answers(port):
                 await asyncio.sleep(0.02)
         yield port
@@ -192,7 +193,7 @@ async def test_a_killed_server_loses_nothing_and_is_followed_on(tmp_path: Path) 
 
     seqs, seq = [], 0
     async with process(*command) as first:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while not await nats_answers(port):
                 await asyncio.sleep(0.02)
         bus = await NatsBus.connect(f"nats://127.0.0.1:{port}", name="t")
@@ -203,12 +204,12 @@ async def test_a_killed_server_loses_nothing_and_is_followed_on(tmp_path: Path) 
         os.kill(first.pid, signal.SIGKILL)
         await first.wait()
     async with process(*command):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while not bus.connected:
                 await asyncio.sleep(0.02)
         for number in range(20):
             seqs.append(seq := await _append(bus, "alerting", seq, id=f"b{number}"))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while len(heard) < len(seqs):
                 await asyncio.sleep(0.02)
         assert heard == seqs

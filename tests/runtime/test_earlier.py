@@ -14,6 +14,7 @@ from actors.runtime.earlier import EarlierJournal, refuse_earlier
 from bench.parts import nats_server
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
+from tests.support.site import PATIENCE
 
 OF_NOW = (
     "ottb.v1.evt.call.slot-44.c_1.dialing",
@@ -56,7 +57,7 @@ async def test_the_host_says_what_to_do_and_ends(tmp_path: Path) -> None:
         host = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "actors.main", env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
         )
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             _, said = await host.communicate()
         entries = (await bus.size()).entries
         await bus.close()

@@ -10,6 +10,7 @@ from nats.aio.client import Client
 from actors.adapters.nats_bus import NatsBus
 from actors.runtime.bus import Recorded
 from tests.runtime.test_buses import server
+from tests.support.site import PATIENCE
 
 QUICK = 'listen: "127.0.0.1:{port}"\njetstream {{ store_dir: "{store}" }}\n'
 QUICKLY, MANY = 60_000, 70_000
@@ -114,7 +115,7 @@ async def test_a_slow_handler_is_not_taken_for_silence(bus: NatsBus, url: str) -
 
     await bus.follow("ottb.v1.evt.>", hear, after=0)
     await _write(url, 2)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while len(heard) < 2:
             await asyncio.sleep(0.05)
     assert heard == [1, 2]

@@ -12,6 +12,7 @@ from actors.runtime.bus import FULL, ID, STUCK, BusFull, RequestTimeout
 from bench.parts import free_port, process
 from cli.site.probes import nats_answers
 from tests.runtime.test_buses import NATS_SERVER
+from tests.support.site import PATIENCE
 from tests.support.small_disk import small_disk
 
 CONFIG = """listen: "127.0.0.1:{port}"
@@ -31,7 +32,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 @asynccontextmanager
 async def running(port: int, *command: str) -> AsyncIterator[None]:
     async with process(*command):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while not await nats_answers(port):
                 await asyncio.sleep(0.02)
         yield
@@ -72,7 +73,7 @@ async def test_a_full_disk_is_noticed_and_a_restart_of_the_server_mends_it(tmp_p
                 await _append(bus, "alerting", first)
             assert bus.healthy() == STUCK
         async with running(port, *command):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 while not bus.connected:
                     await asyncio.sleep(0.02)
             second = await _append(bus, "alerting", first)
@@ -90,7 +91,7 @@ async def _quota(tmp_path: Path) -> None:
     config = tmp_path / "quota.conf"
     config.write_text(CONFIG.format(port=port, store=tmp_path / "js", limit="1MB"))
     async with process(NATS_SERVER, "-c", str(config)) as server:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while not await nats_answers(port):
                 await asyncio.sleep(0.02)
         bus = await NatsBus.connect(f"nats://127.0.0.1:{port}", name="one")

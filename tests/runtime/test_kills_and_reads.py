@@ -8,13 +8,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from actors.adapters.nats_bus import NatsBus
+from actors.runtime.bus import Message
 from actors.runtime.context import Context
 from actors.runtime.wire import ask
 from bench.parts import process
 from bus_schemas.contract import Rpc
 from bus_schemas.errors import ErrorCode, Refusal
-from tests.runtime.reading_host import CHANGE, GET, OWNER, WHO, Asked, Said
+from tests.runtime.reading_host import CHANGE, GET, OWNER, TAKEN, WHO, Asked, Said
 from tests.runtime.test_buses import CONFIG, server
+from tests.support.site import PATIENCE
 
 MANY = 40
 OTHER = "other"
@@ -30,8 +32,8 @@ async def two_hosts(folder: Path) -> AsyncIterator[tuple[NatsBus, asyncio.subpro
         argv = (sys.executable, "-m", "tests.runtime.reading_host", str(port))
         owner, _ = [await stack.enter_async_context(process(*argv, name)) for name in (OWNER, OTHER)]
         seen = Counter[str]()
-        async with asyncio.timeout(20):
-            while len(seen) < 2:
+        async with asyncio.timeout(PATIENCE):
+            while not {OWNER, OTHER} <= seen.keys():
                 seen.update(await asked(asker, WHO, Asked()))
         yield asker, owner
 
@@ -50,8 +52,15 @@ async def asked(bus: NatsBus, rpc: Rpc[Asked, Said], request: Asked) -> list[str
 
 async def asked_in_a_kill(bus: NatsBus, rpc: Rpc[Asked, Said], host: asyncio.subprocess.Process) -> Counter[str]:
     """The same, of a host that is killed with the questions in its hands."""
+    taken = asyncio.Event()
+
+    async def hear(message: Message) -> None:
+        taken.set()
+
+    await bus.subscribe(TAKEN, hear)
     under_way = asyncio.ensure_future(asked(bus, rpc, Asked(last=True)))
-    await asyncio.sleep(0.05)
+    async with asyncio.timeout(PATIENCE):
+        await taken.wait()
     host.kill()
     return Counter(await under_way)
 

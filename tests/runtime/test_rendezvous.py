@@ -10,6 +10,7 @@ from nats.aio.msg import Msg
 
 from actors.runtime.rendezvous import SHARDS, belongs_to, fnv1a32, shard_of, shards_of
 from tests.runtime.test_buses import server
+from tests.support.site import PATIENCE
 
 HOSTS = ("a", "b", "c", "host-1", "host-2", "host-10", "local")
 MAPPED = """listen: "127.0.0.1:{port}"
@@ -40,7 +41,7 @@ async def test_a_shard_is_what_nats_partitions_into(tmp_path: Path) -> None:
         for id in ids:
             await client.publish(f"id.{id}")
         await client.flush()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while len(found) < len(ids):
                 await asyncio.sleep(0.01)
         await client.close()

@@ -12,7 +12,7 @@ import pytest
 
 from actors.point.keys import KeyRing
 from actors.point.tokens import public_key, signing_key
-from tests.support.site import Client, Site, until
+from tests.support.site import PATIENCE, Client, Site, until
 
 PARTS = {"point": "/api/point/rolecheck?action=call.start", "ottb": "/api/slots", "workspace": "/api/slots"}
 
@@ -255,7 +255,7 @@ RAW = [b"GET / HTTP/9\r\n\r\n", b"\x00\x01\x02\r\n\r\n", b"GET / HTTP/1.1\r\nA\x
 async def test_malformed_http_is_answered_in_the_error_format_too(site: Site, raw: bytes) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", site.ports["ottb"])
     writer.write(raw)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         answer = await reader.read(4096)
     writer.close()
     head, _, body = answer.partition(b"\r\n\r\n")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.stories.test_point import made
-from tests.support.site import Client, Site
+from tests.support.site import PATIENCE, Client, Site
 
 CONTENT = os.urandom(3 * 2**20 + 17)
 APK = b"PK\x03\x04" + os.urandom(700_000).replace(b"package", b"") + b"package=org.example.app\n"
@@ -80,7 +80,7 @@ async def test_a_phones_log_is_followed(admin: Client, site: Site) -> None:
         status, call = await admin.post("/api/call/start", {"number": "+380501230001", "slot": 14})
         assert status < 300, call
         said = b""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE):
             while b"Telecom" not in said:
                 said += await answer.content.readany()
     assert b"event: log\ndata: {\"line\":" in said

@@ -14,7 +14,7 @@ from yarl import URL
 from actors.script.checking import check
 from tests.stories.test_by_hand import send
 from tests.stories.test_links import made_link
-from tests.support.site import ROOT, Client
+from tests.support.site import PATIENCE, ROOT, Client
 
 SLOT = "/api/slots/13"
 SETTINGS = "am start -a android.settings.SETTINGS"
@@ -29,7 +29,7 @@ async def shell(client: Client, command: str) -> None:
     status, said = await client.post(f"{SLOT}/adb-command", {"command": command})
     assert status == 202, said
     path = f"{SLOT}/adb-command/{said['command_id']}"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while (await client.get(path))[1]["status"] == "executing":
             await asyncio.sleep(0.05)
 
@@ -54,7 +54,7 @@ async def test_a_screen_is_watched_by_a_link(admin: Client) -> None:
         assert answer.status == 200 and answer.content_type == "multipart/x-mixed-replace"
         assert answer.headers["Referrer-Policy"] == "no-referrer"
         said = b""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while said.count(FRAME) < 4:
                 said += await answer.content.readany()
     for part in said.split(FRAME)[1:3]:

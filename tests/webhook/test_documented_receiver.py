@@ -14,6 +14,7 @@ import pytest
 
 from actors.webhook.signature import EVENT_ID, SIGNATURE, sign
 from bench.parts import free_port
+from tests.support.site import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "whsec_test"
@@ -47,7 +48,7 @@ async def post(url: str, body: bytes, header: str, event_id: str = "7") -> int:
 
 async def line(running: asyncio.subprocess.Process) -> str:
     assert running.stdout is not None
-    return (await asyncio.wait_for(running.stdout.readline(), 10)).decode().rstrip("\n")
+    return (await asyncio.wait_for(running.stdout.readline(), PATIENCE)).decode().rstrip("\n")
 
 
 async def test_the_documented_receiver_takes_what_is_signed_once(tmp_path: Path) -> None:

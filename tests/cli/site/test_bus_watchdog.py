@@ -13,6 +13,7 @@ from cli.site import bus_watchdog
 from cli.site.bus_watchdog import free_bytes, watch_streams
 from cli.site.probes import nats_answers
 from tests.runtime.test_buses import NATS_SERVER
+from tests.support.site import PATIENCE
 from tests.support.small_disk import small_disk
 
 CONFIG = """listen: "127.0.0.1:{port}"
@@ -49,7 +50,7 @@ async def test_a_stuck_server_is_restarted_once_there_is_space(
                     await server.wait()
 
         keeper = asyncio.ensure_future(keep_running())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while not await nats_answers(port):
                 await asyncio.sleep(0.02)
         url = f"nats://127.0.0.1:{port}"
@@ -73,7 +74,7 @@ async def test_a_stuck_server_is_restarted_once_there_is_space(
         await asyncio.sleep(1.0)
         assert len(running) == 1 and len(said) == 1  # said once, and not restarted on a full disk
         disk.free()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while core.healthy() is not None or await core.last(SUBJECT) is None:
                 with contextlib.suppress(BusError):
                     await core.append(SUBJECT, b"x" * 100_000, {ID: "a"}, scope=SUBJECT, expect=0)
