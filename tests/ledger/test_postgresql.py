@@ -1,23 +1,29 @@
 """What a ledger in PostgreSQL has of its own: schemas, connections that are lost, texts with NUL, passwords."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
+from typing import Any
 from uuid import uuid4
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 
 from actors.adapters.ledger.examine import LedgerUnusable, examine_postgresql
 from actors.adapters.ledger.postgresql import LONGEST_NAME, PostgresLedger, schema_of
+from actors.adapters.ledger.statements import AT_ONCE, is_copy
 from actors.adapters.system_clock import SystemClock
 from actors.ledger import follow
 from actors.ledger.call import one
+from actors.ledger.lead import leads_of
 from actors.ledger.ledger import Ledger
 from actors.ledger.slot import command
 from actors.ledger.store import JournalEntry, StoreDamaged, StoreFailed
 from actors.runtime.wire import ask
 from bus_schemas.call import GET_CDR, GetCdr
+from bus_schemas.campaign import CampaignLeadsAdded
+from bus_schemas.lead import Lead, ListLeads
 from bus_schemas.slot import SlotCommandDone, SlotCommandStarted
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
@@ -121,6 +127,55 @@ def test_a_text_with_nul_is_kept_as_far_as_it_can_be(store: PostgresLedger) -> N
     assert store.fold([JournalEntry(seq=1, event=started), JournalEntry(seq=2, event=done)]) == []
     [found] = store.read(command(1, "k"))
     assert found.output == "a\ufffdb" and store.sequence() == 2
+
+
+ODD = ("", "\\N", "\\.", "tab\tin it", "two\nlines", "\r\n", "back\\slash\\", "'; DROP TABLE leads; --", "жінка 👩‍🔧")
+
+
+def added(seq: int, names: Sequence[str]) -> JournalEntry:
+    leads = tuple(
+        Lead(id=f"l{seq}-{place}", numbers=(f"+3809900{place:05}",), name=name) for place, name in enumerate(names)
+    )
+    return JournalEntry(
+        seq=seq, event=CampaignLeadsAdded(campaign="c", at=AT.format(0), by="u", first=1000 * seq, leads=leads)
+    )
+
+
+def names_in(store: PostgresLedger) -> list[str]:
+    return [view.lead.name for _, view in store.read(leads_of(ListLeads(campaign_id="c", limit=1000), after=None))]
+
+
+def test_a_list_is_kept_to_the_letter(store: PostgresLedger) -> None:
+    names = [*ODD, *map(str, range(AT_ONCE))]
+    assert store.fold([added(1, names)]) == []
+    assert names_in(store) == names
+
+
+def test_a_list_that_cannot_be_written_is_left_out_alone(store: PostgresLedger) -> None:
+    with_nul, half = ["a\0b", *map(str, range(AT_ONCE))], ["\ud800", *map(str, range(AT_ONCE))]
+    left_out = store.fold([added(1, with_nul), added(2, half), added(3, ["c"])])
+    assert [one.seq for one in left_out] == [2] and store.sequence() == 3
+    assert names_in(store) == [*with_nul, "c"]  # the record of a lead is JSON, which may have NUL
+
+
+def test_a_connection_lost_in_a_list_loses_nothing(schemas: Schemas, store: PostgresLedger) -> None:
+    store.sequence()
+    cut = [True]
+
+    def write(self: PostgresLedger, db: sa.Connection, statement: str, rows: list[Any]) -> None:
+        if is_copy(statement) and cut:
+            cut.clear()
+            schemas.run(EVERYBODY)
+        original(self, db, statement, rows)
+
+    original = PostgresLedger._write
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(PostgresLedger, "_write", write)
+        with pytest.raises(StoreFailed) as failed:
+            store.fold([added(1, list(map(str, range(AT_ONCE))))])
+        assert failed.value.kind == "connection lost" and not isinstance(failed.value, StoreDamaged)
+        assert store.fold([added(1, list(map(str, range(AT_ONCE))))]) == [] and not cut
+    assert names_in(store) == list(map(str, range(AT_ONCE)))
 
 
 def test_one_writer_at_a_time_folds(schemas: Schemas, store: PostgresLedger) -> None:

@@ -13,11 +13,13 @@ from functools import partial
 from typing import Any, TypeVar
 from zlib import crc32
 
+import psycopg
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
 from actors.adapters.ledger.guarded import guarded
+from actors.adapters.ledger.statements import is_copy
 from actors.adapters.ledger.store import POSITION, SqlStore, Values
 from actors.ledger.kinds import PROJECTIONS
 from actors.ledger.model import Placed, Projection, Query
@@ -194,6 +196,27 @@ class PostgresLedger(SqlStore):
                 if state is not None and state[:length] in kinds:
                     return failure(kinds[state[:length]], said)
         return None
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        """What is written is the same for all values, and need not be planned for its own."""
+        with super()._writing() as db:
+            if not db.info.get("writes"):
+                db.exec_driver_sql("SET plan_cache_mode TO auto")
+                db.info["writes"] = True
+            yield db
+
+    def _write(self, db: sa.Connection, statement: str, rows: list[Values]) -> None:
+        if not is_copy(statement):
+            super()._write(db, statement, rows)
+            return
+        driver: Any = db.connection.driver_connection
+        try:
+            with driver.cursor() as cursor, cursor.copy(statement) as copy:
+                for row in rows:
+                    copy.write_row(row)
+        except psycopg.Error as error:
+            raise DBAPIError(statement, None, error, hide_parameters=True) from error
 
     def _fitted(self, values: Values) -> Values:
         """A text cannot hold NUL here, which a phone's output may."""

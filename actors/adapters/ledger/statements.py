@@ -15,8 +15,8 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from actors.ledger.model import Projection
 from actors.ledger.words import WordIndex
 
-# Rows of a list that one statement adds. In SQLite: between two statements another thread takes the interpreter, for
-# longer than a large statement costs more than small ones. In PostgreSQL: it plans each, for as long as it adds a row.
+# Rows of a list that one statement adds in SQLite: between two statements another thread takes the interpreter, for
+# longer than a large statement costs more than small ones. PostgreSQL copies as many as there are.
 AT_ONCE = 50
 HASHED = 8_000_000  # bytes of an index of words that are in memory before they are written
 
@@ -44,7 +44,8 @@ class Statements:
         insert = sqlite.insert(table) if dialect.name == "sqlite" else postgresql.insert(table)
         inserted = insert.values(_bound(names))
         self.insert = text(inserted.on_conflict_do_nothing() if self.adds_only else inserted)
-        self._insert_many = _many(self.insert) if projection.listed else None
+        many = _many if dialect.name == "sqlite" or self.adds_only else _copied  # a copy leaves out none that is there
+        self._insert_many = many(self.insert) if projection.listed else None
         known = primary == sa.bindparam("_primary")
         self.delete = text(sa.delete(table).where(known))
         # SQLite takes a row out of the index of each column that is set and puts it in again, changed or not.
@@ -73,6 +74,8 @@ class Statements:
     def _inserts(self, rows: list[tuple[Any, ...]]) -> list[tuple[str, list[tuple[Any, ...]]]]:
         if self._insert_many is None or len(rows) < AT_ONCE:
             return [(self.insert, rows)]
+        if is_copy(self._insert_many):
+            return [(self._insert_many, rows)]
         together = len(rows) - len(rows) % AT_ONCE
         groups = [tuple(chain.from_iterable(rows[first : first + AT_ONCE])) for first in range(0, together, AT_ONCE)]
         return [(self._insert_many, groups), (self.insert, rows[together:])]
@@ -137,6 +140,17 @@ def text_of(statement: sa.ClauseElement, *, dialect: sa.Dialect, schema: str | N
     if schema is None:
         return str(statement.compile(dialect=dialect))
     return str(statement.compile(dialect=dialect, schema_translate_map={None: schema}, render_schema_translate=True))
+
+
+def is_copy(statement: str) -> bool:
+    """Whether it takes the rows as a stream, and not as values of its own."""
+    return statement.startswith("COPY ")
+
+
+def _copied(insert: str) -> str:
+    """The same as a stream of rows: PostgreSQL then reads no statement and binds no values for each."""
+    into, _ = insert.removeprefix("INSERT INTO ").split(" VALUES ")
+    return f"COPY {into} FROM STDIN"
 
 
 def _many(insert: str) -> str:

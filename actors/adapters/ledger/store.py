@@ -216,7 +216,7 @@ class SqlStore(ABC):
             if found:
                 for statement, values in self._folded(db, place, found):
                     if values:
-                        db.exec_driver_sql(statement, [self._fitted(each) for each in values] if fit else values)
+                        self._write(db, statement, [self._fitted(each) for each in values] if fit else values)
                 self._clear_out(db, place, found[-1])
 
     def _clear_out(self, db: sa.Connection, place: int, newest: Part) -> None:
@@ -367,6 +367,10 @@ class SqlStore(ABC):
     @abstractmethod
     def _failure_of(self, error: Exception) -> StoreFailed | None:
         """What an error says of the whole store. None: nothing, it is about this statement."""
+
+    def _write(self, db: sa.Connection, statement: str, rows: list[Values]) -> None:
+        """Run one of `Statements` for each of the rows."""
+        db.exec_driver_sql(statement, rows)
 
     def _fitted(self, values: Values) -> Values:
         """Values of a row as this database can take them."""
