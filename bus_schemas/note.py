@@ -6,7 +6,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode, RefusalTemplate
-from bus_schemas.fields import CallId, HostName, Id, Username, Utc, shaped
+from bus_schemas.fields import UNSEEN, CallId, HostName, Id, Username, Utc, shaped
 from bus_schemas.kinds import Kind, Subscribable
 from bus_schemas.permissions import Action
 
@@ -21,7 +21,7 @@ MENTIONS = 20  # users of one text that are looked up
 EDITS = 100  # of one note
 
 # With something in it that is seen. A character has at least one byte, so no text with more of them is small enough.
-TEXT = r"^(?=\s*\S)[^\u0000-\u0008\u000b-\u001f\u007f-\u009f\ud800-\udfff]{1,16384}$(?!\n)"
+TEXT = rf"^(?=[\s{UNSEEN}]*[^\s{UNSEEN}])" + r"[^\u0000-\u0008\u000b-\u001f\u007f-\u009f\ud800-\udfff]{1,16384}$(?!\n)"
 TEXT_WORDS = "a text of at most 16 KiB with something in it, without control characters but newlines and tabs"
 NoteText = Annotated[str, shaped(TEXT, TEXT_WORDS, examples=["Client asked about price."])]
 NoteId = Annotated[Id, Meta(examples=["n_5k2a"])]

@@ -259,7 +259,7 @@ class RunDesk:
             raise TAKES_MORE(permission=missing)
 
     def _canonical(self, number: str, field: str) -> str:
-        return rules.canonical(number, self._rules, self._slots.regions).e164
+        return rules.canonical(number, self._rules, self._slots.regions, field).e164
 
     async def _first(self, script_id: str) -> Page | None:
         """The answer that this command had, by what is on record. Raises Refusal."""

@@ -117,6 +117,10 @@ def test_what_cannot_be_run_is_refused_in_words() -> None:
             with pytest.raises(Refusal) as refused:
                 await site.begin(script, script, **params)
             assert refused.value.code is code, refused.value
+        for number in ("112", "no number"):
+            with pytest.raises(Refusal) as refused:
+                await site.begin("telegram_call", "number", number=number)
+            assert refused.value.details and refused.value.details["field"] == "params.number"
         with pytest.raises(Refusal) as refused:
             await site.begin("wifi_on", "far", slot=99)
         assert refused.value.code is ErrorCode.NOT_FOUND

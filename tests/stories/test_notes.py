@@ -156,7 +156,7 @@ async def test_bad_notes_are_refused_and_a_repeat_is_one_note(operator: Client) 
     call_id = await running_call(operator)
     await end(operator, call_id)
     mine = Crm(operator)
-    for text in ("", " \n\t ", "x\0", "bell\a", "\x1b[31mred", "c\r\n", "\u0085", "x" * (LARGEST + 1),
+    for text in ("", " \n\t ", "\u200b \u00ad", "x\0", "bell\a", "\x1b[31mred", "c\r\n", "\u0085", "x" * (LARGEST + 1),
                  "я" * (LARGEST // 2) + "x"):  # fmt: skip
         status, refused = await mine.add(text, call_id=call_id)
         assert (status, refused["code"]) == (400, "INVALID_PARAMS"), text[:10]
