@@ -35,7 +35,7 @@ INJECT_EVENTS = (
 )
 LINKER = "WARNING: linker: /system/lib/libhoudini.so has text relocations. This is wasting memory. Please fix.\n"
 CALL = "android.intent.action.CALL"
-FILES_LIMIT = 64 * 1024 * 1024
+FILES_LIMIT = 320 * 1024 * 1024  # one file of the largest that a site takes, and some
 
 
 class AmFault(Enum):
