@@ -18,7 +18,7 @@ ADVICE = (
 )
 PATIENCE = 60  # seconds
 ROOM = 70  # bytes of a path, to which a folder's and a socket's name are added
-SETTINGS = ("listen_addresses=", "fsync=off", "max_connections=200")
+SETTINGS = ("listen_addresses=", "fsync=off", "max_connections=200", "max_parallel_workers_per_gather=0")
 
 
 class NotInstalled(Exception):
