@@ -25,7 +25,7 @@ from actors.slot.phone import PhoneError
 from actors.slot.screen import OnScreen
 from actors.telephony.reports import DialFailed, InApp
 from bus_schemas.call import EndReason, Phase
-from bus_schemas.errors import Refusal
+from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Action
 
 log = structlog.get_logger()
@@ -60,13 +60,14 @@ class InApps:
         )  # fmt: skip
         try:
             if not (await rights_now(self._host, run.user, retry=True)).may(Action.CALL_START):
-                return NotDone(NOT_ANY_MORE)
+                return NotDone(NOT_ANY_MORE, unplaced=True)
             new = await self._dialer.start_in_app(
                 wanted.number, slot=run.asked.slot, app=wanted.app, run=run.asked.script_id, context=context
             )
         except Refusal as refusal:
             rule = (refusal.details or {}).get("rule")
-            return NotDone(f"the call was refused{f' ({rule})' if rule else ''}: {refusal.message}")
+            why = f"the call was refused{f' ({rule})' if rule else ''}: {refusal.message}"
+            return NotDone(why, unplaced=refusal.code is not ErrorCode.UNAVAILABLE)  # then nobody knows
         if not new:
             return NotDone("this call was begun before", maybe=True)
         try:

@@ -14,7 +14,7 @@ from actors.runtime.decision import NOTHING, Decision, Effect, SetTimer, Tell, T
 from actors.runtime.ids import derived
 from actors.script import engine
 from actors.script import language as say
-from actors.script.effects import AnyEffect, Back, Dump, Pause, PlaceCall, TakeScreenshot
+from actors.script.effects import AnyEffect, Back, Dump, NotDone, Pause, PlaceCall, TakeScreenshot
 from actors.script.position import Failed, Position, Succeeded
 from actors.script.program import Program
 from actors.telephony.orders import EndInApp, StillThere
@@ -158,6 +158,8 @@ def _observed(run: Run, to: Program, report: RunReport, now: Moment) -> RunDecis
             failed = Failed(number=0, at="", step="", reason=NOT_BEGUN.format(cause=report.cause))
             return Decision(events=(ended(run, now, failed),))
         case CameBack() if position is not None and report.turn == run.turn and position.outcome is None:
+            if isinstance(report.back, NotDone) and report.back.unplaced:  # there is no such call
+                run = replace(run, called=run.earlier)
             return _stands(run, to, engine.advance(to, position, report.back, now.seconds), now)
         case Captured() if position is not None and position.outcome is not None:
             over = ended(run, now, position.outcome, screenshot=report.screenshot, tree=report.tree)

@@ -31,7 +31,8 @@ _GIVEN = msgspec.json.Decoder(dict[str, str]).decode
 class Run(Struct, frozen=True, kw_only=True):
     """One run. `position`: where it stands; on record is the last of them that something was done after. Only this
     owner's memory are `position` beyond that, and `turn`: how often something was asked, by which late answers are
-    known. `called`: the call that it placed, or is in, by its id. `noted`: the last position on record."""
+    known. `called`: the call that it placed, or is in, by its id, and `earlier`: the one before, for as long as it may
+    still be refused. `noted`: the last position on record."""
 
     asked: RunAsked
     began: Moment
@@ -40,6 +41,7 @@ class Run(Struct, frozen=True, kw_only=True):
     noted: Position | None = None
     turn: int = 0
     called: str | None = None
+    earlier: str | None = None
     stopping: RunStopping | None = None
     ended: RunEnded | None = None
 
@@ -85,8 +87,10 @@ def evolve(run: Run | None, event: RunEvent) -> Run | None:
 def _later(run: Run, event: RunEvent) -> Run:
     match event:
         case RunMoved():
-            position = _POSITION(event.position)
-            return replace(run, position=position, noted=position, called=event.call_id or run.called)
+            run = replace(run, position=(position := _POSITION(event.position)), noted=position)
+            if event.call_id is None or event.call_id == run.called:
+                return run
+            return replace(run, called=event.call_id, earlier=run.called)
         case RunStopping():
             return replace(run, stopping=event)
         case RunEnded():

@@ -147,11 +147,12 @@ class Done(Struct, frozen=True):
 
 class NotDone(Struct, frozen=True):
     """It was not, or (`maybe`) nobody knows whether it was. `changed`: it surely was not, since what it was about was
-    not on the screen any more; a call may then be begun anew."""
+    not on the screen any more; a call may then be begun anew. `unplaced`: no call has come on record."""
 
     why: str
     maybe: bool = False
     changed: bool = False
+    unplaced: bool = False
 
 
 Back = Looked | Done | NotDone

@@ -59,6 +59,7 @@ def test_a_run_places_no_call_for_one_who_may_not_any_more(rights: frozenset[str
         seen = await site.over(run)
         assert seen.state is RunState.FAILED and "any more" in (seen.reason or ""), seen
         assert not site.did("app_call") and not site.calls()
+        assert seen.call_id is None  # it names no call that nobody can look at
 
     play(story)
 
