@@ -21,7 +21,7 @@ RECORD = (
 
 
 @asynccontextmanager
-async def answered(answer: Answer, seconds: float = 5.0) -> AsyncIterator[Client]:
+async def answered(answer: Answer, seconds: float = 30.0) -> AsyncIterator[Client]:
     """A client of a server that answers everything so."""
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
@@ -86,7 +86,7 @@ async def test_an_answer_has_a_deadline() -> None:
         await asyncio.sleep(30)
         return web.Response()
 
-    async with answered(never) as client, asyncio.timeout(PATIENCE):
+    async with answered(never) as client, asyncio.timeout(PATIENCE / 3):
         for asked in (client.within(0.1).get_slot(44), client.within(0.1).start_call(number="+380991230006")):
             with pytest.raises(ApiError) as late:
                 await asked

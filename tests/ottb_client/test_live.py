@@ -10,7 +10,7 @@ from bus_schemas.errors import ErrorCode
 from ottb_client import ApiError, Client, Shown, SnapshotNeeded, subscription
 from tests.support.whole import PASSWORD, Whole, whole_site
 
-SECONDS = 20.0
+SECONDS = 60.0
 LOSSES, BETWEEN = 5, 10
 
 

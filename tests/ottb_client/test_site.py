@@ -18,7 +18,7 @@ from gateway.surface import ROUTES
 from ottb_client import ApiError, Client
 from tests.support.whole import PASSWORD, Whole, whole_site
 
-SECONDS = 10.0
+SECONDS = 60.0
 
 
 @pytest.fixture

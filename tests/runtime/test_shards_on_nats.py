@@ -11,12 +11,16 @@ from actors.adapters.nats_bus import NatsBus
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
 from actors.runtime.host import Host
+from actors.runtime.ownership import TTL
 from actors.runtime.rendezvous import SHARDS, shard_of, shards_of
 from tests.runtime.sharded import CounterActor, count, live
 from tests.runtime.test_buses import CONFIG, server
+from tests.support.site import PATIENCE
 
 COUNTERS = {shard_of(f"c{number}"): f"c{number}" for number in range(2000)}  # one on each shard
-AT_ONCE_S, DEATH_S = 1.0, 5.0
+# How soon is said by the simulated time of test_shards.py; here, on a machine that does other things too, who leaves is
+# followed sooner than a lease runs out, and who dies not much later.
+LEFT_S, DIED_S = TTL, TTL + 5.0
 
 
 class RealHost:
@@ -72,7 +76,7 @@ async def three_hosts(folder: Path) -> AsyncIterator[tuple[dict[str, RealHost], 
 
 
 async def until_right(hosts: dict[str, RealHost], there: dict[str, RealHost] | set[str]) -> None:
-    async with asyncio.timeout(2 * DEATH_S):
+    async with asyncio.timeout(PATIENCE):
         while any(hosts[name].serves != shards_of(name, set(there)) for name in there):
             await asyncio.sleep(0.01)
 
@@ -80,10 +84,11 @@ async def until_right(hosts: dict[str, RealHost], there: dict[str, RealHost] | s
 async def taken_over(hosts: list[RealHost], shards: frozenset[int]) -> list[float]:
     """Seconds until each of these shards is served by one of these hosts, from now on."""
     began, took = time.monotonic(), dict.fromkeys(shards, 0.0)
-    while not all(took.values()):
-        await asyncio.sleep(0.001)
-        for shard in frozenset().union(*(host.serves for host in hosts)) & shards:
-            took[shard] = took[shard] or time.monotonic() - began
+    async with asyncio.timeout(PATIENCE):
+        while not all(took.values()):
+            await asyncio.sleep(0.001)
+            for shard in frozenset().union(*(host.serves for host in hosts)) & shards:
+                took[shard] = took[shard] or time.monotonic() - began
     return list(took.values())
 
 
@@ -99,7 +104,7 @@ async def test_shards_of_a_host_that_leaves_or_dies_serve_again(tmp_path: Path) 
         leaving = asyncio.ensure_future(hosts["b"].leave())
         asked = asyncio.ensure_future(count_on(asker, theirs, "left"))
         left = await taken_over([hosts["a"], hosts["c"]], theirs)
-        async with asyncio.timeout(AT_ONCE_S):  # who asks meanwhile is answered, by the one or by the other
+        async with asyncio.timeout(PATIENCE):  # who asks meanwhile is answered, by the one or by the other
             await asked
         await leaving
         await until_right(hosts, {"a", "c"})
@@ -110,7 +115,7 @@ async def test_shards_of_a_host_that_leaves_or_dies_serve_again(tmp_path: Path) 
         await until_right(hosts, {"c"})
         p95 = [statistics.quantiles(took, n=20)[-1] for took in (left, died)]
         print(f"\np95 of {len(left)} shards of who left {p95[0]:.2f} s, of {len(died)} of who died {p95[1]:.2f} s")
-        assert p95[0] < AT_ONCE_S and p95[1] < DEATH_S
+        assert p95[0] < LEFT_S and p95[1] < DIED_S
         entries = [entry async for entry in asker.replay("ottb.v1.evt.counter.*.counted")]
         commands = [entry.headers["Ottb-Command"] for entry in entries]
         assert len(commands) == len(set(commands)) == SHARDS + len(left) + len(died)

@@ -17,7 +17,7 @@ from tests.support.site import ROOT, Client, Site
 
 PAGE = (ROOT / "docs" / "clients.md").read_text()
 CONTRACT = ROOT / "console" / "contract"
-SECONDS = 60.0
+SECONDS = 120.0
 PASSWORD = "THE-PASSWORD"
 PROGRAM = '''
 import asyncio

@@ -12,7 +12,7 @@ import pytest
 from tests.stories.conftest import SLOTS
 from tests.support.site import Client, Site, until
 
-SECONDS = 30.0
+SECONDS = 120.0
 
 
 def command(site: Site, words: Sequence[str]) -> list[str]:

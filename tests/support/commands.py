@@ -16,7 +16,7 @@ from typing import IO, NoReturn
 import cli
 from tests.support.site import ROOT
 
-SECONDS = 30  # for one of them
+SECONDS = 120  # for one of them
 
 
 class Commands:

@@ -20,6 +20,7 @@ from cli.site import asterisk as real
 from cli.site.probes import ami_answers
 from simulators.pbx.channel import Trunk
 from simulators.pbx.virtual_pbx import VirtualPbx
+from tests.support.site import PATIENCE
 
 SECRET = "test-secret"
 ENDPOINTS = ("trunk-1", "trunk-2")
@@ -85,7 +86,7 @@ async def real_pbx(
             _add(carrier, root, far_more or {}, far_port=far, sip_port=sip)
             await stack.enter_async_context(process(*carrier.argv))
         await stack.enter_async_context(process(*near.argv))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while not await ami_answers(ami):
                 await asyncio.sleep(0.05)
         yield Address(port=ami, recordings=near.recordings, sip_port=sip)
@@ -188,7 +189,7 @@ class Subject:
         )
         await self.asterisk.originate(self.trunk, order)
 
-    async def until(self, accept: Callable[[Any], bool], seconds: float = 10.0) -> Any:
+    async def until(self, accept: Callable[[Any], bool], seconds: float = PATIENCE) -> Any:
         """The first report, from the beginning, that is as wanted."""
         give_up = asyncio.get_running_loop().time() + seconds
         while True:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from urllib.parse import quote
 
 PAUSE = 0.7  # seconds of talk before each step
-ANSWER_SECONDS = 5.0
+ANSWER_SECONDS = 20.0
 TAG = "ours"
 _CONTACT = re.compile(r"<([^>]+)>")
 _TAG = re.compile(r";tag=([^;>\s]+)")

@@ -16,7 +16,7 @@ import pytest
 
 from cli.site import supervisor as module
 from cli.site.supervisor import Child, GaveUp, Supervisor
-from tests.support.site import ROOT
+from tests.support.site import PATIENCE, ROOT
 from tests.support.small_disk import small_disk
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -34,7 +34,7 @@ async def supervisor(tmp_path: Path, said: list[str]) -> AsyncIterator[Superviso
     await made.stop()
 
 
-async def wait_until(accept: Callable[[], bool], seconds: float = 10.0) -> None:
+async def wait_until(accept: Callable[[], bool], seconds: float = PATIENCE) -> None:
     give_up = time.monotonic() + seconds
     while not accept():
         assert time.monotonic() < give_up, f"not so after {seconds} s"
@@ -86,7 +86,7 @@ async def test_a_child_that_never_stays_up_is_given_up_with_the_end_of_its_log(
     monkeypatch.setattr(module, "INTENSITY", 3)
     await supervisor.start(Child(name="bad", argv=[sys.executable, "-c", "import sys; sys.exit('no such luck')"]))
     with pytest.raises(GaveUp, match=r"bad ended too often(?s:.*)no such luck"):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             await supervisor.wait()
     assert len(said) == 3
 
