@@ -13,6 +13,7 @@ import asyncio
 import itertools
 import random
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 import structlog
@@ -24,6 +25,7 @@ log = structlog.get_logger()
 
 LINE_LIMIT, HEADERS_LIMIT = 1000, 100  # bytes, lines: below the server's own 1,024 and 128
 MESSAGE_LIMIT = 256 * 1024  # bytes of one message from the server
+LIST_LIMIT = 8 * 2**20  # bytes of one list from it: 10,000 channels
 PENDING_LIMIT = 2000  # actions that wait for their answers
 CONNECT_SECONDS, ACTION_SECONDS, BOOT_SECONDS = 5.0, 5.0, 15.0
 PING_PAUSE, PING_SECONDS = 5.0, 3.0
@@ -111,6 +113,7 @@ class AmiClient:
         self._count = itertools.count(1)
         self._pending: dict[str, asyncio.Future[dict[str, str]]] = {}
         self._lists: dict[str, list[dict[str, str]]] = {}
+        self._listed: Counter[str] = Counter()  # bytes of each of them
         self._writer: asyncio.StreamWriter | None = None
         self._booted = asyncio.Event()
         self._up = False
@@ -170,6 +173,7 @@ class AmiClient:
         finally:
             self._pending.pop(action_id, None)
             self._lists.pop(action_id, None)
+            self._listed.pop(action_id, None)
         if answered.get("Response") == "Error":
             raise AmiRefused(answered.get("Message", "refused"))
         return answered
@@ -264,10 +268,11 @@ class AmiClient:
                 return
             except asyncio.LimitOverrunError:
                 raise AmiDown("a message without end") from None
-            self._take(decode(raw))
+            self._take(decode(raw), len(raw))
             await turns.after(len(raw))
 
-    def _take(self, message: dict[str, str]) -> None:
+    def _take(self, message: dict[str, str], size: int) -> None:
+        """Hand a message of so many bytes to who waits for it. Raises AmiDown for a list without end."""
         action_id = message.get("ActionID", "")
         event = message.get("Event")
         if event is None:
@@ -279,18 +284,21 @@ class AmiClient:
         elif event == "AuthDetail":
             return  # holds passwords: never kept, never passed on
         elif action_id in self._lists and event != "OriginateResponse":
-            self._collect(message, action_id)
+            self._collect(message, action_id, size)
         else:
             self._call(lambda: self._on_event(message))
 
     def _begins_list(self, message: AmiMessage, action_id: str) -> bool:
         return action_id in self._lists and message.get("Response") == "Success"
 
-    def _collect(self, message: dict[str, str], action_id: str) -> None:
+    def _collect(self, message: dict[str, str], action_id: str, size: int) -> None:
+        self._listed[action_id] += size
         if message.get("EventList", "").lower() == "complete":
             done = self._pending[action_id]
             if not done.done():
                 done.set_result(message)
+        elif self._listed[action_id] > LIST_LIMIT:
+            raise AmiDown("a list without end")
         else:
             self._lists[action_id].append(message)
 

@@ -9,6 +9,7 @@ a missing technology or endpoint there is nothing but `OriginateResponse`. A `Di
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
@@ -56,6 +57,8 @@ def endpoint_of(channel: str) -> str:
     return rest.rpartition("@")[2] if "@" in rest else rest.rpartition("-")[0]
 
 
+_FIGURE = re.compile(r"[0-9]{1,10}(?:\.[0-9]{1,12})?")
+_DURATION = re.compile(r"([0-9]{1,6}):([0-9]{2}):([0-9]{2})")
 PHASES: Mapping[str, CallPhase] = {"5": CallPhase.ALERTING, "6": CallPhase.ACTIVE}
 
 
@@ -221,9 +224,10 @@ class Asterisk:
         try:
             answer = await self.client.act("Getvar", (("Channel", call_id), ("Variable", "CDR(answer,u)")))
             now = await self.client.act("Ping")
-            return max(float(now["Timestamp"]) - float(answer["Value"]), 0.0)
-        except (AmiRefused, KeyError, ValueError):  # it has ended, or has not been answered
+        except AmiRefused:  # it has ended
             return None
+        at, since = _figure(now.get("Timestamp", "")), _figure(answer.get("Value", ""))
+        return max(at - since, 0.0) if at is not None and since is not None else None  # None: it was not answered
 
     async def _check_now_and_then(self) -> None:
         while True:
@@ -400,17 +404,17 @@ def _no_such_channel(error: AmiError) -> bool:
     return isinstance(error, AmiRefused) and "no such channel" in str(error).lower()
 
 
+def _figure(text: str) -> float | None:
+    """A figure of the PBX that times can be reckoned with; None where it is none."""
+    return float(text) if _FIGURE.fullmatch(text) else None
+
+
 def _number(text: str) -> float:
     """A figure of the PBX; 0 where it is none."""
-    try:
-        return float(text)
-    except ValueError:
-        return 0.0
+    return _figure(text) or 0.0
 
 
 def _seconds(duration: str) -> float:
     """`00:01:05` in seconds."""
-    total = 0
-    for part in duration.split(":"):
-        total = 60 * total + (int(part) if part.isdigit() else 0)
-    return float(total)
+    match = _DURATION.fullmatch(duration)
+    return 3600.0 * int(match[1]) + 60 * int(match[2]) + int(match[3]) if match else 0.0

@@ -21,6 +21,7 @@ After the answer the callee is not blamed for anything. A call that the far side
 the slot's extension, ended because of that: dialling it hands its cause (3 offline, 17 busy, 34 ...) to our channel.
 """
 
+import re
 from collections.abc import Mapping
 
 from msgspec import Struct
@@ -68,6 +69,7 @@ ORIGINATE: Mapping[str, Said] = {"3": NO_ANSWER, "5": BUSY, "8": FAILED}
 NOT_PLACED = "0"  # a redirection is followed to nowhere, at times before Asterisk has noted the cause of the end
 
 ANSWERED = "ANSWERED"  # a Disposition
+_WHOLE = re.compile(r"[0-9]{1,9}")
 
 
 class Ending(Struct):
@@ -163,4 +165,5 @@ def _said(ending: Ending) -> Said:
 
 
 def _whole(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() else 0
+    """A number of the PBX, which records can hold; 0 where it is none."""
+    return int(text) if _WHOLE.fullmatch(text) else 0

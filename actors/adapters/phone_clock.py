@@ -21,7 +21,7 @@ LONGEST_WAIT = 600.0  # seconds between two events of a call that is not answere
 
 _TIMES = re.compile(
     r"\s*([0-9]{2}):([0-9]{2}):([0-9]{2}(?:\.[0-9]{1,6})?)\S*"  # an old `date` prints `%N` as it stands
-    r"(?: ([0-9]{2}) ([0-9]{6,12}))?(?:[^\S\n]*\n\s*([0-9]{1,12}\.[0-9]{1,12}) )?"
+    r"(?: ([0-9]{2}) ([0-9]{6,10}))?(?:[^\S\n]*\n\s*([0-9]{1,9}\.[0-9]{1,12}) )?"  # times that can be reckoned with
 )
 _NUMBER = re.compile(r"[0-9:]+")
 

@@ -86,6 +86,30 @@ def test_an_answer_that_no_phone_gives_breaks_nothing(reader: str, answer: str) 
     READERS[reader](answer)
 
 
+CLOCKS = ("0.0", "99.0", "999999999.0", "9999999999.0", "999999999999.999999999999", f"{NUMBER}.0", "nan", "-1.0")
+DATES = ("000000", "1712345678", "9999999999", "999999999999", NUMBER)
+JUMPS = (
+    "12:00:00.1 05 {date}\n{uptime} 9.0 \n@@\n12345678-1234-1234-1234-123456789012\n@@\n@@\n"
+    "mCalls:\n[TC@1, ACTIVE, x\nmCallAudioManager:\nHistorical Events:\n"
+    "CallTC@1/[{began}](MO\n  11:59:00.000 - SET_ACTIVE (x)\n"
+    "CallTC@2/[x](MO\n  11:58:00.000 - SET_ACTIVE (x)\n  11:59:00.000 - SET_DISCONNECTED (x)\n"
+)
+
+
+def test_no_clock_of_a_phone_takes_a_call_out_of_time() -> None:
+    now, ages = Moment(at="2026-01-01T00:00:01.000Z", mono=1.0, boot="boot"), list[float | None]()
+    told = [JUMPS.format(date=date, uptime=uptime, began="31 Feb") for date in DATES for uptime in CLOCKS]
+    for before in told:
+        for text in told:
+            for read in (android.parse_look(before), android.parse_look(text, android.parse_look(before))):
+                for live in read.look.live if read is not None else ():
+                    ages += (live.created_age, live.answered_age)
+                for past in read.look.past if read is not None else ():
+                    ages += (past.created_age, past.answered_age, past.ended_age)
+    print(f"{len(told) ** 2} jumps of a phone's clocks: {len(ages)} ages, 0 that nobody can tell")
+    assert len(ages) > 1000 and all(now.earlier(age).at <= now.at for age in ages if age is not None)
+
+
 def test_little_of_what_a_phone_says_goes_on_record() -> None:
     words = 100_000 * "x"
     assert len(in_trouble(SlotMemory(), Trouble.SCREEN, words).trouble) <= WORDS

@@ -1,0 +1,158 @@
+"""A PBX that lies, and says more than anybody asked for: its calls end, and the host goes on."""
+
+import asyncio
+import tracemalloc
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from actors.adapters import ami, asterisk
+from actors.adapters.asterisk import Asterisk, contacts_seen
+from actors.adapters.asterisk_ends import Ending, cause_of
+from actors.runtime.clock import Moment
+from actors.telephony.reports import CdrSeen, LiveCall
+from actors.trunk.pbx import Originate, PbxLink, PbxReport
+from actors.trunk.settings import Ami
+from bus_schemas.trunk import TrunkConfig
+from tests.support.site import until
+
+CALL, TRUNK = "c_1", TrunkConfig(name="t1", endpoint="t1", host="local")
+NOW = Moment(at="2026-01-01T00:01:00.000Z", mono=61.0, boot="boot")
+OF_CALL = f"Uniqueid: {CALL}\r\nChannel: PJSIP/t1-01\r\n"
+RECORDS_HOLD = 2**63
+LIMIT = 2**15  # bytes of a list, instead of as many as a large PBX needs
+NO_NUMBERS = (
+    "nan", "-nan", "inf", "-inf", "infinity", "1e999", "-1e308", "1e300", "9" * 400, "9" * 3000, "9" * 5000, "-1", "",
+    " ", "\u00b2", "\u0661", "1_000", "0x10", "1.", ".5", "+5", "1,5",
+)  # fmt: skip
+
+
+class Liar:
+    """A manager port. `figure`: what it says wherever a number is due; `rows`: what it adds to each list."""
+
+    def __init__(self, figure: str = "1", rows: Callable[[], Iterator[str]] = lambda: iter(())) -> None:
+        self.figure = figure
+        self.rows = rows
+        self.logins = 0
+
+    async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"Asterisk Call Manager/9.0\r\n")
+        try:
+            while asked := (await reader.readuntil(b"\r\n\r\n")).decode():
+                fields = dict(line.split(": ", 1) for line in asked.split("\r\n") if line)
+                for message in self.answers(fields["Action"], fields.get("Variable", "")):
+                    writer.write(f"ActionID: {fields['ActionID']}\r\n{message}\r\n\r\n".encode())
+                    await writer.drain()
+        except (OSError, asyncio.IncompleteReadError):
+            writer.close()
+
+    def answers(self, action: str, variable: str) -> Iterator[str]:
+        yield f"Response: Success\r\nTimestamp: {self.figure}\r\nValue: {self.value(variable)}"
+        match action:
+            case "Login":
+                self.logins += 1
+                yield "Event: FullyBooted"
+            case "CoreShowChannels" | "Status":
+                yield (
+                    f"Event: {action}\r\n{OF_CALL}ChannelState: 6\r\n"
+                    f"Duration: {self.figure}:{self.figure}:{self.figure}\r\nSeconds: {self.figure}"
+                )
+                yield from self.rows()
+                yield "Event: Complete\r\nEventList: Complete"
+            case "Originate":
+                yield f"Event: Cdr\r\nBillableSeconds: {self.figure}\r\nDisposition: ANSWERED\r\n{OF_CALL}"
+
+    def value(self, variable: str) -> str:
+        return "Reachable" if "status" in variable else self.figure
+
+
+@asynccontextmanager
+async def attached(liar: Liar) -> AsyncIterator[tuple[Asterisk, list[PbxReport]]]:
+    """Its adapter, and what a trunk is told."""
+    server = await asyncio.start_server(liar.take, "127.0.0.1", 0)
+    port, told = server.sockets[0].getsockname()[1], list[PbxReport]()
+    pbx = Asterisk("main", Ami(host="127.0.0.1", port=port, user="ottb", secret="x"), prefix="p")
+    pbx.attach(TRUNK, told.append)
+    pbx.start()
+    try:
+        yield pbx, told
+    finally:
+        await pbx.stop()
+        server.close()
+
+
+def live_in(told: list[PbxReport]) -> list[LiveCall]:
+    return [live for report in told if isinstance(report, PbxLink) for live in report.live.values()]
+
+
+def can_be_told(live: LiveCall) -> None:
+    """Whoever hears this of a call can say when it began, and was answered."""
+    for age in (live.created_age, live.answered_age or 0.0):
+        assert age >= 0.0 and NOW.earlier(age).at <= NOW.at
+
+
+async def test_no_figure_of_a_pbx_costs_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asterisk, "HANGUP_GRACE", 0.01)
+    ages, billed = list[float | None](), list[int]()
+    liar = Liar()
+    async with attached(liar) as (pbx, told):
+        for figure in NO_NUMBERS:
+            liar.figure = figure
+            told.clear()
+            pbx._endings.clear()
+            await pbx._take_stock()
+
+            async def seen(told: list[PbxReport] = told) -> list[LiveCall]:
+                return live_in(told)
+
+            found = [*await until(seen, bool), *(await pbx.look(CALL)).live]
+            for live in found:
+                can_be_told(live)
+                ages += (live.created_age, live.answered_age)
+            order = Originate(call_id=CALL, number="+380991230006", slot=None, ring_timeout=5.0, max_duration=5.0)
+            await pbx.originate(TRUNK, order)
+
+            async def counted(told: list[PbxReport] = told) -> list[int]:
+                return [report.billable_seconds for report in told if isinstance(report, CdrSeen)]
+
+            billed += await until(counted, bool)
+    print(f"{len(NO_NUMBERS)} words for a number: {len(ages)} ages, {len(billed)} durations, 0 that no record holds")
+    assert all(0 <= one < RECORDS_HOLD for one in billed)
+    assert contacts_seen([("Reachable", "nan")]).rtt_ms == 0.0
+
+
+def test_a_cause_without_end_is_a_word_of_a_number() -> None:
+    for figure in NO_NUMBERS:
+        ending = Ending(endpoint="t1")
+        ending.hang_up({"Cause": figure, "TechCause": figure, "Cause-txt": "x"})
+        ending.count({"BillableSeconds": figure, "Disposition": "ANSWERED"})
+        assert max(ending.cause, ending.sip, ending.billed) < RECORDS_HOLD and len(cause_of(ending)) < 100
+    print(f"{3 * len(NO_NUMBERS)} numbers in ends of calls: 0 too large")
+
+
+@pytest.mark.parametrize("letters", [100, 100_000])
+async def test_a_list_without_end_takes_little_memory(letters: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ami, "LIST_LIMIT", LIMIT)
+    row, sent = f"Event: Row\r\nX: {letters * 'x'}", 0
+
+    def rows() -> Iterator[str]:
+        nonlocal sent
+        while liar.logins == 1 and sent < 400 * LIMIT:
+            sent += len(row)
+            yield row
+
+    liar = Liar(rows=rows)
+
+    async def logins() -> int:
+        return liar.logins
+
+    tracemalloc.start()
+    try:
+        async with attached(liar):
+            await until(logins, lambda count: count >= 2)  # it is left, and another connection made
+            most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    print(f"a list of rows of {letters} letters: {sent >> 10} kB sent, {most >> 10} kB at once")
+    assert most < 64 * LIMIT
