@@ -18,7 +18,7 @@ def wanted(kind: str, id: str, metric: str, since: str | None, until: str | None
         known = names_of(kind)
         raise misfit("metric", f"a {kind} has no such metric; there are {', '.join(known)}.", known=known)
     end = _moment(until, TO) or now
-    begin = _moment(since, FROM) or end - DAY
+    begin = _moment(since, FROM) or _day_before(end)
     if begin >= end:
         raise misfit(FROM, f"it is not before `{TO}`: there is nothing in between.")
     if end - begin > LONGEST:
@@ -31,6 +31,13 @@ def wanted(kind: str, id: str, metric: str, since: str | None, until: str | None
 def _moment(text: str | None, field: str) -> datetime | None:
     read = moment(text, field)
     return None if read is None else parse_utc(read)
+
+
+def _day_before(end: datetime) -> datetime:
+    try:
+        return end - DAY
+    except OverflowError:
+        raise misfit(TO, "there is no day before it.") from None
 
 
 def _start_of_step(at: datetime, step: int) -> datetime:

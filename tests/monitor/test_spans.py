@@ -41,6 +41,7 @@ def test_the_last_day_is_told_by_minutes(since: str | None, until: str | None, s
         ("load", None, None, "metric"),  # of hosts
         ("cpu", "soon", None, "from"),
         ("cpu", None, "2026-02-30", "to"),
+        ("cpu", None, "0001-01-01T00:00:00Z", "to"),
         ("cpu", ago(hours=1), ago(hours=2), "from"),
         ("cpu", ago(days=31), None, "from"),
     ],
