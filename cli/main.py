@@ -16,6 +16,7 @@ import click
 
 from actors.runtime.settings import SettingsError
 from actors.settings import UMASK, Settings, load
+from cli.terminal import harmless, say, show
 
 if TYPE_CHECKING:
     from bus_schemas.campaign import CampaignRun
@@ -64,9 +65,9 @@ def doctor(config: Path | None, as_json: bool) -> None:
         click.echo(json.dumps([finding.__dict__ for finding in findings]))
     else:
         for finding in findings:
-            click.echo(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.name}: {finding.said}")
+            say(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.name}: {finding.said}")
             if finding.todo:
-                click.echo(f"      {finding.todo}")
+                say(f"      {finding.todo}")
     sys.exit(0 if all(finding.ok for finding in findings) else 1)
 
 
@@ -246,7 +247,7 @@ def _session(settings: Settings, port: int, user: str, password: str) -> Iterato
         with session(settings.http, port, owner, user, password) as begun:
             yield begun
     except ApiError as error:
-        raise click.ClickException(in_words(error)) from None
+        raise click.ClickException(harmless(in_words(error))) from None
     except (CannotStart, NotDone) as error:
         raise click.ClickException(str(error)) from None
 
@@ -299,7 +300,7 @@ def run(
         def send(leads: Sequence["GivenLead"], goes_on: bool) -> "CampaignRun":
             return session.done(session.api.run_campaign(campaign_id=id, leads=leads, goes_on=goes_on))
 
-        campaign.run(send, file, rules_of(settings.dial), click.echo, fields, skip=skip, header=header)
+        campaign.run(send, file, rules_of(settings.dial), say, fields, skip=skip, header=header)
         if watched:
             _watch(session, id)
 
@@ -394,7 +395,7 @@ def check_scripts(files: tuple[Path, ...]) -> None:
     """Say all that is wrong with FILES, with line and column. Exits with 1 if anything is."""
     from cli.script import checked
 
-    sys.exit(0 if checked(files, click.echo) else 1)
+    sys.exit(0 if checked(files, say) else 1)
 
 
 @script.command("run")
@@ -415,7 +416,7 @@ def run_script(
         script_id = scripts.begin(session, name, slot, params, queue=queue)
         click.echo(script_id)
         if follow:
-            sys.exit(0 if scripts.follow(session, script_id, click.echo) else 1)
+            sys.exit(0 if scripts.follow(session, script_id, say) else 1)
 
 
 @script.command("list")
@@ -426,7 +427,7 @@ def list_scripts(config: Path | None, user: str) -> None:
     from cli import scripts
 
     with _logged_in(_settings(config), user) as session:
-        scripts.show_all(session, click.echo)
+        scripts.show_all(session, say)
 
 
 @script.command("status")
@@ -438,7 +439,7 @@ def script_status(config: Path | None, user: str, script_id: str) -> None:
     from cli import scripts
 
     with _logged_in(_settings(config), user) as session:
-        click.echo(scripts.in_words(session.done(session.api.get_run(script_id))))
+        say(scripts.in_words(session.done(session.api.get_run(script_id))))
 
 
 @script.command("stop")
@@ -450,7 +451,7 @@ def stop_script(config: Path | None, user: str, script_id: str) -> None:
     from cli import scripts
 
     with _logged_in(_settings(config), user) as session:
-        click.echo(scripts.in_words(session.done(session.api.stop_run(script_id))))
+        say(scripts.in_words(session.done(session.api.stop_run(script_id))))
 
 
 @main.group()
@@ -508,13 +509,11 @@ HOST = click.option("--host", help="The host, where several have a hub of this n
 @JSON
 def list_hubs(config: Path | None, user: str, as_json: bool) -> None:
     """List the hubs, and how many of their phones are online."""
-    import msgspec
-
     from cli.hub import rows
 
     with _logged_in(_settings(config), user) as session:
         found = session.done(session.api.list_hubs())
-    click.echo(msgspec.json.encode(found).decode() if as_json else "\n".join(rows(found)))
+    show(found, rows(found), as_json=as_json)
 
 
 @hub.command("show")
@@ -525,13 +524,11 @@ def list_hubs(config: Path | None, user: str, as_json: bool) -> None:
 @click.argument("name")
 def show_hub(config: Path | None, user: str, as_json: bool, host: str | None, name: str) -> None:
     """Show the ports of a hub and what is on them."""
-    import msgspec
-
     from cli.hub import shown
 
     with _logged_in(_settings(config), user) as session:
         found = session.done(session.api.get_hub(name, host=host))
-    click.echo(msgspec.json.encode(found).decode() if as_json else "\n".join(shown(found)))
+    show(found, shown(found), as_json=as_json)
 
 
 @hub.command("power")
@@ -552,9 +549,9 @@ def power_port(
 
     with _logged_in(_settings(config), user) as session:
         power = partial(session.api.power_port, name, port, host=host, action=action, seconds=seconds)
-        click.echo("\n".join(switched(session.done(power(dry=True)))))
+        say(*switched(session.done(power(dry=True))))
         if yes or click.confirm("Do it?"):
-            click.echo("\n".join(switched(session.done(power(dry=False)))))
+            say(*switched(session.done(power(dry=False))))
 
 
 @hub.command("learn")
