@@ -21,7 +21,6 @@ import structlog
 
 from actors.adapters.adb import AdbClient
 from actors.adapters.adb_phone import AdbPhone
-from actors.adapters.adb_place import place_of
 from actors.adapters.adb_tracker import DeviceTracker, label
 from actors.adapters.asterisk import Asterisk
 from actors.adapters.host_figures import PsutilReader
@@ -84,7 +83,7 @@ class SiteParts:
 
 
 THREAD_TURN = 0.0001  # seconds that a thread keeps the interpreter: the ledger's shall not hold a call up for 5 ms
-OPEN_FILES = 8192  # a phone takes a dozen: its log, its shell, what it is asked, and users' commands
+OPEN_FILES = 16384  # a phone takes a dozen: its log, its shell, what it is asked, and users' commands
 NAMED = 20  # entries of another host that the log names
 
 
@@ -245,7 +244,7 @@ async def serve(settings: Settings) -> int:
     tls = client_tls(settings.nats)
     on_hangup(tls.reload)
     bus = await before(stopped, reach_bus(settings, tls, closed.set))
-    client = AdbClient(place_of(settings.adb, settings.state))
+    client = AdbClient.of(settings.adb, settings.adb_servers, settings.state)
     also = {other: hub.path for hub in settings.hub_map.values() for other in hub.also}
     tracker = DeviceTracker(client=client, folder=settings.state, also=also)
     async with AsyncExitStack() as stack:

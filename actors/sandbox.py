@@ -13,13 +13,14 @@ REGION = "UA"  # of every virtual SIM
 
 
 def with_phones(given: Sequence[SlotConfig], phones: int, *, control_port: int, host: str) -> tuple[SlotConfig, ...]:
-    """The slots of so many phones and the given ones. Of a slot that is both, what is given wins over what is made."""
+    """The slots of so many phones and the given ones. Of a slot that is both, what is given wins over what is made; one
+    that only says more of a phone of the sandbox waits until there are so many."""
     made = {slot: _slot(slot, control_port, host) for slot in range(FIRST_SLOT, FIRST_SLOT + phones)}
     others = []
     for config in given:
         if config.id in made:
             made[config.id] = replace(made[config.id], **_said(config))
-        else:
+        elif not made or config.id < FIRST_SLOT or (config.serial, config.hub, config.port) != (None, None, None):
             others.append(config)
     return (*made.values(), *others)
 

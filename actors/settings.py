@@ -31,6 +31,7 @@ from actors.point.settings import Auth, BusLogin
 from actors.run.settings import Scripts
 from actors.runtime.settings import Journal, Log, Nats, Port, SettingsError
 from actors.sandbox import with_phones
+from actors.slot.adb_servers import AdbServer, servers_of, wrong_servers
 from actors.slot.settings import Adb, Hub, UsbPath, misplaced, not_hubs, overlapping
 from actors.slot.usb_tree import as_in_tree
 from actors.telephony.numbers import NotANumber, caller_id, not_a_country
@@ -89,7 +90,7 @@ class Sandbox(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     control_secret: str | None = None
     adb_key: str = ""
     control_port: Annotated[int, Meta(ge=0, le=65000)] = 17000
-    phones: Annotated[int, Meta(ge=0, le=500)] = 0
+    phones: Annotated[int, Meta(ge=0, le=1000)] = 0
     pbx_port: Port = 16038
     pbx_control_port: Port = 16039
     sip_port: Port = 16060
@@ -147,6 +148,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """The hubs, as this machine's USB tree shows them where the phones hang on it; a sandbox's hang nowhere."""
         hubs = {name: Hub(path=hub) if isinstance(hub, str) else hub for name, hub in self.hubs.items()}
         return {name: as_in_tree(hub) for name, hub in hubs.items()} if self.on_usb else hubs
+
+    @property
+    def adb_servers(self) -> tuple[AdbServer, ...]:
+        """The adb servers of this host, in the order of their numbers."""
+        return servers_of(self.adb, self.slots, self.host)
 
     @property
     def on_usb(self) -> bool:
@@ -240,6 +246,7 @@ def _mistakes(settings: Settings, slots: Iterable[SlotConfig]) -> Iterator[str]:
     yield from settings.scripts.mistakes()
     hubs = settings.hub_map
     yield from overlapping(hubs)
+    yield from wrong_servers(settings.adb, [*slots], hubs, settings.host)
     yield from misplaced(settings.slots, hubs, settings.host)
     yield from wrong_slots(settings.slots, slots, hubs)
     pbxs = {*settings.ami, "main"} if settings.sandbox.enabled else settings.ami  # a sandbox has one of its own

@@ -1,4 +1,4 @@
-"""What it costs to watch a host's phones: 200 virtual ones over a real adb server, idle, with all that is measured.
+"""What it costs to watch a host's phones: virtual ones over real adb servers, idle, with all that is measured.
 
 The host is a whole one; nothing else is asked of it meanwhile. Messages are counted by the server itself, over a span
 in which minutes go into the stream and the records.
@@ -10,28 +10,32 @@ import os
 import signal
 import urllib.request
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import psutil
+from msgspec import Struct
 
-from actors.adapters.adb import AdbClient
 from actors.adapters.nats_bus import connect
 from actors.runtime.bus import Bus
 from actors.runtime.context import Context
 from actors.runtime.settings import Nats
 from actors.runtime.wire import ask
-from bench.parts import adb_server, free_port, nats_server, process, python
+from actors.settings import load
+from bench.parts import adb_process, free_port, nats_server, process, python
 from bench.table import Row
 from bus_schemas.errors import Refusal
 from bus_schemas.monitor import FIGURES_SCOPE, ON_HOST, FiguresOnHost, read_figures
 from bus_schemas.permissions import Action
 
 PHONES = 200
+MORE = (500, 1000)
 SPAN = 90.0  # seconds; with a minute's end in it at least once
 SETTLE = 20.0  # seconds after the last phone has come
-START = 120.0
+START = 240.0
 CORE, MESSAGES = 0.10, 60.0  # of a core, and a second
+FLAT = 1.25  # so much more than with PHONES may each phone cost
 SETTINGS = """\
 state_dir = "{state}"
 [nats]
@@ -42,48 +46,85 @@ level = "critical"
 SLOT = '[[slots]]\nid = {id}\nserial = "127.0.0.1:{port}"\nregion = "UA"\n'
 
 
+class Cost(Struct, frozen=True, kw_only=True):
+    """What so many phones cost: `core` of a core for the host and `adb` for all adb servers, messages a second to the
+    bus and back, and the entry of a minute in kB, with so many phones in it."""
+
+    phones: int
+    online: int
+    servers: int
+    core: float
+    adb: float
+    said: float
+    heard: float
+    size: float
+    listed: int
+
+
 async def measure(folder: Path) -> list[Row]:
-    state, monitor = folder / "watched", free_port()
-    (state / "adb").mkdir(parents=True)
-    ports = [free_port() for _ in range(PHONES)]
-    config = folder / "watched.toml"
-    slots = "".join(SLOT.format(id=id, port=port) for id, port in enumerate(ports, 1))
-    more = f'http: "127.0.0.1:{monitor}"\n'
-    fleet = {"OTTB_SANDBOX__CONTROL_PORT": str(free_port()), "OTTB_SANDBOX__CONTROL_SECRET": "bench"}
-    async with nats_server(folder, more) as port:
-        await asyncio.to_thread(config.write_text, SETTINGS.format(state=state, port=port) + slots)
-        phones = python("-m", "simulators.phone.main", "--config", str(config))
-        async with process(*phones, **fleet), adb_server(state / "adb") as place:
-            await _plug(AdbClient(place), ports)
-            bus = await connect(Nats(port=port), name="bench", on_closed=lambda: None)
-            host = await asyncio.create_subprocess_exec(
-                *python("-m", "actors.main", "--config", str(config)), env=dict(os.environ)
-            )
-            try:
-                online = await _all_online(bus)
-                await asyncio.sleep(SETTLE)
-                rows = await _watch(psutil.Process(host.pid), monitor, bus, online)
-            finally:
-                host.send_signal(signal.SIGTERM)
-                await host.wait()
-                await bus.close()
+    cost = await _cost(folder, PHONES)
+    rows = [
+        Row(
+            f"watching {cost.online} phones", f"{100 * cost.core:.1f} % of a core", "one core", cost.core, f"<= {CORE}"
+        ),
+        Row(
+            "its messages to the bus", f"{cost.said:.0f}/s, {cost.heard:.0f}/s back", f"{MESSAGES:.0f}/s",
+            cost.said / MESSAGES, "<= 1.0",
+        ),
+        Row("phones in an entry", f"{cost.listed} in {cost.size:.0f} kB", f"{PHONES}", cost.listed / PHONES, ">= 1.0"),
+    ]  # fmt: skip
+    for phones in MORE:
+        rows += _more(await _cost(folder, phones), cost)
     return rows
 
 
-async def _plug(client: AdbClient, ports: Sequence[int]) -> None:
-    """Connect each phone, as a cable does."""
-    for port in ports:
-        async with asyncio.timeout(20):
-            while "connected" not in await client.connect(f"127.0.0.1:{port}"):
-                await asyncio.sleep(0.2)
+def _more(many: Cost, few: Cost) -> list[Row]:
+    each, before = many.core / max(many.online, 1), few.core / max(few.online, 1)
+    servers = f"{many.servers} adb servers ({100 * many.adb:.0f} % of a core)"
+    said = f"{many.said:.0f}/s, {many.heard:.0f}/s back"
+    return [
+        Row(f"{many.phones} phones online", f"{many.online}, {servers}", f"{many.phones}", many.online / many.phones,
+            ">= 1.0"),
+        Row(f"each of {many.phones} phones", f"{1e6 * each:.0f} us/s, in all {100 * many.core:.1f} % of a core",
+            f"{1e6 * before:.0f} us/s of {few.online}", each / before, f"<= {FLAT}"),
+        Row("its messages to the bus", said, f"{MESSAGES:.0f}/s", many.said / MESSAGES, "<= 1.0"),
+    ]  # fmt: skip
 
 
-async def _all_online(bus: Bus) -> int:
+async def _cost(folder: Path, phones: int) -> Cost:
+    state, monitor = folder / f"watched-{phones}", free_port()
+    (state / "adb").mkdir(parents=True)
+    config = folder / f"watched-{phones}.toml"
+    slots = "".join(SLOT.format(id=id, port=free_port()) for id in range(1, phones + 1))
+    more = f'http: "127.0.0.1:{monitor}"\n'
+    fleet = {"OTTB_SANDBOX__CONTROL_PORT": str(free_port()), "OTTB_SANDBOX__CONTROL_SECRET": "bench"}
+    async with AsyncExitStack() as stack:
+        port = await stack.enter_async_context(nats_server(folder, more))
+        await asyncio.to_thread(config.write_text, SETTINGS.format(state=state, port=port) + slots)
+        servers = load(config=config, environment={}).adb_servers
+        adb = [await stack.enter_async_context(adb_process(state / "adb", at)) for at in range(len(servers))]
+        virtual = python("-m", "simulators.phone.main", "--config", str(config))
+        await stack.enter_async_context(process(*virtual, **fleet))
+        bus = await connect(Nats(port=port), name="bench", on_closed=lambda: None)
+        stack.push_async_callback(bus.close)
+        host = await asyncio.create_subprocess_exec(
+            *python("-m", "actors.main", "--config", str(config)), env=dict(os.environ)
+        )
+        try:
+            online = await _all_online(bus, phones)
+            await asyncio.sleep(SETTLE)
+            return await _watch(psutil.Process(host.pid), adb, monitor, bus, phones, online)
+        finally:
+            host.send_signal(signal.SIGTERM)
+            await host.wait()
+
+
+async def _all_online(bus: Bus, phones: int) -> int:
     """How many phones have come, once all have or nobody waits any longer."""
     context = Context(command_id="bench", actions=frozenset(map(str, Action)))
     online = 0
     give_up = asyncio.get_running_loop().time() + START
-    while online < PHONES and asyncio.get_running_loop().time() < give_up:
+    while online < phones and asyncio.get_running_loop().time() < give_up:
         await asyncio.sleep(1)
         try:
             online = (await ask(bus, ON_HOST, FiguresOnHost(host="local"), context)).slots_online
@@ -92,27 +133,28 @@ async def _all_online(bus: Bus) -> int:
     return online
 
 
-async def _watch(host: psutil.Process, monitor: int, bus: Bus, online: int) -> list[Row]:
-    async def spent() -> tuple[float, int, int]:
+async def _watch(
+    host: psutil.Process, adb: Sequence[psutil.Process], monitor: int, bus: Bus, phones: int, online: int
+) -> Cost:
+    async def spent() -> tuple[float, ...]:
         varz = await asyncio.to_thread(_varz, monitor)
-        times = host.cpu_times()
-        return times.user + times.system, varz["in_msgs"], varz["out_msgs"]
+        return _cpu(host), sum(map(_cpu, adb)), varz["in_msgs"], varz["out_msgs"]
 
     before, begun = await spent(), asyncio.get_running_loop().time()
     await asyncio.sleep(SPAN)
     after, seconds = await spent(), asyncio.get_running_loop().time() - begun
-    core, said, heard = ((now - then) / seconds for now, then in zip(after, before, strict=True))
+    core, servers, said, heard = ((now - then) / seconds for now, then in zip(after, before, strict=True))
     entry = await bus.figures.last(FIGURES_SCOPE)
-    size = len(entry.data) / 1024 if entry is not None else 0.0
-    things = len(read_figures(entry.data).things) if entry is not None else 1
-    return [
-        Row(f"watching {online} phones", f"{100 * core:.1f} % of a core", "one core", core, f"<= {CORE}"),
-        Row(
-            "its messages to the bus", f"{said:.0f}/s, {heard:.0f}/s back", f"{MESSAGES:.0f}/s", said / MESSAGES,
-            "<= 1.0",
-        ),
-        Row("phones in an entry", f"{things - 1} in {size:.0f} kB", f"{PHONES}", (things - 1) / PHONES, ">= 1.0"),
-    ]  # fmt: skip
+    return Cost(
+        phones=phones, online=online, servers=len(adb), core=core, adb=servers, said=said, heard=heard,
+        size=len(entry.data) / 1024 if entry is not None else 0.0,
+        listed=len(read_figures(entry.data).things) - 1 if entry is not None else 0,
+    )  # fmt: skip
+
+
+def _cpu(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return times.user + times.system
 
 
 def _varz(monitor: int) -> Any:  # any: JSON of the server

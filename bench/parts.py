@@ -14,6 +14,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import psutil
+
 from actors.adapters.adb_place import AdbFile
 from cli.site.children import adb_binary
 from cli.site.probes import adb_answers, nats_answers
@@ -81,13 +83,20 @@ async def nats_server(folder: Path, more: str = "", *, sync: str = "always") -> 
 @asynccontextmanager
 async def adb_server(folder: Path) -> AsyncIterator[AdbFile]:
     """An adb server of our own, as a site has it. Gives its place."""
-    place = AdbFile(folder / "server.sock")
+    async with adb_process(folder):
+        yield AdbFile(folder / "server.sock")
+
+
+@asynccontextmanager
+async def adb_process(folder: Path, number: int = 0) -> AsyncIterator[psutil.Process]:
+    """One of the adb servers of a site, in the folder for them."""
+    place = AdbFile(folder / (f"server-{number + 1}.sock" if number else "server.sock"))
     env = {"ADB_EMU": "0", "ADB_MDNS": "0", "ADB_LIBUSB": "0", "HOME": str(folder), "ANDROID_USER_HOME": str(folder)}
-    async with process(*adb_command(place), **env):
+    async with process(*adb_command(place), **env) as running:
         async with asyncio.timeout(START_SECONDS):
             while not await adb_answers(place):
                 await asyncio.sleep(0.02)
-        yield place
+        yield psutil.Process(running.pid)
 
 
 def adb_command(place: AdbFile) -> list[str]:

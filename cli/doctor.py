@@ -9,6 +9,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ from actors.run.library import SHIPPED, Scripts
 from actors.runtime.settings import SettingsError
 from actors.runtime.storage import WARN
 from actors.settings import Settings
+from actors.slot.adb_servers import PHONES_LIMIT
 from cli.site.certificates import certificates
 from cli.site.children import adb_binary
 from cli.site.ports import holder_of, ports, variable_of
@@ -161,13 +163,16 @@ def _nats(settings: Settings) -> Finding:
 
 
 def _phones(settings: Settings) -> Finding:
-    place = place_of(settings.adb, settings.state)
-    if not asyncio.run(adb_answers(place)):
-        theirs = f"Is it running? {place} is in [adb]." if settings.adb.host else ""
-        said = "adb server does not answer" if theirs else "adb server not running; `ottb up` starts it"
+    servers = settings.adb_servers
+    places = [place_of(settings.adb, settings.state, number) for number in range(len(servers))]
+    silent = [place for place in places if not asyncio.run(adb_answers(place))]
+    if silent:
+        which = f" ({', '.join(map(str, silent))})" if len(places) > 1 else ""
+        theirs = f"Is it running? {silent[0]} is in [adb]." if settings.adb.host else ""
+        said = "adb server does not answer" if theirs else f"adb server not running{which}; `ottb up` starts it"
         return Finding("phones", not theirs, said, theirs)
     try:
-        devices = asyncio.run(AdbClient(place).devices())
+        devices = asyncio.run(AdbClient.of(settings.adb, servers, settings.state).devices())
     except (AdbServerGone, AdbRefused) as error:
         return Finding("phones", False, f"adb server does not answer: {error}", "Restart `ottb up`.")
     bad = {name: seen.state for name, seen in devices.items() if seen.state != "device"}
@@ -175,7 +180,12 @@ def _phones(settings: Settings) -> Finding:
         shown = ", ".join(f"{serial} {state}" for serial, state in bad.items())
         todo = "unauthorized: accept this host's key on the phone's screen; offline: replug it or restart its slot."
         return Finding("phones", False, shown, todo)
-    return Finding("phones", True, f"{len(devices)} online")
+    most, count = Counter(seen.server for seen in devices.values()).most_common(1)[0] if devices else (0, 0)
+    if count > PHONES_LIMIT:
+        todo = "Give servers their own USB buses ([adb] usb), or raise [adb] servers: docs/operations.md."
+        return Finding("phones", False, f"adb server {most + 1} has {count} phones, and dies of about 335", todo)
+    on = f" on {len(places)} adb servers" if len(places) > 1 else ""
+    return Finding("phones", True, f"{len(devices)} online{on}")
 
 
 def _pbxs(settings: Settings) -> Finding:

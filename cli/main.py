@@ -111,13 +111,14 @@ def events(config: Path | None, subject: str) -> None:
 
 @main.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @CONFIG
+@click.option("--server", type=click.IntRange(min=1), default=1, help="Which one, where the site has several.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def adb(config: Path | None, arguments: tuple[str, ...]) -> None:
+def adb(config: Path | None, server: int, arguments: tuple[str, ...]) -> None:
     """Run our adb with these arguments, at the site's adb server: `ottb adb --config FILE devices`."""
     from cli.site.adb import NoServer, become
 
     try:
-        become(_settings(config), arguments)
+        become(_settings(config), arguments, server)
     except (NoServer, OSError) as error:
         raise click.ClickException(str(error)) from None
 

@@ -179,7 +179,6 @@ def test_only_settings_and_the_command_line_read_the_environment() -> None:
 LONG, LONGEST = 450, 600
 WHY_LONG = {
     "cli/main.py": "every command with its options, and nothing else of it",
-    "actors/adapters/adb.py": "one protocol, from its bytes to its commands",
     "actors/adapters/adb_phone.py": "one phone: what is asked, what it says, and what becomes of its shell",
     "actors/adapters/ledger/store.py": "one transaction's way, from a group of entries to its rows",
     "actors/call/machine.py": "the whole life of a call, read against its diagram",

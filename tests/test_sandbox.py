@@ -52,6 +52,17 @@ def test_the_number_and_the_ports_can_be_set(tmp_path: Path) -> None:
     assert len(read(tmp_path, text, OTTB_SANDBOX__PHONES="500").slots) == 500
 
 
+@pytest.mark.parametrize("phones", ["1", "20", "33", "34"])
+def test_what_is_said_of_a_slot_waits_for_its_phone(phones: str) -> None:
+    slots = by_id(load(config=SANDBOX, environment={"OTTB_SANDBOX__PHONES": phones}))
+    assert len(slots) == int(phones) and [slot.user for slot in slots.values() if slot.id == 44] in ([], ["op12"])
+
+
+def test_a_slot_that_says_no_phone_is_none_of_the_sandbox(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"slots\[0\]\.serial: name the phone"):
+        read(tmp_path, '[sandbox]\nphones = 2\n[[slots]]\nid = 3\nuser = "op12"\n')
+
+
 def test_what_a_table_says_of_a_slot_wins(tmp_path: Path) -> None:
     table = '[[slots]]\nid = 12\nserial = "R58N30ABCDE"\nregion = "PL"\nhost = "b"\n[[slots]]\nid = 99\nserial = "A"\n'
     slots = by_id(read(tmp_path, f"[sandbox]\nphones = 2\n{table}"))
@@ -72,7 +83,7 @@ def test_no_slots_are_made_without_need(tmp_path: Path, text: str) -> None:
     assert read(tmp_path, f"[sandbox]\n{text}\n").slots == ()
 
 
-@pytest.mark.parametrize("text", ["phones = 501", "phones = -1", 'phones = "many"', "control_port = 65001"])
+@pytest.mark.parametrize("text", ["phones = 1001", "phones = -1", 'phones = "many"', "control_port = 65001"])
 def test_a_wrong_figure_is_named(tmp_path: Path, text: str) -> None:
     with pytest.raises(SettingsError, match=rf"settings: .*\$\.sandbox\.{text.partition(' ')[0]}"):
         read(tmp_path, f"[sandbox]\n{text}\n")

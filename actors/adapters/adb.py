@@ -11,16 +11,18 @@ import itertools
 import re
 import socket
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from weakref import WeakValueDictionary
 
-from msgspec import Struct
-
-from actors.adapters.adb_place import LINE_LIMIT, AdbPlace
+from actors.adapters.adb_listing import Listing, Seen
+from actors.adapters.adb_place import LINE_LIMIT, AdbPlace, place_of
+from actors.runtime.rendezvous import fnv1a32
 from actors.runtime.turns import Turns
+from actors.slot.adb_servers import AdbServer
 from actors.slot.phone import PhoneUncertain, PhoneUnreachable, ShellResult
+from actors.slot.settings import Adb
 
 CONNECT_TIMEOUT = 3.0
 REPLY_TIMEOUT = 5.0
@@ -42,12 +44,6 @@ def boot_time() -> float:
 
 
 _LENGTH = re.compile(rb"[0-9A-Fa-f]{4}")
-_PROPERTY = re.compile(r"(\w+):(\S+)")
-_PADDED = re.compile(r"(.{21} ) (\S.*)")  # adb fills serials up to 22 letters
-_NO_PERMISSIONS = re.compile(r" no permissions\b")
-_NO_SERIAL = "(no serial number)"
-UNREADABLE = "adb's line about it cannot be read:"
-_READABLE = re.compile(r"(?!\?+\Z)[!-~]+(?: +[!-~]+)*\Z")
 
 
 class AdbServerGone(PhoneUnreachable):
@@ -56,91 +52,6 @@ class AdbServerGone(PhoneUnreachable):
 
 class AdbRefused(PhoneUnreachable):
     """The server answered FAIL: the phone is missing, offline or not authorised. The message is the server's."""
-
-
-class Seen(Struct, frozen=True, kw_only=True):
-    """A line of `devices -l`. `serial` is empty where there is none that can be read and written. `state` is adb's own
-    word, `no permissions` and the like included. `target`: by what adb finds it, where it can its place, which nobody
-    else has."""
-
-    serial: str
-    state: str
-    target: str = ""
-    transport_id: str = ""
-    model: str | None = None
-    usb: str | None = None
-
-
-def parse_devices(text: str) -> dict[str, Seen]:
-    """The snapshot of a tracking stream: by serial, which cheap models share; those and phones without one by their
-    place (`usb:1-2.3`), or the number of their connection. A line that cannot be read is a phone that nobody can use,
-    whose state says so. Raises ValueError for what is no such list."""
-    if text and not (text.endswith("\n") and text.strip("\n")):
-        raise ValueError(f"a list of phones that is cut short: {text[-40:]!r}")
-    seen = _without_lost([_device(line, at) for at, line in enumerate(text.split("\n")[:-1], start=1)])
-    times = Counter(one.serial for one in seen)
-    return {one.serial if one.serial and times[one.serial] == 1 else place_in(one): one for one in seen}
-
-
-def _device(line: str, at: int) -> Seen:
-    """A line of the list, from the right: serials and states may hold spaces and brackets."""
-    end = len(line)
-    properties: dict[str, str] = {}
-    while (start := line.rfind(" ", 0, end) + 1) and (match := _PROPERTY.fullmatch(line, start, end)):
-        properties[match[1]] = match[2]
-        end = start
-        while end and line[end - 1].isspace():
-            end -= 1
-    serial, state = _serial_and_state(line[:end])
-    if not state:
-        return Seen(serial="", state=f"{UNREADABLE} {line[:40]!r}", transport_id=f"of line {at}")
-    serial, usb = serial.rstrip(" "), properties.get("usb")
-    return Seen(
-        serial=serial if _READABLE.match(serial) and serial != _NO_SERIAL else "",
-        state=state,
-        target=f"usb:{usb}" if usb else serial,
-        transport_id=properties.get("transport_id", ""),
-        model=properties.get("model"),
-        usb=usb,
-    )
-
-
-def _serial_and_state(text: str) -> tuple[str, str]:
-    """Both, and no state where they cannot be told apart."""
-    if match := _PADDED.match(text):
-        return match[1], match[2].strip()
-    if not text or text[0].isspace():
-        return "", ""
-    if match := _NO_PERMISSIONS.search(text):
-        return text[: match.start()], text[match.start() :].strip()
-    serial, _, state = text.rpartition(" ")
-    return (serial, state) if serial else ("", "")
-
-
-def _without_lost(seen: list[Seen]) -> list[Seen]:
-    """The list without connections to a phone that has come anew at its place, as adb has them for a moment."""
-    newest: dict[str, Seen] = {}
-    for one in seen:
-        where = one.usb or f"{one.serial} #{one.transport_id}"
-        if where not in newest or _number(one) > _number(newest[where]):
-            newest[where] = one
-    return list(newest.values())
-
-
-def _number(seen: Seen) -> int:
-    return int(seen.transport_id) if seen.transport_id.isdecimal() else 0
-
-
-def place_in(seen: Seen) -> str:
-    """Where a phone hangs, by the name of a place (`usb:1-2.3`); else its connection."""
-    return f"usb:{seen.usb}" if seen.usb else f"connection {seen.transport_id}"
-
-
-def _parsed(text: str) -> dict[str, Seen]:
-    try:
-        return parse_devices(text)
-    except ValueError as error:
-        raise AdbServerGone(f"adb server: {error}") from None
 
 
 class Wire:
@@ -219,38 +130,58 @@ class Wire:
 
 
 class AdbClient:
-    """The adb server at one place."""
+    """The adb servers of a host, by number: each has phones of its own. `network`: those that connect to phones on the
+    network, `usb`: those that phones on USB are on; none given, all of them."""
 
-    def __init__(self, place: AdbPlace) -> None:
-        self.place = place
+    def __init__(self, *places: AdbPlace, network: Sequence[int] = (), usb: Sequence[int] = ()) -> None:
+        self.places = places
+        self.usb = usb or range(len(places))
+        self._network = network or range(len(places))
         self.targets: dict[str, Seen] = {}  # the phones that names lead to, as the list has them
         self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()  # of each phone
 
     @asynccontextmanager
-    async def wire(self, name: str = "adb server") -> AsyncIterator[Wire]:
-        """A connection to the server, closed at the end. Raises AdbServerGone."""
-        wire = await self.open(name)
+    async def wire(self, name: str = "adb server", *, server: int = 0) -> AsyncIterator[Wire]:
+        """A connection to a server, closed at the end. Raises AdbServerGone."""
+        wire = await self.open(name, server=server)
         try:
             yield wire
         finally:
             wire.close()
 
-    async def open(self, name: str = "adb server") -> Wire:
+    async def open(self, name: str = "adb server", *, server: int = 0) -> Wire:
         """A connection that the caller closes."""
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
-                reader, writer = await self.place.connect()
+                reader, writer = await self.places[server].connect()
         except (OSError, TimeoutError) as error:
             raise AdbServerGone(f"{name}: the adb server does not answer: {error!r}") from None
         return Wire(reader, writer, name)
+
+    @classmethod
+    def of(cls, adb: Adb, servers: Sequence[AdbServer], state: Path) -> "AdbClient":
+        """Of a host's servers, as the settings have them."""
+        return cls(
+            *(place_of(adb, state, number) for number in range(len(servers))),
+            network=[number for number, server in enumerate(servers) if server.network],
+            usb=[number for number, server in enumerate(servers) if server.usb],
+        )
+
+    def server_for(self, address: str) -> int:
+        """Which server connects to a phone on the network: the same one after every start."""
+        return self._network[fnv1a32(address) % len(self._network)]
+
+    def _server_of(self, name: str) -> int:
+        """The server that lists a phone."""
+        return self.targets[name].server if name in self.targets else self.server_for(name)
 
     def target(self, name: str) -> str:
         """By what adb finds a phone: its serial, or its place on the bus that it is on."""
         return self.targets[name].target if name in self.targets else name
 
-    async def version(self) -> int:
-        """The server's own version number."""
-        async with self.wire() as wire:
+    async def version(self, server: int = 0) -> int:
+        """A server's own version number."""
+        async with self.wire(server=server) as wire:
             await wire.ask("host:version")
             text = await wire.read_text()
             if not _LENGTH.fullmatch(text.encode()):
@@ -258,33 +189,40 @@ class AdbClient:
             return int(text, 16)
 
     async def devices(self) -> dict[str, Seen]:
-        """All phones, as they are now."""
-        async with self.wire() as wire:
-            await wire.ask("host:devices-l")
-            return _parsed(await wire.read_text())
+        """All phones of all servers, as they are now."""
+        listing = Listing(len(self.places))
+        for server in range(len(self.places)):
+            async with self.wire(server=server) as wire:
+                await wire.ask("host:devices-l")
+                try:
+                    listing.put(server, await wire.read_text())
+                except ValueError as error:
+                    raise AdbServerGone(f"adb server: {error}") from None
+        return {listing.key(seen): seen for seen in listing}
 
     async def connect(self, address: str) -> str:
-        """Have the server connect to a phone on TCP. Returns what it said; that is no promise."""
-        async with self.wire() as wire:
+        """Have its server connect to a phone on TCP. Returns what that said, which is no promise."""
+        async with self.wire(server=self.server_for(address)) as wire:
             await wire.ask(f"host:connect:{address}", timeout=CONNECT_PHONE_TIMEOUT)
             return await wire.read_text(timeout=CONNECT_PHONE_TIMEOUT)
 
     async def disconnect(self, address: str) -> None:
-        """Have the server drop a phone on TCP, with whatever hangs on it."""
-        async with self.wire() as wire:
+        """Have the server that has it drop a phone on TCP, with whatever hangs on it."""
+        server = next((seen.server for seen in self.targets.values() if seen.target == address), None)
+        async with self.wire(server=self.server_for(address) if server is None else server) as wire:
             await wire.ask(f"host:disconnect:{address}")
 
     async def reconnect(self, serial: str) -> None:
         """Have the server begin afresh with one phone."""
-        async with self.wire(serial) as wire:
+        async with self.wire(serial, server=self._server_of(serial)) as wire:
             await wire.ask(f"host-serial:{self.target(serial)}:reconnect")
 
-    async def track(self) -> AsyncIterator[dict[str, Seen]]:
-        """All phones, now and at every change. Ends with AdbServerGone."""
-        async with self.wire() as wire:
+    async def track(self, server: int = 0) -> AsyncIterator[str]:
+        """What a server lists (Listing.put), now and at every change. Ends with AdbServerGone."""
+        async with self.wire(server=server) as wire:
             await wire.ask("host:track-devices-l")
             while True:
-                yield _parsed(await wire.read_text(timeout=None))
+                yield await wire.read_text(timeout=None)
 
     async def ask(self, serial: str, command: str, *, timeout: float, max_output: int) -> ShellResult:
         """`shell` for what we want to know ourselves, in the phone's next turn, which no command of a user takes.
@@ -375,7 +313,7 @@ class AdbClient:
     async def _transport(self, serial: str) -> Wire:
         """A connection that leads to the phone; nothing has been asked of it yet. One that came anew since the list
         was told may be another phone."""
-        wire = await self.open(serial)
+        wire = await self.open(serial, server=self._server_of(serial))
         try:
             await wire.ask(f"host:tport:serial:{self.target(serial)}")
             async with asyncio.timeout(REPLY_TIMEOUT):

@@ -115,7 +115,7 @@ class AdbPhone:
         self._health_every = health_every
         self._report: Callable[[Report], None] = lambda report: None
         self._link = (Link.UNKNOWN, "")
-        self._transport = ""
+        self._transport: tuple[int, str] | None = None
         self._settling: asyncio.TimerHandle | None = None
         self._watch: Watch | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -341,7 +341,7 @@ class AdbPhone:
 
     def _on_sight(self, sight: Sight) -> None:
         link = link_of(sight)
-        transport = sight.seen.transport_id if sight.seen is not None else ""
+        transport = sight.seen.connection if sight.seen is not None else None
         changed = (link, transport) != (self._link, self._transport)
         if changed:
             self._fitness = self._begun_fitness()

@@ -81,9 +81,12 @@ class AdbPort:
 AdbPlace = AdbFile | AdbPort
 
 
-def place_of(adb: Adb, state: Path) -> AdbPlace:
-    """Where the settings say that the server is."""
-    return AdbPort(adb.host, adb.port) if adb.host else AdbFile(state / "adb" / adb.socket)
+def place_of(adb: Adb, state: Path, server: int = 0) -> AdbPlace:
+    """Where the settings say that a server is: the second one on `server-2.sock` beside `server.sock`."""
+    if adb.host:
+        return AdbPort(adb.host, adb.port)
+    file = state / "adb" / adb.socket
+    return AdbFile(file.with_stem(f"{file.stem}-{server + 1}") if server else file)
 
 
 def _connected(connection: socket.socket, name: str) -> bool:

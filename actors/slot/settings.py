@@ -18,17 +18,23 @@ UsbPath = Annotated[str, shaped(rf"^{_NUMBER}-{_WAY}$(?!\n)", "a place in the US
 UsbWay = Annotated[str, shaped(rf"^{_WAY}$(?!\n)", "ports of chips, one behind the other, as `4.2`")]
 SocketName = Annotated[str, shaped(r"^[a-z]+\.sock$(?!\n)", "the name of a socket file, as `server.sock`")]
 ADDRESS = re.compile(r"[0-9A-Za-z.-]+:[0-9]{1,5}\Z")  # the serial of a phone on the network
+UsbBus = Annotated[int, Meta(ge=1, le=999)]
 PrintedPort = Annotated[int, Meta(ge=1, le=99)]
 
 
 class Adb(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The adb server. Empty `host`: our own, on a socket file in the state folder that nobody else can open; never the
     one on 5037, which any tool may kill. Else one of yours over TCP, whose phones are open to all who reach it.
-    `socket`: the file's name (a sandbox asks by way of another one)."""
+    `socket`: the file's name (a sandbox asks by way of another one). With more phones than `phones_per_server` there
+    are several of our own (`adb_servers.py`), for phones on the network; `servers`: so many at least. `usb`: the USB
+    buses of each server for phones on USB (`[[1, 2], [3, 4]]`); without, one server has all of them."""
 
     host: str = ""
     port: Port = 5037
     socket: SocketName = "server.sock"
+    phones_per_server: Annotated[int, Meta(ge=1, le=300)] = 200
+    servers: Annotated[int, Meta(ge=1, le=50)] = 1
+    usb: tuple[tuple[UsbBus, ...], ...] = ()
 
 
 class Hub(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -17,14 +17,18 @@ class NoServer(Exception):
     """There is none. adb would start one by itself, which is nobody's child and keeps the phones."""
 
 
-def become(settings: Settings, arguments: Sequence[str]) -> NoReturn:
-    """Go on as adb with these arguments. `nodaemon server` is the site's own one. Raises NoServer, OSError."""
-    place = place_of(settings.adb, settings.state)
+def become(settings: Settings, arguments: Sequence[str], server: int = 1) -> NoReturn:
+    """Go on as adb with these arguments, at the server of this number. `nodaemon server` is the site's own one. Raises
+    NoServer, OSError."""
+    servers = settings.adb_servers
+    if server > len(servers):
+        raise NoServer(f"there is no adb server {server}: the settings make {len(servers)}")
+    place = place_of(settings.adb, settings.state, server - 1)
     if (*arguments,) == SERVE and not isinstance(place, AdbPort):
-        child = adb_server(settings.state.resolve())
+        child = adb_server(settings.state.resolve(), server - 1, servers[server - 1])
         assert child.cwd is not None
         os.chdir(child.cwd)
-        os.execve(child.argv[0], [*child.argv], {**os.environ, **child.env})
+        os.execvpe(child.argv[0], [*child.argv], {**os.environ, **child.env})
     if not asyncio.run(adb_answers(place)):
         raise NoServer(f"no adb server at {place}: `ottb up` starts it")
     if isinstance(place, AdbPort):

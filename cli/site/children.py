@@ -9,12 +9,14 @@ from pathlib import Path
 from actors.adapters.adb_place import AdbFile, place_of
 from actors.point.callout import public_of
 from actors.settings import Settings
+from actors.slot.adb_servers import AdbServer
 from actors.slot.settings import Adb
 from cli.site.nats_conf import nats_conf
 from cli.site.probes import adb_answers, nats_answers
 from cli.site.sandbox_pbx import has_sandbox_pbx, sandbox_pbx
 from cli.site.secrets import CONTROL, ISSUER_SEED, USERS, secrets_of
 from cli.site.supervisor import Child, python
+from cli.site.usb_buses import with_buses
 from simulators.phone.adb_front import FRONT
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,7 +37,7 @@ def children(settings: Settings, config: Path | None) -> list[Child]:
         env = {**env, "OTTB_NATS__OWNER": str(os.geteuid())}
         found.append(_nats(settings, state, secrets))
     if not settings.adb.host:
-        found.append(adb_server(state))
+        found += adb_servers(settings, state)
     if settings.sandbox.enabled:
         sandbox = {"OTTB_SANDBOX__CONTROL_SECRET": secrets[CONTROL]}
         if not settings.adb.host:
@@ -98,20 +100,27 @@ def _nats(settings: Settings, state: Path, secrets: Mapping[str, str]) -> Child:
     )
 
 
-def adb_server(state: Path) -> Child:
-    place = place_of(Adb(), state)
+def adb_servers(settings: Settings, state: Path) -> list[Child]:
+    """The adb servers of the site, in the order of their numbers."""
+    return [adb_server(state, number, server) for number, server in enumerate(settings.adb_servers)]
+
+
+def adb_server(state: Path, number: int, server: AdbServer) -> Child:
+    place = place_of(Adb(), state, number)
     assert isinstance(place, AdbFile)
     home = place.path.parent
     home.mkdir(parents=True, exist_ok=True)
     home.chmod(0o700)  # its rights are those of the phones
+    argv = [adb_binary(), "-L", f"localfilesystem:{place.path.name}", "nodaemon", "server"]
     return Child(
-        name="adb",
-        argv=[adb_binary(), "-L", f"localfilesystem:{place.path.name}", "nodaemon", "server"],
+        name=f"adb-{number + 1}" if number else "adb",
+        argv=with_buses(argv, server.buses) if server.buses else argv,
         cwd=home,  # the whole name may be too long for the kernel
         env={
             "ADB_EMU": "0",  # else whatever listens on 5555-5585 becomes a phone
             "ADB_MDNS": "0",
             "ADB_LIBUSB": "0",  # Linux's own back end: up at once instead of after 3 s, and no crash on a reboot
+            "ADB_USB": "1" if server.usb else "0",
             "ADB_REJECT_KILL_SERVER": "1",
             "ANDROID_USER_HOME": str(home),
             "HOME": str(home),

@@ -1,9 +1,9 @@
 """The virtual phones of a sandbox, in one process."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from actors.adapters.adb_place import place_of
+from actors.adapters.adb import AdbClient
 from actors.sandbox import PHONES_AT
 from actors.settings import Settings
 from actors.slot.settings import Adb
@@ -45,11 +45,15 @@ def profile_of(slot: int) -> Profile:
 
 
 class Fleet:
-    """The phones of one process, by slot number. `front`: of the adb server that lists them, where that is ours."""
+    """The phones of one process, by slot number. `fronts`: of the adb servers that list them, where those are ours;
+    `client`: of these servers."""
 
-    def __init__(self, phones: Mapping[int, VirtualPhone], front: AdbFront | None = None) -> None:
+    def __init__(
+        self, phones: Mapping[int, VirtualPhone], fronts: Sequence[AdbFront] = (), client: AdbClient | None = None
+    ) -> None:
         self.phones = phones
-        self.front = front
+        self.fronts = fronts
+        self._client = client
 
     @classmethod
     def of(cls, settings: Settings) -> "Fleet":
@@ -64,20 +68,24 @@ class Fleet:
                     known=known,
                 )  # fmt: skip
                 phone.android.screens.profile = profile_of(slot.id)
-        return cls(phones, None if settings.adb.host else AdbFront(place_of(Adb(), settings.state)))
+        if settings.adb.host:
+            return cls(phones)
+        client = AdbClient.of(Adb(), settings.adb_servers, settings.state)
+        return cls(phones, [AdbFront(place) for place in client.places], client)
 
     async def list_as(self, phone: VirtualPhone, listed: Listed) -> None:
         """Have adb list a phone so. Raises Refusal."""
-        await self._front().list_as(phone.serial, listed)
+        await self._front(phone.serial).list_as(phone.serial, listed)
 
     async def list_besides(self, lines: tuple[str, ...]) -> None:
         """Have adb list these lines too. Raises Refusal."""
-        await self._front().list_besides(lines)
+        await self._front("").list_besides(lines)
 
-    def _front(self) -> AdbFront:
-        if self.front is None:
+    def _front(self, address: str) -> AdbFront:
+        """Of the server that has the phone, or of the first one."""
+        if self._client is None:
             raise Refusal(ErrorCode.CONFLICT, "The adb server is not this site's: [adb] host is set.")
-        return self.front
+        return self.fronts[self._client.server_for(address) if address else 0]
 
     async def start(self) -> None:
         for phone in self.phones.values():

@@ -7,7 +7,9 @@ from contextlib import AsyncExitStack
 
 import structlog
 
+from actors.adapters.adb_place import AdbFile, place_of
 from actors.settings import Settings
+from actors.slot.settings import Adb
 from simulators.phone.adb_front import FRONT
 from simulators.phone.control import control
 from simulators.phone.fleet import Fleet
@@ -21,8 +23,10 @@ async def serve(settings: Settings) -> None:
     fleet, sandbox = Fleet.of(settings), settings.sandbox
     await fleet.start()
     async with AsyncExitStack() as stack:
-        if fleet.front is not None:
-            await stack.enter_async_context(fleet.front.serving(settings.state / "adb" / FRONT))
+        for number, front in enumerate(fleet.fronts):
+            place = place_of(Adb(socket=FRONT), settings.state, number)
+            assert isinstance(place, AdbFile)
+            await stack.enter_async_context(front.serving(place.path))
         served = serving(control(fleet), sandbox.control_port, sandbox.control_secret)
         stopped = await stack.enter_async_context(served)
         log.info("virtual phones are up", phones=len(fleet.phones), control=sandbox.control_port)

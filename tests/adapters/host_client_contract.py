@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from actors.adapters.adb import AdbClient, AdbRefused, AdbServerGone, LongShell
+from actors.adapters.adb_listing import parse_devices
 from actors.adapters.adb_place import AdbFile, AdbPort
 from actors.adapters.adb_tools import AdbTools
 from actors.slot.phone import PhoneUncertain
@@ -21,7 +22,8 @@ class HostClientContract:
 
     async def test_the_phone_is_tracked_as_online(self, client: AdbClient, serial: str) -> None:
         async with asyncio.timeout(PATIENCE):
-            async for devices in client.track():
+            async for text in client.track():
+                devices = parse_devices(text)
                 if devices.get(serial) is not None and devices[serial].state == "device":
                     assert devices[serial].transport_id.isdigit()
                     break
@@ -96,7 +98,7 @@ class HostClientContract:
         Screenshots: `test_adb_tools.py`; Debian's adbd has no terminals for them."""
 
         def move(number: int) -> bool:
-            device = AdbTools(client.place).device(serial)
+            device = AdbTools(client.places[0]).device(serial)
             sent, back = tmp_path / f"sent{number}", tmp_path / f"back{number}"
             sent.write_bytes(os.urandom(1_000_003))
             there = f"/data/local/tmp/sent{number}"
@@ -104,7 +106,7 @@ class HostClientContract:
             device.sync.pull(there, back)
             return sent.read_bytes() == back.read_bytes()
 
-        assert isinstance(client.place, AdbFile)
+        assert isinstance(client.places[0], AdbFile)
         assert await asyncio.gather(*(asyncio.to_thread(move, number) for number in range(4))) == [True] * 4
 
     async def test_bytes_of_a_picture_come_unchanged(self, client: AdbClient, serial: str, tmp_path: Path) -> None:
@@ -113,7 +115,7 @@ class HostClientContract:
         content = b"\x89PNG\r\n\x1a\n\0\xff" + os.urandom(300_000) + b"\r\n\n\0"
 
         def work() -> bytes:
-            device = AdbTools(client.place).device(serial)
+            device = AdbTools(client.places[0]).device(serial)
             (tmp_path / "picture").write_bytes(content)
             device.sync.push(tmp_path / "picture", "/data/local/tmp/picture.png")
             with device.open_transport() as connection:

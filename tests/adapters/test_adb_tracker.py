@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from actors.adapters.adb import AdbClient, AdbServerGone, Seen, parse_devices
+from actors.adapters.adb import AdbClient, AdbServerGone
+from actors.adapters.adb_listing import Seen, parse_devices
 from actors.adapters.adb_phone import AdbPhone, link_of
 from actors.adapters.adb_place import AdbPort
 from actors.adapters.adb_tracker import DeviceTracker, Sight

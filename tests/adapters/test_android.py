@@ -3,7 +3,7 @@
 import pytest
 
 from actors.adapters import android
-from actors.adapters.adb import parse_devices
+from actors.adapters.adb_listing import parse_devices
 from actors.telephony.reports import CallPhase, Look
 from bus_schemas.call import EndReason
 

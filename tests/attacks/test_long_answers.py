@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from actors.adapters import android, android_health, android_orders
-from actors.adapters.adb import parse_devices
+from actors.adapters.adb_listing import parse_devices
 from actors.adapters.phone_clock import clock_of
 from actors.call import machine
 from actors.runtime.clock import Moment

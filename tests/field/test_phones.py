@@ -3,7 +3,7 @@
 import pytest
 
 from actors.adapters import android, android_health
-from actors.adapters.adb import parse_devices
+from actors.adapters.adb_listing import parse_devices
 from actors.adapters.android_orders import read_sim
 from actors.slot.hindrance import can_call
 from bus_schemas.call import EndReason

@@ -76,7 +76,7 @@ PBX_MISTAKES = [
 @pytest.fixture
 async def fleet(server: Server) -> AsyncIterator[Fleet]:
     async with VirtualPhone(identity=Identity(serial="T44")) as phone:
-        yield Fleet({44: phone}, AdbFront(server.place))
+        yield Fleet({44: phone}, [AdbFront(server.place)], AdbClient(server.place))
 
 
 @pytest.fixture
@@ -247,8 +247,8 @@ async def test_refusals_queue_until_they_are_ended(exchange: Client, pbx: Virtua
 
 async def test_a_phone_is_listed_as_it_is_ordered(phones: Client, fleet: Fleet, server: Server, tmp_path: Path) -> None:
 
-    assert fleet.front is not None
-    async with fleet.front.serving(tmp_path / "front.sock"):
+    (front,) = fleet.fronts
+    async with front.serving(tmp_path / "front.sock"):
         client = AdbClient(AdbFile(tmp_path / "front.sock"))
         serial = fleet.phones[44].serial
         await client.connect(serial)
@@ -269,8 +269,8 @@ async def test_a_phone_is_listed_as_it_is_ordered(phones: Client, fleet: Fleet, 
 
 async def test_a_phone_on_usb_that_is_unplugged_is_not_listed(phones: Client, fleet: Fleet, server: Server) -> None:
     """adb itself goes on listing what it had on TCP, as offline."""
-    assert fleet.front is not None
-    async with fleet.front.serving(server.folder / "front.sock"):
+    (front,) = fleet.fronts
+    async with front.serving(server.folder / "front.sock"):
         client = AdbClient(AdbFile(server.folder / "front.sock"))
         await client.connect(fleet.phones[44].serial)
         assert (await phones.post("/phones/44/list", json={"serial": "CHEAP", "usb": "1-2.3"})).status == 200

@@ -1,7 +1,6 @@
 import pytest
 
-from actors.adapters.adb import parse_devices
-from actors.adapters.adb_tracker import find
+from actors.adapters.adb_listing import Listing
 from actors.slot.registry import adb_name, adb_place
 from actors.slot.settings import Hub
 from bus_schemas.errors import Refusal
@@ -35,9 +34,10 @@ def test_where_the_phone_of_a_serial_has_to_hang() -> None:
 
 
 def test_adbs_list_is_searched_by_either_name() -> None:
-    devices = parse_devices(LIST)
-    by_serial, by_place = find(devices, "R58N30ABCDE"), find(devices, "usb:1-2.3")
-    assert by_serial is not None and by_serial == by_place
-    denied = find(devices, "usb:1-2.4")
+    listing = Listing()
+    listing.put(0, LIST)
+    (by_serial,) = listing.of_serial("R58N30ABCDE")
+    assert listing.at("usb:1-2.3") == by_serial
+    denied = listing.at("usb:1-2.4")
     assert denied is not None and denied.state.startswith("no permissions")
-    assert find(devices, "usb:1-2.9") is None and find(devices, "nobody") is None
+    assert listing.at("usb:1-2.9") is None and not listing.of_serial("nobody")
