@@ -23,8 +23,9 @@ from actors.runtime.bus import BusError, BusUnavailable, Message, Recorded
 
 log = structlog.get_logger()
 
-IDLE_HEARTBEAT = 0.5  # seconds; the default of 5 leaves a follower blind for 15 s after a server crash
-SILENCE = 4 * IDLE_HEARTBEAT  # after that a consumer is replaced
+IDLE_HEARTBEAT = 2.0  # seconds; a host has some thirty followers, and most of them hear nothing but this
+SILENCE = 2 * IDLE_HEARTBEAT  # after that a consumer is replaced; after a new connection, which a crash brings, at once
+RETRY = 0.5  # seconds
 UNACKED = 4096  # entries that may be on their way to one follower
 ACK_EVERY = 1024
 ACK_WAIT = 24 * 3600.0  # seconds; nothing is ever delivered again: a gap is dealt with here
@@ -110,7 +111,7 @@ class Follower:
                     continue
                 except (NatsError, OSError, TimeoutError) as problem:
                     log.info("journal not readable yet", error=repr(problem))
-            await asyncio.sleep(IDLE_HEARTBEAT)
+            await asyncio.sleep(RETRY)
 
 
 class _Reading:
@@ -120,6 +121,7 @@ class _Reading:
         self, link: Link, handle: Callable[[Recorded], Awaitable[None]], idle: Callable[[], Awaitable[None]]
     ) -> None:
         self._link = link
+        self._connections = link.connections
         self._handle = handle
         self._idle = idle
         self._hearing: Hearing | None = None
@@ -158,15 +160,18 @@ class _Reading:
             await self._hearing.stop()
 
     async def broken(self, silence: float) -> None:
-        """Wait until something is missing, or nothing was heard for that many seconds."""
+        """Wait until something is missing, nothing was heard for that many seconds, or there is another connection: to
+        a server that may know nothing of the consumer."""
         loop = asyncio.get_running_loop()
         while not self._broken.is_set():
+            if self._link.up and self._link.connections != self._connections:
+                return
             waiting = self._busy or (self._hearing is not None and self._hearing.waits)
             quiet = 0.0 if waiting else loop.time() - self._received_at
             if quiet >= silence and self._link.up:
                 return
             try:
-                async with asyncio.timeout(max(silence - quiet, IDLE_HEARTBEAT)):
+                async with asyncio.timeout(RETRY):
                     await self._broken.wait()
             except TimeoutError:
                 pass

@@ -3,19 +3,22 @@
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
 
+from actors.adapters import adb_tracker
 from actors.adapters.adb import AdbClient, AdbServerGone
-from actors.adapters.adb_listing import Seen, parse_devices
+from actors.adapters.adb_listing import Listing, Seen, parse_devices
 from actors.adapters.adb_phone import AdbPhone, link_of
 from actors.adapters.adb_place import AdbPort
-from actors.adapters.adb_tracker import DeviceTracker, Sight
+from actors.adapters.adb_tracker import DeviceTracker, Sight, Watch
 from actors.adapters.phone_calls import PhoneCalls
 from actors.slot.phone import PhoneUnreachable, Report
 from actors.telephony.reports import CallPhase, Link, LinkChanged
+from bench.parts import free_port
+from simulators.phone.android import Identity
 from simulators.phone.virtual_phone import VirtualPhone
 from tests.adapters.conftest import Ear, Server, dial
 from tests.support.site import PATIENCE
@@ -56,18 +59,20 @@ class FakeServer:
 
 
 @asynccontextmanager
-async def tracked(fake: FakeServer, also: Mapping[str, str] | None = None) -> AsyncIterator[DeviceTracker]:
-    listening = await asyncio.start_server(fake.serve, "127.0.0.1", 0)
-    fake.port = listening.sockets[0].getsockname()[1]
+async def tracked(*fakes: FakeServer, also: Mapping[str, str] | None = None) -> AsyncIterator[DeviceTracker]:
+    listening = [await asyncio.start_server(fake.serve, "127.0.0.1", 0) for fake in fakes]
+    for fake, server in zip(fakes, listening, strict=True):
+        fake.port = server.sockets[0].getsockname()[1]
     with tempfile.TemporaryDirectory() as folder:
-        client = AdbClient(AdbPort("127.0.0.1", fake.port))
+        client = AdbClient(*(AdbPort("127.0.0.1", fake.port) for fake in fakes))
         tracker = DeviceTracker(client=client, folder=Path(folder), also=also or {})
         tracker.start()
         try:
             yield tracker
         finally:
             await tracker.stop()
-            listening.close()
+            for server in listening:
+                server.close()
 
 
 class Eye:
@@ -315,6 +320,126 @@ async def test_a_phone_at_superspeed_hangs_on_another_bus_of_the_same_hub() -> N
         fake.show(P1.format(3).replace("1-2.3", "1-2.4.2"))  # replugged with a worse cable
         await eye.until(lambda sight: sight.seen is not None and sight.seen.transport_id == "3")
         assert tracker.client.target("usb:1-2.4.2") == "usb:1-2.4.2"
+
+
+# --- several servers ----------------------------------------------------------------------------------------------
+
+
+async def test_a_server_that_ends_takes_no_phone_of_another_one_away() -> None:
+    fakes, one, other = (FakeServer(b"OKAY" + message(P1.format(1))), FakeServer()), Eye(), Eye()
+    async with tracked(*fakes) as tracker:
+        watches = tracker.watch("P1", one), tracker.watch("P2", other)
+        fakes[1].show(P2.format(1))
+        await one.until(lambda sight: not sight.server and sight.seen is None)
+        await other.until(is_there)
+        assert tracker.holds(watches[1]) and not tracker.holds(watches[0])
+        assert [device.serial for device in tracker.devices()] == ["P2"] and tracker.listed() is None
+        fakes[0].show(P1.format(1))
+        await one.until(is_there)
+        assert len(tracker.listed() or ()) == 2
+        assert [sight.seen is not None for sight in other.sights] == [True], "it was told once"
+
+
+async def test_whether_a_phone_is_absent_is_known_when_all_servers_have_told() -> None:
+    fakes, eye = (FakeServer(), FakeServer()), Eye()
+    async with tracked(*fakes) as tracker:
+        tracker.watch("P2", eye)
+        fakes[0].show(P1.format(1))
+        while not tracker.devices():
+            await asyncio.sleep(0.01)
+        assert not eye.sights, "it may be on the other one"
+        fakes[1].show("")
+        await eye.until(lambda sight: sight.server and sight.seen is None)
+        fakes[1].show(P2.format(1))
+        await eye.until(is_there)
+        assert tracker.client.targets["P2"].server == 1
+
+
+async def test_who_watches_what_has_not_changed_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake, eyes = FakeServer(), [Eye(), Eye()]
+    found: list[str] = []
+    find = Watch.find
+
+    def counted(watch: Watch, listing: Listing) -> Sight:
+        found.append(watch.name)
+        return find(watch, listing)
+
+    monkeypatch.setattr(Watch, "find", counted)
+    async with tracked(fake) as tracker:
+        tracker.watch("P1", eyes[0])
+        tracker.watch("P2", eyes[1])
+        fake.show(P1.format(1) + P2.format(2))
+        await eyes[1].until(is_there)
+        found.clear()
+        fake.show(P1.format(1) + P2.format(3))
+        await eyes[1].until(lambda sight: sight.seen is not None and sight.seen.transport_id == "3")
+        assert found == ["P2"]
+
+
+async def test_a_phone_for_which_its_server_has_no_room_is_told_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adb_tracker, "PHONES_LIMIT", 2)
+    fake, eye = FakeServer(), Eye()
+    async with tracked(fake) as tracker:
+        tracker.watch("10.0.0.1:5555", eye)
+        fake.show(P1.format(1) + P2.format(2))
+        assert "raise [adb] servers" in (await eye.until(lambda sight: bool(sight.why))).why
+        assert fake.connections == 1, "it was not told to connect to one more"
+        fake.show(P1.format(1))
+        async with asyncio.timeout(5):
+            while fake.connections == 1:
+                await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+async def two_servers(server: Server, tmp_path: Path) -> AsyncIterator[tuple[Server, Server]]:
+    other = Server(tmp_path)
+    await other.start()
+    yield server, other
+    other.kill()
+
+
+async def test_phones_on_two_real_servers_come_and_go_with_their_own(two_servers: tuple[Server, Server]) -> None:
+    """Each connects to its own; one server that is killed and started again leaves the other's phones online."""
+    client = AdbClient(*(server.place for server in two_servers))
+    tracker = DeviceTracker(client=client, folder=two_servers[0].folder)
+    tracker.start()
+    ports: dict[int, list[int]] = {0: [], 1: []}
+    while min(map(len, ports.values())) < 2:
+        port = free_port()
+        ports[client.server_for(f"127.0.0.1:{port}")].append(port)
+    phones = [
+        VirtualPhone(identity=Identity(serial=f"T{port}", release=14), port=port, scale=0.01, fork_delay=0)
+        for port in (*ports[0], *ports[1])
+    ]
+    try:
+        async with AsyncExitStack() as stack:
+            for phone in phones:
+                await stack.enter_async_context(phone)
+            slots, ears = [AdbPhone(serial=phone.serial, tracker=tracker) for phone in phones], [Ear() for _ in phones]
+            for slot, ear in zip(slots, ears, strict=True):
+                slot.start(ear)
+                stack.push_async_callback(slot.close)
+            for ear in ears:
+                await ear.link(Link.ONLINE)
+            on = [client.server_for(phone.serial) for phone in phones]
+            for number, server in enumerate(two_servers):
+                listed = await AdbClient(server.place).devices()
+                assert {*listed} == {phone.serial for phone, at in zip(phones, on, strict=True) if at == number}
+            for ear in ears:
+                ear.heard.clear()
+            two_servers[1].kill()
+            theirs = [ear for ear, at in zip(ears, on, strict=True) if at == 1]
+            for ear in theirs:
+                await ear.link(Link.UNKNOWN)
+            for slot, at in zip(slots, on, strict=True):
+                if at == 0:
+                    await slot.look()
+            await two_servers[1].start()
+            for ear in theirs:
+                await ear.link(Link.ONLINE)
+            assert not [link for ear in ears if ear not in theirs for link in ear.links()]
+    finally:
+        await tracker.stop()
 
 
 # --- one phone, several names -------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ START_SECONDS = 120.0
 # at once when it comes, so that they cost nothing where all is well.
 PATIENCE = 30.0
 MODULES = {
+    "adb-2": "localfilesystem:server-2.sock",
     "actors": "actors.main",
     "gateway": "gateway.main",
     "phones": "simulators.phone.main",
