@@ -28,7 +28,7 @@ from actors.runtime.clock import Clock
 from actors.runtime.host import Host
 from actors.runtime.ids import Ids
 from actors.runtime.ownership import Lease, LeaseKeeper
-from actors.runtime.parts import HostParts, Parts
+from actors.runtime.parts import HostParts, Parts, Series
 from actors.runtime.peers import Peers
 from actors.runtime.problems import Problem
 from actors.runtime.service import Served, Service
@@ -69,15 +69,18 @@ async def running(
     records: Callable[[], Iterable[Following]] = tuple,
     usb: Usb | None = None,
     listed: Callable[[], Sequence[Device] | None] | None = None,
+    series: Iterable[Series] = (),
 ) -> AsyncIterator[Host]:
     """The host with everything that runs in it, started in order and stopped in reverse. `problems`: what is wrong in
     the same process beside its actors. `reader`: of lists; None: this process. `sender`: to receivers of
     webhooks; None: this site has none. `tools`: of work by hand on phones; None: there is none. `machine`:
     whose figures are watched; None: none are. `records`: how far those of the process are. `usb`: this
-    machine's, where phones hang on it; `listed`: as `devices`, None while that is not known."""
+    machine's, where phones hang on it; `listed`: as `devices`, None while that is not known. `series`: what else of the
+    process is counted."""
     async with AsyncExitStack() as stack:
         process = Parts(bus=bus, clock=clock, ids=ids)
         parts = await start_host(process, stack, settings=settings, on_lost=lost.set, problems=problems)
+        parts.series.extend(series)
         limits, rules = limits_of(settings.dial), rules_of(settings.dial)
         lists = await start_do_not_call(
             parts, stack, region=rules.site_region, accepts=may_be_listed(rules.premium_allowed),

@@ -59,6 +59,7 @@ from actors.runtime.parts import Parts
 from actors.runtime.problems import Problem, but_for
 from actors.runtime.secret_files import own_folder
 from actors.runtime.settings import SettingsError
+from actors.runtime.spread import Spread
 from actors.runtime.stopping import Stopped, before
 from actors.settings import UMASK, Settings, load
 from actors.slot.actor import SlotActor
@@ -84,6 +85,7 @@ class SiteParts:
 
 THREAD_TURN = 0.0001  # seconds that a thread keeps the interpreter: the ledger's shall not hold a call up for 5 ms
 OPEN_FILES = 16384  # a phone takes a dozen: its log, its shell, what it is asked, and users' commands
+ADB_ROUND_TRIP, GC_PAUSE = "ottb_adb_round_trip_seconds", "ottb_host_gc_pause_seconds"
 NAMED = 20  # entries of another host that the log names
 
 
@@ -138,11 +140,12 @@ async def start_actors(
 ) -> Host:
     """The slots, trunks and calls of this host. `lost` is set when somebody else owns them."""
 
-    hubs = settings.hub_map
+    hubs, round_trips, pauses = settings.hub_map, Spread(ADB_ROUND_TRIP), Spread(GC_PAUSE)
+    stack.callback(memory.measure(pauses))
 
     def make_phone(config: SlotConfig) -> AdbPhone:
         name, place = adb_name(config, hubs), adb_place(config, hubs)
-        return AdbPhone(serial=name, place=place, tracker=tracker, sim=config.sim)
+        return AdbPhone(serial=name, place=place, tracker=tracker, sim=config.sim, round_trips=round_trips)
 
     def make_tools(config: SlotConfig) -> AdbTools:
         return AdbTools(client=tracker.client, name=label(adb_name(config, hubs), adb_place(config, hubs)))
@@ -179,6 +182,7 @@ async def start_actors(
         tools=Tools(make_tools, as_jpeg, as_png),
         usb=usb,
         listed=tracker.listed,
+        series=(lambda: (round_trips.now, pauses.now),),
     )
     return await stack.enter_async_context(host)
 

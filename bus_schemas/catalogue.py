@@ -27,6 +27,7 @@ from bus_schemas import (
     operator,
     preview,
     script,
+    series,
     slot,
     slot_files,
     slot_screen,
@@ -42,8 +43,8 @@ from bus_schemas.rights import rights
 
 FILES: tuple[ModuleType, ...] = (
     audit, call, campaign, campaign_outlook, campaign_telemetry, crm, dashboard, do_not_call, erasure, gateway, host,
-    imports, introspection, lead, link, log, monitor, note, operator, preview, script, slot, slot_files, slot_screen,
-    trunk, usb, user, webhook,
+    imports, introspection, lead, link, log, monitor, note, operator, preview, script, series, slot, slot_files,
+    slot_screen, trunk, usb, user, webhook,
 )  # fmt: skip
 
 Line = TypeVar("Line")

@@ -19,7 +19,7 @@ from bus_schemas.contract import UNDECODABLE
 from bus_schemas.host import HOST_TELEMETRY, HostTelemetry
 from bus_schemas.user import IDENTIFY
 from gateway.idempotency import BUCKET
-from gateway.metrics import Metrics
+from gateway.metrics import FRESH, Metrics
 
 log = structlog.get_logger()
 
@@ -58,6 +58,8 @@ class Health:
         self._looked = float("-inf")
         self._missing: dict[str, str] = {}
         self._looking = asyncio.Lock()
+        self._counted = float("-inf")
+        self._counting = asyncio.Lock()
         self._stop: Unsubscribe | None = None
 
     async def start(self) -> None:
@@ -107,6 +109,28 @@ class Health:
         """What hosts say of the journal: it can be stuck while the gateway's own records are stored."""
         said = [(host.telemetry.trouble, name) for name, host in sorted(self._hosts.items()) if self._is_news(host)]
         return next((f"{trouble} (host {name})" for trouble, name in said if trouble is not None), None)
+
+    # --- what is counted
+
+    async def count(self) -> None:
+        """Bring the figures up to date, also those that hosts tell when they are asked, once in `FRESH` seconds."""
+        self.refresh()
+        async with self._counting:
+            if self._clock.monotonic() - self._counted < FRESH:
+                return
+            there = [name for name, host in self._hosts.items() if self._is_news(host)]
+            away = self._hosts.keys() - there
+            _, seq = await asyncio.gather(self._metrics.hosts.ask(self._bus, there=there, away=away), self._last_seq())
+            if seq is not None:
+                self._metrics.journal_seq.set(seq)
+            self._counted = self._clock.monotonic()
+
+    async def _last_seq(self) -> int | None:
+        try:
+            async with asyncio.timeout(CHECK_TIMEOUT):
+                return await self._bus.last_seq()
+        except (BusError, TimeoutError):
+            return None
 
     # --- what hosts say
 

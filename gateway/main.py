@@ -122,6 +122,7 @@ async def start(settings: Settings, bus: NatsBus, door: NatsBus, stack: AsyncExi
     for service in (authenticator, idempotency, bus_api, live, health):
         await service.start()
         stack.push_async_callback(service.stop)
+    stack.callback(memory.measure(metrics.pauses))
     return Services(http_api=http_api, live=live, health=health, metrics=metrics, connections=connections)
 
 

@@ -17,6 +17,7 @@ from gateway.routes import Part
 from gateway.surface import routes_of
 
 JSON = "application/json"
+EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
 KEY_SET_SECONDS = 60  # for which others may keep the key set
 
 
@@ -45,8 +46,8 @@ def add_pages(
     async def figures(request: web.Request) -> web.Response:
         caller = await http_api.authenticate(Action.METRICS_VIEW, request)
         async with reads.turn(caller.share):
-            health.refresh()
-            return web.Response(body=metrics.recent(), content_type="text/plain", charset="utf-8")
+            await health.count()
+            return web.Response(body=await metrics.recent(), headers={"Content-Type": EXPOSITION})
 
     async def about(request: web.Request) -> web.Response:
         return _json({"name": "OTTB", "version": version(), "part": part.value, "sandbox": sandbox, "docs": "/docs"})

@@ -23,6 +23,7 @@ from actors.adapters.phone_calls import PhoneCalls
 from actors.adapters.phone_fitness import Fitness
 from actors.adapters.phone_screen import PhoneScreen
 from actors.adapters.screen_server import Held, ScreenServer
+from actors.runtime.spread import Spread
 from actors.slot.phone import (
     NO_ANSWER,
     HealthRead,
@@ -93,7 +94,8 @@ def link_of(sight: Sight) -> tuple[Link, str]:
 
 
 class AdbPhone:
-    """One phone of an adb server, by serial, or by its place on a hub; `place`: of a serial, where it has to hang."""
+    """One phone of an adb server, by serial, or by its place on a hub; `place`: of a serial, where it has to hang.
+    `round_trips`: where it is counted how long it takes to answer."""
 
     def __init__(
         self,
@@ -103,6 +105,7 @@ class AdbPhone:
         place: str | None = None,
         sim: str | None = None,
         health_every: float = HEALTH_EVERY,
+        round_trips: Spread | None = None,
     ) -> None:
         self._name, self._place = serial, place
         self._serial = label(serial, place)
@@ -125,6 +128,7 @@ class AdbPhone:
         self._calls = PhoneCalls(self._tell_call)
         self._cpu: android_health.CpuTimes | None = None
         self._latency: float | None = None
+        self._round_trips = round_trips
         self._answered_at = 0.0  # when it last answered, on the loop's clock
         self._silent = False  # it is listed, and was told to be OFFLINE since it does not answer
         self._server = ScreenServer(self)
@@ -503,6 +507,8 @@ class AdbPhone:
                 await self._shell.run("true", timeout=LIVENESS_TIMEOUT)
                 self._answered_at = loop.time()
                 self._latency = round(1000 * (self._answered_at - sent), 1)
+                if self._round_trips is not None:
+                    self._round_trips.observe(self._answered_at - sent)
                 if self._silent and not self._taken:
                     self._tell_link(*self._link)
                 missed, self._silent = 0, False

@@ -1,14 +1,16 @@
 """Answers what is asked of hosts, together or one by one, and of the past of whatever is measured."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import structlog
 
 from actors.monitor import spans, together
+from actors.monitor.series import bounded, of_host
 from actors.runtime.bus import Bus
 from actors.runtime.clock import Clock
 from actors.runtime.context import Context
+from actors.runtime.parts import Series
 from actors.runtime.peers import Peers
 from actors.runtime.service import Hosts
 from actors.runtime.wire import ask
@@ -29,6 +31,7 @@ from bus_schemas.monitor import (
     SlotHistory,
     SystemFigures,
 )
+from bus_schemas.series import Distribution, HostSeries, SeriesOnHost
 from bus_schemas.slot import RECORDED_SLOT, GetSlot
 
 log = structlog.get_logger()
@@ -37,10 +40,11 @@ NO_ANSWER = RefusalTemplate(ErrorCode.UNAVAILABLE, "This host does not answer no
 
 
 class Desk:
-    """Of one host, for all of them. `own`: its figures now."""
+    """Of one host, for all of them. `own`: its figures now. `series`: what else is counted of it."""
 
     def __init__(
-        self, *, name: str, bus: Bus, clock: Clock, peers: Peers, hosts: Hosts, own: Callable[[], HostFigures]
+        self, *, name: str, bus: Bus, clock: Clock, peers: Peers, hosts: Hosts, own: Callable[[], HostFigures],
+        series: Iterable[Series],
     ) -> None:
         self._name = name
         self._bus = bus
@@ -48,9 +52,25 @@ class Desk:
         self._peers = peers
         self._hosts = hosts
         self._own = own
+        self._series = series
 
     async def on_host(self, request: FiguresOnHost, context: Context) -> HostFigures:
         return self._own()
+
+    async def series_on_host(self, request: SeriesOnHost, context: Context) -> HostSeries:
+        """SERIES_ON_HOST. What cannot be counted now costs nothing but itself."""
+        found = [*of_host(self._own())]
+        distributions = list[Distribution]()
+        for source in self._series:
+            try:
+                for one in source():
+                    if isinstance(one, Distribution):
+                        distributions.append(one)
+                    else:
+                        found.append(one)
+            except Exception:
+                log.exception("series not counted")
+        return HostSeries(samples=bounded(found), distributions=distributions)
 
     async def system(self, request: GetSystem, context: Context) -> SystemFigures:
         return together.system(await self._figures(request.host, context))

@@ -1,11 +1,16 @@
 """How monitoring starts on a host."""
 
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 
 from actors.monitor.desk import Desk
 from actors.monitor.reader import HostReader
+from actors.monitor.series import of_inboxes
 from actors.monitor.settings import Monitor
 from actors.monitor.watcher import Records, Watcher
+from actors.runtime.actor import Actor
+from actors.runtime.host import Host
 from actors.runtime.parts import HostParts
 from actors.runtime.service import serve
 from bus_schemas.monitor import (
@@ -17,6 +22,7 @@ from bus_schemas.monitor import (
     ON_HOST,
     SLOT_HISTORY,
 )
+from bus_schemas.series import SERIES_ON_HOST
 
 
 async def start(
@@ -26,9 +32,11 @@ async def start(
     kept."""
     watcher = Watcher(host=parts.host, ids=parts.ids, reader=reader, settings=settings, records=records)
     desk = Desk(
-        name=parts.host.name, bus=parts.bus, clock=parts.clock, peers=parts.peers, hosts=parts.hosts, own=watcher.now
-    )
-    parts.this_host.append((serve(ON_HOST, desk.on_host),))
+        name=parts.host.name, bus=parts.bus, clock=parts.clock, peers=parts.peers, hosts=parts.hosts, own=watcher.now,
+        series=parts.series,
+    )  # fmt: skip
+    parts.series.append(lambda: of_inboxes(_inboxes(parts.host)))
+    parts.this_host.append((serve(ON_HOST, desk.on_host), serve(SERIES_ON_HOST, desk.series_on_host)))
     parts.any_host.append(
         (
             serve(GET_SYSTEM, desk.system),
@@ -43,3 +51,12 @@ async def start(
         stack.callback(reader.stop)
         parts.background.extend((watcher.run, watcher.probe, watcher.download))
     return watcher
+
+
+def _inboxes(host: Host) -> Mapping[str, Sequence[int]]:
+    """How much waits for each actor here and in the shards that are held, by kind."""
+    found = defaultdict[str, list[int]](list)
+    for one in (host, *host.shards.values()):
+        for actor in one.all(Actor):
+            found[actor.kind].append(actor.waiting)
+    return found

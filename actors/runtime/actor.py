@@ -186,6 +186,11 @@ class Actor(Journalled[State, Event], Generic[State, Event, Memory, Reported]):
         self._refuse_waiting()
 
     @property
+    def waiting(self) -> int:
+        """How much is in the inbox."""
+        return len(self._inbox or ())
+
+    @property
     def idle(self) -> bool:
         """Nothing waits and nothing is under way."""
         return not self._inbox and not self._tasks and (self._pump is None or self._pump.done())

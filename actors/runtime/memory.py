@@ -1,6 +1,10 @@
 """How a long-lived process has Python collect its garbage."""
 
 import gc
+from collections.abc import Callable, Mapping
+from time import perf_counter
+
+from actors.runtime.spread import Spread
 
 RARELY = (20_000, 20, 50)  # objects, then collections, after which the next generation is looked through
 OFTEN = (1_000, 5, 5)
@@ -15,3 +19,18 @@ def freeze(thresholds: tuple[int, int, int]) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*thresholds)
+
+
+def measure(pauses: Spread) -> Callable[[], None]:
+    """From now on, count for how long each collection holds everything up. Returns the end of it."""
+    begun = 0.0
+
+    def collecting(phase: str, info: Mapping[str, int]) -> None:
+        nonlocal begun
+        if phase == "start":
+            begun = perf_counter()
+        else:
+            pauses.observe(perf_counter() - begun)
+
+    gc.callbacks.append(collecting)
+    return lambda: gc.callbacks.remove(collecting)

@@ -16,6 +16,9 @@ from actors.runtime.ids import Ids
 from actors.runtime.peers import Peers
 from actors.runtime.service import Hosts, Served
 from actors.runtime.shards import Shards
+from bus_schemas.series import Distribution, Sample
+
+Series = Callable[[], Iterable[Sample | Distribution]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +44,8 @@ class Registry(Protocol):
 class HostParts(Parts):
     """What the features of a host are made with. They add how actors of their kinds are made (`host.add_maker`, and
     `shards.add` for those that live wherever their shard is); the lines that any host may be asked, and those that name
-    one (`any_host`, `this_host`); the actors that the host owns (`registries`, started in this order); and what goes on
-    when all of it is there (`background`)."""
+    one (`any_host`, `this_host`); the actors that the host owns (`registries`, started in this order); what goes on
+    when all of it is there (`background`); and what of it is counted for Prometheus (`series`)."""
 
     host: Host
     peers: Peers
@@ -51,6 +54,7 @@ class HostParts(Parts):
     this_host: list[Iterable[Served]] = field(default_factory=list)
     registries: list[Registry] = field(default_factory=list)
     background: list[Callable[[], Work[None]]] = field(default_factory=list)
+    series: list[Series] = field(default_factory=list)
 
     @property
     def hosts(self) -> Hosts:

@@ -10,6 +10,7 @@ from actors.runtime.service import serve
 from actors.slot.actor import MakePhone, SlotActor
 from actors.slot.left_behind import look_after
 from actors.slot.registry import Device, SlotRegistry
+from actors.slot.series import of_slots
 from actors.slot.settings import Hub
 from actors.slot.shell_bytes import ShellBytes
 from actors.telephony.line import CallCounts
@@ -56,5 +57,6 @@ async def start(
     )
     parts.registries.append(registry)
     parts.background.append(partial(look_after, parts.host, parts.ids))
+    parts.series.append(lambda: of_slots(parts.host.all(SlotActor)))
     stack.push_async_callback(registry.stop)
     return registry

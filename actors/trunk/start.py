@@ -9,6 +9,7 @@ from actors.telephony.line import CallCounts
 from actors.trunk.actor import TrunkActor
 from actors.trunk.pbx import Pbx
 from actors.trunk.registry import TrunkRegistry
+from actors.trunk.series import of_trunks
 from actors.trunk.settings import Ami
 from bus_schemas.trunk import TrunkConfig
 
@@ -43,4 +44,5 @@ async def start(
 
     parts.host.add_maker(TrunkActor.made_by(make))
     parts.registries.append(registry)
+    parts.series.append(lambda: of_trunks(one.view for one in registry.all() if one.state and not one.state.removed))
     return registry

@@ -11,6 +11,7 @@ from actors.usb.actor import HubsActor
 from actors.usb.desk import Desk
 from actors.usb.hubs import Hubs, Listed
 from actors.usb.port import Usb
+from actors.usb.series import of_hubs
 from actors.usb.switching import Switches
 from bus_schemas.usb import GET_HUB, HUBS_ON_HOST, LIST_HUBS, POWER_ON_HOST, POWER_PORT
 
@@ -36,3 +37,4 @@ async def start(
     )
     parts.registries.append(hubs)
     parts.background.append(hubs.watch)
+    parts.series.append(lambda: of_hubs(hub for hub in hubs.now() if hubs.are_here(hub)))

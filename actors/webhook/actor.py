@@ -80,6 +80,11 @@ class WebhookActor(Actor[Webhook, WebhookEvent, Never, Report]):
         self._courier: Courier | None = None
         self._couriers = 0  # that there have been
 
+    @property
+    def deliveries(self) -> int:
+        """Those that have not arrived and are not given up, as far as it is at work here."""
+        return self._courier.waiting if self._courier is not None else 0
+
     # --- orders
 
     def create(self, order: Create, context: Context, now: Moment) -> Outcome[WebhookView]:

@@ -1,6 +1,7 @@
 """How webhooks start: on shards, all of a user's on one, so that how many they have is known there for certain."""
 
 import asyncio
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from itertools import count
 
@@ -26,6 +27,7 @@ from actors.webhook.sender import Sender
 from actors.webhook.settings import Webhooks
 from bus_schemas.catalogue import SUBSCRIBABLE
 from bus_schemas.errors import JOURNAL_FULL, ErrorCode, Refusal, RefusalTemplate, misfit
+from bus_schemas.series import Sample
 from bus_schemas.subscribable import NAMES
 from bus_schemas.user import IDENTIFY, Identify, LoginKind
 from bus_schemas.webhook import (
@@ -100,6 +102,12 @@ async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Webhooks, 
 
     parts.shards.add(Sharded(actor=WebhookActor, prepare=prepare, over=(WEBHOOK_DELETED,)))
     parts.any_host.append((serve(CREATE_WEBHOOK, service.create),))
+
+    def waiting() -> Iterator[Sample]:
+        actors = (one for shard in parts.host.shards.values() for one in shard.all(WebhookActor))
+        yield Sample("ottb_webhook_deliveries_waiting", sum(one.deliveries for one in actors))
+
+    parts.series.append(waiting)
 
 
 class WebhookService:

@@ -12,7 +12,6 @@ from bus_schemas.contract import UNDECODABLE, Topic
 from bus_schemas.kinds import Kind, owners_in
 from bus_schemas.permissions import Action
 from bus_schemas.rights import rights, without
-from bus_schemas.script import RunEnded, RunQueued, RunStarted, RunState
 from gateway.auth import Caller
 from gateway.live.said import Said, event_said
 from gateway.metrics import Metrics
@@ -87,26 +86,14 @@ def room_events(recorded: Recorded, metrics: Metrics, *, counted: bool = False) 
         return []
     try:
         event = json.decode(recorded.data, type=topic.event)
-        if counted and (state := _state_of_run(event)) is not None:
-            metrics.run(*state)
+        if counted:
+            metrics.counted.event(event)
         return presented(topic, event, recorded.headers, recorded.seq)
     except Exception as error:
         if not isinstance(error, UNDECODABLE):
             log.exception("event not presented", subject=recorded.subject, seq=recorded.seq)
         metrics.not_understood("event", subject=recorded.subject, error=error, seq=recorded.seq)
     return []
-
-
-def _state_of_run(event: Struct) -> tuple[str, RunState] | None:
-    """The script, and the state that one of its runs has come to."""
-    match event:
-        case RunQueued():
-            return event.script, RunState.QUEUED
-        case RunStarted():
-            return event.script, RunState.RUNNING
-        case RunEnded():
-            return event.script, event.state
-    return None
 
 
 def presented(topic: Topic[Struct], event: Struct, headers: Headers, seq: int) -> list[RoomEvent]:

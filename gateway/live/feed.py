@@ -109,6 +109,7 @@ class LiveFeed:
         self._dashboard = DashboardRoom(
             bus=bus, transports=self.transports, metrics=metrics, clients=self._clients, seq=lambda: self.seq
         )
+        metrics.heard_seq.set_function(lambda: float(self.seq))
         self._deaf: Callable[[], None] = lambda: None
         self._figures = Figures(metrics=metrics, say=self._telling.say, seq=lambda: self.seq)
         self._stops: list[Unsubscribe] = []

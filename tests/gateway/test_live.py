@@ -41,7 +41,7 @@ from bus_schemas.slot import (
 )
 from bus_schemas.trunk import TRUNK_CONFIGURED, TrunkConfig, TrunkConfigured
 from bus_schemas.user import SESSION_CLOSED
-from gateway import metrics, server
+from gateway import server
 from gateway.live import feed, history, transports
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
@@ -144,17 +144,6 @@ async def test_runs_of_scripts_are_counted_by_script_and_state(gateway: InProces
     stopped = 'ottb_script_runs_total{script="go_home",state="stopped"}'
     await until(lambda: gateway.figure(stopped), lambda seen: seen == 1.0)
     assert await gateway.figure('ottb_script_runs_total{script="wifi_on",state="failed"}') == 2.0
-
-
-def test_figures_name_so_many_scripts_and_count_the_rest_together() -> None:
-    figures = metrics.Metrics()
-    for number in range(metrics.SCRIPTS + 20):
-        figures.run(f"script_{number}", RunState.FAILED)
-    figures.run("script_0", RunState.FAILED)
-    said = figures.exposition().decode()
-    assert said.count("ottb_script_runs_total{") == metrics.SCRIPTS + 1
-    assert f'ottb_script_runs_total{{script="{metrics.OTHERS}",state="failed"}} 20.0' in said
-    assert 'ottb_script_runs_total{script="script_0",state="failed"} 2.0' in said
 
 
 async def test_a_slot_is_in_a_call_while_its_phones_call_is(gateway: InProcess, journal: Journal) -> None:

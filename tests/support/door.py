@@ -111,6 +111,12 @@ class InProcess:
         async with self._session.get(self._url(path), headers=self._headers) as answer:
             return answer.status, await answer.json()
 
+    async def text(self, path: str) -> str:
+        """What is not JSON."""
+        async with self._session.get(self._url(path), headers=self._headers) as answer:
+            assert answer.status == 200, answer.status
+            return await answer.text()
+
     async def figure(self, name: str) -> float | None:
         """A figure of this moment, named with its labels."""
         lines = self.metrics.exposition().decode().splitlines()
