@@ -77,6 +77,8 @@ class Health:
             if self._clock.monotonic() - self._looked >= LOOK_AGAIN:
                 self._missing = await self._look()
                 self._looked = self._clock.monotonic()
+                for check in CHECKS:
+                    self._metrics.checks.labels(check).set(check not in self._missing)
         return self._missing
 
     async def _look(self) -> dict[str, str]:
@@ -113,14 +115,15 @@ class Health:
     # --- what is counted
 
     async def count(self) -> None:
-        """Bring the figures up to date, also those that hosts tell when they are asked, once in `FRESH` seconds."""
+        """Bring the figures up to date, once in `FRESH` seconds: also what readiness finds and what hosts tell."""
         self.refresh()
         async with self._counting:
             if self._clock.monotonic() - self._counted < FRESH:
                 return
             there = [name for name, host in self._hosts.items() if self._is_news(host)]
             away = self._hosts.keys() - there
-            _, seq = await asyncio.gather(self._metrics.hosts.ask(self._bus, there=there, away=away), self._last_seq())
+            told = self._metrics.hosts.ask(self._bus, there=there, away=away)
+            _, _, seq = await asyncio.gather(self.failing(), told, self._last_seq())
             if seq is not None:
                 self._metrics.journal_seq.set(seq)
             self._counted = self._clock.monotonic()

@@ -10,6 +10,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from actors.runtime.spread import Spread
+from bus_schemas.campaign import CampaignStatus
 from bus_schemas.campaign_telemetry import CampaignTelemetry
 from bus_schemas.lead import LeadStatus
 from bus_schemas.operator import OperatorStatus
@@ -67,6 +68,9 @@ class Metrics:
             "ottb_journal_writable", "1 while the journal took the last write that readiness tried.",
             registry=self._registry,
         )  # fmt: skip
+        self.checks = Gauge(
+            "ottb_check_up", "1 while what readiness looks at serves.", ["check"], registry=self._registry
+        )
         self._quarantined = Gauge(
             "ottb_quarantined", "Things that are quarantined at a host.", ["host", "kind"], registry=self._registry
         )
@@ -85,6 +89,9 @@ class Metrics:
             name: Gauge(f"ottb_campaign_{name}", words, ["campaign"], registry=self._registry)
             for name, words in CAMPAIGN_FIGURES.items()
         }
+        self._campaign_running = Gauge(
+            "ottb_campaign_running", "1 while a campaign begins attempts.", ["campaign"], registry=self._registry
+        )
         self._campaign_leads = Gauge(
             "ottb_campaign_leads", "Leads of a campaign.", ["campaign", "status"], registry=self._registry
         )
@@ -139,6 +146,7 @@ class Metrics:
         self._campaigns[said.campaign] = None
         for name, gauge in self._campaign.items():
             gauge.labels(said.campaign).set(getattr(said, name))
+        self._campaign_running.labels(said.campaign).set(said.status is CampaignStatus.RUNNING)
         for status in LeadStatus:
             self._campaign_leads.labels(said.campaign, str(status)).set(said.by_status.get(status, 0))
         for working in WORKING:
@@ -148,7 +156,7 @@ class Metrics:
 
     def _forget_campaign(self, id: str) -> None:
         del self._campaigns[id]
-        for gauge in self._campaign.values():
+        for gauge in (*self._campaign.values(), self._campaign_running):
             gauge.remove(id)
         for status in LeadStatus:
             self._campaign_leads.remove(id, str(status))

@@ -5,6 +5,7 @@ import asyncio
 from prometheus_client.parser import text_string_to_metric_families
 
 from bus_schemas.series import FAMILIES
+from tests.support.exposed import exposed, expressions, wrong
 from tests.support.site import Client, until
 
 Found = dict[tuple[str, ...], float]
@@ -66,3 +67,14 @@ async def test_a_call_is_counted_when_it_is_over(admin: Client, operator: Client
     found = await samples(admin)
     assert found[over] >= before[over] + 1 and found[begun] >= before[begun] + 1
     assert found["ottb_line_calls_total", "slot-44", "unanswered"] >= 1
+
+
+async def test_alert_rules_and_the_board_name_what_a_site_tells(admin: Client) -> None:
+    """Names and types of all, and the values of labels of which a sandbox has samples without anything happening."""
+    there = exposed(await figures(admin))
+    happening = ("no rung", "no dry_run", "no symptom", "no condition", "ottb_line_calls_total: no outcome")
+    found = {what: [*wrong(expression, there, whole=False)] for what, expression in expressions().items()}
+    missing = {what: wrongs for what, each in found.items() if (wrongs := [
+        one for one in each if not any(what in one for what in happening)
+    ])}  # fmt: skip
+    assert missing == {}
