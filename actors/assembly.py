@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+from actors.alert.mailer import Mailer
+from actors.alert.start import start as start_alerts
 from actors.by_hand.start import Tools
 from actors.by_hand.start import start as start_by_hand
 from actors.call.start import start as start_calls
@@ -64,6 +66,7 @@ async def running(
     problems: Callable[[], Iterable[Problem]] = list,
     reader: Reader | None = None,
     sender: Sender | None = None,
+    mailer: Mailer | None = None,
     tools: Tools | None = None,
     machine: HostReader | None = None,
     records: Callable[[], Iterable[Following]] = tuple,
@@ -73,10 +76,10 @@ async def running(
 ) -> AsyncIterator[Host]:
     """The host with everything that runs in it, started in order and stopped in reverse. `problems`: what is wrong in
     the same process beside its actors. `reader`: of lists; None: this process. `sender`: to receivers of
-    webhooks; None: this site has none. `tools`: of work by hand on phones; None: there is none. `machine`:
-    whose figures are watched; None: none are. `records`: how far those of the process are. `usb`: this
-    machine's, where phones hang on it; `listed`: as `devices`, None while that is not known. `series`: what else of the
-    process is counted."""
+    webhooks; None: this site has none. `mailer`: of e-mails; None: there is no server for them. `tools`: of work by
+    hand on phones; None: there is none. `machine`: whose figures are watched; None: none are. `records`: how far those
+    of the process are. `usb`: this machine's, where phones hang on it; `listed`: as `devices`, None while that is not
+    known. `series`: what else of the process is counted."""
     async with AsyncExitStack() as stack:
         process = Parts(bus=bus, clock=clock, ids=ids)
         parts = await start_host(process, stack, settings=settings, on_lost=lost.set, problems=problems)
@@ -92,7 +95,7 @@ async def running(
             devices=devices, longest_reservation=settings.by_hand.longest_reservation,
         )  # fmt: skip
         await start_healing(parts, settings=settings.healing, hubs=settings.hub_map)
-        await start_usb(
+        hubs = await start_usb(
             parts, stack, settings=settings.hub_map, usb=usb, listed=listed or (lambda: tuple(devices()))
         )
         if tools is not None:
@@ -120,7 +123,8 @@ async def running(
         await start_log(parts, stack)
         if sender is not None:
             await start_webhooks(parts, stack, settings=settings.webhooks, sender=sender)
-        await start_monitor(parts, stack, settings=settings.monitor, reader=machine, records=records)
+        watcher = await start_monitor(parts, stack, settings=settings.monitor, reader=machine, records=records)
+        await start_alerts(parts, settings=settings.alerts, watcher=watcher, hubs=hubs, mailer=mailer)
         await serve(parts, stack)
         yield parts.host
 

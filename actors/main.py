@@ -35,6 +35,7 @@ from actors.adapters.phone_files import AdbTools
 from actors.adapters.pictures import as_jpeg, as_png
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.received_bytes import ReceivedBytes
+from actors.adapters.smtp_mailer import SmtpMailer
 from actors.adapters.system_clock import SystemClock
 from actors.adapters.tls import ClientTls, on_hangup
 from actors.adapters.tls import client as client_tls
@@ -165,6 +166,7 @@ async def start_actors(
         allowed=hooks.allowed, http=hooks.http, connect=hooks.connect_seconds, whole=hooks.seconds
     )
     stack.push_async_callback(sender.close)
+    mailer = SmtpMailer(settings.alerts.smtp) if settings.alerts.smtp.host else None
     host = running(
         settings,
         bus=parts.bus,
@@ -179,6 +181,7 @@ async def start_actors(
         machine=PsutilReader(settings.state),
         reader=Apart(),
         sender=sender,
+        mailer=mailer,
         tools=Tools(make_tools, as_jpeg, as_png),
         usb=usb,
         listed=tracker.listed,

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from actors.alert.settings import Alerts
 from actors.by_hand.settings import ByHand
 from actors.call.settings import Calls
 from actors.campaign.hours import read_hours
@@ -120,6 +121,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     webhooks: Webhooks = Webhooks()
     scripts: Scripts = Scripts()
     monitor: Monitor = Monitor()
+    alerts: Alerts = Alerts()
     sandbox: Sandbox = Sandbox()
     auth: Auth = Auth()
     bus_login: BusLogin = BusLogin()
@@ -243,6 +245,7 @@ def _mistakes(settings: Settings, slots: Iterable[SlotConfig]) -> Iterator[str]:
     """What is wrong with values that have the right form, each with its place. `slots`: with those of a sandbox."""
     yield from settings.dial.mistakes()
     yield from settings.webhooks.mistakes()
+    yield from settings.alerts.mistakes()
     yield from settings.scripts.mistakes()
     hubs = settings.hub_map
     yield from overlapping(hubs)

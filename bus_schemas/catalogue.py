@@ -6,6 +6,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from bus_schemas import (
+    alert,
     audit,
     call,
     campaign,
@@ -44,6 +45,8 @@ from bus_schemas.rights import rights
 FILES: tuple[ModuleType, ...] = (
     audit, call, campaign, campaign_outlook, campaign_telemetry, crm, dashboard, do_not_call, erasure, gateway, host,
     imports, introspection, lead, link, log, monitor, note, operator, preview, script, series, slot, slot_files,
+    alert, audit, call, campaign, campaign_outlook, campaign_telemetry, crm, dashboard, do_not_call, erasure, gateway,
+    host, imports, introspection, lead, link, log, monitor, note, operator, preview, script, slot, slot_files,
     slot_screen, trunk, usb, user, webhook,
 )  # fmt: skip
 

@@ -61,6 +61,9 @@ class Action(StrEnum):
     CAMPAIGN_EXPORT = "campaign.export"  # take all leads away as a table
     MONITOR_VIEW = "monitor.view"  # how the hosts are together and their hubs, and the slots that one sees
     MONITOR_HOSTS = "monitor.hosts"  # each host by itself: its processes, disks and records
+    ALERT_VIEW = "alert.view"  # what somebody should look at, on all hosts
+    ALERT_ACKNOWLEDGE = "alert.acknowledge"  # say that one looks after an alert
+    ALERT_SILENCE = "alert.silence"  # have alerts told to nobody for a while
     HUB_POWER = "hub.power"  # switch ports of USB hubs off and on
     METRICS_VIEW = "metrics.view"  # the gateway's figures for Prometheus
     DO_NOT_CALL_VIEW = "do_not_call.view"
@@ -100,16 +103,19 @@ MODULES: Mapping[str, Mapping[str, frozenset[Action]]] = {
         "read_all": frozenset({
             A.SLOT_VIEW_ANY, A.CALL_VIEW_ANY, A.CAMPAIGN_VIEW_ANY, A.OPERATOR_VIEW_ANY, A.DO_NOT_CALL_VIEW,
             A.NOTE_VIEW_ANY, A.LEAD_VIEW_ANY, A.WEBHOOK_VIEW_ANY, A.SCRIPT_VIEW_ANY, A.MONITOR_HOSTS,
+            A.ALERT_VIEW,
         }),
         "supervise": frozenset({
             A.CALL_END_ANY, A.SLOT_USE_ANY, A.OPERATOR_SUPERVISE, A.DO_NOT_CALL_EDIT, A.SLOT_RESERVE_ANY,
-            A.SCRIPT_STOP_ANY,
+            A.SCRIPT_STOP_ANY, A.ALERT_ACKNOWLEDGE, A.ALERT_SILENCE,
         }),
         "script": frozenset({A.SCRIPT_RUN}),
         "ussd": frozenset({A.SCRIPT_USSD}),
         "listen": frozenset({A.CALL_RECORDING}),
         "campaign": frozenset({A.CAMPAIGN_RUN, A.CAMPAIGN_EDIT, A.CAMPAIGN_IMPORT, A.CAMPAIGN_EXPORT}),
-        "maintain": frozenset({A.SLOT_REBOOT, A.SLOT_CONFIGURE, A.HUB_POWER}),
+        "maintain": frozenset({
+            A.SLOT_REBOOT, A.SLOT_CONFIGURE, A.HUB_POWER, A.ALERT_ACKNOWLEDGE, A.ALERT_SILENCE,
+        }),
         "by_hand": frozenset({A.SLOT_SCREEN, A.SLOT_TOUCH, A.SLOT_RESERVE}),
         "files": frozenset({A.SLOT_PULL, A.SLOT_PUSH, A.SLOT_APPS, A.SLOT_LOGCAT}),
         "shell": frozenset({A.SLOT_SHELL}),
@@ -158,8 +164,8 @@ BUILT_IN_ROLES: Mapping[str, Permissions] = {
     },
     "devops": {
         "OTTB": (
-            "read", "slot.view_any", "monitor.hosts", "write", "maintain", "shell", "metrics", "by_hand", "files",
-            "script",
+            "read", "slot.view_any", "monitor.hosts", "alert.view", "write", "maintain", "shell", "metrics", "by_hand",
+            "files", "script",
         ),
         "DCI": ("read", "read_all", "write", "run"),
         "WORKSPACE": ("view", "webhook"),

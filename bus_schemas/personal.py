@@ -7,6 +7,7 @@ changed, whatever it looks like. So nobody chooses by the words of a lead what i
 from collections.abc import Mapping
 from enum import StrEnum
 
+from bus_schemas.alert import ALERT_ACKNOWLEDGED, SILENCE_MADE
 from bus_schemas.audit import AUDIT_RECORDED
 from bus_schemas.call import CALL_DIALING, CALL_ENDED
 from bus_schemas.campaign import (
@@ -59,6 +60,8 @@ _AUDIT: Fields = {
 }  # fmt: skip
 
 PERSONAL: Mapping[AnyTopic, Fields] = {
+    ALERT_ACKNOWLEDGED: {"note": T},
+    SILENCE_MADE: {"why": T},
     AUDIT_RECORDED: {f"entries.*.subject.{name}": holds for name, holds in _AUDIT.items()},
     CALL_DIALING: {"number": N},
     CALL_ENDED: {"number": N, "cause": N},

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from bus_schemas.alert import AlertSeverity, RuleName
 from bus_schemas.contract import Rpc, Topic
 from bus_schemas.errors import ErrorCode, RefusalTemplate
 from bus_schemas.fields import UNSEEN, CallId, HostName, Id, SlotId, TrunkName, Username, Utc, shaped
@@ -51,6 +52,8 @@ class WebhookFilter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     list: Id | None = None
     import_id: Id | None = None
     script_id: Id | None = None
+    severity: AlertSeverity | None = None
+    rule: RuleName | None = None
 
 
 class CreateWebhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -46,6 +46,7 @@ FOLDERS = {
     "webhook": {"runtime", "log"},
     "point": {"runtime"},
     "usb": {"runtime", "telephony", "slot"},
+    "alert": {"runtime", "telephony", "slot", "trunk", "monitor", "usb"},
     "audit": {"runtime"},
     "log": {"runtime"},
     "monitor": {"runtime", "slot"},
@@ -73,7 +74,7 @@ PURE = [
     *ROOT.glob("actors/leads/*.py"),
     *(path for path in ROOT.glob("actors/script/*.py") if path.stem not in ("actor", "start")),
     *(ROOT / f"actors/{name}.py" for name in (
-        "slot/healing", "healing/conditions", "healing/ladder",
+        "slot/healing", "healing/conditions", "healing/ladder", "alert/beyond", "alert/mail",
     )),
     *(ROOT / f"actors/monitor/{name}.py"
       for name in ("growth", "present", "reader", "rollup", "samples", "spans", "together")),

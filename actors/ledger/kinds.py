@@ -1,6 +1,7 @@
 """What the ledger keeps: one line for each kind."""
 
 from actors.ledger import (
+    alert,
     all_leads,
     audit,
     call,
@@ -31,6 +32,7 @@ READ_MODELS = (
     imports.READ_MODEL,
     note.READ_MODEL,
     webhook.READ_MODEL,
+    alert.READ_MODEL,
     erasure.READ_MODEL,
     all_leads.READ_MODEL,
     timeline.READ_MODEL,

@@ -52,6 +52,7 @@ DOWNLOAD_MOST, DOWNLOAD_SECONDS = 16 * 2**20, 3.0  # bytes
 KEPT_BACK = 120  # entries that wait for the bus; the oldest give way
 
 Source = Callable[[], Iterable[tuple[Thing, Values]]]
+Hearer = Callable[[Thing, Values], None]
 Records = Callable[[], Iterable[Following]]
 
 
@@ -79,6 +80,7 @@ class Watcher:
         self._now = HostFigures(host=host.name)
         self._fresh = False  # the machine has told it just now
         self.sources: list[Source] = [self._slots, self._this_host]  # of what is measured; others add theirs
+        self.hearers: list[Hearer] = []  # of each value as it is measured
 
     def now(self) -> HostFigures:
         """How the host is, as it was looked at last."""
@@ -130,6 +132,8 @@ class Watcher:
         for source in self.sources:
             for thing, values in source():
                 self._rollup.add(thing, values)
+                for hear in self.hearers:
+                    hear(thing, values)
 
     def _take(self, reading: Reading) -> None:
         now = self._host.clock.monotonic()

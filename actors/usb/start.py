@@ -18,7 +18,7 @@ from bus_schemas.usb import GET_HUB, HUBS_ON_HOST, LIST_HUBS, POWER_ON_HOST, POW
 
 async def start(
     parts: HostParts, stack: AsyncExitStack, *, settings: Mapping[str, Hub], usb: Usb | None, listed: Listed
-) -> None:
+) -> Hubs:
     """The hubs that the host is to know. `usb` None: its phones hang on no USB of its own. `listed`: what adb lists;
     None: it is away."""
     hubs = Hubs(host=parts.host, settings=settings, usb=usb, listed=listed)
@@ -38,3 +38,4 @@ async def start(
     parts.registries.append(hubs)
     parts.background.append(hubs.watch)
     parts.series.append(lambda: of_hubs(hub for hub in hubs.now() if hubs.are_here(hub)))
+    return hubs

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from actors.runtime.bus import Recorded
+from bus_schemas.alert import Channel
 from bus_schemas.catalogue import SUBSCRIBABLE, topic_of
 from bus_schemas.contract import AnyTopic
 from bus_schemas.kinds import owners_in
@@ -68,7 +69,12 @@ def wanted_of(
     if topic is None or not sees(seeing, topic, recorded):
         return None
     event = msgspec.json.decode(recorded.data, type=topic.event)
-    return (topic, event) if fits(event, wanted) else None
+    return (topic, event) if fits(event, wanted) and is_for_webhooks(event) else None
+
+
+def is_for_webhooks(event: Struct) -> bool:
+    """Whether it may be posted: an alert says by itself who is told."""
+    return Channel.WEBHOOKS in getattr(event, "told", (Channel.WEBHOOKS,))
 
 
 def body_of(recorded: Recorded, webhook: str, seeing: Seeing) -> bytes | None:

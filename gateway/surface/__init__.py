@@ -2,6 +2,7 @@
 
 from gateway.routes import AnyRoom, Part, Route
 from gateway.surface import (
+    alert,
     audit,
     call,
     campaign,
@@ -27,10 +28,11 @@ ROUTES: tuple[Route, ...] = (
     *user.ROUTES, *audit.ROUTES, *slot.ROUTES, *slot_files.ROUTES, *slot_screen.ROUTES, *call.ROUTES, *trunk.ROUTES,
     *campaign.ROUTES, *do_not_call.ROUTES, *operator.ROUTES, *imports.ROUTES, *log.ROUTES,
     *note.ROUTES, *dashboard.ROUTES, *webhook.ROUTES, *erasure.ROUTES, *script.ROUTES, *monitor.ROUTES, *usb.ROUTES,
+    *alert.ROUTES,
 )  # fmt: skip
 ROOMS: tuple[AnyRoom, ...] = (
     call.ROOM, slot.ROOM, trunk.ROOM, campaign.ROOM, do_not_call.ROOM, operator.ROOM, imports.ROOM,
-    note.ROOM, webhook.ROOM, script.ROOM, usb.ROOM,
+    note.ROOM, webhook.ROOM, script.ROOM, usb.ROOM, alert.ROOM,
 )  # fmt: skip
 LIVE: tuple[AnyRoom, ...] = (*ROOMS, log.ROOM, dashboard.ROOM)  # also what comes from elsewhere than the journal
 

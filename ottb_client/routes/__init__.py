@@ -1,5 +1,6 @@
 """All routes, joined from the kinds. Written by `make client` from the contract."""
 
+from ottb_client.routes.alert import AlertRoutes
 from ottb_client.routes.audit import AuditRoutes
 from ottb_client.routes.call import CallRoutes
 from ottb_client.routes.campaign import CampaignRoutes
@@ -22,6 +23,7 @@ from ottb_client.routes.webhook import WebhookRoutes
 
 
 class Routes(
+    AlertRoutes,
     AuditRoutes,
     CallRoutes,
     CampaignRoutes,

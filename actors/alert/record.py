@@ -1,0 +1,223 @@
+"""The board as its events tell it. Pure."""
+
+from collections.abc import Iterable, Mapping
+from typing import Literal, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from bus_schemas.alert import (
+    AlertAcknowledged,
+    AlertEvent,
+    AlertFired,
+    AlertResolved,
+    AlertSeverity,
+    AlertSilenced,
+    AlertsMailed,
+    AlertState,
+    AlertUnsilenced,
+    AlertView,
+    BoardActivated,
+    Channel,
+    HostForgotten,
+    HostWatched,
+    Matcher,
+    SilenceEnded,
+    SilenceMade,
+    SilenceView,
+)
+
+MOST_OVER = 50  # alerts of one group that are over and not told yet; of more the oldest are not told
+MOST_GROUPS = 500
+
+Thing = TypeVar("Thing")
+Key = tuple[str, str, str, str]  # an alert's rule, kind, id and host
+
+
+class Alert(Struct, frozen=True, kw_only=True):
+    """One that is firing. `told`: as its rule says; `after`: seconds without it until it is resolved."""
+
+    alert: str
+    rule: str
+    severity: AlertSeverity
+    kind: str
+    id: str
+    host: str
+    since: str
+    fired: str
+    words: str
+    told: tuple[Channel, ...]
+    after: float
+    covers: Literal["", "hub", "host"] = ""
+    hub: str | None = None
+    value: float | None = None
+    silence: str | None = None
+    acknowledged: str | None = None
+    acknowledged_by: str | None = None
+    note: str = ""
+
+    @property
+    def key(self) -> Key:
+        return self.rule, self.kind, self.id, self.host
+
+    @property
+    def group(self) -> str:
+        """With which others it is told of by e-mail."""
+        return f"{self.rule} {self.host}"
+
+    @property
+    def told_now(self) -> tuple[Channel, ...]:
+        return () if self.silence is not None else self.told
+
+
+class Over(Struct, frozen=True, kw_only=True):
+    """One that is over, which an e-mail has to tell yet."""
+
+    alert: str
+    words: str
+    fired: str
+    resolved: str
+
+
+class Group(Struct, frozen=True, kw_only=True):
+    """What was told of a group by e-mail, last `at`: that these are `firing`. `over`: to be told."""
+
+    at: str = ""
+    firing: tuple[str, ...] = ()
+    over: tuple[Over, ...] = ()
+
+
+class Board(Struct, frozen=True, kw_only=True):
+    """The alerts that are firing, by id, the silences that hold, the hosts that are watched, and what was mailed."""
+
+    alerts: Mapping[str, Alert] = {}
+    silences: Mapping[str, SilenceView] = {}
+    hosts: frozenset[str] = frozenset()
+    groups: Mapping[str, Group] = {}
+
+
+def reason_for(alerts: Iterable[Alert], *, host: str, hub: str | None, but: str = "") -> Alert | None:
+    """The alert that is the reason for what is wrong with something of a host, on a hub. `but`: not this one."""
+    found = [one for one in alerts if one.alert != but and _covers(one, host, hub)]
+    return min(found, key=lambda one: one.covers != "host", default=None)
+
+
+def _covers(alert: Alert, host: str, hub: str | None) -> bool:
+    if alert.covers == "host":
+        return alert.id == host
+    return alert.covers == "hub" and hub is not None and (alert.id, alert.host) == (hub, host)
+
+
+def within(board: Board, alert: Alert) -> Alert | None:
+    """The alert that is the reason for this one."""
+    if alert.covers == "host":
+        return None
+    hub = None if alert.covers == "hub" else alert.hub
+    return reason_for(board.alerts.values(), host=alert.host, hub=hub, but=alert.alert)
+
+
+def fits(matcher: Matcher, alert: Alert | AlertFired) -> bool:
+    """Whether an alert is meant."""
+    given = ((name, getattr(matcher, name)) for name in matcher.__struct_fields__)
+    return all(value is None or getattr(alert, name) == value for name, value in given)
+
+
+def view(board: Board, alert: Alert) -> AlertView:
+    """As it is shown."""
+    parent = within(board, alert)
+    return AlertView(
+        alert=alert.alert, rule=alert.rule, severity=alert.severity, state=AlertState.FIRING, kind=alert.kind,
+        id=alert.id, host=alert.host, words=alert.words, since=alert.since, hub=alert.hub, value=alert.value,
+        fired=alert.fired, acknowledged=alert.acknowledged, acknowledged_by=alert.acknowledged_by, note=alert.note,
+        silence=alert.silence, within=parent.alert if parent is not None else None,
+    )  # fmt: skip
+
+
+def evolve(board: Board | None, event: AlertEvent) -> Board:
+    """The board after an event."""
+    board = board if board is not None else Board()
+    match event:
+        case AlertFired():
+            return _with(board, _alert(event))
+        case AlertResolved():
+            return _resolved(board, event)
+        case AlertAcknowledged() | AlertSilenced() | AlertUnsilenced():
+            return _changed(board, event)
+        case SilenceMade():
+            made = SilenceView(
+                silence=event.silence, matcher=event.matcher, until=event.until, by=event.by, at=event.at,
+                why=event.why,
+            )  # fmt: skip
+            return replace(board, silences={**board.silences, event.silence: made})
+        case SilenceEnded():
+            return replace(board, silences=_without(board.silences, event.silence))
+        case AlertsMailed():
+            return _mailed(board, event)
+        case HostWatched():
+            return replace(board, hosts=board.hosts | {event.host})
+        case HostForgotten():
+            return replace(board, hosts=board.hosts - {event.host})
+        case BoardActivated():
+            return board
+
+
+def _alert(event: AlertFired) -> Alert:
+    return Alert(
+        alert=event.alert, rule=event.rule, severity=event.severity, kind=event.kind, id=event.id, host=event.host,
+        since=event.since, fired=event.at, words=event.words, told=event.told, after=event.after,
+        covers=event.covers, hub=event.hub, value=event.value, silence=event.silence,
+    )  # fmt: skip
+
+
+def _changed(board: Board, event: AlertAcknowledged | AlertSilenced | AlertUnsilenced) -> Board:
+    alert = board.alerts.get(event.alert)
+    if alert is None:
+        return board
+    match event:
+        case AlertAcknowledged():
+            changed = replace(alert, acknowledged=event.at, acknowledged_by=event.by, note=event.note)
+        case AlertSilenced():
+            changed = replace(alert, silence=event.silence)
+        case AlertUnsilenced():
+            changed = replace(alert, silence=None)
+    return _with(board, changed)
+
+
+def _with(board: Board, alert: Alert) -> Board:
+    return replace(board, alerts={**board.alerts, alert.alert: alert})
+
+
+def _resolved(board: Board, event: AlertResolved) -> Board:
+    """Who was told that it fires, or would have been, is told that it is over."""
+    alert = board.alerts.get(event.alert)
+    if alert is None:
+        return board
+    group = board.groups.get(alert.group, Group())
+    due = Channel.MAIL in alert.told_now and within(board, alert) is None
+    firing = tuple(one for one in group.firing if one != alert.alert)
+    over = group.over
+    if due or alert.alert in group.firing:
+        fresh = Over(alert=alert.alert, words=alert.words, fired=alert.fired, resolved=event.at)
+        over = (*over, fresh)[-MOST_OVER:]
+    board = replace(board, alerts=_without(board.alerts, alert.alert))
+    if (firing, over) == (group.firing, group.over):
+        return board
+    return _with_group(board, alert.group, replace(group, firing=firing, over=over))
+
+
+def _mailed(board: Board, event: AlertsMailed) -> Board:
+    group = board.groups.get(event.group, Group())
+    over = tuple(one for one in group.over if one.alert not in event.resolved)
+    firing = tuple(one for one in event.firing if one in board.alerts)
+    return _with_group(board, event.group, Group(at=event.at, firing=firing, over=over))
+
+
+def _with_group(board: Board, name: str, group: Group) -> Board:
+    groups = {**_without(board.groups, name), name: group}
+    for old in list(groups)[: max(len(groups) - MOST_GROUPS, 0)]:
+        del groups[old]
+    return replace(board, groups=groups)
+
+
+def _without(things: Mapping[str, Thing], name: str) -> dict[str, Thing]:
+    return {key: thing for key, thing in things.items() if key != name}
