@@ -43,10 +43,8 @@ from bus_schemas.permissions import Action
 from bus_schemas.rights import rights
 
 FILES: tuple[ModuleType, ...] = (
-    audit, call, campaign, campaign_outlook, campaign_telemetry, crm, dashboard, do_not_call, erasure, gateway, host,
-    imports, introspection, lead, link, log, monitor, note, operator, preview, script, series, slot, slot_files,
     alert, audit, call, campaign, campaign_outlook, campaign_telemetry, crm, dashboard, do_not_call, erasure, gateway,
-    host, imports, introspection, lead, link, log, monitor, note, operator, preview, script, slot, slot_files,
+    host, imports, introspection, lead, link, log, monitor, note, operator, preview, script, series, slot, slot_files,
     slot_screen, trunk, usb, user, webhook,
 )  # fmt: skip
 

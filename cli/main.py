@@ -6,17 +6,17 @@ import os
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Coroutine, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Coroutine, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeVar
 
 import click
 
-from actors.runtime.settings import SettingsError
-from actors.settings import UMASK, Settings, load
-from cli.terminal import harmless, say, show
+from actors.settings import UMASK
+from cli.alert_commands import alerts, top
+from cli.options import AS, CONFIG, JSON, begun, logged_in, password_of, secret, settings_of
+from cli.terminal import say, show
 
 if TYPE_CHECKING:
     from bus_schemas.campaign import CampaignRun
@@ -25,17 +25,6 @@ if TYPE_CHECKING:
     from cli.gateway import Session
 
 Answer = TypeVar("Answer")
-
-CONFIG = click.option(
-    "--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Settings file (TOML)."
-)
-
-
-def _settings(config: Path | None) -> Settings:
-    try:
-        return load(config=config, environment=os.environ)
-    except SettingsError as error:
-        raise click.ClickException(str(error)) from None
 
 
 @click.group()
@@ -50,7 +39,7 @@ def up(config: Path | None) -> None:
     """Start the whole site on this machine, in the foreground."""
     from cli.site.up import start
 
-    sys.exit(start(_settings(config), config))
+    sys.exit(start(settings_of(config), config))
 
 
 @main.command()
@@ -60,7 +49,7 @@ def doctor(config: Path | None, as_json: bool) -> None:
     """Name what is wrong and what to do about it."""
     from cli.doctor import examine
 
-    findings = examine(_settings(config))
+    findings = examine(settings_of(config))
     if as_json:
         click.echo(json.dumps([finding.__dict__ for finding in findings]))
     else:
@@ -77,7 +66,7 @@ def status(config: Path | None) -> None:
     """Ask the running gateway whether everything is ready."""
     from actors.adapters.tls import BadCertificate, trusting
 
-    http = _settings(config).http
+    http = settings_of(config).http
     url = f"{http.url(http.ottb_port)}/readyz?verbose"
     try:
         tls = trusting(http.certificate) if http.certificate else None
@@ -102,7 +91,7 @@ def events(config: Path | None, subject: str) -> None:
 
     _log_beside()
     try:
-        asyncio.run(watch(_settings(config), subject, click.echo))
+        asyncio.run(watch(settings_of(config), subject, click.echo))
     except (BusError, NotHeard) as error:
         raise click.ClickException(str(error)) from None
     except KeyboardInterrupt:
@@ -118,7 +107,7 @@ def adb(config: Path | None, server: int, arguments: tuple[str, ...]) -> None:
     from cli.site.adb import NoServer, become
 
     try:
-        become(_settings(config), arguments, server)
+        become(settings_of(config), arguments, server)
     except (NoServer, OSError) as error:
         raise click.ClickException(str(error)) from None
 
@@ -143,7 +132,7 @@ def verify(config: Path | None, head: str | None, heads: TextIO | None, key: str
     from cli.audit import verify as check
 
     noted = Head().convert(head, None, None) if head is not None else None
-    sys.exit(_of_audit(check(_settings(config), noted, heads, key, click.echo)))
+    sys.exit(_of_audit(check(settings_of(config), noted, heads, key, click.echo)))
 
 
 @audit.command()
@@ -156,7 +145,7 @@ def head(config: Path | None, only_key: bool) -> None:
     """
     from cli.audit import public_key, sign
 
-    settings = _settings(config)
+    settings = settings_of(config)
     line = _of_audit(public_key(settings) if only_key else sign(settings))
     click.echo(line or "Error: there is nothing on the audit yet.", err=line is None)
     sys.exit(0 if line else 2)
@@ -195,7 +184,7 @@ def rotate(config: Path | None, drop_old: bool) -> None:
     from actors.point.keys import drop_others
     from actors.point.keys import rotate as make
 
-    state = _settings(config).state
+    state = settings_of(config).state
     try:
         name = make(state)
     except OSError as error:
@@ -224,55 +213,18 @@ def passwd(config: Path | None, name: str, admin: str, end_tokens: bool) -> None
     """
     from cli.user import set_password
 
-    settings = _settings(config)
-    given, new = _password(admin), _secret("OTTB_NEW_PASSWORD", f"New password of {name}", twice=True)
-    with _session(settings, settings.http.point_port, admin, given) as session:
+    settings = settings_of(config)
+    given, new = password_of(admin), secret("OTTB_NEW_PASSWORD", f"New password of {name}", twice=True)
+    with begun(settings, settings.http.point_port, admin, given) as session:
         left = set_password(session, user=name, new=new, admin=admin, password=given, end_tokens=end_tokens)
     click.echo(f"password of {name} changed")
     if left:
         click.echo(f"service tokens of {name} that stay good: {left} (--end-tokens ends them)")
 
 
-@contextmanager
-def _session(settings: Settings, port: int, user: str, password: str) -> Iterator["Session"]:
-    """A session at a port of the site on this machine, which nobody but the site's user may answer. What the API
-    refuses ends the command."""
-    from cli.gateway import NotDone, in_words, session
-    from cli.site.ports import CannotStart
-    from cli.site.private import owner_of
-    from ottb_client import ApiError
-
-    state = settings.state
-    try:
-        owner = owner_of(state) if state.exists() else os.geteuid()
-        with session(settings.http, port, owner, user, password) as begun:
-            yield begun
-    except ApiError as error:
-        raise click.ClickException(harmless(in_words(error))) from None
-    except (CannotStart, NotDone) as error:
-        raise click.ClickException(str(error)) from None
-
-
-def _password(user: str) -> str:
-    return _secret("OTTB_PASSWORD", f"Password of {user}", twice=False)
-
-
-def _secret(variable: str, question: str, *, twice: bool) -> str:
-    return os.environ.get(variable) or click.prompt(question, hide_input=True, confirmation_prompt=twice, err=True)
-
-
 @main.group()
 def campaign() -> None:
     """Campaigns, over the HTTP API. The password is asked for, or taken from OTTB_PASSWORD."""
-
-
-AS = click.option("--as", "user", default="admin", show_default=True, help="Log in as this user.")
-JSON = click.option("--json", "as_json", is_flag=True, help="The API's answer, as JSON.")
-
-
-def _logged_in(settings: Settings, user: str) -> AbstractContextManager["Session"]:
-    """A session at WORKSPACE, which serves all of the API."""
-    return _session(settings, settings.http.workspace_port, user, _password(user))
 
 
 @campaign.command()
@@ -292,8 +244,8 @@ def run(
     from actors.dialing.start import rules_of
     from cli import campaign
 
-    settings = _settings(config)
-    with _logged_in(settings, user) as session:
+    settings = settings_of(config)
+    with logged_in(settings, user) as session:
         id = name or campaign.id_for(file)
         fields = columns.split(",") if columns is not None else None
         header = False if no_header else None
@@ -312,7 +264,7 @@ def run(
 @click.argument("id")
 def watch_campaign(config: Path | None, user: str, id: str) -> None:
     """Show a live board until the campaign is over."""
-    with _logged_in(_settings(config), user) as session:
+    with logged_in(settings_of(config), user) as session:
         _watch(session, id)
 
 
@@ -341,7 +293,7 @@ def explain(config: Path | None, user: str, as_json: bool, id: str, lead: str | 
     from cli.board import explanation, reasons
     from cli.campaign import explained
 
-    with _logged_in(_settings(config), user) as session:
+    with logged_in(settings_of(config), user) as session:
         why = explained(session, id, lead)
     if as_json:
         click.echo(json.dumps(why))
@@ -359,7 +311,7 @@ def stop(config: Path | None, user: str, hangup: bool, id: str) -> None:
     from bus_schemas.campaign import StopMode
 
     mode = StopMode.HANGUP if hangup else StopMode.DRAIN
-    with _logged_in(_settings(config), user) as session:
+    with logged_in(settings_of(config), user) as session:
         stopped = session.done(session.api.stop_campaign(campaign_id=id, mode=mode))
     click.echo(f"{id}: {stopped.status}, {stopped.in_progress} calls in progress")
 
@@ -413,7 +365,7 @@ def run_script(
     """Run the script NAME with PARAMS, each as `number=+380991234567`."""
     from cli import scripts
 
-    with _logged_in(_settings(config), user) as session:
+    with logged_in(settings_of(config), user) as session:
         script_id = scripts.begin(session, name, slot, params, queue=queue)
         click.echo(script_id)
         if follow:
@@ -427,7 +379,7 @@ def list_scripts(config: Path | None, user: str) -> None:
     """Say which scripts there are, and what they are given."""
     from cli import scripts
 
-    with _logged_in(_settings(config), user) as session:
+    with logged_in(settings_of(config), user) as session:
         scripts.show_all(session, say)
 
 
@@ -439,7 +391,7 @@ def script_status(config: Path | None, user: str, script_id: str) -> None:
     """Say how the run SCRIPT_ID stands."""
     from cli import scripts
 
-    with _logged_in(_settings(config), user) as session:
+    with logged_in(settings_of(config), user) as session:
         say(scripts.in_words(session.done(session.api.get_run(script_id))))
 
 
@@ -451,7 +403,7 @@ def stop_script(config: Path | None, user: str, script_id: str) -> None:
     """Stop the run SCRIPT_ID: a call that it is in ends, and its phone is left at the home screen."""
     from cli import scripts
 
-    with _logged_in(_settings(config), user) as session:
+    with logged_in(settings_of(config), user) as session:
         say(scripts.in_words(session.done(session.api.stop_run(script_id))))
 
 
@@ -470,7 +422,7 @@ def take_screenshot(config: Path | None, user: str, number: int, output: Path | 
     from cli.slot import screenshot
 
     file = output or Path(f"slot-{number}.png")
-    with _logged_in(_settings(config), user) as session:
+    with logged_in(settings_of(config), user) as session:
         size = screenshot(session, number, file)
     click.echo(f"{file}: {size:,} bytes")
 
@@ -491,7 +443,7 @@ def slot_history(
     """Show METRIC (temperature, battery ...: docs/monitoring.md) of slot NUMBER over time."""
     from cli.history import shown
 
-    with _logged_in(_settings(config), user) as session:
+    with logged_in(settings_of(config), user) as session:
         found = session.done(session.api.slot_history(number, metric=metric, since=since, until=until))
     click.echo(shown(found, as_json=as_json, as_plot=as_plot))
 
@@ -512,7 +464,7 @@ def list_hubs(config: Path | None, user: str, as_json: bool) -> None:
     """List the hubs, and how many of their phones are online."""
     from cli.hub import rows
 
-    with _logged_in(_settings(config), user) as session:
+    with logged_in(settings_of(config), user) as session:
         found = session.done(session.api.list_hubs())
     show(found, rows(found), as_json=as_json)
 
@@ -527,7 +479,7 @@ def show_hub(config: Path | None, user: str, as_json: bool, host: str | None, na
     """Show the ports of a hub and what is on them."""
     from cli.hub import shown
 
-    with _logged_in(_settings(config), user) as session:
+    with logged_in(settings_of(config), user) as session:
         found = session.done(session.api.get_hub(name, host=host))
     show(found, shown(found), as_json=as_json)
 
@@ -548,7 +500,7 @@ def power_port(
     """Switch a port off and on again, once it was said which phones go with it. Never during a call."""
     from cli.hub import switched
 
-    with _logged_in(_settings(config), user) as session:
+    with logged_in(settings_of(config), user) as session:
         power = partial(session.api.power_port, name, port, host=host, action=action, seconds=seconds)
         say(*switched(session.done(power(dry=True))))
         if yes or click.confirm("Do it?"):
@@ -573,7 +525,7 @@ def learn_hub(
     """
     from cli import hub
 
-    with _logged_in(_settings(config), user) as session:
+    with logged_in(settings_of(config), user) as session:
 
         def look() -> "HubDetails":
             return session.done(session.api.get_hub(name, host=host))
@@ -584,6 +536,10 @@ def learn_hub(
         if file is not None:
             hub.write(file, called or name, block)
             click.echo(f"{file} has it. Hosts read their settings at the start.", err=True)
+
+
+main.add_command(alerts)
+main.add_command(top)
 
 
 @main.command()

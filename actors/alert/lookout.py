@@ -31,6 +31,7 @@ log = structlog.get_logger()
 
 LOOK = 1.0  # seconds between two looks
 SAY = 5.0  # and between two reports where nothing has changed
+AWAY = (Symptom.ABSENT, Symptom.OFFLINE)
 SMALLEST_HUB = 3  # phones: one with fewer that are all away may have lost each by itself
 ORDER = {severity: place for place, severity in enumerate(AlertSeverity)}
 
@@ -138,7 +139,7 @@ class Lookout:
             slot = actor.state
             if slot is not None and not slot.removed and slot.config.hub is not None:
                 phones[slot.config.hub] += 1
-                away[slot.config.hub] += vitals(slot, actor.live).symptom is Symptom.ABSENT
+                away[slot.config.hub] += vitals(slot, actor.live).symptom in AWAY
         plugged = {hub.name: hub.plugged for hub in self._hubs.now() if hub.plugged is not None}
         for name, number in phones.items():
             if plugged.get(name) is False:

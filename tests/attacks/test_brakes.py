@@ -30,6 +30,7 @@ LIGHT = {
     "/api/operators/{user}", "/api/autodialer/imports/{import_id}", "/api/crm/note/{note}",
     "/api/crm/leads/{campaign_id}/{lead}", "/api/webhooks/{webhook}", "/api/crm/erasures/{erasure}",
     "/api/gacs/status/{script_id}", "/api/gacs/scripts/{name}", "/api/monitor/slots/{slot}",
+    "/api/monitor/alerts/{alert}",
 }  # fmt: skip
 NAMES = {"slot": "44", "lead": "l_1"}
 QUERY = {

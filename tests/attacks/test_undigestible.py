@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bus_schemas.alert import AcknowledgeAlert, EndSilence, MakeSilence
 from bus_schemas.call import CallDialing, EndCall, StartCall
 from bus_schemas.campaign import (
     ArchiveCampaign,
@@ -97,6 +98,10 @@ SETTINGS = {
 
 # One request of each changing line, with every field.
 BASE: dict[type, dict[str, Any]] = {
+    AcknowledgeAlert: {"alert": "al_none", "note": "on my way"},
+    MakeSilence: {"matcher": {"rule": "slot_hot", "severity": "info", "kind": "slot", "id": "44", "hub": "HUB1",
+                              "host": "local"}, "until": "2100-01-01T00:00:00Z", "why": "x"},
+    EndSilence: {"silence": "si_none"},
     Login: {"username": "op12", "password": "1234"},
     Refresh: {"refresh_token": "x"},
     Introspect: {"token": "x", "token_type_hint": "access_token"},
