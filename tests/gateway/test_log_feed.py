@@ -24,7 +24,7 @@ from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from tests.support.door import InProcess, gateway_on, serving, token_of
 from tests.support.events import Events
-from tests.support.site import until
+from tests.support.site import PATIENCE, until
 
 FOLLOW = "/api/dci/logs/follow"
 ALL = frozenset({Action.LOG_VIEW, Action.LOG_VIEW_ANY})
@@ -149,11 +149,11 @@ async def test_who_does_not_read_is_cut_off_and_harms_nobody(lab: Lab, monkeypat
             read.append((await quick.next()).data["message"])
 
     reading = asyncio.create_task(read_on())
-    for number in range(1_500):
-        await lab.write(str(number), context={"filler": "x" * 7_500})
-        await asyncio.sleep(0)
-        if number % 20 == 0:
-            await asyncio.sleep(0.005)
+    async with asyncio.timeout(2 * PATIENCE):
+        for number in range(1_500):
+            await lab.write(str(number), context={"filler": "x" * 7_500})
+            while len(read) < number - 20:  # who reads on is never far behind
+                await asyncio.sleep(0.001)
     await until(lambda: _count(read), lambda count: count == 1_500)
     reading.cancel()
     last = None
