@@ -2,6 +2,7 @@
 
 import pytest
 
+from actors.slot.machine import FOREIGN_AGAIN
 from tests.support.site import Client, until
 
 
@@ -164,7 +165,7 @@ async def test_a_call_on_hold_that_blocks_the_slot_is_told_soon(admin: Client) -
         for order, told in (("hold", True), ("swap", False), ("hold", True)):
             await admin.phones("POST", f"/phones/12/{order}")
             words = "is on hold" if told else ""
-            await until(lambda: _slot(admin, 12), lambda slot, w=words: _says(slot, w))
+            await until(lambda: _slot(admin, 12), lambda slot, w=words: _says(slot, w), FOREIGN_AGAIN / 2)
     finally:
         await admin.phones("POST", "/phones/12/hang_up")
     await until(lambda: _slot(admin, 12), lambda slot: not slot["external_call"] and not slot["status_detail"])
