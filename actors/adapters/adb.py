@@ -223,6 +223,7 @@ class AdbClient:
             await wire.ask("host:track-devices-l")
             while True:
                 yield await wire.read_text(timeout=None)
+                await asyncio.sleep(0)  # what has come already is read without a wait
 
     async def ask(self, serial: str, command: str, *, timeout: float, max_output: int) -> ShellResult:
         """`shell` for what we want to know ourselves, in the phone's next turn, which no command of a user takes.

@@ -32,6 +32,7 @@ from actors.telephony.line import (
 from actors.telephony.orders import Dial, Drop, HangUp, LookAt, Named, Release, Settle
 from actors.telephony.reports import (
     ORDER_LASTS,
+    WORDS,
     CallPhase,
     CallSeen,
     DialFailed,
@@ -362,6 +363,7 @@ def _online(slot: Slot, live: SlotMemory, now: Moment) -> tuple[SlotLinked, ...]
 
 
 def _linked(slot: Slot, status: SlotStatus, detail: str, now: Moment) -> tuple[SlotLinked, ...]:
+    detail = detail[:WORDS]
     if slot.status is status and slot.detail == detail:
         return ()
     return (SlotLinked(slot=slot.config.id, at=now.at, status=status, detail=detail),)
