@@ -83,7 +83,7 @@ class Healer:
         switches = isinstance(act, Try) and act.rung is Rung.PORT_POWER and not dry_run
         if switches and not await self._cycle(slot):
             self._patients[slot.id] = replace(before, since=self._host.clock.monotonic())
-        elif not await self._order(slot.id, _order_of(act, dry_run=dry_run)):
+        elif not await self._order(slot.id, _order_of(act, dry_run=dry_run)) and not switches:  # that was done
             self._patients[slot.id] = before
 
     async def _cycle(self, slot: SlotConfig) -> bool:
