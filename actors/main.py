@@ -50,7 +50,7 @@ from actors.ledger.store import Store
 from actors.log.start import start_noting
 from actors.point.start import start as start_point
 from actors.point.start import start_bus_login
-from actors.runtime import memory
+from actors.runtime import memory, tracing
 from actors.runtime.bus import Bus, BusError
 from actors.runtime.earlier import EarlierJournal, refuse_earlier
 from actors.runtime.host import Host
@@ -230,6 +230,16 @@ async def start_site(
     return SiteParts(problems, records)
 
 
+def send_traces(settings: Settings, stack: AsyncExitStack) -> None:
+    """Have spans of this process sent, where somebody collects them."""
+    if settings.traces.endpoint:
+        from actors.adapters.otlp import Otlp  # the SDK takes half a second and 15 MB
+
+        otlp = Otlp(settings.traces, service="ottb-actors", host=settings.host)
+        stack.push_async_callback(otlp.close)
+        stack.callback(tracing.send_to(otlp.take, share=settings.traces.share))
+
+
 def say_up(settings: Settings, host: Host) -> None:
     """Log what runs here, and what is set but left to others."""
     for other, names in settings.whose().items():
@@ -256,6 +266,7 @@ async def serve(settings: Settings) -> int:
     tracker = DeviceTracker(client=client, folder=settings.state, also=also)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(bus.close)
+        send_traces(settings, stack)
         tracker.start()
         stack.push_async_callback(tracker.stop)
         parts = Parts(bus=bus, clock=SystemClock(), ids=RandomIds())

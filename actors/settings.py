@@ -30,7 +30,7 @@ from actors.monitor.settings import Monitor
 from actors.operator.settings import Operators
 from actors.point.settings import Auth, BusLogin
 from actors.run.settings import Scripts
-from actors.runtime.settings import Journal, Log, Nats, Port, SettingsError
+from actors.runtime.settings import Journal, Log, Nats, Port, SettingsError, Traces
 from actors.sandbox import with_phones
 from actors.slot.adb_servers import AdbServer, servers_of, wrong_servers
 from actors.slot.settings import Adb, Hub, UsbPath, misplaced, not_hubs, overlapping
@@ -127,6 +127,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     bus_login: BusLogin = BusLogin()
     ledger: LedgerStore = LedgerStore()
     log: Log = Log()
+    traces: Traces = Traces()
     hubs: dict[str, UsbPath | Hub] = {}
     slots: tuple[SlotConfig, ...] = ()
     ami: dict[str, Ami] = {}

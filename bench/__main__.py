@@ -34,13 +34,14 @@ from bench import (
     scripts,
     strangers,
     teams,
+    traces,
 )
 from bench.table import Row, print_table
 
 ALL = (
     gateway, live, fanout, strangers, bus, bus_overload, adb, actors, ledger, leads, logins, campaigns, dashboard,
     dialling, dialling_start, do_not_call, imports, kills, monitoring, pacing, pbx, readers, refusals, scripts,
-    teams,
+    teams, traces,
 )  # fmt: skip
 
 

@@ -323,7 +323,8 @@ class CallDialing(Struct, frozen=True, kw_only=True):
     `after_ref` is the phone's name for the newest call it knew before this one. After `ring_timeout` seconds it is
     given up, but where it rings by then not before it has rung for `ring_at_least`. `operator`: for whom a campaign
     dials it, on a line of theirs. `slot` null: whoever answers waits on the PBX until an operator is joined to the
-    call. `app`: the call is in that app of the slot's phone, and `run`, a script's, places it there."""
+    call. `app`: the call is in that app of the slot's phone, and `run`, a script's, places it there. `traced`: spans of
+    it are collected."""
 
     line: LineName
     call_id: CallId
@@ -345,6 +346,7 @@ class CallDialing(Struct, frozen=True, kw_only=True):
     operator: Username | None = None
     app: AppName | None = None
     run: Id | None = None
+    traced: bool = False
 
 
 class CallAdopted(Struct, frozen=True, kw_only=True):

@@ -24,7 +24,7 @@ from bus_schemas.log import WRITE_LOG
 from bus_schemas.permissions import Access, Action
 from bus_schemas.slot import ADB_COMMAND
 from bus_schemas.user import REFRESH
-from gateway import errors, line_files, whole_tables
+from gateway import errors, line_files, traces, whole_tables
 from gateway.answers import JSON_HEADERS, at_table, csv_headers, presented
 from gateway.auditor import (
     CALLER,
@@ -53,6 +53,7 @@ from gateway.recordings import Recordings
 from gateway.routes import BODY_LIMIT, FILE_KINDS, Held, Part, Route, Upload
 from gateway.server import client_of, protocol_of
 from gateway.stored_files import StoredFiles
+from gateway.traces import TRACEPARENT
 
 log = structlog.get_logger()
 
@@ -62,8 +63,6 @@ OF_A_SECRET = {"Referrer-Policy": "no-referrer", "Cache-Control": "private, no-s
 GIVE_BACK: web.RequestKey[GiveBack] = web.RequestKey("give_back", partial)  # its turn of the long run
 COMMAND_ID: web.RequestKey[str] = web.RequestKey("command_id", str)  # ours, whatever the client calls its request
 
-
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}\Z")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -255,7 +254,7 @@ class HttpApi:
             command_id=request[COMMAND_ID],
             user=caller.user,
             actions=caller.actions & route.rpc.needed,
-            traceparent=_traceparent(request),
+            traceparent=request[TRACEPARENT],
             after=self.watermark,
         )
         found = await ask(self.bus, route.rpc, rpc_request, context)
@@ -268,7 +267,7 @@ class HttpApi:
         assert route.passed is not None
         context = Context(
             command_id=request[COMMAND_ID], user=caller.user, actions=caller.actions & route.rpc.needed,
-            traceparent=_traceparent(request), credential=caller.credential,
+            traceparent=request[TRACEPARENT], credential=caller.credential,
         )  # fmt: skip
         with self.phone_streams.place(caller.share):
             caller = await self._still(route, caller)
@@ -287,7 +286,7 @@ class HttpApi:
             caller = await self._still(route, caller)
             context = Context(
                 command_id=request[COMMAND_ID], user=caller.user, actions=caller.actions & route.rpc.needed,
-                traceparent=_traceparent(request), after=self.watermark,
+                traceparent=request[TRACEPARENT], after=self.watermark,
             )  # fmt: skip
             await self.auditor.intend(route, request)
 
@@ -314,7 +313,7 @@ class HttpApi:
         asked, size = read(request, b""), self.stored.size_of(request, upload)
         context = Context(
             command_id=self.ids.new(), user=caller.user, actions=caller.actions & upload.admit.needed,
-            traceparent=_traceparent(request), after=self.watermark,
+            traceparent=request[TRACEPARENT], after=self.watermark,
         )  # fmt: skip
         with self.stored.place(caller.share, caller.user, size) as place:
             to_come = self.stored.to_come(), self.stored.to_come(caller.user)
@@ -349,7 +348,7 @@ class HttpApi:
             body = await body_of(request, line_files.FILE_LIMIT)
             async with self.line_files.turn:
                 caller = await self._still(route, caller)
-                context = Context(command_id=request[COMMAND_ID], user=caller.user, traceparent=_traceparent(request))
+                context = Context(command_id=request[COMMAND_ID], user=caller.user, traceparent=request[TRACEPARENT])
                 await self.auditor.intend(route, request)
                 done = await self.line_files.carry_out(
                     rpc_request, body, context, gone=lambda: request.transport is None or request.transport.is_closing()
@@ -366,7 +365,7 @@ class HttpApi:
             command_id=command_id,
             user=caller.user,
             actions=caller.actions & route.rpc.needed if route.rpc.needed else NO_ACTIONS,
-            traceparent=_traceparent(request),
+            traceparent=request[TRACEPARENT],
             credential=caller.credential if needs.credential else None,
             address=client_of(request) if needs.credential else "",
             after=self.watermark if needs.records else 0,
@@ -399,12 +398,14 @@ class HttpApi:
         command_id = request[COMMAND_ID] = self.ids.new()
         request_id = request[REQUEST_ID] = given if _REQUEST_ID.match(given) else command_id
         started = time.perf_counter()
+        path = _template(request)
+        over = traces.begin(request, path, command_id)
         response = await self._guarded(request, handler, request_id)
+        over(response.status)
         if not response.prepared:
             response.headers["X-Request-ID"] = request_id
             response.headers.setdefault("X-Content-Type-Options", "nosniff")
         seconds = time.perf_counter() - started
-        path = _template(request)
         self.metrics.request(request.method, path, response.status, seconds)
         caller = request.get(CALLER, ANYBODY)
         if request.method == "GET" and response.status < 500:
@@ -434,15 +435,6 @@ class HttpApi:
         except Exception:  # noqa: BLE001  it is logged, and whoever asked is told
             self._failed.exception("request failed", path=_template(request), request_id=request_id)
             return errors.response(Refusal(ErrorCode.INTERNAL, "Internal error."), request_id=request_id)
-
-
-def _traceparent(request: web.Request) -> str:
-    """The client's trace, or a new one (W3C Trace Context) made of the command's id."""
-    given = request.headers.get("traceparent")
-    if given is not None and _TRACEPARENT.match(given):
-        return given
-    digits = request[COMMAND_ID].encode().hex()
-    return f"00-{digits[:32]}-{digits[32:48]}-01"
 
 
 def _template(request: web.Request) -> str:

@@ -25,7 +25,7 @@ from actors.adapters.tls import KeyPair, on_hangup
 from actors.adapters.tls import client as client_tls
 from actors.adapters.tls import server as server_tls
 from actors.point.keys import PublicKeys
-from actors.runtime import memory
+from actors.runtime import memory, tracing
 from actors.runtime.bus import BusUnavailable
 from actors.runtime.logging import configure
 from actors.runtime.open_files import allow_files
@@ -183,6 +183,12 @@ async def serve(settings: Settings) -> int:
     async with AsyncExitStack() as stack:
         stack.push_async_callback(bus.close)
         stack.push_async_callback(door.close)
+        if settings.traces.endpoint:
+            from actors.adapters.otlp import Otlp  # the SDK takes half a second and 15 MB
+
+            otlp = Otlp(settings.traces, service="ottb-gateway", host=settings.host)
+            stack.push_async_callback(otlp.close)
+            stack.callback(tracing.send_to(otlp.take, share=settings.traces.share))
         ports = await listen(settings, await start(settings, bus, door, stack), stack, shown)
         memory.freeze(memory.OFTEN)
         log.info("gateway is up", host=settings.http.host, ports=dict(ports))

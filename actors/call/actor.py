@@ -3,12 +3,14 @@
 
 from actors.call import machine
 from actors.call.machine import Call, CallDecision, CallReport, CallTimeouts
+from actors.call.spans import spans
 from actors.runtime.bus import Recorded
 from actors.runtime.clock import Moment, moment
 from actors.runtime.commands import Outcome, by_verb, command
 from actors.runtime.context import Context
 from actors.runtime.decision import NOTHING
 from actors.runtime.host import Host
+from actors.runtime.tracing import was, within_call
 from actors.telephony.holdings import began_of
 from actors.telephony.line import over_of
 from actors.telephony.line_call import LineCall
@@ -138,6 +140,15 @@ class CallActor(LineCall[Call, CallEvent, Call, CallReport]):
                 self._tell_line(began_of(event, self.seq))
             case CallEnded():
                 self._tell_line(over_of(event, self.seq))
+                self._trace(event)
+
+    def _trace(self, ended: CallEnded) -> None:
+        """Tell the trace of the call what it came to."""
+        attempt = self.state.attempt if self.state is not None else None
+        if attempt is not None and attempt.traced:
+            context = within_call(self.id, attempt.trace_id)
+            for name, begun, over in spans(ended):
+                was(name, context, begun=begun, ended=over, attributes={"ottb.reason": ended.reason.value})
 
     def replayed(self, recorded: Recorded) -> None:
         if recorded.subject.endswith(f".{CALL_DIALING.verb}"):

@@ -22,6 +22,7 @@ from actors.runtime.clock import moment
 from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.ids import derived
+from actors.runtime.tracing import call_span, span, wanted
 from actors.runtime.wire import Page, forward
 from actors.telephony.orders import Drop, Fence, Fences, Settle
 from actors.telephony.reports import DialFailed
@@ -176,6 +177,7 @@ class Attempts:
             max_duration=self._calls.max_duration,
             after_ref=after_ref,
             trace_id=context.trace_id,
+            traced=wanted(context),
             trunk=trunk,
             recording=recording,
             campaign=context.campaign,
@@ -190,6 +192,12 @@ class Attempts:
     ) -> StartedCall:
         """Put an attempt of now on record; its line, which is held for it, then dials. `unless`: see `Dial`. Raises
         Refusal."""
+        with span("call", context, id=call_span(attempt.call_id), about=attempt.call_id) as context:
+            return await self._place(attempt, fences, context, unless)
+
+    async def _place(
+        self, attempt: CallDialing, fences: Fences, context: Context, unless: Fence | None
+    ) -> StartedCall:
         call = self._host.make(CallActor, attempt.call_id)
         line = line_of(attempt)
         written = False

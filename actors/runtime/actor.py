@@ -26,6 +26,7 @@ from actors.runtime.context import Context
 from actors.runtime.decision import NOTHING, Decision, TimerFired
 from actors.runtime.inbox import BusCommand, InboxItem, LocalCommand, Report, Resume
 from actors.runtime.journalled import REPLY_HEADER, Event, Journalled, State
+from actors.runtime.tracing import span
 from actors.runtime.wire import STOPPED, Page, decode_request, send_refusal, send_reply
 from bus_schemas.contract import verb_of
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
@@ -278,6 +279,10 @@ class Actor(Journalled[State, Event], Generic[State, Event, Memory, Reported]):
 
     async def _handle_command(self, command: AnyCommand, message: Message) -> None:
         context = Context.from_headers(message.headers)
+        with span(command.rpc.subject, context, kind="server", about=self.id) as context:
+            await self._carry_out(command, message, context)
+
+    async def _carry_out(self, command: AnyCommand, message: Message, context: Context) -> None:
         if (known := self._answer_to(context.command_id)) is not None:
             await send_reply(message, msgspec.Raw(known))
             return

@@ -5,6 +5,8 @@ from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct
 
+from bus_schemas.fields import shaped
+
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Seconds = Annotated[float, Meta(gt=0)]
 
@@ -66,3 +68,11 @@ class Journal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 class Log(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     level: str = "info"
+
+
+class Traces(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`endpoint`: of a collector that speaks OTLP over HTTP, as `http://127.0.0.1:4318`; empty: no spans are made.
+    `share`: of the traces that begin here, those that are collected; of one that a client has begun, it says so."""
+
+    endpoint: Annotated[str, shaped(r"^(?:https?://\S{1,500})?$(?!\n)", "an address, as `http://127.0.0.1:4318`")] = ""
+    share: Annotated[float, Meta(ge=0, le=1)] = 1.0

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from actors.runtime.bus import Bus, BusUnavailable, Message, NoResponders, RequestTimeout, TooLarge
 from actors.runtime.context import FRESH_HEADER, Context
+from actors.runtime.tracing import span
 from bus_schemas.contract import UNDECODABLE, AnyRpc, Rpc
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, Refused
 
@@ -159,7 +160,8 @@ async def answer(
     try:
         context = Context.from_headers(message.headers)
         context.must(rpc.permission)
-        reply = await handler(decode_request(rpc, message), context)
+        with span(rpc.subject, context, kind="server") as context:
+            reply = await handler(decode_request(rpc, message), context)
     except Refusal as refusal:
         await send_refusal(message, refusal)
     except asyncio.CancelledError:  # whoever serves ends: the next one knows what became of the command

@@ -15,6 +15,7 @@ from actors.runtime.decision import Decision, Effect, TimerFired
 from actors.runtime.host import Host
 from actors.runtime.journalled import Event, Unreadable
 from actors.runtime.shards import owned
+from actors.runtime.tracing import span, within_call
 from actors.telephony.holdings import HOLDINGS, Holding
 from actors.telephony.line import Adopt, Began, CallCounts, CallStart, LineState, OnRecord, Over
 from actors.telephony.line_call import AnyLineHolder, LineCall
@@ -254,7 +255,11 @@ class LineActor(
 
     async def place(self, order: Dial) -> None:
         """The one effect that cannot be undone: asked of the outside once, by an owner, never again."""
-        self._tell_outcome(order, await self._hindrance(order) or await self._dial(order))
+        attempt = order.attempt
+        context = within_call(attempt.call_id, attempt.trace_id if attempt.traced else None)
+        with span("dial", context, kind="client", about=self.line):
+            outcome = await self._hindrance(order) or await self._dial(order)
+        self._tell_outcome(order, outcome)
 
     async def _hindrance(self, order: Dial) -> DialFailed | None:
         """Why the call must not be placed now, asked right before it is: the lease, the journal's leader, the

@@ -7933,7 +7933,8 @@ export interface components {
          *         `after_ref` is the phone's name for the newest call it knew before this one. After `ring_timeout` seconds it is
          *         given up, but where it rings by then not before it has rung for `ring_at_least`. `operator`: for whom a campaign
          *         dials it, on a line of theirs. `slot` null: whoever answers waits on the PBX until an operator is joined to the
-         *         call. `app`: the call is in that app of the slot's phone, and `run`, a script's, places it there.
+         *         call. `app`: the call is in that app of the slot's phone, and `run`, a script's, places it there. `traced`: spans of
+         *         it are collected.
          */
         CallDialing: {
             /**
@@ -7975,6 +7976,8 @@ export interface components {
             app: string | null;
             /** @default null */
             run: string | null;
+            /** @default false */
+            traced: boolean;
         };
         /**
          * CallAdopted
