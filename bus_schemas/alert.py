@@ -393,8 +393,9 @@ ALERT_NEWS = Subscribable(
 
 
 class AlertUpdate(Struct, frozen=True, kw_only=True):
-    """An alert has changed. `words`: with `fired`, `resolved` and `unsilenced`; `value`, `since` and `hub` with
-    `fired`; `by` and `note` with `acknowledged`; `silence` with `silenced`, and with `fired` where it is at once."""
+    """An alert has changed. `words`: with `fired`, `resolved` and `unsilenced`; `value`, `since`, `hub` and `covers`
+    with `fired`; `by` and `note` with `acknowledged`; `silence` with `silenced`, and with `fired` where it is at once.
+    `told`: who is told beside."""
 
     alert: AlertId
     at: Utc
@@ -412,3 +413,5 @@ class AlertUpdate(Struct, frozen=True, kw_only=True):
     by: str | UnsetType = UNSET
     note: str | UnsetType = UNSET
     why: str | UnsetType = UNSET
+    told: tuple[Channel, ...] = ()
+    covers: Literal["", "hub", "host"] | UnsetType = UNSET

@@ -10657,7 +10657,7 @@ export interface components {
         /**
          * AlertUpdate
          * @description An alert has changed. `words`: with `fired`, `resolved` and `unsilenced`; `value`, `since` and `hub` with
-         *         `fired`; `by` and `note` with `acknowledged`; `silence` with `silenced`, and with `fired` where it is at once.
+         *         `fired`; `by` and `note` with `acknowledged`; `silence` with `silenced`, and with `fired` where it is at once. `told`: who is told beside; `covers` with `fired`.
          */
         AlertUpdate: {
             /** @example al_5k2a */
@@ -10686,6 +10686,10 @@ export interface components {
             by?: string;
             note?: string;
             why?: string;
+            /** @default [] */
+            told: components["schemas"]["Channel"][];
+            /** @enum {unknown} */
+            covers?: "" | "host" | "hub";
         };
         LiveEvents: {
             "call.update": {

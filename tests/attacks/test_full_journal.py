@@ -18,6 +18,7 @@ from actors.runtime.alike import times
 from actors.runtime.bus import BusUnavailable
 from actors.settings import Http
 from bus_schemas.audit import AuditRecorded
+from bus_schemas.contract import kind_of
 from bus_schemas.errors import ErrorCode, Refusal
 from gateway import brake as brake_module
 from gateway.auditor import SOON
@@ -155,11 +156,16 @@ async def test_what_is_so_already_is_counted(site: Whole, method: str, path: str
 async def test_a_refresh_token_that_comes_again_at_once_is_counted(site: Whole) -> None:
     body = {"refresh_token": (await _token(site, "nil", SECRET))["refresh_token"]}
     assert (await _as(site, "", "POST", "/api/auth/refresh", body))[0] == 200
-    before = len(site.broker.journal)
+    before = _by_people(site)
     for _ in range(100):
         assert (await _as(site, "", "POST", "/api/auth/refresh", body))[0] == 200
-    print(f"100 refresh tokens that had just been used: {len(site.broker.journal) - before} entries")
-    assert len(site.broker.journal) == before + 1
+    print(f"100 refresh tokens that had just been used: {_by_people(site) - before} entries")
+    assert _by_people(site) == before + 1
+
+
+def _by_people(site: Whole) -> int:
+    """How many entries there are but for those by which alerts begin, a moment after the site."""
+    return sum(kind_of(entry.subject) not in ("alert", "shard") for entry in site.broker.journal)
 
 
 # --- nearly full

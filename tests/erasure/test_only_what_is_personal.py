@@ -250,6 +250,7 @@ DECIDED = {  # texts with a name that others have, too
     "audit": {"entries.*.subject.*"}, "erasure": {"why"}, "operator": {"reason"}, "trunk": {"reason"},
     "slot": {"reason", "to_do", "conditions.*.name", "conditions.*.words", "conditions.*.since"},  # as a policy says
     "point": {"name", "reason"}, "call": {"app"}, "hub": {"hub", "path", "way", "ways.*"},
+    "alert": {"kind", "hub", "since", "words", "why", "group"},  # of things, and as rules say it
     "script": {"script", "scripts", "ussd.*", "place", "step_name", "waits_for", "by"},  # as scripts are written
 }  # fmt: skip
 
