@@ -130,6 +130,15 @@ def test_a_new_owner_tells_nothing_twice_and_forgets_nothing() -> None:
     assert times(played.fired) == times(played.resolved)
 
 
+def test_a_new_owner_that_hears_nothing_takes_nothing_for_well() -> None:
+    played = Played()
+    played.seconds(20, hot("44", 31))
+    played.take_over()
+    for _ in range(200):
+        played.second()
+    assert [one.rule for one in played.fired] == ["hot", "gone"] and played.resolved == []
+
+
 def test_a_rule_that_is_taken_away_ends_its_alerts() -> None:
     played = Played()
     played.seconds(2, hot("44", 31))

@@ -4,9 +4,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from actors.runtime.bus import Recorded
 from actors.webhook.seeing import Seeing, body_of, wanted_of
+from bus_schemas.alert import ALERT_FIRED, AlertFired, AlertSeverity, Channel
 from bus_schemas.call import CALL_ENDED, CALL_ENDING, CallEnding
 from bus_schemas.catalogue import SUBSCRIBABLE
 from bus_schemas.contract import AnyTopic
@@ -104,3 +106,19 @@ def test_what_can_be_subscribed_to_is_what_the_rooms_tell_of() -> None:
             assert field in WebhookFilter.__struct_fields__
             assert all(field in topic.event.__struct_fields__ for topic in told), (name, field)
     assert NAMES["call.ended"] is CALL_ENDED and all(name_of(topic) == name for name, topic in NAMES.items())
+
+
+def test_an_alert_that_is_for_live_clients_alone_is_not_posted() -> None:
+    fired = AlertFired(
+        alert="al_1", at=CALL.at, rule="r", severity=AlertSeverity.WARNING, kind="slot", id="44", host="h",
+        since=CALL.at, words="x", told=(Channel.WEBHOOKS,), after=60.0,
+    )  # fmt: skip
+    who = seeing("op12", A.WEBHOOK_MANAGE, A.ALERT_VIEW)
+    for told, is_posted in (((Channel.WEBHOOKS, Channel.MAIL), True), ((Channel.MAIL,), False), ((), False)):
+        entry = on_record(ALERT_FIRED, replace(fired, told=told), None)
+        assert (wanted_of(entry, ("alert.*",), ALL, who) is not None) is is_posted
+    entry = on_record(ALERT_FIRED, fired, None)
+    for severity, is_wanted in ((AlertSeverity.WARNING, True), (AlertSeverity.CRITICAL, False)):
+        found = wanted_of(entry, ("alert.fired",), WebhookFilter(severity=severity), who)
+        assert (found is not None) is is_wanted
+    assert wanted_of(entry, ("alert.*",), ALL, seeing("op12", A.WEBHOOK_MANAGE)) is None
