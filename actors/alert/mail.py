@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors.alert.record import Alert, Board, Group, within
+from actors.alert.record import Alert, Board, Group, causes, within
 from actors.alert.rules import Mailing, Rules
 from actors.runtime.clock import Moment, parse_utc
 from actors.runtime.decision import Effect
@@ -95,8 +95,9 @@ def tried(mails: Mails, tried: TriedMail, now: Moment) -> tuple[Mails, tuple[Ale
 def _by_group(board: Board) -> dict[str, list[Alert]]:
     """The alerts that are to be told of by e-mail."""
     found: dict[str, list[Alert]] = {}
+    reasons = causes(board)
     for alert in board.alerts.values():
-        if Channel.MAIL in alert.told_now and within(board, alert) is None:
+        if Channel.MAIL in alert.told_now and within(reasons, alert) is None:
             found.setdefault(alert.group, []).append(alert)
     return found
 

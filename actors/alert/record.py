@@ -96,24 +96,23 @@ class Board(Struct, frozen=True, kw_only=True):
     groups: Mapping[str, Group] = {}
 
 
-def reason_for(alerts: Iterable[Alert], *, host: str, hub: str | None, but: str = "") -> Alert | None:
-    """The alert that is the reason for what is wrong with something of a host, on a hub. `but`: not this one."""
-    found = [one for one in alerts if one.alert != but and _covers(one, host, hub)]
-    return min(found, key=lambda one: one.covers != "host", default=None)
+def causes(board: Board) -> tuple[Alert, ...]:
+    """The alerts that are the reason for others."""
+    return tuple(one for one in board.alerts.values() if one.covers)
 
 
-def _covers(alert: Alert, host: str, hub: str | None) -> bool:
-    if alert.covers == "host":
-        return alert.id == host
-    return alert.covers == "hub" and hub is not None and (alert.id, alert.host) == (hub, host)
-
-
-def within(board: Board, alert: Alert) -> Alert | None:
-    """The alert that is the reason for this one."""
+def within(found: Iterable[Alert], alert: Alert) -> Alert | None:
+    """Which of these causes is the reason for an alert: its host before its hub."""
     if alert.covers == "host":
         return None
-    hub = None if alert.covers == "hub" else alert.hub
-    return reason_for(board.alerts.values(), host=alert.host, hub=hub, but=alert.alert)
+    mine = [one for one in found if one.alert != alert.alert and _covers(one, alert)]
+    return min(mine, key=lambda one: one.covers != "host", default=None)
+
+
+def _covers(cause: Alert, alert: Alert) -> bool:
+    if cause.covers == "host":
+        return cause.id == alert.host
+    return alert.covers != "hub" and alert.hub is not None and (cause.id, cause.host) == (alert.hub, alert.host)
 
 
 def fits(matcher: Matcher, alert: Alert | AlertFired) -> bool:
@@ -124,7 +123,7 @@ def fits(matcher: Matcher, alert: Alert | AlertFired) -> bool:
 
 def view(board: Board, alert: Alert) -> AlertView:
     """As it is shown."""
-    parent = within(board, alert)
+    parent = within(causes(board), alert)
     return AlertView(
         alert=alert.alert, rule=alert.rule, severity=alert.severity, state=AlertState.FIRING, kind=alert.kind,
         id=alert.id, host=alert.host, words=alert.words, since=alert.since, hub=alert.hub, value=alert.value,
@@ -193,7 +192,7 @@ def _resolved(board: Board, event: AlertResolved) -> Board:
     if alert is None:
         return board
     group = board.groups.get(alert.group, Group())
-    due = Channel.MAIL in alert.told_now and within(board, alert) is None
+    due = Channel.MAIL in alert.told_now and within(causes(board), alert) is None
     firing = tuple(one for one in group.firing if one != alert.alert)
     over = group.over
     if due or alert.alert in group.firing:

@@ -82,10 +82,10 @@ async def test_over_starttls_with_a_password_and_never_in_the_clear(tmp_path: Pa
             await send(smtp(server, password="wrong", **ca))
         with pytest.raises(NotTaken):  # a server that nobody vouches for
             await send(smtp(server, password="s3cret", tls="starttls", user="ottb"))
-    async with MailServer() as plain:
+    async with MailServer(login=("ottb", "s3cret")) as plain:
         with pytest.raises(NotTaken):  # it offers no STARTTLS, so it hears no password
             await send(smtp(plain, password="s3cret", **ca))
-        assert plain.tries == 0
+        assert (plain.tries, plain.logins) == (0, 0)
 
 
 def test_an_authority_that_is_not_there_stops_the_start() -> None:

@@ -9,13 +9,15 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 
 class MailServer:
-    """`mails`: those it has taken, `tries`: how many it was given. `says`: the answer to one; `rest`: seconds before
+    """`mails`: those it has taken, `tries`: how many it was given, `logins`: passwords it was
+    told. `says`: the answer to one; `rest`: seconds before
     it. With `tls` it wants STARTTLS, with `login` that user and password."""
 
     def __init__(self, *, tls: ssl.SSLContext | None = None, login: tuple[str, str] | None = None) -> None:
         self.mails: list[EmailMessage] = []
         self.recipients: list[list[str]] = []
         self.tries = 0
+        self.logins = 0
         self.says = "250 taken"
         self.rest = 0.0
         self.port = 0
@@ -43,9 +45,11 @@ class MailServer:
         return SMTP(
             self, hostname="mail.example.com", tls_context=self._tls, require_starttls=self._tls is not None,
             auth_required=self._login is not None, authenticator=self._lets_in,
+            auth_require_tls=self._tls is not None,
         )  # fmt: skip
 
     def _lets_in(self, server: SMTP, session: Session, envelope: Envelope, way: str, given: object) -> AuthResult:
+        self.logins += 1
         assert isinstance(given, LoginPassword)
         said = (given.login.decode(), given.password.decode())
         return AuthResult(success=said == self._login)
