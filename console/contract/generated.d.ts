@@ -10656,8 +10656,9 @@ export interface components {
         };
         /**
          * AlertUpdate
-         * @description An alert has changed. `words`: with `fired`, `resolved` and `unsilenced`; `value`, `since` and `hub` with
-         *         `fired`; `by` and `note` with `acknowledged`; `silence` with `silenced`, and with `fired` where it is at once. `told`: who is told beside; `covers` with `fired`.
+         * @description An alert has changed. `words`: with `fired`, `resolved` and `unsilenced`; `value`, `since`, `hub` and `covers`
+         *         with `fired`; `by` and `note` with `acknowledged`; `silence` with `silenced`, and with `fired` where it is at once.
+         *         `told`: who is told beside.
          */
         AlertUpdate: {
             /** @example al_5k2a */

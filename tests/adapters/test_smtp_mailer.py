@@ -70,6 +70,7 @@ async def test_nobody_there_is_said_and_one_that_comes_back_takes_it(server: Mai
     assert len(server.mails) == 1
 
 
+@pytest.mark.filterwarnings("ignore:Requiring AUTH")
 async def test_over_starttls_with_a_password_and_never_in_the_clear(tmp_path: Path) -> None:
     made = Authority(tmp_path)
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
