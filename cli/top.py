@@ -52,14 +52,16 @@ class Screen:
         self._changed = asyncio.Event()
 
     async def run(self) -> None:
+        """Until somebody ends it. Raises ApiError for what stays refused."""
         loop = asyncio.get_running_loop()
         looking = loop.create_task(self._look())
+        looking.add_done_callback(lambda task: self._end())
         try:
             with raw(sys.stdin.fileno()), Live(console=self._console, screen=True, auto_refresh=False) as live:
                 loop.add_reader(sys.stdin.fileno(), self._hear)
                 loop.add_signal_handler(signal.SIGWINCH, self._changed.set)
                 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                    loop.add_signal_handler(number, self._type, "q")
+                    loop.add_signal_handler(number, self._end)
                 try:
                     await self._draw(live)
                 finally:
@@ -68,7 +70,8 @@ class Screen:
                         loop.remove_signal_handler(number)
         finally:
             looking.cancel()
-            await asyncio.gather(looking, return_exceptions=True)
+            with contextlib.suppress(asyncio.CancelledError):
+                await looking
 
     async def _draw(self, live: Live) -> None:
         while not self._board.over:
@@ -86,6 +89,8 @@ class Screen:
                     seen = await look(self._api)
                 last, self._board = loop.time(), replace(self._board, seen=seen, away=None)
             except (ApiError, TimeoutError) as error:
+                if isinstance(error, ApiError) and not error.passing:  # it will be the same each time
+                    raise
                 why = error.message if isinstance(error, ApiError) else "the gateway is slow"
                 self._board = replace(self._board, away=loop.time() - last, why=why.rstrip("."))
             self._changed.set()
@@ -94,9 +99,13 @@ class Screen:
     def _hear(self) -> None:
         given = os.read(sys.stdin.fileno(), 256).decode(errors="replace")
         if not given:  # the terminal is gone
-            self._type("q")
+            self._end()
         for key in keys(given):
             self._type(key)
+
+    def _end(self) -> None:
+        self._board = replace(self._board, over=True)
+        self._changed.set()
 
     def _type(self, key: str) -> None:
         self._board = typed(self._board, key, page_of(self._board, self._console.size.height))

@@ -21,6 +21,7 @@ from bus_schemas.errors import Refusal
 
 log = structlog.get_logger()
 
+
 class Desk:
     """Of one host, for all of them."""
 

@@ -43,7 +43,7 @@ from bus_schemas.errors import ErrorCode, RefusalTemplate, misfit
 
 LOOK, LOOK_EVERY = "look", 1.0
 FORGET = 7 * 86_400.0  # seconds after which nobody misses a host any more
-MOST_FIRING = 2_000  # alerts at once; of more nobody is told until some are over
+MOST_FIRING = 800  # alerts at once, as a snapshot of the board is one message; others fire when some are over
 MOST_SILENCES = 200
 BOARD_HOST = "site"  # of what the board sees by itself and that is no host's
 

@@ -137,7 +137,7 @@ def _mail(name: str, group: Group, alerts: list[Alert], to: tuple[str, ...]) -> 
 
 def _subject(group: Group, alerts: list[Alert]) -> str:
     if not alerts:
-        said = group.over[0].words if len(group.over) == 1 else f"{len(group.over)} alerts"
+        said = group.over[0].words if len(group.over) == 1 else f"{len(group.over) + group.more} alerts"
         return _line(f"[OTTB] resolved: {said}")
     severity = alerts[0].severity
     said = alerts[0].words if len(alerts) == 1 else f"{len(alerts)} alerts: {alerts[0].words}"
@@ -158,14 +158,14 @@ def _lines(name: str, group: Group, alerts: list[Alert]) -> Iterator[str]:
         for alert in alerts[:MOST_NAMED]:
             by = f", {alert.acknowledged_by} looks after it" if alert.acknowledged_by is not None else ""
             yield f"- {alert.words}\n  since {alert.since}{by}; ottb alerts ack {alert.alert}"
-        yield from _more(len(alerts))
+        yield from _more(len(alerts), MOST_NAMED)
     if group.over:
-        yield f"\nResolved ({len(group.over)}):"
-        for over in group.over[:MOST_NAMED]:
+        yield f"\nResolved ({len(group.over) + group.more}):"
+        for over in group.over:
             yield f"- {over.words}\n  {over.fired} to {over.resolved}"
-        yield from _more(len(group.over))
+        yield from _more(len(group.over) + group.more, len(group.over))
 
 
-def _more(number: int) -> Iterator[str]:
-    if number > MOST_NAMED:
-        yield f"- and {number - MOST_NAMED} more"
+def _more(number: int, named: int) -> Iterator[str]:
+    if number > named:
+        yield f"- and {number - named} more"

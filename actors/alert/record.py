@@ -27,8 +27,8 @@ from bus_schemas.alert import (
     SilenceView,
 )
 
-MOST_OVER = 50  # alerts of one group that are over and not told yet; of more the oldest are not told
-MOST_GROUPS = 500
+MOST_OVER, MOST_OVER_IN_ALL = 20, 400  # alerts of a group, and of all, that are over and not told; others are counted
+MOST_GROUPS = 300
 
 Thing = TypeVar("Thing")
 Key = tuple[str, str, str, str]  # an alert's rule, kind, id and host
@@ -80,11 +80,13 @@ class Over(Struct, frozen=True, kw_only=True):
 
 
 class Group(Struct, frozen=True, kw_only=True):
-    """What was told of a group by e-mail, last `at`: that these are `firing`. `over`: to be told."""
+    """What was told of a group by e-mail, last `at`: that these are `firing`. `over`: to be told; `more`: how many besides, which nobody has in
+    mind any more."""
 
     at: str = ""
     firing: tuple[str, ...] = ()
     over: tuple[Over, ...] = ()
+    more: int = 0
 
 
 class Board(Struct, frozen=True, kw_only=True):
@@ -194,14 +196,18 @@ def _resolved(board: Board, event: AlertResolved) -> Board:
     group = board.groups.get(alert.group, Group())
     due = Channel.MAIL in alert.told_now and within(causes(board), alert) is None
     firing = tuple(one for one in group.firing if one != alert.alert)
-    over = group.over
+    after = replace(group, firing=firing)
     if due or alert.alert in group.firing:
-        fresh = Over(alert=alert.alert, words=alert.words, fired=alert.fired, resolved=event.at)
-        over = (*over, fresh)[-MOST_OVER:]
+        over = (*group.over, Over(alert=alert.alert, words=alert.words, fired=alert.fired, resolved=event.at))
+        kept = over[-_room(board) :]
+        after = replace(after, over=kept, more=group.more + len(over) - len(kept))
     board = replace(board, alerts=_without(board.alerts, alert.alert))
-    if (firing, over) == (group.firing, group.over):
-        return board
-    return _with_group(board, alert.group, replace(group, firing=firing, over=over))
+    return board if after == group else _with_group(board, alert.group, after)
+
+
+def _room(board: Board) -> int:
+    """How many alerts of a group that are over may wait to be told."""
+    return MOST_OVER if sum(len(one.over) for one in board.groups.values()) < MOST_OVER_IN_ALL else 1
 
 
 def _mailed(board: Board, event: AlertsMailed) -> Board:

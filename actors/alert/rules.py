@@ -182,7 +182,7 @@ def rules_in(file: Path) -> Rules:
     except OSError as error:
         raise SettingsError(f"{file}: {error.strerror}") from None
     except msgspec.ValidationError as error:
-        raise SettingsError(f"{file}{_line_of_path(text, str(error))}: {plainly(error)}") from None
+        raise SettingsError(f"{file}{_line_of(text, str(error))}: {plainly(error)}") from None
     except (ValueError, RecursionError) as error:  # tomllib's names the line; those of an encoding are values, too
         raise SettingsError(f"{file}: {error}") from None
     for name, key, why in rules.mistakes():
@@ -203,14 +203,13 @@ def line_of(text: str, name: str, key: str) -> int:
     return at or 1
 
 
-def _line_of_path(text: str, said: str) -> str:
-    """The same for what msgspec says, of a key that it names, or of one that there is not (`field `x``). It does not
-    name the rule: the first with such a key and value that cannot be read is looked for."""
-    field = re.search(r"unknown field `([^`]+)`", said) or re.search(r"\$\.rules\[\.\.\.\]\.([a-z_]+)", said)
-    names = [*tomllib.loads(text).get("rules", {})] if isinstance(tomllib.loads(text).get("rules", {}), dict) else []
-    for name in names:
+def _line_of(text: str, said: str) -> str:
+    """The same for what msgspec says, which does not name the rule: it is the first that cannot be read."""
+    rules = tomllib.loads(text).get("rules")
+    key = re.search(r"unknown field `([^`]+)`|\$(?:\.rules\[\.\.\.\])?\.([a-z_]+)", said)
+    for name, rule in rules.items() if isinstance(rules, dict) else ():
         try:
-            msgspec.convert(tomllib.loads(text)["rules"][name], Rule, strict=False)
+            msgspec.convert(rule, Rule, strict=False)
         except msgspec.ValidationError:
-            return f":{line_of(text, name, field[1] if field else '')}"
+            return f":{line_of(text, name, (key[1] or key[2]) if key else '')}"
     return ""

@@ -3,6 +3,7 @@
 import pytest
 
 from actors.alert.mail import LONGEST_PAUSE
+from actors.alert.record import MOST_OVER
 from bus_schemas.alert import Sighting
 from tests.alert.boards import RULES, Played, hot, hub_gone
 
@@ -15,7 +16,9 @@ def test_many_alerts_of_one_rule_are_one_mail_and_so_are_their_ends() -> None:
     assert "30 alerts" in first.subject and first.to == ("ops@example.com",) and len(first.firing) == 30
     played.seconds(400)
     assert [mail.subject.split(":")[0] for mail in played.mails] == ["[OTTB] warning", "[OTTB] resolved"]
-    assert len(played.mails[1].resolved) == 30 and played.mails[1].firing == ()
+    over = played.mails[1]
+    assert "Resolved (30)" in over.text and over.firing == () and len(over.resolved) == MOST_OVER
+    assert "and 10 more" in over.text and all(not group.over for group in played.board.groups.values())
 
 
 def test_another_rule_and_another_host_are_mails_of_their_own() -> None:

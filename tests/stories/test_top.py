@@ -106,6 +106,25 @@ async def test_a_signal_ends_it_as_cleanly(site: Site, admin: Client, number: si
         assert LEAVES in screen.all and screen.as_before and "\x1b[3" not in screen.all
 
 
+async def test_ctrl_c_ends_it_also_while_a_filter_is_typed(site: Site, admin: Client) -> None:
+    with terminal(site) as screen:
+        await screen.shows("slots online")
+        screen.type("/")
+        await screen.shows("filter: _")
+        screen.type("\x03")
+        assert await screen.ends() == 0 and screen.as_before
+
+
+async def test_who_is_logged_out_meanwhile_is_told_so(site: Site, admin: Client) -> None:
+    made = {"username": "watcher", "password": "secure123", "role": "devops", "must_change_password": False}
+    assert (await admin.post("/api/users", made, part="point"))[0] == 201
+    with terminal(site, "--as", "watcher", OTTB_PASSWORD="secure123") as screen:
+        await screen.shows("slots online")
+        assert (await admin.call("DELETE", "/api/users/watcher", part="point"))[0] in (200, 204)
+        assert await screen.ends() == 1
+        assert "Error" in screen.all and "Traceback" not in screen.all and screen.as_before
+
+
 async def test_it_says_that_the_gateway_is_gone_and_when_it_is_back(site: Site, admin: Client) -> None:
     with terminal(site) as screen:
         await screen.shows("slots online")
