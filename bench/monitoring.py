@@ -31,8 +31,8 @@ from bus_schemas.permissions import Action
 
 PHONES = 200
 MORE = (500, 1000)
-SPAN = 90.0  # seconds; with a minute's end in it at least once
-SETTLE = 20.0  # seconds after the last phone has come
+SPAN = 75.0  # seconds; with a minute's end in it at least once
+SETTLE = 15.0  # seconds after the last phone has come
 START = 240.0
 CORE, MESSAGES = 0.10, 60.0  # of a core, and a second
 FLAT = 1.25  # so much more than with PHONES may each phone cost

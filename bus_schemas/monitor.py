@@ -48,6 +48,7 @@ _METRICS = (
     Metric("slot", "signal_level",     "bars", high=4,   says="strength of its mobile network"),
     Metric("slot", "in_service",       "0/1",  high=1,   says="the voice network accepts calls"),
     Metric("slot", "usable_sim",       "0/1",  high=1,   says="one of its SIMs can be used"),
+    Metric("slot", "right_sim",        "0/1",  high=1,   says="the SIM that its slot expects is in it"),
     Metric("slot", "roaming",          "0/1",  high=1,   says="it is in a network that is not its own"),
     Metric("slot", "data_mb",          "MB",             says="over the mobile network, since the phone has started"),
     Metric("slot", "uptime_s",         "s",              says="since the phone has started"),

@@ -46,6 +46,15 @@ Serial = Annotated[
 Sim = Annotated[str, shaped(r"^[0-9A-Fa-f]{1,22}$(?!\n)", "1 to 22 digits, as printed on the SIM", examples=["2"])]
 
 
+Iccid = Annotated[
+    str,
+    shaped(r"^89[0-9]{4,18}[0-9Ff]?$(?!\n)", "6 to 21 digits that begin with 89, as on the SIM, or their beginning"),
+]  # ITU-T E.118
+SimOperator = Annotated[
+    str, shaped(r"^[0-9]{5,6}$(?!\n)", "5 or 6 digits: the country's and the network's code", examples=["25501"])
+]  # ITU-T E.212: MCC and MNC
+
+
 class SlotStatus(StrEnum):
     """How a slot's phone can be reached. UNKNOWN: not asked yet, or adb itself is away. A busy slot is ONLINE
     and names its `call_id`."""
@@ -63,7 +72,8 @@ class SlotConfig(Struct, frozen=True, kw_only=True):
 
     `user` None: the shared pool. `region`: the SIM's country, ISO 3166. `sim`: of a phone with two, the one that calls
     go out by, as the phone names it: its ICCID up to Android 12, its subscription id (`1`, `2` ...) from 13 on; the
-    phone is set so once when it comes. `host`: the machine its USB cable is in.
+    phone is set so once when it comes. `expected_iccid`, `expected_operator`: which SIM is to be in the phone, by its
+    number or by whose it is; with another one it is not dialled with. `host`: the machine its USB cable is in.
     """
 
     id: SlotId
@@ -74,6 +84,8 @@ class SlotConfig(Struct, frozen=True, kw_only=True):
     trunk: TrunkName | None = None
     region: Region | None = None
     sim: Sim | None = None
+    expected_iccid: Iccid | None = None
+    expected_operator: SimOperator | None = None
     host: HostName = "local"
 
     @property
@@ -275,6 +287,8 @@ class ConfigureSlot(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     trunk: TrunkName | None = None
     region: Region | None = None
     sim: Sim | None = None
+    expected_iccid: Iccid | None = None
+    expected_operator: SimOperator | None = None
 
 
 class RemoveSlot(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -23,6 +23,7 @@ HEALTH = f"; echo {SECTION}; ".join(
         "dumpsys telephony.registry | grep -E 'mServiceState|mSignalStrength'",
         "df -k /data",
         "cat /proc/net/dev | grep -E 'rmnet|ccmni|seth|pdp|wwan'",
+        "getprop gsm.sim.operator.numeric; dumpsys isub | grep -E 'iccId=.*simSlotIndex=[0-9]'",
     )
 )
 
@@ -37,6 +38,7 @@ _MODEM = re.compile(
     r"(?m)^ *(?:rmnet(?:_data)?|ccmni|seth_\w{1,16}?|pdp|wwan)[0-9]{1,3}: *"
     r"([0-9]{1,18})(?: +[0-9]{1,18}){7} +([0-9]{1,18})\s"
 )
+_ICCID = re.compile(r"iccId=(89[0-9]{4,18}[Ff]?)\S* simSlotIndex=([0-9])\b")
 _DISK = re.compile(r"\s([0-9]{1,18})\s+[0-9]{1,18}\s+([0-9]{1,18})\s+[0-9]{1,3}%\s+\S+\s*$")
 CHARGING: Mapping[int, bool] = {2: True, 5: True, 3: False, 4: False}  # by `status`; 1 is unknown
 WHOLE_DEGREES = range(10, 61)  # as tenths they would be a battery of 1 to 6 degrees, where phones are kept
@@ -55,8 +57,8 @@ class CpuTimes(Struct, frozen=True):
 
 def parse_health(text: str, before: CpuTimes | None) -> tuple[Health, CpuTimes | None]:
     """The figures of a `HEALTH` command. CPU load needs the ticks of the reading before."""
-    sections = [*plain(text).split(f"{SECTION}\n"), *[""] * 8]
-    properties, uptime, memory, stat, battery_text, network, disk, interfaces = sections[:8]
+    sections = [*plain(text).split(f"{SECTION}\n"), *[""] * 9]
+    properties, uptime, memory, stat, battery_text, network, disk, interfaces, sims = sections[:9]
     model, android, operator, sim, network_type, roaming = ([*properties.split("\n"), *[""] * 6])[:6]
     battery = parse_battery(battery_text)
     times = parse_cpu(stat)
@@ -67,6 +69,8 @@ def parse_health(text: str, before: CpuTimes | None) -> tuple[Health, CpuTimes |
             android=_named(android),
             operator=_named(operator),
             sim=_named(sim),
+            sim_operators=parse_sim_operators(sims),
+            iccids=parse_iccids(sims),
             network_type=_named(network_type),
             uptime_s=_first_number(uptime),
             ram=parse_memory(memory),
@@ -137,6 +141,21 @@ def parse_storage(text: str) -> tuple[float | None, int | None]:
         return None, None
     free = min(int(found[2]), total)
     return round(100 * (1 - free / total), 1), free // 1024
+
+
+def parse_sim_operators(text: str) -> tuple[str, ...]:
+    """Of the first line, `gsm.sim.operator.numeric`: of two SIMs with a comma between."""
+    codes = [code.strip() for code in text.split("\n", 1)[0].split(",")]
+    return tuple(code for code in codes if re.fullmatch(r"[0-9]{5,6}", code))
+
+
+def parse_iccids(text: str) -> tuple[str, ...]:
+    """Of `dumpsys isub` (AOSP `SubscriptionInfo.toString`), of each place for a SIM what stands first: its log has
+    earlier SIMs. A phone that is sold hides all but the first nine digits."""
+    found: dict[str, str] = {}
+    for iccid, place in _ICCID.findall(text):
+        found.setdefault(place, iccid)
+    return tuple(found.values())
 
 
 def parse_roaming(text: str) -> bool | None:

@@ -102,7 +102,8 @@ class Healer:
 
     async def _judge(self, id: int, slot: Slot, live: SlotMemory, now: Moment) -> None:
         rules = self._policy.conditions
-        found, since = conditions(slot.conditions, self._since.get(id, {}), of_phone(live.health), now, rules)
+        told = of_phone(live.health, slot.config)
+        found, since = conditions(slot.conditions, self._since.get(id, {}), told, now, rules)
         if found == slot.conditions or await self._order(id, NoteConditions(conditions=found)):
             self._read[id], self._since[id] = live.health, since
 

@@ -1,13 +1,15 @@
 """The values of the metrics, from what phones and machines say. Pure."""
 
 from actors.monitor.rollup import Values
+from actors.slot.expected_sim import is_right_sim
 from actors.slot.hindrance import can_call
 from actors.slot.phone import Health
 from bus_schemas.monitor import HostFigures
+from bus_schemas.slot import SlotConfig
 
 
-def of_phone(health: Health) -> Values:
-    """What a phone has told."""
+def of_phone(health: Health, config: SlotConfig) -> Values:
+    """What a phone has told, and how it is to be in this slot."""
     return {
         "battery": health.battery,
         "charging": health.charging,
@@ -20,6 +22,7 @@ def of_phone(health: Health) -> Values:
         "signal_level": health.signal_level,
         "in_service": health.in_service,
         "usable_sim": can_call(health.sim) if health.sim is not None else None,
+        "right_sim": is_right_sim(config, health),
         "roaming": health.roaming,
         "data_mb": health.data_mb,
         "uptime_s": health.uptime_s,

@@ -190,7 +190,7 @@ class Watcher:
             if slot.live.health_at is not None:
                 self._told[slot.id] = health
                 if told.get(slot.id) is not health:
-                    yield thing, samples.of_phone(health)
+                    yield thing, samples.of_phone(health, slot.state.config)
 
     def _this_host(self) -> Iterable[tuple[Thing, Values]]:
         if self._fresh:

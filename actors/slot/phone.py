@@ -28,6 +28,8 @@ class Health(Struct, frozen=True, kw_only=True):
     uptime_s: float | None = None
     operator: str | None = None
     sim: str | None = None  # READY, ABSENT, PIN_REQUIRED ...
+    sim_operators: tuple[str, ...] = ()  # of its SIMs: the country's and the network's code (25501)
+    iccids: tuple[str, ...] = ()  # of its SIMs, as far as the phone shows them: many show the first nine digits
     in_service: bool | None = None  # the voice network accepts calls
     network_type: str | None = None
     signal_level: int | None = None  # 0-4

@@ -102,6 +102,50 @@ def adb_place(config: SlotConfig, hubs: Mapping[str, Hub]) -> str | None:
         return None
 
 
+class Sighting:
+    """The phones that adb lists at one moment, by the names of slots. Each name is looked up once: whether each of many
+    slots is another one's is asked for each of them."""
+
+    def __init__(self, devices: Iterable[Device], hubs: Mapping[str, Hub]) -> None:
+        self._hubs = hubs
+        self._devices: dict[str, Device] = {}
+        for device in devices:
+            for name in device.names:
+                self._devices.setdefault(name, device)
+        self._names: dict[SlotConfig, frozenset[str]] = {}
+
+    def may_be_same(self, one: SlotConfig, other: SlotConfig) -> bool:
+        """Whether two slots' names can lead to one phone. Those of one serial are told apart by their places."""
+        if one.serial is not None and one.serial == other.serial:
+            places = adb_place(one, self._hubs), adb_place(other, self._hubs)
+            return None in places or places[0] == places[1]
+        return not self.names(one).isdisjoint(self.names(other))
+
+    def names(self, config: SlotConfig) -> frozenset[str]:
+        """Every name by which adb knows the slot's phone, as far as it sees it."""
+        found = self._names.get(config)
+        if found is None:
+            found = self._names[config] = self._looked_up(config)
+        return found
+
+    def device(self, config: SlotConfig) -> Device | None:
+        """The slot's phone, if it is seen."""
+        try:
+            name, place = adb_name(config, self._hubs), adb_place(config, self._hubs)
+        except Refusal:
+            return None
+        found = self._devices.get(place or name)
+        return found if found is not None and (place is None or found.serial == name) else None
+
+    def _looked_up(self, config: SlotConfig) -> frozenset[str]:
+        try:
+            name = adb_place(config, self._hubs) or adb_name(config, self._hubs)
+        except Refusal:
+            return frozenset()
+        device = self.device(config)
+        return frozenset({name, *(device.names if device is not None else ())})
+
+
 class SlotRegistry:
     """The slots of one host. `devices` lists every phone that can be seen from here; `idle`: the slots that could take
     a call now."""
@@ -150,13 +194,14 @@ class SlotRegistry:
 
     async def bring_up_to_date(self) -> None:
         """Apply what stands in the settings file and could not be applied yet."""
+        sighting = self._sighting()
         for id, config in list(self._unset.items()):
             actor = self._host.get(SlotActor, str(id))
             if actor is None or actor.stands_in:
                 continue
             try:
                 async with self._configuring:
-                    await self._check_claims(config)
+                    await self._check_claims(config, sighting)
                     await self._configure(config, Context(command_id=self._host.ids.new(), user=FROM_FILE))
             except Refusal as refusal:
                 if refusal.code is ErrorCode.CONFLICT:
@@ -206,13 +251,15 @@ class SlotRegistry:
             trunk=request.trunk,
             region=request.region,
             sim=request.sim,
+            expected_iccid=request.expected_iccid,
+            expected_operator=request.expected_operator,
             host=self._host.name,
         )
         adb_name(config, self._hubs)
         if request.region is not None and (wrong := not_a_country(request.region)) is not None:
             raise misfit("region", f"{wrong}.")
         async with self._configuring:
-            await self._check_claims(config)
+            await self._check_claims(config, self._sighting())
             try:
                 await self._host.activate(SlotActor, str(config.id))
             except (NotOurs, Fenced):
@@ -262,7 +309,8 @@ class SlotRegistry:
 
     async def unassigned_on_host(self, request: UnassignedOnHost, context: Context) -> list[UnassignedPhone]:
         """LIST_UNASSIGNED of this host."""
-        claimed = frozenset[str]().union(*(self._names(slot.config) for slot in self._slots()))
+        sighting = self._sighting()
+        claimed = frozenset[str]().union(*(sighting.names(slot.config) for slot in self._slots()))
         return [
             UnassignedPhone(
                 serial=device.serial, state=device.state, model=device.model, usb=device.usb, host=self._host.name
@@ -319,7 +367,7 @@ class SlotRegistry:
     def _sees(self, request: ConfigureSlot) -> bool:
         """Whether the phone of a new slot is seen at this host; a place that is not in its settings is not here."""
         config = SlotConfig(id=request.slot, serial=request.serial, hub=request.hub, port=request.port)
-        return self._device(config) is not None
+        return self._sighting().device(config) is not None
 
     async def _configure(self, config: SlotConfig, context: Context) -> SlotDetails:
         return await self._host.order(SlotActor, str(config.id), Configure(config=config), context)
@@ -333,52 +381,29 @@ class SlotRegistry:
         state = actor.state if actor is not None else None
         return state if state is not None and not state.removed else None
 
-    async def _check_claims(self, config: SlotConfig) -> None:
+    def _sighting(self) -> Sighting:
+        return Sighting(self._devices(), self._hubs)
+
+    async def _check_claims(self, config: SlotConfig, sighting: Sighting) -> None:
         """Raise Refusal(CONFLICT) when another slot has the phone, by whatever name, or the place; UNAVAILABLE when
         that cannot be told. The place of another host's slot is one of its own machine, its serial is not, unless both
         say at which place of theirs."""
         for slot in self._slots():
             other = slot.config
             same_place = config.hub is not None and (other.hub, other.port) == (config.hub, config.port)
-            if other.id != config.id and (same_place or self._may_be_same(config, other)):
+            if other.id != config.id and (same_place or sighting.may_be_same(config, other)):
                 raise Refusal(ErrorCode.CONFLICT, "Another slot has this phone or place.", slot=other.id)
         try:
             await self._claims.read()
         except BusError:
             raise NOT_REACHED() from None
-        mine = {*self._names(config), config.serial}
+        mine = {*sighting.names(config), config.serial}
         placed = adb_place(config, self._hubs) is not None
         for other in self._claims.of_others(self._host.name):
             apart = placed and other.port is not None
             if other.id != config.id and other.serial is not None and other.serial in mine and not apart:
                 message = "A slot of another host has this phone."
                 raise Refusal(ErrorCode.CONFLICT, message, slot=other.id, host=other.host)
-
-    def _may_be_same(self, one: SlotConfig, other: SlotConfig) -> bool:
-        """Whether two slots' names can lead to one phone. Those of one serial are told apart by their places."""
-        if one.serial is not None and one.serial == other.serial:
-            places = adb_place(one, self._hubs), adb_place(other, self._hubs)
-            return None in places or places[0] == places[1]
-        return bool(self._names(one) & self._names(other))
-
-    def _names(self, config: SlotConfig) -> frozenset[str]:
-        """Every name by which adb knows the slot's phone, as far as it sees it."""
-        try:
-            name = adb_place(config, self._hubs) or adb_name(config, self._hubs)
-        except Refusal:
-            return frozenset()
-        device = self._device(config)
-        return frozenset({name, *(device.names if device is not None else ())})
-
-    def _device(self, config: SlotConfig) -> Device | None:
-        """The slot's phone, if it is seen."""
-        try:
-            name, place = adb_name(config, self._hubs), adb_place(config, self._hubs)
-        except Refusal:
-            return None
-        if place is None:
-            return next((device for device in self._devices() if name in device.names), None)
-        return next((one for one in self._devices() if one.serial == name and place in one.names), None)
 
     def _note_regions(self) -> None:
         self._regions = frozenset(slot.config.region for slot in self._slots() if slot.config.region)

@@ -3591,6 +3591,10 @@ export interface components {
             region: string | null;
             /** @default null */
             sim: string | null;
+            /** @default null */
+            expected_iccid: string | null;
+            /** @default null */
+            expected_operator: string | null;
         };
         /**
          * SlotDetails
@@ -3654,7 +3658,8 @@ export interface components {
          *
          *         `user` None: the shared pool. `region`: the SIM's country, ISO 3166. `sim`: of a phone with two, the one that calls
          *         go out by, as the phone names it: its ICCID up to Android 12, its subscription id (`1`, `2` ...) from 13 on; the
-         *         phone is set so once when it comes. `host`: the machine its USB cable is in.
+         *         phone is set so once when it comes. `expected_iccid`, `expected_operator`: which SIM is to be in the phone, by its
+         *         number or by whose it is; with another one it is not dialled with. `host`: the machine its USB cable is in.
          */
         SlotConfig: {
             /** @example 44 */
@@ -3673,6 +3678,10 @@ export interface components {
             region: string | null;
             /** @default null */
             sim: string | null;
+            /** @default null */
+            expected_iccid: string | null;
+            /** @default null */
+            expected_operator: string | null;
             /**
              * @default local
              * @example local
@@ -13036,6 +13045,10 @@ export interface operations {
                     region?: string | null;
                     /** @default null */
                     sim?: string | null;
+                    /** @default null */
+                    expected_iccid?: string | null;
+                    /** @default null */
+                    expected_operator?: string | null;
                 };
             };
         };

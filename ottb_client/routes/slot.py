@@ -33,13 +33,15 @@ class SlotRoutes(Http):
         self, *, slot: int, serial: str | UnsetType | None = UNSET, hub: str | UnsetType | None = UNSET,
         port: int | UnsetType | None = UNSET, user: str | UnsetType | None = UNSET,
         trunk: str | UnsetType | None = UNSET, region: str | UnsetType | None = UNSET,
-        sim: str | UnsetType | None = UNSET, key: str | None = None,
+        sim: str | UnsetType | None = UNSET, expected_iccid: str | UnsetType | None = UNSET,
+        expected_operator: str | UnsetType | None = UNSET, key: str | None = None,
     ) -> SlotDetails:  # fmt: skip
         """Create or change a slot: `POST /api/slots`. `key`: an Idempotency-Key; one is made up where none is given.
         Raises ApiError."""
         return await self._do(
             "POST", "/api/slots", SlotDetails, {"slot": slot, "serial": serial, "hub": hub, "port": port, "user": user,
-            "trunk": trunk, "region": region, "sim": sim}, key,
+            "trunk": trunk, "region": region, "sim": sim, "expected_iccid": expected_iccid,
+            "expected_operator": expected_operator}, key,
         )  # fmt: skip
 
     async def list_unassigned(self) -> list[UnassignedPhone]:

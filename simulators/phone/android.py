@@ -105,7 +105,6 @@ class Android:
     def __post_init__(self) -> None:
         self.use_screens(Screens(self, seed=sum(self.identity.serial.encode())))
 
-
     def use_screens(self, screens: Screens) -> None:
         """From now on these are its screens."""
         self.screens, self.server = screens, UiServer(screens)
@@ -190,6 +189,7 @@ class Android:
             "gsm.operator.alpha": who.operator,
             "gsm.sim.state": ",".join(self._sims()),
             "gsm.sim.operator.iso-country": who.region.lower(),
+            "gsm.sim.operator.numeric": ",".join([self.vitals.sim_operator] + [""] * (who.sims - 1)),
             "gsm.network.type": self.vitals.network,
             "gsm.operator.isroaming": ",".join([str(self.vitals.roaming).lower()] + ["false"] * (who.sims - 1)),
             "ro.boot.serialno": who.serial,
@@ -309,6 +309,8 @@ class Android:
                 )  # fmt: skip
             case ["telecom"]:
                 text = dumps.telecom(self.telephony, who.release, self.wall_at)
+            case ["isub"]:
+                text = dumps.subscriptions(self.vitals.iccid)
             case ["battery"]:
                 samsung = who.brand == "samsung"
                 text = dumps.battery(self.level, self.tenths, health=self.vitals.battery_health, samsung=samsung)

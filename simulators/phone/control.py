@@ -14,6 +14,7 @@ from msgspec.structs import asdict as fields_of
 
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.fields import shaped
+from bus_schemas.slot import Iccid, SimOperator
 from simulators.orders import Plain, no_such, order_of, refusing
 from simulators.phone.adb_device import Auth
 from simulators.phone.adb_front import Listed
@@ -68,7 +69,7 @@ class Hang(Plain, frozen=True, kw_only=True):
 class Set(Plain, frozen=True, kw_only=True):
     """What the phone is from now on. What is not given stays. `battery` in percent (-1: it cannot tell),
     `temperature` in degrees; `battery_health` as BatteryManager counts (2: good); `signal` in bars; `mobile_bytes`
-    since it started; percent of processor, memory and storage that are used."""
+    since it started; percent of processor, memory and storage that are used. `sim_operator`, `iccid`: of its SIM."""
 
     battery: Annotated[int, Meta(ge=-1, le=100)] | UnsetType = UNSET
     temperature: Annotated[float, Meta(ge=-300, le=10000)] | UnsetType = UNSET
@@ -76,6 +77,8 @@ class Set(Plain, frozen=True, kw_only=True):
     signal: Annotated[int, Meta(ge=0, le=4)] | UnsetType = UNSET
     network: Annotated[str, Meta(max_length=32)] | UnsetType = UNSET
     roaming: bool | UnsetType = UNSET
+    sim_operator: SimOperator | UnsetType = UNSET
+    iccid: Iccid | UnsetType = UNSET
     cpu: Percent | UnsetType = UNSET
     ram: Percent | UnsetType = UNSET
     storage: Percent | UnsetType = UNSET

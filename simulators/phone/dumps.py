@@ -202,6 +202,15 @@ def log_lines(happened: Happened, wall: datetime) -> list[tuple[str, str]]:
     return [("system", line)]
 
 
+def subscriptions(iccid: str) -> str:
+    """`dumpsys isub` of a phone with one SIM, as one that is sold shows it, with an earlier SIM in its log."""
+    return (
+        "SubscriptionController:\n  activeSubscriptionInfoList:\n"
+        f"  {{id=1 iccId={iccid[:9]}[****] simSlotIndex=0 carrierId=1 displayName=SIM}}\n"
+        "Local log:\n  {id=9 iccId=899999999[****] simSlotIndex=0 carrierId=1 displayName=before}\n"
+    )
+
+
 def battery(level: int, tenths: int, *, samsung: bool, health: int = 2) -> str:
     """`dumpsys battery`; temperature in tenths of a degree. Samsung appends a block of its own with old values."""
     text = (

@@ -10,12 +10,14 @@ from simulators.phone import dumps
 @dataclass
 class Vitals:
     """Percent of processor, memory and storage in use; `signal` in bars; `mobile_bytes` since the phone started;
-    `battery_health` as `BatteryManager` counts (2: good)."""
+    `battery_health` as `BatteryManager` counts (2: good). `sim_operator`, `iccid`: of the SIM in its first place."""
 
     battery_health: int = 2
     signal: int = 3
     network: str = "LTE"
     roaming: bool = False
+    sim_operator: str = "25501"
+    iccid: str = "8938001234567890123"
     cpu: float = 25.0
     ram: float = 44.0
     storage: float = 41.0
@@ -46,7 +48,8 @@ class Vitals:
     def health(self, uptime: float, *, level: int = 82, tenths: int = 380) -> Health:
         """What a host reads of it, for phones that are simulated without a shell. `level`, `tenths`: of its battery."""
         return Health(
-            sim="READY", in_service=True, network_type=self.network, signal_level=self.signal, roaming=self.roaming,
+            sim="READY", sim_operators=(self.sim_operator,), iccids=(self.iccid[:9],), in_service=True,
+            network_type=self.network, signal_level=self.signal, roaming=self.roaming,
             battery=level, temperature=tenths / 10, charging=True, battery_frozen=False,
             battery_health=BATTERY_HEALTH.get(self.battery_health), cpu=self.cpu, ram=self.ram, storage=self.storage,
             storage_free_mb=dumps.free_of(self.storage) // 1024, data_mb=self.mobile_bytes / 1e6, uptime_s=uptime,

@@ -127,3 +127,14 @@ def test_a_battery_that_somebody_has_set_says_so() -> None:
     assert (frozen.battery_health, frozen.battery_frozen, frozen.battery) == ("overheat", True, 100)
     silent, _ = android_health.parse_health("", None)
     assert (silent.battery_health, silent.battery_frozen) == (None, None)
+
+
+def test_a_sim_is_told_as_far_as_the_phone_shows_it() -> None:
+    shown = (
+        "25501,\n  {id=1 iccId=893800123[****] simSlotIndex=0 carrierId=1}\n"
+        "  [SubscriptionInfo: id=2 iccId=8938001234567890123F simSlotIndex=1 carrierId=2]\n"
+        "  {id=9 iccId=899999999[****] simSlotIndex=0 carrierId=1}\n  {id=3 iccId=898888888 simSlotIndex=-1}\n"
+    )
+    assert android_health.parse_sim_operators(shown) == ("25501",)
+    assert android_health.parse_iccids(shown) == ("893800123", "8938001234567890123F")
+    assert android_health.parse_sim_operators(",\n") == android_health.parse_iccids("") == ()

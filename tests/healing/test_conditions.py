@@ -10,9 +10,11 @@ from actors.healing.policy import BUILT_IN, policy_in
 from actors.monitor.samples import of_phone
 from actors.runtime.clock import Moment
 from actors.slot.phone import Health
+from bus_schemas.slot import SlotConfig
 from bus_schemas.slot_health import Condition
 from tests.support.depth import examples
 
+SLOT = SlotConfig(id=44)
 RULES = policy_in(BUILT_IN).conditions
 
 
@@ -26,7 +28,7 @@ def told(temperatures: Iterable[float | None], every: float = 15.0) -> list[tupl
     since: dict[str, float] = {}
     names = []
     for number, temperature in enumerate(temperatures):
-        read = of_phone(Health(temperature=temperature))
+        read = of_phone(Health(temperature=temperature), SLOT)
         found, since = conditions(found, since, read, at(number * every), RULES)  # type: ignore[assignment]
         names.append(tuple(one.name for one in found))
     return names
@@ -46,15 +48,31 @@ def test_what_a_phone_does_not_tell_stays_as_it_was() -> None:
 
 
 def test_the_words_name_the_figure_and_calls_are_refused() -> None:
-    found, _ = conditions((), {"empty_battery": 0.0}, of_phone(Health(battery=3)), at(0), RULES)
+    found, _ = conditions((), {"empty_battery": 0.0}, of_phone(Health(battery=3), SLOT), at(0), RULES)
     assert [(one.name, one.words[:3], one.refuses_calls) for one in found] == [("empty_battery", "3 %", True)]
 
 
 def test_a_sim_that_is_locked_is_none() -> None:
-    locked = of_phone(Health(sim="PIN_REQUIRED", in_service=False))
+    locked = of_phone(Health(sim="PIN_REQUIRED", in_service=False), SLOT)
     assert (locked["usable_sim"], locked["in_service"]) == (0.0, 0.0)
     found, _ = conditions((), {"no_sim": 0.0, "no_service": 0.0}, locked, at(100), RULES)
     assert {one.name for one in found} == {"no_sim", "no_service"}
+
+
+def test_a_wrong_sim_is_told_after_a_while_and_over_with_the_right_one() -> None:
+    slot, found, since, names = SlotConfig(id=44, expected_operator="25501"), (), {}, []
+    for number, operators in enumerate([("25501",), ("25503",), ("25503",), ("25503",), (), ("25503", "25501")]):
+        read = of_phone(Health(sim_operators=operators), slot)
+        found, since = conditions(found, since, read, at(number * 15.0), RULES)  # type: ignore[assignment]
+        names.append([(one.name, one.refuses_calls) for one in found])
+    wrong = [("wrong_sim", True)]
+    assert names == [[], [], [], wrong, wrong, []]
+
+
+def test_whoever_expects_no_sim_has_the_right_one() -> None:
+    wrong = Condition(name="wrong_sim", words="", since=at(0).at, refuses_calls=True)
+    found, _ = conditions((wrong,), {}, of_phone(Health(sim_operators=("25503",)), SLOT), at(60), RULES)
+    assert found == (), "the slot was told to take any"
 
 
 @settings(max_examples=examples(100))

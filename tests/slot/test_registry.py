@@ -1,7 +1,10 @@
+from collections.abc import Mapping
+
 import pytest
 
 from actors.adapters.adb_listing import Listing
-from actors.slot.registry import adb_name, adb_place
+from actors.slot import registry
+from actors.slot.registry import Device, Sighting, adb_name, adb_place
 from actors.slot.settings import Hub
 from bus_schemas.errors import Refusal
 from bus_schemas.slot import SlotConfig
@@ -41,3 +44,19 @@ def test_adbs_list_is_searched_by_either_name() -> None:
     denied = listing.at("usb:1-2.4")
     assert denied is not None and denied.state.startswith("no permissions")
     assert listing.at("usb:1-2.9") is None and not listing.of_serial("nobody")
+
+
+def test_of_a_thousand_slots_each_name_is_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each slot is compared with each other one at the start: what is looked up for that would take minutes."""
+    looked_up: list[int] = []
+
+    def counted(config: SlotConfig, hubs: Mapping[str, Hub]) -> str | None:
+        looked_up.append(config.id)
+        return adb_place(config, hubs)
+
+    monkeypatch.setattr(registry, "adb_place", counted)
+    configs = [SlotConfig(id=at, serial=f"10.0.0.1:{at}") for at in range(1, 101)]
+    devices = [Device(name=f"10.0.0.1:{at}", serial=f"10.0.0.1:{at}", state="device") for at in range(1, 101)]
+    sighting = Sighting(devices, {})
+    assert not any(sighting.may_be_same(one, other) for one in configs for other in configs if one is not other)
+    assert len(looked_up) <= 2 * len(configs)

@@ -75,3 +75,16 @@ async def test_a_hot_phone_is_called_hot_and_not_dialled_with(admin: Client) -> 
     assert refused["code"] == "CALL_FAILED" and "hot" in refused["message"], status
     await admin.phones("POST", "/phones/11/set", {"temperature": 38})
     await until(lambda: _slot(admin, 11), lambda slot: not slot["conditions"], 60)
+
+
+async def test_a_slot_with_another_sim_is_not_dialled_from(site: Site, admin: Client) -> None:
+    slot = {"slot": 12, "serial": site.serials[12], "hub": "HUB1", "port": 2, "region": "UA"}
+    assert (await admin.post("/api/slots", {**slot, "expected_operator": "255 01"}))[1]["code"] == "INVALID_PARAMS"
+    assert (await admin.post("/api/slots", {**slot, "expected_operator": "25501"}))[0] in (200, 201)
+    await admin.phones("POST", "/phones/12/set", {"sim_operator": "25503"})
+    found = await until(lambda: _slot(admin, 12), lambda slot: slot["conditions"], 90)
+    assert [one["name"] for one in found["conditions"]] == ["wrong_sim"]
+    status, refused = await admin.post("/api/call/start", {"number": "+380991230001", "slot": 12})
+    assert refused["code"] == "CALL_FAILED" and "put the right one in" in refused["message"], status
+    await admin.phones("POST", "/phones/12/set", {"sim_operator": "25501"})
+    await until(lambda: _slot(admin, 12), lambda slot: not slot["conditions"], 60)
