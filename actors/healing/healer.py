@@ -17,7 +17,7 @@ from actors.runtime.host import Host
 from actors.runtime.ids import Ids
 from actors.runtime.service import Hosts
 from actors.slot.actor import SlotActor
-from actors.slot.healing import GiveUpOn, Heal, NoteConditions, UseAgain, vitals
+from actors.slot.healing import GiveUpOn, Heal, NoteConditions, UseAgain, charge_held, vitals
 from actors.slot.phone import Health
 from actors.slot.record import Slot, SlotMemory
 from actors.slot.settings import Hub
@@ -63,6 +63,7 @@ class Healer:
             int(actor.id): (actor.state, actor.live)
             for actor in self._host.all(SlotActor)
             if actor.state is not None and not actor.state.removed and not actor.stands_in
+            and charge_held(actor.state) is None  # its port is off on purpose
         }
         seen = {id: _seen(slot, live, self._can(slot.config)) for id, (slot, live) in slots.items()}
         before = self._patients

@@ -11,7 +11,9 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from actors.healing.charging import Charging
 from actors.runtime.settings import SettingsError
+from actors.slot.healing import CHARGE_HELD
 from bus_schemas.fields import Id, plainly
 from bus_schemas.monitor import names_of
 from bus_schemas.slot_health import Rung, Symptom
@@ -70,6 +72,7 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     rungs: Mapping[Rung, RungRule]
     symptoms: Mapping[Symptom, SymptomRule]
     conditions: Mapping[Id, ConditionRule] = {}
+    charging: Charging = Charging()
     dry_run: bool = False
     at_once: Annotated[int, Meta(ge=1, le=1_000)] = 2
     well_for: Seconds = 60.0
@@ -91,7 +94,11 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                     yield f"symptoms.{symptom}.rungs: there is no [rungs.{rung}]"
             if len(set(rule.rungs)) != len(rule.rungs):
                 yield f"symptoms.{symptom}.rungs: one stands there twice"
+        if self.charging.low >= self.charging.high:
+            yield "charging.low: it is not below `high`"
         for name, condition in self.conditions.items():
+            if name == CHARGE_HELD:
+                yield f"conditions.{name}: that is said of a slot whose port is off ([charging])"
             yield from (f"conditions.{name}.{mistake}" for mistake in _wrong(condition))
 
 

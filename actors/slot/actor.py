@@ -194,13 +194,16 @@ class SlotActor(LineActor[Slot, SlotEvent, SlotMemory, SlotReport]):
     def use_again(self, order: healing.UseAgain, context: Context, now: Moment) -> Outcome[None]:
         return Outcome(decision=healing.use_again(self._slot(), now), reply=None)
 
+    def hold_charge(self, order: healing.HoldCharge, context: Context, now: Moment) -> Outcome[None]:
+        return Outcome(decision=healing.hold_charge(self._slot(), self.live, order, now), reply=None)
+
     def note_conditions(self, order: healing.NoteConditions, context: Context, now: Moment) -> Outcome[None]:
         return Outcome(decision=healing.note_conditions(self._slot(), order, now), reply=None)
 
     orders = by_type(
         Take.by(take), Configure.by(configure), Remove.by(remove), reservation.GiveBack.by(give_back),
         healing.Heal.by(heal), healing.GiveUpOn.by(give_up_on), healing.UseAgain.by(use_again),
-        healing.NoteConditions.by(note_conditions),
+        healing.NoteConditions.by(note_conditions), healing.HoldCharge.by(hold_charge),
     )
 
     # --- the machine's place

@@ -41,6 +41,7 @@ OF_TROUBLE = {
     Trouble.SIM: Symptom.ASKS_SIM,
     Trouble.APP: Symptom.ASKS_APP,
 }
+CHARGE_HELD = "charge_held"  # a condition that no figure makes
 OF_LINK = {Link.UNAUTHORIZED: Symptom.UNAUTHORIZED, Link.ABSENT: Symptom.ABSENT}
 
 
@@ -73,6 +74,12 @@ class NoteConditions(Order[None], frozen=True, kw_only=True):
     """How the phone is, whole."""
 
     conditions: tuple[Condition, ...]
+
+
+class HoldCharge(Order[None], frozen=True, kw_only=True):
+    """Its port is off so that its battery is not kept full: `words` say it; empty: no longer."""
+
+    words: str
 
 
 class Vitals(Struct, frozen=True, kw_only=True):
@@ -158,7 +165,30 @@ def use_again(slot: Slot, now: Moment) -> SlotDecision:
 
 
 def note_conditions(slot: Slot, order: NoteConditions, now: Moment) -> SlotDecision:
-    """On record, where they are others than before."""
-    if slot.conditions == order.conditions:
+    """On record, where they are others than before. Whether its charge is held is not theirs to say."""
+    others = tuple(one for one in order.conditions if one.name != CHARGE_HELD)
+    held = charge_held(slot)
+    return _changed(slot, others if held is None else (*others, held), now)
+
+
+def hold_charge(slot: Slot, live: SlotMemory, order: HoldCharge, now: Moment) -> SlotDecision:
+    """Raises Refusal where somebody holds the slot, or its phone is in a call."""
+    others = tuple(one for one in slot.conditions if one.name != CHARGE_HELD)
+    if not order.words:
+        return _changed(slot, others, now)
+    if (held := holder(slot, live)) is not None:
+        raise busy(slot, held)
+    if live.up or live.unsure is not None:
+        raise Refusal(ErrorCode.SLOT_BUSY, "The phone may be in a call.", slot=slot.config.id)
+    return _changed(slot, (*others, Condition(name=CHARGE_HELD, words=order.words, since=now.at)), now)
+
+
+def charge_held(slot: Slot) -> Condition | None:
+    """Of a slot whose port is off for its phone's battery."""
+    return next((one for one in slot.conditions if one.name == CHARGE_HELD), None)
+
+
+def _changed(slot: Slot, conditions: tuple[Condition, ...], now: Moment) -> SlotDecision:
+    if slot.conditions == conditions:
         return SlotDecision()
-    return SlotDecision(events=(SlotConditionsChanged(slot=slot.config.id, at=now.at, conditions=order.conditions),))
+    return SlotDecision(events=(SlotConditionsChanged(slot=slot.config.id, at=now.at, conditions=conditions),))
