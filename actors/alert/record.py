@@ -80,8 +80,8 @@ class Over(Struct, frozen=True, kw_only=True):
 
 
 class Group(Struct, frozen=True, kw_only=True):
-    """What was told of a group by e-mail, last `at`: that these are `firing`. `over`: to be told; `more`: how many besides, which nobody has in
-    mind any more."""
+    """What was told of a group by e-mail, last `at`: that these are `firing`. `over`: to be told; `more`: how many
+    besides, which nobody has in mind any more."""
 
     at: str = ""
     firing: tuple[str, ...] = ()
