@@ -268,6 +268,17 @@ async def test_what_is_not_understood_is_skipped(gateway: InProcess, journal: Jo
         await heard(calls, 1)
 
 
+async def test_a_call_is_counted_when_it_is_heard_and_never_again(gateway: InProcess, journal: Journal) -> None:
+    await journal.ended("c_1", 11, "op12")
+    over = 'ottb_calls_total{kind="slot",outcome="unanswered",reason="hangup_local"}'
+    await until(lambda: gateway.figure(over), lambda count: count == 1.0, 3)
+    async with gateway_on(MemoryBus(journal.broker)) as fresh:  # which has heard of nothing
+        for _ in range(2):
+            async with fresh.live("boss", "calls", since=2) as client:  # and reads it in the journal
+                await heard(client, 1)
+        assert await fresh.figure(over) == 0.0
+
+
 async def test_a_trunk_that_is_called_like_a_slot_takes_nothing_from_its_owner(
     gateway: InProcess, journal: Journal
 ) -> None:
