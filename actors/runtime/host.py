@@ -436,9 +436,10 @@ class Host:
             await asyncio.wait(self._answering, timeout=DRAIN_PATIENCE)
         await asyncio.gather(*(actor.stop() for actor in self._actors.values()))
         self._stopping = True
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while pending := [task for task in self._tasks if not task.done()]:
+            for task in pending:  # again: nats-py's `wait_for` loses one that comes together with an answer
+                task.cancel()
+            await asyncio.wait(pending, timeout=DRAIN_PATIENCE)
         await self._close()  # an actor may have come in the meantime
         await asyncio.gather(*(actor.terminate() for actor in self._actors.values()))
         self._actors.clear()

@@ -1,5 +1,6 @@
 """For how long a port is off so that a battery is not kept full."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -8,6 +9,8 @@ from actors.runtime.clock import Moment
 from actors.slot import healing, record
 from actors.slot.healing import HoldCharge, NoteConditions, charge_held
 from actors.slot.record import Slot, SlotMemory
+from actors.telephony.line import Holder
+from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.slot import SlotConfig, SlotStatus
 from bus_schemas.slot_health import Condition
 
@@ -53,3 +56,16 @@ def test_what_figures_say_leaves_it_held() -> None:
     assert healing.note_conditions(both, NoteConditions(conditions=both.conditions), NOW).events == ()
     over = record.evolve(both, healing.hold_charge(both, SlotMemory(), HoldCharge(words=""), NOW).events[0])
     assert over is not None and over.conditions == (hot,)
+
+
+@pytest.mark.parametrize(
+    "live",
+    [
+        SlotMemory(held={"c_1": Holder(id="c_1", user="op12", slot=None)}), SlotMemory(up={"b/TC@1": True}),
+        SlotMemory(unsure=1.0),
+    ],
+)  # fmt: skip
+def test_the_charge_of_a_phone_in_a_call_is_not_held(live: SlotMemory) -> None:
+    with pytest.raises(Refusal) as refused:
+        healing.hold_charge(SLOT, live, HoldCharge(words="82 %"), NOW)
+    assert refused.value.code is ErrorCode.SLOT_BUSY
