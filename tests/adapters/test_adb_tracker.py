@@ -425,6 +425,8 @@ async def test_phones_on_two_real_servers_come_and_go_with_their_own(two_servers
             for number, server in enumerate(two_servers):
                 listed = await AdbClient(server.place).devices()
                 assert {*listed} == {phone.serial for phone, at in zip(phones, on, strict=True) if at == number}
+            for slot in slots:
+                await slot.look()
             for ear in ears:
                 ear.heard.clear()
             two_servers[1].kill()
