@@ -43,6 +43,7 @@ FOLDERS = {
     "run": {"runtime", "telephony", "slot", "call", "dialing", "script"},
     "note": {"runtime"},
     "erasure": {"runtime", "telephony", "dialing", "leads"},
+    "runner": {"runtime"},
     "webhook": {"runtime", "log"},
     "point": {"runtime"},
     "usb": {"runtime", "telephony", "slot"},

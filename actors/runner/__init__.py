@@ -1,0 +1,1 @@
+"""Runners: hosts that carry out the runs of pipelines."""
