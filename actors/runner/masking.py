@@ -1,0 +1,262 @@
+"""Secrets taken out of what steps write: plain, and as the encodings make of them that people use without a thought.
+
+Sought are a secret as it is, in hex, percent-encoded, escaped for JSON, HTML and the shell, and in base64 (both
+alphabets, at all three places it can have within what was encoded), also when a write ends within it, when it is
+wrapped into several lines, or when colours are set within it; of a secret of several lines each line, too. Pure.
+
+Not found is what somebody hides on purpose (reversed, encrypted, one character a minute among others): whoever may
+write a definition that sees a secret has it.
+"""
+
+import base64
+import html
+import json
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+import re2
+from msgspec import Struct
+
+MASK = b"***"
+SHORTEST = 4  # characters of a secret: with less, half of the output would be masked
+LONGEST = 16 * 1024  # bytes; a private key has 3 kB
+ALL = 64 * 1024  # bytes, of all secrets of a run
+_HEAD = 4  # bytes that a pattern is first sought by; no pattern is shorter
+_MOST_GAPS = 64 * 1024  # bytes of line ends within a secret, beyond which it is taken for whole
+
+_COLOUR = rb"\x1b\[[0-9;]{0,32}[mK]"
+_CUT_COLOUR = rb"\x1b(?:\[[0-9;]{0,32})?\Z"
+_WRAPPED = re.compile(rb"(?:[\r\n][\r\n \t]*|" + _COLOUR + rb")+(?:" + _CUT_COLOUR + rb")?|" + _CUT_COLOUR)
+_SPACED = re.compile(rb"(?:[\r\n \t]|" + _COLOUR + rb")+(?:" + _CUT_COLOUR + rb")?|" + _CUT_COLOUR)
+_SPACE = re.compile(rb"[\r\n \t]+")
+
+
+def refused_secret(value: str) -> str | None:
+    """Why a value cannot be kept secret, without the value."""
+    if len(value.strip()) < SHORTEST:
+        return f"a secret has at least {SHORTEST} characters: a shorter one cannot be masked"
+    if len(value.encode(errors="surrogatepass")) > LONGEST:
+        return f"a secret has at most {LONGEST} bytes"
+    return "a secret has no NUL in it" if "\0" in value else None
+
+
+class _Found(Struct, frozen=True):
+    """In some bytes: the spans that are secret, and from where on what may become one is not whole yet (`depth` of its
+    bytes are there)."""
+
+    spans: list[tuple[int, int]]
+    hold: int
+    depth: int
+
+
+class Masking:
+    """The secrets of one run. Raises ValueError for a secret that cannot be masked."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        values = sorted(set(secrets))
+        for value in values:
+            if reason := refused_secret(value):
+                raise ValueError(reason)
+        if sum(len(value.encode(errors="surrogatepass")) for value in values) > ALL:
+            raise ValueError(f"the secrets of a run have at most {ALL} bytes")
+        patterns = {form for value in values for form in _forms(value)}
+        spaced = {_SPACE.sub(b"", form) for form in patterns if _SPACE.search(form)}
+        plain = {form for form in patterns if not _SPACE.search(form)}
+        self._sieves = [_Sieve(gap, some) for gap, some in ((_WRAPPED, plain), (_SPACED, spaced)) if some]
+
+    def text(self, text: str) -> str:
+        """A whole text without them."""
+        raw = text.encode(errors="surrogatepass")
+        spans = [span for sieve in self._sieves for span in sieve.look(raw).spans]
+        return _without(raw, _joined(spans)).decode(errors="replace") if spans else text
+
+    def stream(self) -> "MaskedStream":
+        return MaskedStream(self._sieves)
+
+
+class MaskedStream:
+    """Output that comes in pieces. What may be the beginning of a secret is held back until it is known."""
+
+    def __init__(self, sieves: "list[_Sieve]") -> None:
+        self._sieves = sieves
+        self._raw = b""  # what is still looked at
+        self._said = 0  # bytes at its beginning that went out already
+        self._open = False  # they went out as a mask, which may go on
+        self._depth = 0
+        self._longest = max((sieve.longest for sieve in sieves), default=0) + _MOST_GAPS
+
+    def feed(self, data: bytes) -> bytes:
+        """What can be told after this."""
+        if not self._sieves:
+            return data
+        raw = self._raw + data
+        found = [sieve.look(raw) for sieve in self._sieves]
+        spans = _joined([span for each in found for span in each.spans])
+        first = min(found, key=lambda each: each.hold)
+        if len(raw) - first.hold > self._longest:
+            return self._all(raw, spans, first.hold if first.depth >= _HEAD else None)
+        self._depth = max(each.depth for each in found)
+        return self._upto(raw, spans, first.hold)
+
+    def settle(self) -> bytes:
+        """What can be told when nothing came for a moment: a whole line that ends in less than what secrets are sought
+        by. It is still looked at: should a secret go on behind it, the rest of that is masked."""
+        end = max(self._raw.rfind(b"\n"), self._raw.rfind(b"\r")) + 1
+        if self._depth >= _HEAD or end <= self._said:
+            return b""
+        told, self._said, self._open = self._raw[self._said : end], end, False
+        return told
+
+    def finish(self) -> bytes:
+        """The rest. A beginning of a secret is masked: whoever wrote it may have been stopped within it."""
+        if not self._sieves:
+            return b""
+        raw = self._raw
+        found = [sieve.look(raw) for sieve in self._sieves]
+        begun = [each.hold for each in found if each.depth >= _HEAD]
+        return self._all(raw, _joined([span for each in found for span in each.spans]), min(begun, default=None))
+
+    def _all(self, raw: bytes, spans: list[tuple[int, int]], begun: int | None) -> bytes:
+        if begun is not None:
+            spans = _joined([*spans, (begun, len(raw))])
+        return self._upto(raw, spans, len(raw))
+
+    def _upto(self, raw: bytes, spans: list[tuple[int, int]], upto: int) -> bytes:
+        """Tell what stands before a place, and keep the rest; of a span that reaches beyond it all is told."""
+        out, at, masked = list[bytes](), self._said, self._open
+        for start, end in spans:
+            if start >= upto:
+                break
+            if end > at:
+                out.append(raw[at : max(start, at)])
+                out.append(b"" if masked and start <= at else MASK)
+                at, masked = end, True
+        if at < upto:
+            out.append(raw[at:upto])
+            at, masked = upto, False
+        self._raw, self._said, self._open = raw[upto:], at - upto, masked
+        return b"".join(out)
+
+
+class _Sieve:
+    """Patterns that are sought in bytes from which gaps are left out."""
+
+    def __init__(self, gap: re.Pattern[bytes], patterns: set[bytes]) -> None:
+        self._gap = gap
+        self.longest = max(map(len, patterns))
+        self._by_head: dict[bytes, list[bytes]] = {}
+        for pattern in sorted(patterns, key=len, reverse=True):
+            self._by_head.setdefault(pattern[:_HEAD], []).append(pattern)
+        self._beginnings = {head[:length] for head in self._by_head for length in range(1, _HEAD)}
+        self._heads = _any_of(self._by_head)
+
+    def look(self, raw: bytes) -> _Found:
+        bare, place = self._without_gaps(raw)
+        spans, hold = list[tuple[int, int]](), len(bare)
+        at = 0
+        while (match := self._heads.search(bare, at)) is not None:
+            start = match.start()
+            at = start + 1
+            patterns = self._by_head[bare[start : start + _HEAD]]
+            whole = next((pattern for pattern in patterns if bare.startswith(pattern, start)), None)
+            if whole is not None:
+                spans.append((place(start), place(start + len(whole) - 1) + 1))
+            left = len(bare) - start
+            if start < hold and left < self.longest and self._goes_on(patterns, bare[start:]):
+                hold = start
+        tails = range(max(len(bare) - _HEAD + 1, 0), hold)
+        hold = next((start for start in tails if bare[start:] in self._beginnings), hold)
+        return _Found(spans, place(hold) if hold < len(bare) else len(raw), len(bare) - hold)
+
+    def _goes_on(self, patterns: list[bytes], rest: bytes) -> bool:
+        return any(len(pattern) > len(rest) and pattern.startswith(rest) for pattern in patterns)
+
+    def _without_gaps(self, raw: bytes) -> "tuple[bytes, _Place]":
+        gaps = [match.span() for match in self._gap.finditer(raw)]
+        if not gaps:
+            return raw, _Place([], [])
+        parts, ends, left_out, at = list[bytes](), list[int](), list[int](), 0
+        length = gone = 0
+        for start, end in gaps:
+            parts.append(raw[at:start])
+            length, gone, at = length + start - at, gone + end - start, end
+            ends.append(length)
+            left_out.append(gone)
+        return b"".join([*parts, raw[at:]]), _Place(ends, left_out)
+
+
+class _Place:
+    """Where a byte stands in what gaps were left out of: at `ends[n]` so many bytes had been left out."""
+
+    def __init__(self, ends: list[int], left_out: list[int]) -> None:
+        self._ends, self._left_out = ends, left_out
+
+    def __call__(self, bare: int) -> int:
+        gaps = bisect_right(self._ends, bare)
+        return bare + (self._left_out[gaps - 1] if gaps else 0)
+
+
+def _any_of(heads: Mapping[bytes, object]) -> Any:  # re2 has no types
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    options.log_errors = False
+    return re2.compile(b"|".join(b"".join(b"\\x%02x" % byte for byte in head) for head in heads), options)
+
+
+def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """In order, those that overlap as one."""
+    joined = list[tuple[int, int]]()
+    for start, end in sorted(spans):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def _without(raw: bytes, spans: list[tuple[int, int]]) -> bytes:
+    out, at = list[bytes](), 0
+    for start, end in spans:
+        out += [raw[at:start], MASK]
+        at = end
+    return b"".join([*out, raw[at:]])
+
+
+def _forms(secret: str) -> set[bytes]:
+    """What a secret, or a line of it, may look like."""
+    values = {secret, secret.strip(), *(line.strip() for line in secret.splitlines())}
+    forms = {form for value in values if len(value) >= SHORTEST for form in (*_texts(value), *_bytes(value))}
+    return {form for form in forms if len(_SPACE.sub(b"", form)) >= _HEAD}
+
+
+def _texts(value: str) -> set[bytes]:
+    percent = [encode(value, safe=safe, errors="replace") for encode in (quote, quote_plus) for safe in ("", "/")]
+    escaped = (json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1])
+    found = {
+        value, *percent, *(re.sub("%[0-9A-F]{2}", lambda hexed: hexed[0].lower(), text) for text in percent),
+        *escaped, *(text.replace("/", "\\/") for text in escaped),
+        html.escape(value), html.escape(value, quote=False), value.replace("'", "'\\''"),
+    }  # fmt: skip
+    return {text.encode(errors="surrogatepass") for text in found}
+
+
+def _bytes(value: str) -> set[bytes]:
+    raw = value.encode(errors="surrogatepass")
+    hexed = raw.hex()
+    found = {hexed.encode(), hexed.upper().encode()}
+    for sign in ("\\x", "%"):
+        found |= {"".join(f"{sign}{byte:02{case}}" for byte in raw).encode() for case in "xX"}
+    for before in range(3):
+        core = _base64_core(raw, before)
+        found |= {core, core.translate(bytes.maketrans(b"+/", b"-_"))}
+    return found
+
+
+def _base64_core(raw: bytes, before: int) -> bytes:
+    """Of bytes that stand `before` bytes behind a multiple of three: the digits that nothing but they decides."""
+    encoded = base64.b64encode(bytes(before) + raw)
+    first = (before * 8 + 5) // 6
+    return encoded[first : (before + len(raw)) * 8 // 6]
