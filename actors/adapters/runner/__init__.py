@@ -1,0 +1,1 @@
+"""The executor: what carries the steps of a pipeline out on this machine."""

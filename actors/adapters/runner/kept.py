@@ -1,0 +1,210 @@
+"""What is taken out of workspaces: artefacts, and the caches of folders. All of it blocks, so it is run in a thread."""
+
+import fcntl
+import hashlib
+import os
+import posixpath
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from msgspec.structs import replace
+
+from actors.adapters.runner.files import OURS, Found, Owner, Refused, Taken, TooLarge, copy, opened_folder, walk
+from actors.runner.globs import MOST, BadGlob, Glob
+from actors.runner.masking import Masking
+from actors.runner.port import Artefact, Bounds, Collected, RunnerError
+
+LONGEST_KEY = 200
+_ALL = 1 << 31  # files
+_OWN = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+def collect(workspace: Path, kept: Path, globs: Sequence[str], bounds: Bounds, masking: Masking) -> Collected:
+    """Copy what matches to `kept`, each under the hash of its name. Raises RunnerError, OSError."""
+    wanted = _globs(globs)
+    taken = Taken(artefacts=[], refused=[])
+    matched = set[Glob]()
+    target = os.open(kept, _OWN)
+    try:
+        with opened_folder(workspace) as top:
+            for found in walk(top, lambda path: any(glob.leads_to(path) for glob in wanted)):
+                fits = [glob for glob in wanted if glob.matches(found.path)]
+                matched.update(fits)
+                if fits:
+                    _take(found, target, bounds, masking, taken)
+    finally:
+        os.close(target)
+    for glob in wanted:
+        if glob not in matched:
+            taken.refuse(masking.text(glob.pattern), "nothing matches it")
+    return Collected(artefacts=tuple(taken.artefacts), refused=tuple(taken.refused))
+
+
+def _globs(patterns: Sequence[str]) -> list[Glob]:
+    if len(patterns) > MOST:
+        raise RunnerError(f"there are at most {MOST} patterns")
+    try:
+        return [Glob(pattern) for pattern in patterns]
+    except BadGlob as error:
+        raise RunnerError(str(error)) from None
+
+
+def _take(found: Found, target: int, bounds: Bounds, masking: Masking, taken: Taken) -> None:
+    name = "/".join(found.path)
+    try:
+        _check_name(name, masking)
+        if any(name == other.name for other in taken.artefacts):
+            return
+        if len(taken.artefacts) >= bounds.count:
+            raise Refused(f"there are more than {bounds.count} files")
+        place = stored_as(name)
+        size, digest = copy(found, target, place, min(bounds.each, bounds.total - taken.size))
+    except FileExistsError:
+        taken.refuse(name, "it was collected before")
+    except (Refused, OSError) as error:
+        taken.refuse(_shown(name, masking), str(error) if isinstance(error, Refused) else error.strerror or "")
+    else:
+        taken.artefacts.append(Artefact(name=name, size=size, sha256=digest))
+        taken.size += size
+
+
+def stored_as(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+def _check_name(name: str, masking: Masking) -> None:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise Refused("its name is not UTF-8") from None
+    if not name.isprintable() or "\\" in name:
+        raise Refused("its name has a control character or a backslash in it")
+    if masking.text(name) != name:
+        raise Refused("its name has a secret in it")
+
+
+def _shown(name: str, masking: Masking) -> str:
+    shown = "".join(sign if sign.isprintable() else "?" for sign in name)
+    return masking.text(masking.text(name) if shown == name else shown)[:500]
+
+
+class Caches:
+    """Folders that runs leave for later ones, each under its key; those not used for longest go first. `owner`: of
+    what is put back."""
+
+    def __init__(self, folder: Path, most: int, owner: Owner = OURS) -> None:
+        self._folder = folder
+        self._most = most
+        self._owner = owner
+
+    def tidy(self) -> None:
+        """Remove what was not finished."""
+        for unfinished in self._folder.glob("*.partial"):
+            shutil.rmtree(unfinished, ignore_errors=True)
+
+    def restore(self, key: str, workspace: Path, folder: str) -> bool:
+        """Fill a folder that is not there, or is empty. False: nothing is kept, or there is something in it. Raises
+        RunnerError, OSError."""
+        place = self._place(key)
+        if not place.is_dir():
+            return False
+        with (
+            _alone(self._folder, fcntl.LOCK_SH),
+            opened_folder(workspace, folder, owner=self._owner) as target,
+            opened_folder(place) as source,
+        ):
+            os.utime(source)
+            with os.scandir(target) as entries:
+                if any(entries):
+                    return False
+            _copy_tree(source, target, Bounds(each=self._most, total=self._most, count=_ALL), self._owner)
+        return True
+
+    def save(self, key: str, workspace: Path, folder: str, bounds: Bounds, masking: Masking) -> Collected:
+        """Keep a folder as it is now. Raises RunnerError, OSError."""
+        place = self._place(key)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        partial = self._folder / f"{secrets.token_hex(8)}.partial"
+        partial.mkdir(mode=0o700)
+        try:
+            with opened_folder(workspace, folder) as source, opened_folder(partial) as target:
+                taken = _copy_tree(source, target, bounds, OURS)
+            with _alone(self._folder):
+                shutil.rmtree(place, ignore_errors=True)
+                partial.rename(place)
+                self._make_room(place)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+        return Collected(
+            artefacts=tuple(replace(each, name=_shown(each.name, masking)) for each in taken.artefacts),
+            refused=tuple(replace(each, name=_shown(each.name, masking)) for each in taken.refused),
+        )
+
+    def _place(self, key: str) -> Path:
+        if not key or len(key) > LONGEST_KEY:
+            raise RunnerError(f"a cache's key has 1 to {LONGEST_KEY} characters")
+        return self._folder / hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
+
+    def _make_room(self, newest: Path) -> None:
+        kept = [place for place in self._folder.iterdir() if place.suffix != ".partial"]
+        sizes = {place: _size(place) for place in sorted(kept, key=lambda place: place.stat().st_mtime)}
+        for place in list(sizes):
+            if sum(sizes.values()) > self._most and place != newest:
+                del sizes[place]
+                shutil.rmtree(place, ignore_errors=True)
+
+
+def _copy_tree(source: int, target: int, bounds: Bounds, owner: Owner) -> Taken:
+    """Copy all plain files and the links that stay within. Raises RunnerError where they are too many or too large."""
+    taken = Taken(artefacts=[], refused=[])
+    for found in walk(source, _any):
+        name = "/".join(found.path)
+        if len(taken.artefacts) >= bounds.count:
+            raise RunnerError(f"the folder has more than {bounds.count} files")
+        try:
+            with opened_folder(target, PurePosixPath(*found.path[:-1]), owner=owner) as into:
+                if stat.S_ISLNK(found.mode):
+                    _copy_link(found, into, owner)
+                    continue
+                size, digest = copy(found, into, found.name, min(bounds.each, bounds.total - taken.size), owner)
+        except TooLarge:
+            raise RunnerError(f"the folder has more than {bounds.total} bytes, or a file of it too many") from None
+        except Refused as error:
+            taken.refuse(name, str(error))
+        else:
+            taken.artefacts.append(Artefact(name=name, size=size, sha256=digest))
+            taken.size += size
+    return taken
+
+
+def _copy_link(found: Found, into: int, owner: Owner) -> None:
+    leads = os.readlink(found.name, dir_fd=found.folder)
+    place = posixpath.normpath(posixpath.join(*found.path[:-1], leads))
+    if leads.startswith("/") or place.startswith(".."):
+        raise Refused("it is a link that leads out of the folder")
+    os.symlink(leads, found.name, dir_fd=into)
+    os.chown(found.name, *owner, dir_fd=into, follow_symlinks=False)
+
+
+@contextmanager
+def _alone(folder: Path, lock: int = fcntl.LOCK_EX) -> Iterator[None]:
+    """One at a time, or several that only read."""
+    descriptor = os.open(folder, _OWN)
+    try:
+        fcntl.flock(descriptor, lock)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _size(place: Path) -> int:
+    with opened_folder(place) as top:
+        return sum(os.stat(found.name, dir_fd=found.folder, follow_symlinks=False).st_size for found in walk(top, _any))
+
+
+def _any(_: tuple[str, ...]) -> bool:
+    return True
