@@ -45,11 +45,17 @@ def refused_secret(value: str) -> str | None:
 
 class _Found(Struct, frozen=True):
     """In some bytes: the spans that are secret, and from where on what may become one is not whole yet (`depth` of its
-    bytes are there)."""
+    bytes are there, the last one before `end`)."""
 
     spans: list[tuple[int, int]]
     hold: int
     depth: int
+    end: int
+
+    @property
+    def begun(self) -> list[tuple[int, int]]:
+        """What is masked, should nothing come any more."""
+        return [(self.hold, self.end)] if self.depth >= _HEAD else []
 
 
 class Masking:
@@ -97,7 +103,7 @@ class MaskedStream:
         spans = _joined([span for each in found for span in each.spans])
         first = min(found, key=lambda each: each.hold)
         if len(raw) - first.hold > self._longest:
-            return self._all(raw, spans, first.hold if first.depth >= _HEAD else None)
+            return self._upto(raw, _joined([*spans, *first.begun]), len(raw))
         self._depth = max(each.depth for each in found)
         return self._upto(raw, spans, first.hold)
 
@@ -114,15 +120,9 @@ class MaskedStream:
         """The rest. A beginning of a secret is masked: whoever wrote it may have been stopped within it."""
         if not self._sieves:
             return b""
-        raw = self._raw
-        found = [sieve.look(raw) for sieve in self._sieves]
-        begun = [each.hold for each in found if each.depth >= _HEAD]
-        return self._all(raw, _joined([span for each in found for span in each.spans]), min(begun, default=None))
-
-    def _all(self, raw: bytes, spans: list[tuple[int, int]], begun: int | None) -> bytes:
-        if begun is not None:
-            spans = _joined([*spans, (begun, len(raw))])
-        return self._upto(raw, spans, len(raw))
+        found = [sieve.look(self._raw) for sieve in self._sieves]
+        spans = [span for each in found for span in (*each.spans, *each.begun)]
+        return self._upto(self._raw, _joined(spans), len(self._raw))
 
     def _upto(self, raw: bytes, spans: list[tuple[int, int]], upto: int) -> bytes:
         """Tell what stands before a place, and keep the rest; of a span that reaches beyond it all is told."""
@@ -169,7 +169,9 @@ class _Sieve:
                 hold = start
         tails = range(max(len(bare) - _HEAD + 1, 0), hold)
         hold = next((start for start in tails if bare[start:] in self._beginnings), hold)
-        return _Found(spans, place(hold) if hold < len(bare) else len(raw), len(bare) - hold)
+        if hold == len(bare):
+            return _Found(spans, len(raw), 0, len(raw))
+        return _Found(spans, place(hold), len(bare) - hold, place(len(bare) - 1) + 1)
 
     def _goes_on(self, patterns: list[bytes], rest: bytes) -> bool:
         return any(len(pattern) > len(rest) and pattern.startswith(rest) for pattern in patterns)

@@ -144,7 +144,8 @@ class Workspace(Protocol):
 
     async def start(self, command: Command) -> Execution:
         """Begin a command. Raises RunnerError where it may not be begun (an environment's name, a folder outside, no
-        such program, no way to take the network from it)."""
+        such program, no way to take the network from it). In bubblewrap a program that is not there is told by its
+        output and its exit code instead."""
 
     async def collect(self, globs: Sequence[str], bounds: Bounds = BOUNDS) -> Collected:
         """Take the files that match (`dist/*.apk`, `**/report.xml`; relative, within the workspace). What is no plain

@@ -79,12 +79,11 @@ def test_pieces_make_no_difference(secret: str, text: str, data: st.DataObject) 
     assert masked(secret, *pieces) == masked(secret, raw)
 
 
-@given(st.text("ab\n", min_size=4, max_size=8), st.text("ab\n", max_size=60))
+@given(st.text("ab", min_size=4, max_size=8), st.text("ab\n", max_size=60))
 def test_a_settled_stream_gives_away_no_more_than_a_beginning(secret: str, text: str) -> None:
     """What goes on behind a pause is masked, but for the three characters that went out before it."""
-    assume(refused_secret(secret) is None and "\n" not in secret)
     out = masked(secret, *(text[at : at + 1].encode() for at in range(len(text))), settling=True)
-    assert secret.encode() not in out
+    assert secret.encode() not in out.replace(b"\n", b"")
 
 
 @given(st.binary(max_size=300), st.lists(SECRETS, max_size=3))
@@ -104,6 +103,11 @@ def test_secrets_that_overlap_are_both_gone() -> None:
 
 def test_a_beginning_of_a_secret_is_not_told_at_the_end() -> None:
     assert masked("correct-horse", b"it is correct-hors") == b"it is ***"
+
+
+def test_a_line_end_behind_a_secret_is_told() -> None:
+    """Also where the end of the secret may be the beginning of another."""
+    assert masked("hunter2-hunter2", b"<hunter2-hun", b"ter2\n") == b"<***\n"
 
 
 def test_a_line_that_ends_like_a_secret_begins_waits_for_no_other() -> None:

@@ -66,12 +66,12 @@ class KeptExecution:
                         break  # somebody who cannot be ended still has the other end of the pipe
                 elif data:
                     self._written += len(data)
-                    piece = b"" if self._cut else self._stream.feed(data)
+                    piece = b"" if self._cut else self._stream.feed(data)  # there is no more to be told
                 else:
                     break
                 for part in self._within_bounds(piece):
                     yield part
-            for part in self._within_bounds(b"" if self._cut else self._stream.finish()):
+            for part in self._within_bounds(self._stream.finish()):
                 yield part
         finally:
             self._transport.close()
@@ -84,6 +84,8 @@ class KeptExecution:
             return None
 
     def _within_bounds(self, piece: bytes) -> list[bytes]:
+        if self._cut:
+            return []
         room = self._limits.output - self._told
         if len(piece) > room:
             self._cut = True

@@ -77,7 +77,7 @@ class LocalExecutor:
         self._disk_free = disk_free
         self._workspaces = dict[str, LocalWorkspace]()
         self.owner = _owner(user)
-        self._lock = _claimed(self.folder, 0o700 if user is None else 0o711)
+        self._lock: int | None = _claimed(self.folder, 0o700 if user is None else 0o711)
         self.caches = kept.Caches(self.folder / _CACHES, cache_bytes, self.owner)
         self.bubblewrap, self._no_bubblewrap = _bubblewrap(program, visible) if bubblewrap else (None, "switched off")
         self.groups, self._no_groups = _groups()
@@ -137,7 +137,9 @@ class LocalExecutor:
 
     async def close(self) -> None:
         await asyncio.gather(*(workspace.stop() for workspace in self._workspaces.values()))
-        os.close(self._lock)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
 
 class LocalWorkspace:
