@@ -10,7 +10,7 @@ ELSEWHERE := attacks live
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --durations 10
 
 .DEFAULT_GOAL := help
-.PHONY: asterisk attacks help run test test-sites test-postgresql test-usb check test-all mutants soak states feeds types client schema bench fix clean setup setup-test
+.PHONY: asterisk attacks help run test test-sites test-postgresql test-usb test-runner check test-all mutants soak states feeds types client schema bench fix clean setup setup-test
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -19,7 +19,7 @@ run: setup ## Set everything up and start the sandbox (Ctrl-C stops it)
 	@$(BIN)/ottb up --config $(CONFIG)
 
 test: setup-test ## Set everything up and run the tests (WORKERS: how many at once; most of them wait)
-	@$(PYTEST) $(TESTS) $(ELSEWHERE:%=--ignore=tests/%) -m "not faults and not long and not sites and not postgresql and not umockdev" -n $(WORKERS) --dist worksteal
+	@$(PYTEST) $(TESTS) $(ELSEWHERE:%=--ignore=tests/%) -m "not faults and not long and not sites and not postgresql and not umockdev and not isolated" -n $(WORKERS) --dist worksteal
 
 test-sites: setup-test ## The stories on whole sites: every part of the interface, TLS, the commands of the pages, every route fuzzed
 	@$(PYTEST) $(TESTS) -m sites -n 3 --dist loadfile
@@ -32,6 +32,10 @@ test-usb: TESTS = tests/usb
 test-usb: setup-test ## Plug USB hubs and phones that are not there (apt install umockdev)
 	@$(PYTEST) $(TESTS) -m umockdev
 
+test-runner: TESTS = tests/runner
+test-runner: setup-test ## Steps of pipelines as another user, in bubblewrap and in cgroups (root, apt install bubblewrap)
+	@$(PYTEST) $(TESTS) -m isolated
+
 attacks: setup-test ## Attack a running system in the ways we know, and print what was tried (some of it needs root)
 	@$(PYTEST) tests/attacks -n 5 --dist loadscope --no-loadscope-reorder
 
@@ -43,7 +47,7 @@ check: setup-test ## Lint and types
 	@$(BIN)/mypy
 
 test-all: export OTTB_TEST_DEPTH ?= 4
-test-all: test test-sites attacks test-postgresql test-usb ## Also the long ones: real adbd, Asterisk, PostgreSQL, umockdev (root, Debian), process faults, mutants
+test-all: test test-sites attacks test-postgresql test-usb test-runner ## Also the long ones: real adbd, Asterisk, PostgreSQL, umockdev, bubblewrap (root, Debian), process faults, mutants
 	@OTTB_TEST_FAULTS=$${OTTB_TEST_FAULTS:-200} $(PYTEST) $(TESTS) -m "faults or live or long"
 	@$(BIN)/python -m tests.mutants.run
 

@@ -81,6 +81,7 @@ PURE = [
       for name in ("growth", "present", "reader", "rollup", "samples", "spans", "together")),
     *(ROOT / f"actors/usb/{name}.py" for name in ("topology", "port_map", "power", "views")),
     ROOT / "actors/operator/days.py", ROOT / "actors/erasure/person.py", ROOT / "actors/erasure/redacting.py",
+    *(ROOT / f"actors/runner/{name}.py" for name in ("environment", "globs", "masking", "repositories")),
     *(ROOT / f"actors/webhook/{name}.py" for name in ("addresses", "backoff", "queue", "signature")),
     *(ROOT / f"actors/campaign/{name}.py"
       for name in ("dry_run", "durations", "explain", "hours", "intake", "learning", "lookahead", "pacing", "places",
@@ -273,6 +274,11 @@ def test_what_needs_postgresql_lies_where_its_target_looks() -> None:
 def test_what_needs_umockdev_lies_where_its_target_looks() -> None:
     marked = [path for path in (ROOT / "tests").rglob("*.py") if "mark." + "umockdev" in path.read_text()]
     assert {path.parent.name for path in marked} == {"usb"}
+
+
+def test_what_needs_bubblewrap_lies_where_its_target_looks() -> None:
+    marked = [path for path in (ROOT / "tests").rglob("*.py") if "mark." + "isolated" in path.read_text()]
+    assert {path.parent.name for path in marked} == {"runner"}
 
 
 def test_decisions_have_one_form() -> None:

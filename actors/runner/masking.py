@@ -14,6 +14,7 @@ import json
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -154,7 +155,8 @@ class _Sieve:
         self._heads = _any_of(self._by_head)
 
     def look(self, raw: bytes) -> _Found:
-        bare, place = self._without_gaps(raw)
+        bare = self._gap.sub(b"", raw)
+        place = _Place(self._gap, raw)
         spans, hold = list[tuple[int, int]](), len(bare)
         at = 0
         while (match := self._heads.search(bare, at)) is not None:
@@ -176,29 +178,30 @@ class _Sieve:
     def _goes_on(self, patterns: list[bytes], rest: bytes) -> bool:
         return any(len(pattern) > len(rest) and pattern.startswith(rest) for pattern in patterns)
 
-    def _without_gaps(self, raw: bytes) -> "tuple[bytes, _Place]":
-        gaps = [match.span() for match in self._gap.finditer(raw)]
-        if not gaps:
-            return raw, _Place([], [])
-        parts, ends, left_out, at = list[bytes](), list[int](), list[int](), 0
-        length = gone = 0
-        for start, end in gaps:
-            parts.append(raw[at:start])
-            length, gone, at = length + start - at, gone + end - start, end
-            ends.append(length)
-            left_out.append(gone)
-        return b"".join([*parts, raw[at:]]), _Place(ends, left_out)
-
 
 class _Place:
-    """Where a byte stands in what gaps were left out of: at `ends[n]` so many bytes had been left out."""
+    """Where a byte stands in what gaps were left out of."""
 
-    def __init__(self, ends: list[int], left_out: list[int]) -> None:
-        self._ends, self._left_out = ends, left_out
+    def __init__(self, gap: re.Pattern[bytes], raw: bytes) -> None:
+        self._gap = gap
+        self._raw = raw
 
     def __call__(self, bare: int) -> int:
-        gaps = bisect_right(self._ends, bare)
-        return bare + (self._left_out[gaps - 1] if gaps else 0)
+        ends, left_out = self._gaps
+        before = bisect_right(ends, bare)
+        return bare + (left_out[before - 1] if before else 0)
+
+    @cached_property
+    def _gaps(self) -> tuple[list[int], list[int]]:
+        """Where gaps were among the bytes that are left, and how many bytes had been left out by then. Looked for when
+        something was found: most output has no secret in it."""
+        ends, left_out, gone = list[int](), list[int](), 0
+        for match in self._gap.finditer(self._raw):
+            start, end = match.span()
+            ends.append(start - gone)
+            gone += end - start
+            left_out.append(gone)
+        return ends, left_out
 
 
 def _any_of(heads: Mapping[bytes, object]) -> Any:  # re2 has no types

@@ -88,8 +88,7 @@ def _check_name(name: str, masking: Masking) -> None:
 
 
 def _shown(name: str, masking: Masking) -> str:
-    shown = "".join(sign if sign.isprintable() else "?" for sign in name)
-    return masking.text(masking.text(name) if shown == name else shown)[:500]
+    return "".join(sign if sign.isprintable() else "?" for sign in masking.text(name))[:500]
 
 
 class Caches:

@@ -15,6 +15,7 @@ _SETTINGS = (  # of /etc, what programs need; nothing that may have a password i
     "ld.so.conf.d", "localtime", "mime.types", "nsswitch.conf", "os-release", "passwd", "pki", "protocols",
     "resolv.conf", "services", "ssl/certs", "ssl/openssl.cnf", "timezone",
 )  # fmt: skip
+_SEALED = ("--remount-ro", "/dev", "--remount-ro", "/")  # they are in memory, which nobody is to fill
 _TRY = 10.0  # seconds
 
 
@@ -33,7 +34,7 @@ class Bubblewrap:
         self._visible = visible
         try:
             tried = subprocess.run(
-                [*self._namespaces(network=False), *self._system(), "--", "/bin/true"], capture_output=True,
+                [*self._namespaces(network=False), *self._system(), *_SEALED, "--", "/bin/true"], capture_output=True,
                 timeout=_TRY, check=False, env={}, text=True, errors="replace", stdin=subprocess.DEVNULL,
             )  # fmt: skip
         except (OSError, subprocess.TimeoutExpired) as error:
@@ -47,8 +48,8 @@ class Bubblewrap:
         """The words that run these words inside. `temporary` is what it has as /tmp."""
         binds = [word for path in writable for word in ("--bind", str(path), str(path))]
         return [
-            *self._namespaces(network=network), *self._system(), "--bind", str(temporary), "/tmp", *binds,
-            "--chdir", at, "--", *words,
+            *self._namespaces(network=network), *self._system(), "--bind", str(temporary), "/tmp",
+            "--bind", str(temporary), "/dev/shm", *binds, *_SEALED, "--chdir", at, "--", *words,
         ]  # fmt: skip
 
     def _namespaces(self, *, network: bool) -> list[str]:
@@ -57,7 +58,7 @@ class Bubblewrap:
         return [self._program, "--die-with-parent", "--new-session", *apart, *alone, "--cap-drop", "ALL"]
 
     def _system(self) -> list[str]:
-        words = ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/run", "--dir", "/var"]
+        words = ["--proc", "/proc", "--dev", "/dev", "--dir", "/run", "--dir", "/var"]
         for name in _SYSTEM:
             path = Path(name)
             if path.is_symlink():

@@ -1,0 +1,224 @@
+"""Artefacts and caches: what a workspace holds is taken, and nothing else can be had through it."""
+
+import hashlib
+import os
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from actors.adapters.runner import kept
+from actors.adapters.runner.executor import LocalExecutor, LocalWorkspace
+from actors.runner.masking import Masking
+from actors.runner.port import Bounds, RunnerError
+from tests.runner.steps import SECRET, ran
+
+PRIVATE = b"what nobody in a workspace may have"
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    folder = tmp_path / "outside"
+    folder.mkdir()
+    (folder / "private").write_bytes(PRIVATE)
+    return folder
+
+
+async def bytes_of(workspace: LocalWorkspace, name: str) -> bytes:
+    collected = await workspace.collect([name])
+    return b"".join([piece async for piece in workspace.read(collected.artefacts[0])])
+
+
+async def test_files_are_taken_as_they_are(workspace: LocalWorkspace) -> None:
+    await ran(workspace, "mkdir -p dist/a; printf one > dist/1.txt; printf two > dist/a/2.txt; printf x > other")
+    collected = await workspace.collect(["dist/**/*.txt", "dist/1.txt"])
+    assert [(each.name, each.size, each.sha256) for each in collected.artefacts] == [
+        ("dist/1.txt", 3, hashlib.sha256(b"one").hexdigest()),
+        ("dist/a/2.txt", 3, hashlib.sha256(b"two").hexdigest()),
+    ]
+    assert collected.refused == ()
+    await ran(workspace, "printf changed > dist/1.txt; rm -r dist/a")
+    told = [b"".join([piece async for piece in workspace.read(each)]) for each in collected.artefacts]
+    assert told == [b"one", b"two"]
+
+
+async def test_patterns_without_a_match_are_told(workspace: LocalWorkspace) -> None:
+    collected = await workspace.collect(["none/*"])
+    assert [(each.name, each.reason) for each in collected.refused] == [("none/*", "nothing matches it")]
+    for pattern in ("../x", "/etc/passwd"):
+        with pytest.raises(RunnerError):
+            await workspace.collect([pattern])
+    with pytest.raises(RunnerError, match="at most 50"):
+        await workspace.collect(["x"] * 51)
+
+
+def _socket(place: Path, _: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(os.path.relpath(place / "x", Path.cwd()))
+
+
+TRICKS: dict[str, tuple[Callable[[Path, Path], object], str]] = {
+    "a link to a file": (lambda place, outside: (place / "x").symlink_to(outside / "private"), "a link"),
+    "a link within": (lambda place, _: (place / "x").symlink_to("y"), "a link"),
+    "another name of a file": (lambda place, outside: (place / "x").hardlink_to(outside / "private"), "hard link"),
+    "a pipe": (lambda place, _: os.mkfifo(place / "x"), "a pipe"),
+    "a socket": (_socket, "a socket"),
+    "a secret as its name": (lambda place, _: (place / f"x-{SECRET}").write_text(""), "secret"),
+    "a secret in hex": (lambda place, _: (place / f"x{SECRET.encode().hex()}").write_text(""), "secret"),
+    "a line end": (lambda place, _: (place / "x\ny").write_text(""), "control character"),
+    "an escape": (lambda place, _: (place / "x\x1b[2J").write_text(""), "control character"),
+    "a secret over two lines": (lambda place, _: (place / "xhunter2-\nhunter2").write_text(""), "control character"),
+    "a backslash": (lambda place, _: (place / "x..\\y").write_text(""), "backslash"),
+    "bytes": (lambda place, _: Path(os.fsdecode(bytes(place) + b"/x\xff")).write_text(""), "UTF-8"),
+    "a large one": (lambda place, _: os.truncate(_made(place / "x"), 2_000_000), "larger"),
+}
+
+
+def _made(path: Path) -> Path:
+    path.write_bytes(b"")
+    return path
+
+
+@pytest.mark.parametrize("name", TRICKS)
+async def test_what_is_no_file_of_its_own_is_refused(workspace: LocalWorkspace, outside: Path, name: str) -> None:
+    trick, reason = TRICKS[name]
+    trick(workspace.folder, outside)
+    (workspace.folder / "good").write_text("good")
+    collected = await workspace.collect(["*"], Bounds(each=1_000_000))
+    assert [each.name for each in collected.artefacts] == ["good"]
+    (refused,) = collected.refused
+    assert reason in refused.reason, refused
+    assert refused.name.isprintable() and SECRET not in refused.name and SECRET.encode().hex() not in refused.name
+    assert "hunter2-?hunter2" not in refused.name
+
+
+@pytest.mark.parametrize("name", ["a link to a file", "another name of a file", "a pipe", "a socket"])
+async def test_caches_leave_out_what_leads_elsewhere(workspace: LocalWorkspace, outside: Path, name: str) -> None:
+    (workspace.folder / "cache").mkdir()
+    TRICKS[name][0](workspace.folder / "cache", outside)
+    (workspace.folder / "cache" / "good").write_text("good")
+    saved = await workspace.save_cache("key", "cache")
+    assert [each.name for each in saved.artefacts] == ["good"] and [each.name for each in saved.refused] == ["x"]
+    assert await workspace.restore_cache("key", "again")
+    assert [path.name for path in (workspace.folder / "again").iterdir()] == ["good"]
+
+
+async def test_a_folder_that_is_a_link_is_not_looked_into(workspace: LocalWorkspace, outside: Path) -> None:
+    (workspace.folder / "dist").symlink_to(outside)
+    collected = await workspace.collect(["dist/*", "**/private"])
+    assert collected.artefacts == ()
+    with pytest.raises(RunnerError):
+        await workspace.save_cache("key", "dist")
+    (workspace.folder / "cache").mkdir()
+    (workspace.folder / "cache/x").write_text("x")
+    await workspace.save_cache("key", "cache")
+    for folder in ("dist", "dist/x"):
+        with pytest.raises(RunnerError):
+            await workspace.restore_cache("key", folder)
+    with os.scandir(outside) as entries:
+        assert [entry.name for entry in entries] == ["private"]
+
+
+@pytest.mark.parametrize("folder", ["..", "/tmp", "a/../..", "a\0b", "../run-1/kept"])
+async def test_caches_of_folders_outside_are_refused(workspace: LocalWorkspace, folder: str) -> None:
+    (workspace.folder / "cache").mkdir()
+    (workspace.folder / "cache" / "x").write_text("x")
+    await workspace.save_cache("key", "cache")
+    with pytest.raises(RunnerError):
+        await workspace.save_cache("key", folder)
+    with pytest.raises(RunnerError):
+        await workspace.restore_cache("key", folder)
+
+
+@pytest.mark.parametrize("key", ["../../x", "/etc", "a\nb", "a\0b", ".", "ü" * 200])
+async def test_keys_are_names_of_any_kind(executor: LocalExecutor, workspace: LocalWorkspace, key: str) -> None:
+    await ran(workspace, "mkdir cache; printf '#!/bin/sh' > cache/tool; chmod +x cache/tool; ln -s tool cache/link")
+    await workspace.save_cache(key, "cache")
+    other = await executor.prepare("run-2", None, {})
+    assert await other.restore_cache(key, "a/b")
+    assert os.access(other.folder / "a/b/tool", os.X_OK)
+    assert (other.folder / "a/b/link").readlink() == Path("tool")
+    assert not await other.restore_cache(key, "a/b"), "there is something in it"
+    assert not await other.restore_cache("another", "c")
+    for bad in ("", "x" * 201):
+        with pytest.raises(RunnerError):
+            await other.restore_cache(bad, "d")
+    await other.remove()
+
+
+async def test_a_cache_that_is_too_large_is_not_kept(workspace: LocalWorkspace) -> None:
+    await ran(workspace, "mkdir cache; printf old > cache/x")
+    await workspace.save_cache("key", "cache")
+    await ran(workspace, "head -c 2000 /dev/zero > cache/x; touch cache/y cache/z")
+    for bounds in (Bounds(each=1000), Bounds(total=1000), Bounds(count=2)):
+        with pytest.raises(RunnerError):
+            await workspace.save_cache("key", "cache", bounds)
+    assert await workspace.restore_cache("key", "again")
+    assert (workspace.folder / "again/x").read_text() == "old"
+
+
+def test_caches_have_a_bound_together(tmp_path: Path) -> None:
+    caches = kept.Caches(tmp_path / "caches", 2500)
+    work = tmp_path / "work"
+    (work / "cache").mkdir(parents=True)
+    (work / "cache/x").write_bytes(b"x" * 1000)
+    for number, key in enumerate("abc"):
+        caches.save(key, work, "cache", Bounds(), Masking([]))
+        os.utime(caches._place(key), (number, number))
+    caches.save("d", work, "cache", Bounds(), Masking([]))
+    assert [caches.restore(key, work, f"to-{key}") for key in "abcd"] == [False, False, True, True]
+
+
+async def test_artefacts_have_bounds(workspace: LocalWorkspace) -> None:
+    await ran(workspace, "for n in 1 2 3 4; do printf 12345 > $n; done")
+    collected = await workspace.collect(["*"], Bounds(count=2))
+    assert len(collected.artefacts) == 2
+    assert {each.reason for each in collected.refused} == {"there are more than 2 files"}
+
+
+async def test_artefacts_have_a_bound_together(workspace: LocalWorkspace) -> None:
+    await ran(workspace, "for n in 1 2 3 4; do printf 12345 > $n; done")
+    collected = await workspace.collect(["*"], Bounds(total=12))
+    assert len(collected.artefacts) == 2 and len(collected.refused) == 2
+
+
+async def test_folders_without_an_end_are_not_followed(workspace: LocalWorkspace) -> None:
+    deep = Path(*["d"] * 80)
+    (workspace.folder / deep).mkdir(parents=True)
+    with pytest.raises(RunnerError, match="deep"):
+        await workspace.collect(["**/x"])
+
+
+async def test_what_is_exchanged_meanwhile_leads_nowhere(workspace: LocalWorkspace, outside: Path) -> None:
+    """A folder and a file that are links every other moment: what is taken is never what they lead to."""
+    stop = threading.Event()
+    work = workspace.folder
+    (work / "d").mkdir()
+    (work / "d/private").write_text("own")
+    (work / "e").symlink_to(outside)
+    (work / "f").write_text("own")
+    (work / "g").symlink_to(outside / "private")
+
+    def exchange() -> None:
+        while not stop.is_set():
+            for one, other in (("d", "e"), ("f", "g")):
+                (work / one).rename(work / "z")
+                (work / other).rename(work / one)
+                (work / "z").rename(work / other)
+
+    thread = threading.Thread(target=exchange)
+    thread.start()
+    taken = set()
+    own = hashlib.sha256(b"own").hexdigest()
+    try:
+        for number in range(150):
+            place = workspace.folder.parent / f"kept-{number}"
+            place.mkdir()
+            collected = kept.collect(work, place, ["d/*", "f"], Bounds(), Masking([]))
+            taken |= {each.sha256 for each in collected.artefacts}
+    finally:
+        stop.set()
+        thread.join()
+    assert taken == {own}
