@@ -96,7 +96,7 @@ ESCAPES = {
     "a daemon": python(_DAEMON, "TOKEN"),
     "without its environment": "env -i " + python(_DAEMON, "TOKEN"),
     "forks when it is to end": python(_REBORN, "TOKEN"),
-    "forks and ends, again and again": python(_HOPPING, "TOKEN"),
+    "forks and ends, again and again": python(_HOPPING, "TOKEN") + "; : TOKEN; sleep 30",
     "adopts its own": python(_ADOPTING, "TOKEN"),
     "by a thread": python(_BY_A_THREAD, "TOKEN"),
     "a crowd": python(_CROWD, "TOKEN"),

@@ -38,12 +38,12 @@ async def test_the_next_runner_ends_what_a_killed_one_left(tmp_path: Path, name:
     for pid in (keeper, runner.pid):
         os.kill(pid, signal.SIGKILL)
     await runner.wait()
-    left = running_with(token)
-    assert left or name in ("hears no signal",)  # a keeper's own child is killed with it
+    gets_away = name != "hears no signal"  # it is the keeper's own child, which the kernel ends with it
+    assert running_with(token) or not gets_away
     executor = LocalExecutor(folder=tmp_path / "runner", bubblewrap=False)
     found = await executor.end_leftovers()
     assert [(each.run, each.survivors) for each in found] == [("run-1", ())]
-    assert found[0].ended >= len(left)
+    assert found[0].ended >= 1 or not gets_away
     assert gone(token) and not (tmp_path / "runner" / "run-1").exists()
     assert await executor.end_leftovers() == []
     await executor.close()
