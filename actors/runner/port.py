@@ -61,14 +61,17 @@ class Command(Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
 
 
-How = Literal["exited", "signalled", "timed_out", "stopped", "out_of_memory", "too_many_processes", "lost"]
+How = Literal[
+    "exited", "signalled", "timed_out", "stopped", "out_of_memory", "too_many_processes", "disk_full", "lost"
+]  # fmt: skip
 
 
 class Ending(Struct, frozen=True, kw_only=True):
-    """How a command ended. `code`: where it exited by itself; `signal`: by which it ended (`SIGSEGV`); `lost`: its
-    keeper was killed. `cut`: its output was longer than allowed, and the rest is not told; `output`: bytes it wrote,
-    cut or not. `left_behind`: processes it had not waited for, which were ended; `survivors`: pids that could not be
-    ended within the deadline (in the kernel, without an end): none but on a broken machine."""
+    """How a command ended. `code`: where it exited by itself; `signal`: by which it ended (`SIGSEGV`); `disk_full`: it
+    left less room on the disk than the host needs; `lost`: its keeper was killed. `cut`: its output was longer than
+    allowed, and the rest is not told; `output`: bytes it wrote, cut or not. `left_behind`: processes it had not waited
+    for, which were ended; `survivors`: pids that could not be ended within the deadline (in the kernel, without an
+    end): none but on a broken machine."""
 
     how: How
     code: int | None = None

@@ -101,6 +101,15 @@ def test_repositories_elsewhere_are_refused(repository: str) -> None:
     assert refused_repository(repository, PLACES)
 
 
+@pytest.mark.parametrize("repository", [
+    "https://user:pass@git.example.com/a", "https://user@git.example.com/a", "https://-oProxyCommand=id/a",
+    "ssh://-oProxyCommand=id/a", "ssh://git@-oProxyCommand=id/a", "ssh://-x@git.example.com/a", "https:///a",
+])  # fmt: skip
+def test_hosts_that_are_options_or_have_passwords_are_refused_anywhere(repository: str) -> None:
+    assert refused_repository(repository, ["https://", "ssh://"])
+    assert refused_repository("https://git.example.com/a", ["https://", "ssh://"]) is None
+
+
 @pytest.mark.parametrize("repository", REPOSITORIES)
 def test_repositories_in_their_places_are_taken(repository: str) -> None:
     assert refused_repository(repository, PLACES) is None

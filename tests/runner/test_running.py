@@ -168,6 +168,22 @@ async def test_no_more_is_used_than_allowed(workspace: LocalWorkspace, name: str
         assert not ending.succeeded and (workspace.folder / "large").stat().st_size <= MIB
 
 
+async def test_who_leaves_no_room_on_the_disk_is_ended(executor: LocalExecutor, workspace: LocalWorkspace) -> None:
+    executor.disk_free = 4 * executor.isolation().disk_free  # as if it were nearly full
+    _, ending = await ran(workspace, "sleep 20")
+    assert (ending.how, ending.survivors) == ("disk_full", ()) and ending.seconds < 10
+    with pytest.raises(RunnerError, match="the disk has"):
+        await executor.prepare("run-2", None, {})
+
+
+async def test_large_environments_are_given_whole(workspace: LocalWorkspace) -> None:
+    parameters = {f"p{number}": "x" * 30_000 for number in range(30)}
+    told, _ = await ran(workspace, "echo ${#PARAM_P0} ${#PARAM_P29}", parameters=parameters)
+    assert told == "30000 30000\n"
+    with pytest.raises(RunnerError, match="cannot be begun"):
+        await workspace.start(Command(run="true", parameters={f"p{number}": "x" * 30_000 for number in range(199)}))
+
+
 async def test_nobody_gains_rights_by_a_program(workspace: LocalWorkspace) -> None:
     assert "NoNewPrivs:\t1" in (await ran(workspace, "cat /proc/self/status"))[0]
 

@@ -129,8 +129,8 @@ class KeptExecution:
                 if line.endswith(b"\n"):
                     await self._keeper.wait()
                     return msgspec.json.decode(line, type=Ended)
-        except TimeoutError:
-            log.error("a keeper is silent", mark=self._order["mark"])
+        except (TimeoutError, ValueError, msgspec.DecodeError) as error:
+            log.error("a keeper does not tell how its command ended", mark=self._order["mark"], error=repr(error))
         with suppress(ProcessLookupError):
             self._keeper.kill()
         found = await asyncio.to_thread(leftovers.sweep, Path(self._order["pids"]), self._order["mark"])

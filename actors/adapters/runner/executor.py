@@ -14,6 +14,7 @@ import secrets
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
@@ -51,6 +52,7 @@ T = TypeVar("T")
 _RUN = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _CACHES = ".caches"  # no run's name
 _LONGEST_COMMAND = 100 * 1024  # bytes; the kernel takes 128 KiB of one word
+_SWEPT_AT_ONCE = 16  # notes; for each one waits for its processes
 _PIECE = 256 * 1024  # bytes of an artefact that are read at once
 
 
@@ -61,7 +63,7 @@ class LocalExecutor:
     `places`: folders and beginnings of URLs that repositories may be got from; none: no repository. `user`: whose
     processes steps are, where we are root. `visible`: further folders that steps in bubblewrap may read;
     `environment`: variables that all steps get. `cache_bytes`: of all caches together; `disk_free`: bytes without which
-    no run is begun.
+    no run is begun; commands that leave less than half of it are ended.
     """
 
     def __init__(
@@ -74,7 +76,7 @@ class LocalExecutor:
         self.places = places
         self.environment = environment
         self.checkout_bounds = bounds
-        self._disk_free = disk_free
+        self.disk_free = disk_free
         self._workspaces = dict[str, LocalWorkspace]()
         self.owner = _owner(user)
         self._lock: int | None = _claimed(self.folder, 0o700 if user is None else 0o711)
@@ -103,7 +105,9 @@ class LocalExecutor:
         for place in sorted(self.folder.iterdir()):
             if place.is_symlink() or not _RUN.fullmatch(place.name) or place.name in self._workspaces:
                 continue
-            swept = [leftovers.sweep(note) for note in (place / "pids").glob("*") if note.suffix != ".partial"]
+            notes = [note for note in (place / "pids").glob("*") if note.suffix != ".partial"]
+            with ThreadPoolExecutor(_SWEPT_AT_ONCE) as threads:
+                swept = list(threads.map(leftovers.sweep, notes))
             survivors = tuple(pid for each in swept for pid in each.survivors)
             found.append(Leftover(run=place.name, ended=sum(each.ended for each in swept), survivors=survivors))
             if not survivors:
@@ -118,8 +122,8 @@ class LocalExecutor:
         except ValueError as error:
             raise RunnerError(str(error)) from None
         free = shutil.disk_usage(self.folder).free
-        if free < self._disk_free:
-            raise RunnerError(f"the disk has {free // MIB} MiB left, and a run is begun with {self._disk_free // MIB}")
+        if free < self.disk_free:
+            raise RunnerError(f"the disk has {free // MIB} MiB left, and a run is begun with {self.disk_free // MIB}")
         workspace = LocalWorkspace(self, self.folder / run, masking, dict(secrets))
         try:
             await workspace.make(source)
@@ -203,7 +207,7 @@ class LocalWorkspace:
         order = Order(
             words=list(words), environment={**given, MARK: mark}, folder=at, output=-1, mark=mark, boot=boot(),
             pids=str(self._place / "pids" / mark), user=self._executor.user, limits=asdict(limits),
-            group=None if groups is None else str(groups / mark),
+            group=None if groups is None else str(groups / mark), disk_free=self._executor.disk_free // 2,
         )  # fmt: skip
         with self._told():
             running = await begin(order, limits, self._masking.stream(), self._place / "broken")
@@ -258,8 +262,6 @@ class LocalWorkspace:
         """What went wrong, said without secrets, and as the port has it."""
         try:
             yield
-        except FileExistsError:
-            raise
         except OSError as error:
             named = f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
             raise RunnerError(self.mask(named)) from None

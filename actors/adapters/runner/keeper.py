@@ -35,13 +35,13 @@ LEFT_BEHIND_GRACE = 1.0  # seconds that those have who stay when the command has
 _LESS_DEAR = b"600"  # of 1000: where memory runs out, the kernel ends a step before anything else of ours
 
 
-How = Literal["exited", "timed_out", "stopped", "out_of_memory", "too_many_processes", "lost"]
+How = Literal["exited", "timed_out", "stopped", "out_of_memory", "too_many_processes", "disk_full", "lost"]
 
 
 class Order(TypedDict):
     """What is started. `words`: of the command; `output`: a descriptor that its output goes to; `pids`: the file that
     says who is there; `user`: another user, where we may be one; `group`: a folder of cgroup v2; `limits`: as
-    `port.Limits` has them."""
+    `port.Limits` has them; `disk_free`: bytes without which nothing goes on."""
 
     words: list[str]
     environment: dict[str, str]
@@ -53,6 +53,7 @@ class Order(TypedDict):
     user: str | None
     group: str | None
     limits: dict[str, Any]  # any: numbers
+    disk_free: int
 
 
 class Ended(TypedDict):
@@ -108,7 +109,7 @@ class Keeper:
         grace = LEFT_BEHIND_GRACE if how == "exited" else float(self._limits["stop_seconds"])
         self._reap()
         left = len(self._others())
-        grace = 0.0 if how == "too_many_processes" else grace
+        grace = 0.0 if how in ("too_many_processes", "disk_full") else grace
         survivors = end(self._look, grace=grace, within=grace + KILL_WITHIN, meanwhile=self._reap)
         if self._group is not None:
             how = "out_of_memory" if self._group.out_of_memory() else how
@@ -138,6 +139,8 @@ class Keeper:
             self._reap()
             if self._note(self._look()) > self._limits["processes"]:
                 return "too_many_processes"
+            if _free(self._order["pids"]) < self._order["disk_free"]:
+                return "disk_full"
         return "exited"
 
     def _look(self) -> set[Process]:
@@ -201,6 +204,12 @@ class Keeper:
         return {what: most if hard[what] == unbounded else min(most, hard[what]) for what, most in wanted.items()}
 
 
+def _free(path: str) -> int:
+    """Bytes that are free where a file is. A step that fills the disk takes it from the host's journal, too."""
+    look = os.statvfs(Path(path).parent)
+    return look.f_bavail * look.f_frsize
+
+
 def _threads_of(user: int) -> int:
     """How many a user has already: RLIMIT_NPROC counts all of them."""
     count = 0
@@ -217,10 +226,10 @@ def _prctl(option: int, value: int) -> None:
 
 
 def _line() -> bytes:
-    """One line of stdin, and not a byte more: what comes behind it is waited for."""
+    """The first line of stdin. Nothing comes behind it before it is answered."""
     line = bytearray()
     while not line.endswith(b"\n"):
-        piece = os.read(0, 1)
+        piece = os.read(0, 64 * 1024)
         if not piece:
             sys.exit(1)
         line += piece
