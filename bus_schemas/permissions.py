@@ -70,6 +70,9 @@ class Action(StrEnum):
     DO_NOT_CALL_EDIT = "do_not_call.edit"  # put numbers on do-not-call lists and take them off
     PIPELINE_VIEW = "pipeline.view"
     PIPELINE_RUN = "pipeline.run"
+    PIPELINE_STOP = "pipeline.stop"  # also runs that others have begun
+    PIPELINE_APPROVE = "pipeline.approve"  # let a step go on that waits for somebody to say so
+    PIPELINE_EDIT = "pipeline.edit"  # make pipelines: what stands in one is run on a host
     LEAD_VIEW = "lead.view"  # the leads of all campaigns in one list
     LEAD_VIEW_ANY = "lead.view_any"  # also those of others' campaigns
     LEAD_EDIT = "lead.edit"  # add leads one by one, and change those that one sees
@@ -125,7 +128,9 @@ MODULES: Mapping[str, Mapping[str, frozenset[Action]]] = {
         "read": frozenset({A.PIPELINE_VIEW, A.LOG_VIEW}),
         "read_all": frozenset({A.LOG_VIEW_ANY}),
         "write": frozenset({A.LOG_WRITE}),
-        "run": frozenset({A.PIPELINE_RUN}),
+        "run": frozenset({A.PIPELINE_RUN, A.PIPELINE_STOP}),
+        "approve": frozenset({A.PIPELINE_APPROVE}),
+        "edit": frozenset({A.PIPELINE_EDIT}),
     },
     "WORKSPACE": {
         "view": frozenset({
@@ -153,7 +158,7 @@ BUILT_IN_ROLES: Mapping[str, Permissions] = {
     "admin": {module: tuple(verbs) for module, verbs in MODULES.items()},
     "supervisor": {
         "OTTB": ("read", "read_all", "write", "supervise", "listen", "campaign", "by_hand", "script"),
-        "DCI": ("read", "read_all", "write"),
+        "DCI": ("read", "read_all", "write", "approve"),
         "WORKSPACE": ("view", "call", "note", "lead", "webhook"),
         "POINT": ("read", "token"),
     },
@@ -167,7 +172,7 @@ BUILT_IN_ROLES: Mapping[str, Permissions] = {
             "read", "slot.view_any", "monitor.hosts", "alert.view", "write", "maintain", "shell", "metrics", "by_hand",
             "files", "script",
         ),
-        "DCI": ("read", "read_all", "write", "run"),
+        "DCI": ("read", "read_all", "write", "run", "approve", "edit"),
         "WORKSPACE": ("view", "webhook"),
         "POINT": ("token", "introspect"),
     },

@@ -43,7 +43,8 @@ FOLDERS = {
     "run": {"runtime", "telephony", "slot", "call", "dialing", "script"},
     "note": {"runtime"},
     "erasure": {"runtime", "telephony", "dialing", "leads"},
-    "runner": {"runtime"},
+    "runner": {"runtime", "pipeline"},
+    "pipeline": {"runtime", "script"},
     "webhook": {"runtime", "log"},
     "point": {"runtime"},
     "usb": {"runtime", "telephony", "slot"},
@@ -80,6 +81,7 @@ PURE = [
     *(ROOT / f"actors/monitor/{name}.py"
       for name in ("growth", "present", "reader", "rollup", "samples", "spans", "together")),
     *(ROOT / f"actors/usb/{name}.py" for name in ("topology", "port_map", "power", "views")),
+    *(ROOT / f"actors/pipeline/{name}.py" for name in ("language", "checking")),
     ROOT / "actors/operator/days.py", ROOT / "actors/erasure/person.py", ROOT / "actors/erasure/redacting.py",
     *(ROOT / f"actors/runner/{name}.py" for name in ("environment", "globs", "masking", "repositories")),
     *(ROOT / f"actors/webhook/{name}.py" for name in ("addresses", "backoff", "queue", "signature")),

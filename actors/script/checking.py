@@ -36,7 +36,7 @@ def check(text: str, library: Mapping[str, Script], file: str | None = None) -> 
     found = source(text)
     if isinstance(found, Problem):
         return Checked(None, (found,))
-    script, wrong = written(found)
+    script, wrong = written(found, Script)
     if script is not None:
         wrong = [found.problem(path, why) for path, why in islice(_wrong(script, library, file), MOST_PROBLEMS)]
     return Checked(None if wrong else script, tuple(sorted(set(wrong))))

@@ -1,4 +1,5 @@
-"""A script from its text: all that is wrong with how it is written, each with its place. Pure.
+"""A script, or what else people write in TOML, from its text: all that is wrong with how it is written, each with its
+place. Pure.
 
 `msgspec` says what the first wrong value is; whoever writes a script wants to know of all of them. So each table is
 looked at by itself, against the fields of its struct, and each value that is no table against its type.
@@ -10,12 +11,11 @@ import tomllib
 from collections.abc import Iterator
 from functools import cache
 from itertools import islice
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import NODEFAULT, Struct, structs
 
-from actors.script.language import Script
 from actors.script.places import Path, Places, place, places
 from actors.script.weight import too_much
 from bus_schemas.fields import plainly
@@ -26,6 +26,7 @@ DEEPEST = 60  # tables and arrays in each other; blocks and selectors, as deep a
 _AT = re.compile(r" \(at line ([0-9]+), column ([0-9]+)\)\Z")
 PATTERNS = frozenset({"text_matching", "description_matching", "matching", "pattern"})  # the fields that have one
 MOST_PATTERNS = 100  # different ones of one script; each may take some milliseconds to be made
+Wanted = TypeVar("Wanted", bound=Struct)
 WAY = " - at `"  # how msgspec begins the place of an error, at its end
 
 
@@ -83,13 +84,13 @@ def source(text: str) -> Source | Problem:
         return Problem(line=1, column=1, at="", message="no TOML: too deep")
 
 
-def written(source: Source) -> tuple[Script | None, list[Problem]]:
-    """The script, or None and all that is wrong with how it is written."""
+def written(source: Source, wanted: type[Wanted]) -> tuple[Wanted | None, list[Problem]]:
+    """What it is, such a struct as is wanted, or None and all that is wrong with how it is written."""
     try:
-        found = list(islice(_unfit(source.said, Script, ()), MOST_PROBLEMS)) or list(islice(_beyond(source.said), 1))
+        found = list(islice(_unfit(source.said, wanted, ()), MOST_PROBLEMS)) or list(islice(_beyond(source.said), 1))
         if found:
             return None, [source.problem(path, why) for path, why in found]
-        return msgspec.convert(source.said, Script), []
+        return msgspec.convert(source.said, wanted), []
     except RecursionError:
         return None, [source.problem((), "it is too deep")]
     except msgspec.ValidationError as error:

@@ -1,0 +1,1 @@
+"""Pipelines: definitions, their runs, and who carries them out."""

@@ -1,0 +1,159 @@
+"""The actor of one pipeline: a thin shell around its machine."""
+
+from typing import ClassVar, Never
+
+from actors.pipeline import machine
+from actors.pipeline.checking import definition_of
+from actors.pipeline.machine import PipelineDecision
+from actors.pipeline.record import Pipeline, evolve
+from actors.pipeline.runners import Runners
+from actors.runtime.actor import Actor
+from actors.runtime.clock import Moment, moment
+from actors.runtime.commands import Order, Outcome, by_type, by_verb, command
+from actors.runtime.context import Context
+from actors.runtime.decision import NOTHING, TimerFired
+from actors.runtime.host import Host
+from bus_schemas.catalogue import topics_of
+from bus_schemas.errors import ErrorCode, RefusalTemplate
+from bus_schemas.pipeline import (
+    APPROVE_STEP,
+    CLAIM_RUN,
+    PIPELINE_QUEUED,
+    REPORT_RUN,
+    RUN_PIPELINE,
+    STOP_PIPELINE,
+    ApproveStep,
+    ClaimedRun,
+    ClaimRun,
+    PipelineActivated,
+    PipelineDefinition,
+    PipelineEvent,
+    Reported,
+    ReportRun,
+    RunAccepted,
+    RunPipeline,
+    RunStatus,
+    StopAccepted,
+    StopPipeline,
+)
+
+NO_PIPELINE = RefusalTemplate(ErrorCode.NOT_FOUND, "No such pipeline.")
+
+
+class Define(Order[PipelineDefinition], frozen=True, kw_only=True):
+    """Be like this from now on."""
+
+    text: str
+    source: str
+
+
+class PipelineActor(Actor[Pipeline, PipelineEvent, Never, Never]):
+    """One pipeline."""
+
+    kind: ClassVar[str] = "pipeline"
+    state_type = Pipeline
+    topics = topics_of("pipeline")
+    snapshots = True
+
+    __slots__ = ("_lost", "_runners")
+
+    def __init__(self, *, id: str, host: Host, runners: Runners, lost: float) -> None:
+        super().__init__(id=id, host=host)
+        self._runners = runners
+        self._lost = lost
+
+    # --- what people ask
+
+    def run(self, request: RunPipeline, context: Context) -> Outcome[RunAccepted]:
+        pipeline = self.there()
+        labels = tuple(definition_of(pipeline.text).labels)
+        decision = machine.run(
+            pipeline, context.user, request.branch, request.parameters, self._now(), runner=self._runners.may(labels)
+        )
+        number = pipeline.runs + 1
+        return Outcome(decision=decision, reply=RunAccepted(id=pipeline.pipeline, run=number, status=RunStatus.QUEUED))
+
+    def stop_runs(self, request: StopPipeline, context: Context) -> Outcome[StopAccepted]:
+        pipeline = self.there()
+        decision = machine.stop(pipeline, request.run, context.user, self._now())
+        runs = [number for number in sorted(pipeline.open) if request.run in (None, number)]
+        return Outcome(decision=decision, reply=StopAccepted(id=pipeline.pipeline, runs=runs))
+
+    def approve(self, request: ApproveStep, context: Context) -> Outcome[RunAccepted]:
+        pipeline = self.there()
+        decision = machine.approve(
+            pipeline, request.run, request.step, context.user, request.approve, request.comment, self._now()
+        )
+        return Outcome(decision=decision, reply=lambda: self._accepted(request.run))
+
+    def _accepted(self, number: int) -> RunAccepted:
+        pipeline = self.there()
+        return RunAccepted(id=pipeline.pipeline, run=number, status=pipeline.open[number].status)
+
+    # --- what runners say
+
+    def claim(self, request: ClaimRun, context: Context) -> Outcome[ClaimedRun]:
+        pipeline = self.there()
+        decision = machine.claim(
+            pipeline, request.run, request.runner, request.token, self._now(), lost=self._lost
+        )
+        run = pipeline.open[request.run]
+        reply = ClaimedRun(
+            pipeline=pipeline.pipeline, run=run.run, name=pipeline.name, version=run.version,
+            text=pipeline.texts[run.version], user=run.user, triggered_by=run.trigger, branch=run.branch,
+            parameters=dict(run.parameters), attempt=run.again + 1,
+        )  # fmt: skip
+        return Outcome(decision=decision, reply=lambda: reply)  # it is long, and asked for again it is made again
+
+    def report(self, request: ReportRun, context: Context) -> Outcome[Reported]:
+        decision = machine.report(self.there(), request, self._now(), lost=self._lost)
+        return Outcome(decision=decision, reply=lambda: self._reported(request))
+
+    def _reported(self, request: ReportRun) -> Reported:
+        run = machine.held(self.there(), request.run, request.token)
+        if run is None:
+            return Reported(holds=request.over is not None)
+        return Reported(holds=True, stop=run.stopping is not None, approvals=machine.approvals(run))
+
+    commands = by_verb(
+        command(RUN_PIPELINE, run, answered_beside=PIPELINE_QUEUED), command(STOP_PIPELINE, stop_runs),
+        command(APPROVE_STEP, approve),
+        command(CLAIM_RUN, claim), command(REPORT_RUN, report),
+    )  # fmt: skip
+
+    # --- its definition
+
+    def define(self, order: Define, context: Context, now: Moment) -> Outcome[PipelineDefinition]:
+        decision = machine.define(self.state, int(self.id), order.text, order.source, context.user, now)
+        return Outcome(decision=decision, reply=lambda: _shown(self.there()))
+
+    orders = by_type(Define.by(define))
+
+    def there(self) -> Pipeline:
+        """Raises Refusal where nothing is on record of it."""
+        if self.state is None:
+            raise NO_PIPELINE()
+        return self.state
+
+    # --- the machine's place
+
+    evolve = staticmethod(evolve)
+
+    def observe(self, report: TimerFired, now: Moment) -> PipelineDecision:
+        return machine.fired(self.state, report.name, now) if self.state is not None else NOTHING
+
+    def resume(self, now: Moment) -> PipelineDecision:
+        return machine.resume(self.state, now, lost=self._lost)
+
+    def barrier(self, now: Moment, epoch: int) -> PipelineActivated:
+        return PipelineActivated(pipeline=int(self.id), at=now.at, host=self._host.name, epoch=epoch)
+
+    def _now(self) -> Moment:
+        return moment(self._host.clock)
+
+
+def _shown(pipeline: Pipeline) -> PipelineDefinition:
+    return PipelineDefinition(
+        id=pipeline.pipeline, name=pipeline.name, version=pipeline.version, source=pipeline.source,
+        at=pipeline.defined, by=pipeline.by, text=pipeline.text,
+    )  # fmt: skip

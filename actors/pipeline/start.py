@@ -1,0 +1,135 @@
+"""How pipelines start: on shards, so that each goes on wherever a host is; and how their definitions get there."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import msgspec
+
+from actors.pipeline.actor import Define, PipelineActor
+from actors.pipeline.checking import Checked, check
+from actors.pipeline.files import EVERY, SHIPPED, DefinitionFiles, Read
+from actors.pipeline.language import Definition
+from actors.pipeline.runners import Runners
+from actors.pipeline.settings import Pipelines
+from actors.runtime.bus import Bus
+from actors.runtime.context import Context
+from actors.runtime.host import Host
+from actors.runtime.parts import HostParts
+from actors.runtime.rendezvous import shard_of
+from actors.runtime.service import serve
+from actors.runtime.shards import Sharded, bring_here
+from actors.runtime.wire import Page, ask, forward
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
+from bus_schemas.pipeline import (
+    CHECK_PIPELINE,
+    DEFINE_PIPELINE,
+    PUT_PIPELINE,
+    CheckedPipeline,
+    CheckPipeline,
+    DefinePipeline,
+    PipelineDefinition,
+    PipelineProblem,
+    PutPipeline,
+)
+
+API = "api"  # the source of what was made by hand
+WRONG = RefusalTemplate(ErrorCode.PIPELINE_ERROR, "The definition cannot be run.", why="definition")
+NOT_YOU = RefusalTemplate(ErrorCode.PIPELINE_ERROR, "`as_user` of a definition that you make is you.", why="as_user")
+
+
+async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Pipelines) -> None:
+    """Pipelines can be defined, run and stopped, and those of this host's shards decide."""
+    runners = Runners(bus=parts.bus, clock=parts.clock)
+    await runners.start()
+    stack.push_async_callback(runners.stop)
+
+    def prepare(host: Host) -> None:
+        def make(id: str, host: Host) -> PipelineActor:
+            return PipelineActor(id=id, host=host, runners=runners, lost=settings.lost_after)
+
+        host.add_maker(PipelineActor.made_by(make))
+        host.serve_beside(PUT_PIPELINE, OnShard(host).put)
+
+    parts.shards.add(Sharded(actor=PipelineActor, prepare=prepare))
+    desk = PipelineDesk(parts.bus)
+    parts.any_host.append((serve(DEFINE_PIPELINE, desk.define), serve(CHECK_PIPELINE, desk.check)))
+    folders = ((SHIPPED,) if settings.shipped else ()) + ((Path(settings.folder),) if settings.folder else ())
+    parts.background.append(Bringer(host=parts.host, files=DefinitionFiles(folders)).run)
+
+
+class PipelineDesk:
+    """What any host is asked of definitions."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def check(self, request: CheckPipeline, context: Context) -> CheckedPipeline:
+        problems = _problems(check(request.text))
+        return CheckedPipeline(ok=not problems, problems=problems)
+
+    async def define(self, request: DefinePipeline, context: Context) -> Page:
+        """Raises Refusal(PIPELINE_ERROR) with all that is wrong."""
+        checked = check(request.text)
+        definition = checked.definition
+        if definition is None:
+            raise WRONG(problems=[msgspec.structs.asdict(one) for one in _problems(checked)])
+        if definition.as_user not in (None, context.user):
+            raise NOT_YOU(as_user=definition.as_user)
+        return await forward(self._bus, PUT_PIPELINE, put(definition, request.text, API), context)
+
+
+def put(definition: Definition, text: str, source: str) -> PutPipeline:
+    """The definition, for whoever has its shard."""
+    return PutPipeline(shard=shard_of(str(definition.id)), pipeline=definition.id, text=text, source=source)
+
+
+def _problems(checked: Checked) -> list[PipelineProblem]:
+    return [
+        PipelineProblem(line=one.line, column=one.column, at=one.at, message=one.message) for one in checked.problems
+    ]
+
+
+class OnShard:
+    """What is asked of the pipelines of one shard."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    async def put(self, request: PutPipeline, context: Context) -> PipelineDefinition:
+        id = str(request.pipeline)
+        await bring_here(self._host, PipelineActor, id)
+        return await self._host.order(PipelineActor, id, Define(text=request.text, source=request.source), context)
+
+
+class Bringer:
+    """Brings the definitions in files on record: what is wrong with one is said, and the version before it goes on to
+    be run."""
+
+    def __init__(self, *, host: Host, files: DefinitionFiles) -> None:
+        self._host = host
+        self._files = files
+
+    async def run(self) -> None:
+        while True:
+            for name, path, stamp in await asyncio.to_thread(self._files.changed):
+                if await self._bring(await asyncio.to_thread(self._files.read, name, path)):
+                    self._files.take(name, stamp)
+            await self._host.pause(EVERY)
+
+    async def _bring(self, read: Read) -> bool:
+        """False: it could not be said now, and is to be tried again."""
+        problem = read.problem
+        if read.definition is not None:
+            asked = put(read.definition, read.text, read.name)
+            try:
+                await ask(self._host.bus, PUT_PIPELINE, asked, Context(command_id=self._host.ids.new()))
+            except Refusal as refusal:
+                if refusal.code is not ErrorCode.PIPELINE_ERROR:
+                    return False
+                problem = f"{read.name}: {refusal.message} {refusal.details or ''}"
+        if problem is None:
+            self._host.quarantined.pop(("pipeline", read.name), None)
+        else:
+            self._host.quarantine("pipeline", read.name, problem)
+        return True

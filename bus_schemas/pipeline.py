@@ -1,0 +1,695 @@
+"""Pipelines that deploy and maintain the fleet, and their runs: what may be asked of them and what happens to them."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from bus_schemas.contract import Rpc, Topic
+from bus_schemas.errors import ErrorCode
+from bus_schemas.fields import UNSEEN, HostName, Id, SlotId, Utc, of_values, shaped
+from bus_schemas.kinds import Kind, Subscribable
+from bus_schemas.permissions import Action
+
+E = ErrorCode
+A = Action
+
+PIPELINE = Kind("pipeline", "pipelines", view=A.PIPELINE_VIEW)  # they belong to nobody
+
+PipelineId = Annotated[int, Meta(ge=1, le=99999, examples=[1])]
+RunNumber = Annotated[int, Meta(ge=1, le=10**9, examples=[7])]
+PipelineName = Annotated[str, shaped(
+    r"^[a-z0-9][a-z0-9_-]{0,39}$(?!\n)", "1 to 40 letters (a-z), digits, `-` or `_`, a letter or digit first",
+    examples=["deploy-production"],
+)]  # fmt: skip
+StepName = Annotated[str, shaped(
+    r"^[a-z0-9][a-z0-9-]{0,39}$(?!\n)", "1 to 40 letters (a-z), digits or `-`, a letter or digit first",
+    examples=["build"],
+)]  # fmt: skip
+JobName = Annotated[str, shaped(
+    r"^[a-z0-9][a-z0-9-]{0,39}(_[0-9]{1,3})?$(?!\n)", "a step like `build`, or one cell of its matrix like `test_2`",
+    examples=["build", "test_2"],
+)]  # fmt: skip
+# What git takes for a name of a branch or tag, narrower: no option, no way up, nothing that a shell or git itself reads
+# otherwise (git-check-ref-format(1)).
+BRANCH = r"^(?!-)(?!/)(?!.*(\.\.|//|@\{|\.lock$|\.$|/$|/\.))[A-Za-z0-9_][A-Za-z0-9._/+-]{0,99}$(?!\n)"
+Branch = Annotated[str, shaped(BRANCH, "a branch or tag like `main` or `release/1.2`", examples=["main"])]
+LABEL = r"^[a-z0-9][a-z0-9._-]{0,39}$(?!\n)"
+Label = Annotated[str, shaped(LABEL, "1 to 40 letters (a-z), digits, `.`, `-` or `_`", examples=["linux"])]
+ParamName = Annotated[str, shaped(
+    r"^[a-z][a-z0-9_]{0,39}$(?!\n)", "1 to 40 letters (a-z), digits or `_`, a letter first", examples=["version"]
+)]  # fmt: skip
+Comment = Annotated[str, shaped(rf"^[^{UNSEEN}]{{0,200}}$(?!\n)", "a text of at most 200 characters, in one line")]
+LONGEST_TEXT = 64_000  # characters of a definition
+MOST_PARAMS = 50
+MOST_STEPS = 50
+MOST_JOBS = 200  # steps of one run, each cell of a matrix one
+Given = Annotated[dict[ParamName, str | int | bool], Meta(max_length=MOST_PARAMS), of_values(2 * MOST_PARAMS)]
+
+
+class RunStatus(StrEnum):
+    """How it is with a run. `queued`: no runner has it yet; `waiting`: for an approval. Of `succeeded`, `failed`,
+    `stopped` and `lost` (its runner is gone, and nobody knows how far it came) none changes any more."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING = "waiting"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    LOST = "lost"
+
+
+OVER = frozenset({RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.STOPPED, RunStatus.LOST})
+
+
+class StepStatus(StrEnum):
+    """How it is with a step of a run. `waiting`: for an approval; `skipped`: its `when` does not hold, or what it needs
+    has failed; `stopped`: in the middle."""
+
+    RUNNING = "running"
+    WAITING = "waiting"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    STOPPED = "stopped"
+
+
+STEP_OVER = frozenset({StepStatus.SUCCEEDED, StepStatus.FAILED, StepStatus.SKIPPED, StepStatus.STOPPED})
+
+
+# --- what is asked ------------------------------------------------------------------------------------------------
+
+
+class ListPipelines(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All pipelines by their number, each with its newest run."""
+
+    limit: Annotated[int, Meta(ge=1, le=500)] = 100
+    cursor: Annotated[str, Meta(max_length=128)] | None = None
+
+
+class GetPipeline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One pipeline."""
+
+    pipeline: PipelineId
+
+
+class RunPipeline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Run it. `branch`: another one than its definition says; `parameters`: by name, as its definition types them."""
+
+    pipeline: PipelineId
+    branch: Branch | None = None
+    parameters: Given = {}
+
+
+class StopPipeline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """End a run, or all that are not over where none is named: also those that wait."""
+
+    pipeline: PipelineId
+    run: RunNumber | None = None
+
+
+class ApproveStep(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Let a step that waits for it go on, or not: then its run fails."""
+
+    pipeline: PipelineId
+    run: RunNumber
+    step: StepName
+    approve: bool = True
+    comment: Comment = ""
+
+
+class DefinePipeline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Make a pipeline of a text, or another version of one that was made so. Its number stands in the text."""
+
+    text: Annotated[str, Meta(min_length=1, max_length=LONGEST_TEXT)]
+
+
+class CheckPipeline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Say what is wrong with the text of a definition."""
+
+    text: Annotated[str, Meta(max_length=LONGEST_TEXT)]
+
+
+class ListPipelineRuns(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Runs of a pipeline, newest first."""
+
+    pipeline: PipelineId
+    status: RunStatus | None = None
+    limit: Annotated[int, Meta(ge=1, le=500)] = 100
+    cursor: Annotated[str, Meta(max_length=128)] | None = None
+
+
+class GetPipelineRun(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One run, with its steps."""
+
+    pipeline: PipelineId
+    run: RunNumber
+
+
+class GetStepLog(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a step has written so far, as text."""
+
+    pipeline: PipelineId
+    run: RunNumber
+    step: JobName
+
+
+class GetRunLog(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What all steps of a run have written so far, one after the other, as text."""
+
+    pipeline: PipelineId
+    run: RunNumber
+
+
+class GetArtefact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A file that a step has left."""
+
+    pipeline: PipelineId
+    run: RunNumber
+    artefact: Id
+
+
+class GetDciStatus(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the runners are, and what waits for them."""
+
+
+class PutPipeline(Struct, frozen=True, kw_only=True):
+    """For whoever has the shard of a pipeline: its definition. `source`: `api`, or the name of the file."""
+
+    shard: int
+    pipeline: PipelineId
+    text: str
+    source: str
+
+
+class QueuedRuns(Struct, frozen=True, kw_only=True):
+    """Runs that a runner with these labels may take, oldest first."""
+
+    labels: tuple[str, ...]
+    limit: int = 20
+
+
+class ClaimRun(Struct, frozen=True, kw_only=True):
+    """A runner wants to carry a run out. `token`: made for this claim alone, under which it reports from then on."""
+
+    pipeline: PipelineId
+    run: RunNumber
+    runner: HostName
+    token: str
+
+
+# --- what is answered ---------------------------------------------------------------------------------------------
+
+
+class PipelineView(Struct, frozen=True, kw_only=True):
+    """One pipeline, with the newest run of it: `status`, `branch`, `triggered_by`, times, and `log_url`, which a
+    browser opens within the hour. One that was never run is `idle`, and has but the branch of its definition."""
+
+    id: PipelineId
+    name: PipelineName
+    branch: str | None
+    status: Literal["idle", "queued", "running", "waiting", "succeeded", "failed", "stopped", "lost"]
+    triggered_by: str | None
+    start_time: Utc | None
+    end_time: Utc | None
+    log_url: str | None
+    run: RunNumber | None = None
+    version: int = 1
+
+
+class PipelineDefinition(Struct, frozen=True, kw_only=True):
+    """A definition. `version`: grows with each change. `source`: `api`, or the name of its file."""
+
+    id: PipelineId
+    name: PipelineName
+    version: int
+    source: str
+    at: Utc
+    by: str
+    text: str
+
+
+class PipelineProblem(Struct, frozen=True, kw_only=True):
+    """One thing that is wrong. `line`, `column`: from 1. `at`: the way to the value, as `steps[3].needs[0]`."""
+
+    line: int
+    column: int
+    at: str
+    message: str
+
+
+class CheckedPipeline(Struct, frozen=True, kw_only=True):
+    """Whether a definition can be run; what is wrong with it, in the order of the text."""
+
+    ok: bool
+    problems: list[PipelineProblem] = []
+
+
+class RunAccepted(Struct, frozen=True, kw_only=True):
+    """A run that was asked for. `run`: its number within the pipeline. `log_url`: a browser opens it within the
+    hour."""
+
+    id: PipelineId
+    run: RunNumber
+    status: RunStatus
+    log_url: str | None = None
+
+
+class StopAccepted(Struct, frozen=True, kw_only=True):
+    """The runs that end now."""
+
+    id: PipelineId
+    runs: list[RunNumber]
+
+
+class SlotResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a step came to on one slot."""
+
+    slot: SlotId
+    ok: bool
+    said: str = ""
+
+
+class ArtefactView(Struct, frozen=True, kw_only=True):
+    """A file that a step has left. `artefact`: its name in the address it is had from; `name`: its path."""
+
+    artefact: Id
+    name: str
+    size: int
+    sha256: str
+
+
+class StepView(Struct, frozen=True, kw_only=True):
+    """One step of a run, or one cell of its matrix. `seconds`: that it took, all attempts together. `until`: when an
+    approval that it waits for is too late."""
+
+    step: JobName
+    status: StepStatus
+    started: Utc | None = None
+    seconds: float | None = None
+    exit_code: int | None = None
+    attempts: int = 0
+    reason: str | None = None
+    matrix: dict[str, str] = {}
+    until: Utc | None = None
+    slots: list[SlotResult] = []
+    artefacts: list[ArtefactView] = []
+    log_lines: int = 0
+
+
+class PipelineRunView(Struct, frozen=True, kw_only=True):
+    """One run. `waits_for`: why nothing is going on in it."""
+
+    id: PipelineId
+    run: RunNumber
+    name: PipelineName
+    version: int
+    status: RunStatus
+    trigger: Literal["api", "schedule", "webhook"]
+    triggered_by: str
+    branch: str | None
+    commit: str | None
+    parameters: dict[str, str | int | bool]
+    queued: Utc
+    start_time: Utc | None
+    end_time: Utc | None
+    runner: str | None
+    reason: str | None
+    stopping: bool
+    stopped_by: str | None
+    waits_for: str | None
+    log_url: str | None
+    steps: list[StepView] = []
+
+
+class PipelineStatusView(Struct, frozen=True, kw_only=True):
+    """How it is with a pipeline: its runs that are not over, and the newest one, with their steps."""
+
+    id: PipelineId
+    name: PipelineName
+    status: str
+    runs: list[PipelineRunView]
+
+
+class KeptArtefact(Struct, frozen=True, kw_only=True):
+    """Where an artefact is: pieces of the bucket of files, one after the other."""
+
+    pipeline: PipelineId
+    run: RunNumber
+    key: Id
+    size: int
+    pieces: int
+    type: str
+    name: str
+
+
+class RunOutput(Struct, frozen=True, kw_only=True):
+    """Where in the stream of outputs a text is: all entries under these subjects, one subject after the other."""
+
+    pipeline: PipelineId
+    run: RunNumber
+    subjects: list[str]
+    name: str
+
+
+class RunnerView(Struct, frozen=True, kw_only=True):
+    """One runner. `running`: the runs that it has; `at_once`: how many it takes. What it can do to keep steps apart is
+    in words; `disk_free`: bytes where workspaces are."""
+
+    runner: HostName
+    labels: tuple[str, ...]
+    running: tuple[str, ...]
+    at_once: int
+    version: str
+    user: str
+    isolation: tuple[str, ...]
+    git: str | None
+    disk_free: int
+    load: float
+
+
+class DciStatus(Struct, frozen=True, kw_only=True):
+    """`status`: `ok`; `degraded`: there is no runner. `queued`, `running`: runs, all pipelines together."""
+
+    status: Literal["ok", "degraded"]
+    version: str
+    runners: list[RunnerView]
+    pipelines: int
+    queued: int
+    running: int
+    waiting: int
+
+
+class QueuedRun(Struct, frozen=True, kw_only=True):
+    """A run that no runner has."""
+
+    pipeline: PipelineId
+    run: RunNumber
+
+
+class ClaimedRun(Struct, frozen=True, kw_only=True):
+    """What a runner is to carry out. `began`: seconds since the run was first started, of its deadline."""
+
+    pipeline: PipelineId
+    run: RunNumber
+    name: PipelineName
+    version: int
+    text: str
+    user: str
+    triggered_by: str
+    branch: str | None
+    parameters: dict[str, str | int | bool]
+    attempt: int
+
+
+class StepReport(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How it is with a step now."""
+
+    step: JobName
+    status: StepStatus
+    seconds: float = 0.0
+    exit_code: int | None = None
+    attempts: int = 0
+    reason: str | None = None
+    matrix: dict[str, str] = {}
+    approval_seconds: float = 0.0  # for which it waits for one, where it does
+    approvers: tuple[str, ...] = ()  # who may approve it; none: whoever may approve
+    slots: tuple[SlotResult, ...] = ()
+    artefacts: tuple[ArtefactView, ...] = ()
+    log_lines: int = 0
+
+
+class ReportRun(Struct, frozen=True, kw_only=True):
+    """What a runner says of its run: at least each second that it goes on (`steps` empty), and what has changed.
+    `over`: it has ended so."""
+
+    pipeline: PipelineId
+    run: RunNumber
+    token: str
+    steps: tuple[StepReport, ...] = ()
+    commit: str | None = None
+    over: Literal["succeeded", "failed", "stopped"] | None = None
+    reason: str | None = None
+
+
+class Reported(Struct, frozen=True, kw_only=True):
+    """`holds`: the run is the runner's still; where not, it ends all of it. `stop`: it is to be ended, and reported.
+    `approvals`: what was said of steps that wait, by their name."""
+
+    holds: bool
+    stop: bool = False
+    approvals: dict[str, bool] = {}
+
+
+RUN_REFUSALS = frozenset({E.NOT_FOUND, E.PIPELINE_ERROR, E.RATE_LIMITED})
+ONE = frozenset({E.NOT_FOUND})
+CHANGES = frozenset({E.NOT_FOUND, E.PIPELINE_ERROR})
+
+# fmt: off
+LIST_PIPELINES   = Rpc("ottb.v1.qry.pipeline.list",       ListPipelines,    list[PipelineView],    frozenset(),
+                       summary="Pipelines", permission=A.PIPELINE_VIEW)
+GET_DEFINITION   = Rpc("ottb.v1.qry.pipeline.definition", GetPipeline,      PipelineDefinition,    ONE,
+                       summary="The definition of a pipeline", permission=A.PIPELINE_VIEW)
+PIPELINE_STATUS  = Rpc("ottb.v1.qry.pipeline.status",     GetPipeline,      PipelineStatusView,    ONE,
+                       summary="How it is with a pipeline", permission=A.PIPELINE_VIEW)
+LIST_PIPELINE_RUNS = Rpc("ottb.v1.qry.pipeline.runs",     ListPipelineRuns, list[PipelineRunView], frozenset(),
+                         summary="Runs of a pipeline", permission=A.PIPELINE_VIEW)
+GET_PIPELINE_RUN = Rpc("ottb.v1.qry.pipeline.run",        GetPipelineRun,   PipelineRunView,       ONE,
+                       summary="One run of a pipeline", permission=A.PIPELINE_VIEW)
+STEP_LOG         = Rpc("ottb.v1.qry.pipeline.step_log",   GetStepLog,       RunOutput,             ONE,
+                       summary="What a step has written", permission=A.PIPELINE_VIEW,
+                       audit_fields=("pipeline", "run", "step"))
+RUN_LOG          = Rpc("ottb.v1.qry.pipeline.run_log",    GetRunLog,        RunOutput,             ONE,
+                       summary="What the steps of a run have written", permission=A.PIPELINE_VIEW,
+                       audit_fields=("pipeline", "run"))
+GET_ARTEFACT     = Rpc("ottb.v1.qry.pipeline.artefact",   GetArtefact,      KeptArtefact,          ONE,
+                       summary="A file that a step has left", permission=A.PIPELINE_VIEW,
+                       audit_fields=("pipeline", "run", "artefact"))
+CHECK_PIPELINE   = Rpc("ottb.v1.qry.pipeline.check",      CheckPipeline,    CheckedPipeline,       frozenset(),
+                       summary="What is wrong with a definition", permission=A.PIPELINE_VIEW)
+DCI_STATUS       = Rpc("ottb.v1.qry.pipeline.dci",        GetDciStatus,     DciStatus,             frozenset(),
+                       summary="How the runners are", permission=A.PIPELINE_VIEW)
+PIPELINE_ABSENT  = Rpc("ottb.v1.qry.pipeline.absent",     GetPipeline,      RunAccepted,           ONE,
+                       summary="Why nobody has a pipeline")
+STOP_ABSENT_PIPELINE = Rpc("ottb.v1.qry.pipeline.stop_absent", StopPipeline, StopAccepted,         ONE,
+                           summary="Why nobody has a pipeline that is to be stopped")
+DEFINE_PIPELINE  = Rpc("ottb.v1.cmd.pipelines.define",    DefinePipeline,   PipelineDefinition,
+                       frozenset({E.PIPELINE_ERROR}), summary="Make or change a pipeline",
+                       permission=A.PIPELINE_EDIT, timeout=10.0, audit_fields=("id", "version"))
+RUN_PIPELINE     = Rpc("ottb.v1.cmd.pipeline.{pipeline}.run",     RunPipeline,  RunAccepted,  RUN_REFUSALS,
+                       summary="Run a pipeline", permission=A.PIPELINE_RUN, audit_fields=("pipeline", "run"),
+                       fallback=PIPELINE_ABSENT)
+STOP_PIPELINE    = Rpc("ottb.v1.cmd.pipeline.{pipeline}.stop",    StopPipeline, StopAccepted, CHANGES,
+                       summary="Stop runs of a pipeline", permission=A.PIPELINE_STOP, when_full=True,
+                       audit_fields=("pipeline", "run"), fallback=STOP_ABSENT_PIPELINE)
+APPROVE_STEP     = Rpc("ottb.v1.cmd.pipeline.{pipeline}.approve", ApproveStep,  RunAccepted,  CHANGES,
+                       summary="Approve a step that waits for it", permission=A.PIPELINE_APPROVE,
+                       audit_fields=("pipeline", "run", "step", "approve"), fallback=PIPELINE_ABSENT)
+
+# Between parts of the platform.
+PUT_PIPELINE     = Rpc("ottb.v1.cmd.shard.{shard}.put_pipeline",  PutPipeline,  PipelineDefinition,
+                       frozenset({E.PIPELINE_ERROR}), timeout=8.0)
+CLAIM_RUN        = Rpc("ottb.v1.cmd.pipeline.{pipeline}.claim",   ClaimRun,     ClaimedRun,
+                       frozenset({E.NOT_FOUND, E.CONFLICT}))
+REPORT_RUN       = Rpc("ottb.v1.cmd.pipeline.{pipeline}.report",  ReportRun,    Reported,     ONE, when_full=True)
+QUEUED_RUNS      = Rpc("ottb.v1.qry.pipeline.queue",      QueuedRuns,       list[QueuedRun],       frozenset(),
+                       summary="Runs that no runner has")
+# fmt: on
+
+
+# --- what happens -------------------------------------------------------------------------------------------------
+
+
+class PipelineDefined(Struct, frozen=True, kw_only=True):
+    """It is like this now. `branch`: that is run where nobody says another; `labels`: of the runners that may."""
+
+    pipeline: PipelineId
+    at: Utc
+    by: str
+    name: PipelineName
+    version: int
+    source: str
+    branch: str | None
+    labels: tuple[str, ...]
+    text: str
+
+
+class PipelineQueued(Struct, frozen=True, kw_only=True):
+    """A run waits for a runner. `again`: how often it had one before, who is gone. `due`: the moment of the schedule
+    that it is for."""
+
+    pipeline: PipelineId
+    run: RunNumber
+    at: Utc
+    trigger: Literal["api", "schedule", "webhook"]
+    user: str
+    branch: str | None
+    parameters: dict[str, str | int | bool]
+    version: int
+    name: PipelineName
+    labels: tuple[str, ...]
+    again: int = 0
+    due: Utc | None = None
+
+
+class PipelineStarted(Struct, frozen=True, kw_only=True):
+    """A runner has it. `token`: SHA-256 of what it reports under, hexadecimal."""
+
+    pipeline: PipelineId
+    run: RunNumber
+    at: Utc
+    runner: HostName
+    token: str
+
+
+class PipelineStep(Struct, frozen=True, kw_only=True):
+    """How it is with a step. `until`: when an approval that it waits for is too late; `approvers`: whose counts."""
+
+    pipeline: PipelineId
+    run: RunNumber
+    at: Utc
+    step: JobName
+    status: StepStatus
+    seconds: float = 0.0
+    exit_code: int | None = None
+    attempts: int = 0
+    reason: str | None = None
+    matrix: dict[str, str] = {}
+    until: Utc | None = None
+    approvers: tuple[str, ...] = ()
+    slots: tuple[SlotResult, ...] = ()
+    artefacts: tuple[ArtefactView, ...] = ()
+    log_lines: int = 0
+
+
+class PipelineCheckedOut(Struct, frozen=True, kw_only=True):
+    """What a run is of."""
+
+    pipeline: PipelineId
+    run: RunNumber
+    at: Utc
+    commit: str
+
+
+class PipelineApproved(Struct, frozen=True, kw_only=True):
+    """Somebody let a step go on, or not."""
+
+    pipeline: PipelineId
+    run: RunNumber
+    at: Utc
+    step: StepName
+    by: str
+    approved: bool
+    comment: str = ""
+
+
+class PipelineStopping(Struct, frozen=True, kw_only=True):
+    """A run that has a runner is to end."""
+
+    pipeline: PipelineId
+    run: RunNumber
+    at: Utc
+    by: str
+    reason: str | None = None
+
+
+class PipelineEnded(Struct, frozen=True, kw_only=True):
+    """A run is over, once. `by`: who stopped it."""
+
+    pipeline: PipelineId
+    run: RunNumber
+    at: Utc
+    name: PipelineName
+    status: RunStatus
+    reason: str | None = None
+    by: str | None = None
+
+
+class PipelineActivated(Struct, frozen=True, kw_only=True):
+    """A host owns it; older owners can no longer write."""
+
+    pipeline: PipelineId
+    at: Utc
+    host: HostName
+    epoch: int
+
+
+PipelineEvent = (
+    PipelineDefined | PipelineQueued | PipelineStarted | PipelineStep | PipelineCheckedOut | PipelineApproved
+    | PipelineStopping | PipelineEnded | PipelineActivated
+)  # fmt: skip
+
+
+class RunnerBeat(Struct, frozen=True, kw_only=True):
+    """A runner is there."""
+
+    runner: HostName
+    view: RunnerView
+
+
+class OutputLines(Struct, frozen=True, kw_only=True):
+    """Lines that a step has written. `first`: the number of the first of them, from 1; `offset`: bytes before it.
+    `text`: whole lines, each with its end, but where the step has ended in the middle of one."""
+
+    pipeline: PipelineId
+    run: RunNumber
+    step: JobName
+    first: int
+    offset: int
+    text: str
+
+
+# fmt: off
+PIPELINE_DEFINED   = Topic("ottb.v1.evt.pipeline.{pipeline}.defined",   PipelineDefined,   "A pipeline is defined")
+PIPELINE_QUEUED    = Topic("ottb.v1.evt.pipeline.{pipeline}.queued",    PipelineQueued,    "A run waits for a runner")
+PIPELINE_STARTED   = Topic("ottb.v1.evt.pipeline.{pipeline}.started",   PipelineStarted,   "A runner has a run")
+PIPELINE_STEP      = Topic("ottb.v1.evt.pipeline.{pipeline}.step",      PipelineStep,      "How it is with a step")
+PIPELINE_CHECKED_OUT = Topic("ottb.v1.evt.pipeline.{pipeline}.checked_out", PipelineCheckedOut, "What a run is of")
+PIPELINE_APPROVED  = Topic("ottb.v1.evt.pipeline.{pipeline}.approved",  PipelineApproved,  "A step is approved, or not")
+PIPELINE_STOPPING  = Topic("ottb.v1.evt.pipeline.{pipeline}.stopping",  PipelineStopping,  "A run is to end")
+PIPELINE_ENDED     = Topic("ottb.v1.evt.pipeline.{pipeline}.ended",     PipelineEnded,     "A run is over")
+PIPELINE_ACTIVATED = Topic("ottb.v1.evt.pipeline.{pipeline}.activated", PipelineActivated, "A new owner has it")
+RUNNER_BEAT        = Topic("ottb.v1.tel.runner.{runner}", RunnerBeat, "A runner is there", kept=False)
+# fmt: on
+
+# Subjects are `ottb.v1.out.pipeline.<pipeline>.<run>.<step>`, in a stream of their own, which forgets what is old.
+OUTPUT_SCOPE = "ottb.v1.out.>"
+OUTPUT_BYTES = 512 * 2**20  # of the stream
+OUTPUT_DAYS = 30
+OUTPUT_ENTRIES = 2_000_000
+STEP_BYTES = 10 * 2**20  # that a step may write; what is beyond is left out, and said
+
+PIPELINE_NEWS = Subscribable(
+    PIPELINE, (PIPELINE_QUEUED, PIPELINE_STARTED, PIPELINE_STEP, PIPELINE_APPROVED, PIPELINE_STOPPING, PIPELINE_ENDED),
+    ("pipeline",),
+)  # fmt: skip
+
+
+def output_subject(pipeline: int, run: int, step: str) -> str:
+    """Where in the stream what a step has written is."""
+    return f"ottb.v1.out.pipeline.{pipeline}.{run}.{step}"
+
+
+# --- what live clients are told ------------------------------------------------------------------------------
+
+
+class PipelineUpdate(Struct, frozen=True, kw_only=True):
+    """A run has changed. `step` and what follows: with `step`, `approved`; `status`: of the run, with `step` of
+    that."""
+
+    pipeline: PipelineId
+    run: int
+    at: Utc
+    change: Literal["queued", "started", "step", "approved", "stopping", "ended"]
+    status: str | UnsetType = UNSET
+    step: str | UnsetType = UNSET
+    exit_code: int | UnsetType | None = UNSET
+    seconds: float | UnsetType = UNSET
+    runner: str | UnsetType = UNSET
+    branch: str | UnsetType | None = UNSET
+    trigger: str | UnsetType = UNSET
+    user: str | UnsetType = UNSET
+    by: str | UnsetType | None = UNSET
+    approved: bool | UnsetType = UNSET
+    reason: str | UnsetType | None = UNSET
