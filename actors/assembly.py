@@ -24,6 +24,7 @@ from actors.monitor.reader import HostReader
 from actors.monitor.start import start as start_monitor
 from actors.note.start import start as start_notes
 from actors.operator.start import start as start_operators
+from actors.pipeline.start import start as start_pipelines
 from actors.run.start import start as start_runs
 from actors.runtime.bus import Bus
 from actors.runtime.clock import Clock
@@ -123,6 +124,7 @@ async def running(
         await start_log(parts, stack)
         if sender is not None:
             await start_webhooks(parts, stack, settings=settings.webhooks, sender=sender)
+        await start_pipelines(parts, stack, settings=settings.pipelines)
         watcher = await start_monitor(parts, stack, settings=settings.monitor, reader=machine, records=records)
         await start_alerts(parts, settings=settings.alerts, watcher=watcher, hubs=hubs, mailer=mailer)
         await serve(parts, stack)

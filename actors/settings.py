@@ -28,6 +28,7 @@ from actors.imports.settings import Imports
 from actors.ledger.settings import LedgerStore
 from actors.monitor.settings import Monitor
 from actors.operator.settings import Operators
+from actors.pipeline.settings import Pipelines
 from actors.point.settings import Auth, BusLogin
 from actors.run.settings import Scripts
 from actors.runtime.settings import Journal, Log, Nats, Port, SettingsError, Traces
@@ -122,6 +123,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     scripts: Scripts = Scripts()
     monitor: Monitor = Monitor()
     alerts: Alerts = Alerts()
+    pipelines: Pipelines = Pipelines()
     sandbox: Sandbox = Sandbox()
     auth: Auth = Auth()
     bus_login: BusLogin = BusLogin()

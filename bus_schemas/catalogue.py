@@ -27,6 +27,7 @@ from bus_schemas import (
     note,
     operator,
     pipeline,
+    pipeline_events,
     preview,
     script,
     series,
@@ -47,8 +48,8 @@ FILES: tuple[ModuleType, ...] = (
     alert, audit, call, campaign, campaign_outlook, campaign_telemetry, crm, dashboard, do_not_call, erasure, gateway,
     host, imports, introspection, lead, link, log, monitor, note, operator, preview, script, series, slot, slot_files,
     audit, call, campaign, campaign_outlook, campaign_telemetry, crm, dashboard, do_not_call, erasure, gateway, host,
-    imports, introspection, lead, link, log, monitor, note, operator, pipeline, preview, script, slot, slot_files,
-    slot_screen, trunk, usb, user, webhook,
+    imports, introspection, lead, link, log, monitor, note, operator, pipeline, pipeline_events, preview, script, slot,
+    slot_files, slot_screen, trunk, usb, user, webhook,
 )  # fmt: skip
 
 Line = TypeVar("Line")

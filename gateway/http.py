@@ -44,6 +44,7 @@ from gateway.errors import REPLAYED
 from gateway.idempotency import Idempotency, digest_of
 from gateway.in_parts import ask_in_parts
 from gateway.log_feed import LogFeed
+from gateway.log_links import LogLinks
 from gateway.metrics import Metrics
 from gateway.page_headers import page_headers
 from gateway.phone_streams import PhoneStreams, Poured, Reading
@@ -52,6 +53,7 @@ from gateway.reads import Reads
 from gateway.recordings import Recordings
 from gateway.routes import BODY_LIMIT, FILE_KINDS, Held, Part, Route, Upload
 from gateway.server import client_of, protocol_of
+from gateway.step_outputs import StepOutputs
 from gateway.stored_files import StoredFiles
 from gateway.traces import TRACEPARENT
 
@@ -85,7 +87,7 @@ class Needs:
     def of(cls, route: Route) -> "Needs":
         subject = route.rpc.subject
         return cls(
-            credential=route.part is Part.POINT or route.many or route.rpc in COUNTED,
+            credential=route.part is Part.POINT or route.many or route.linked or route.rpc in COUNTED,
             many=route.many,
             brake=route.brake,
             records=subject.startswith("ottb.v1.qry.") or route.rpc.fallback is not None,
@@ -122,6 +124,8 @@ class HttpApi:
         self.reads = Reads()
         self.line_files = line_files.LineFiles(bus)
         self.phone_streams = PhoneStreams(bus)
+        self.outputs = StepOutputs(bus)
+        self.log_links = LogLinks(bus, ids)
         self.watermark = 0
         self._strangers = SparingLog(per_minute=STRANGERS_LINES, now=time.monotonic)
         self._failed = SparingLog(per_minute=FAILED_LINES, now=time.monotonic)
@@ -236,6 +240,8 @@ class HttpApi:
             return self._send_whole
         if route.followed:
             return self._follow
+        if route.output:
+            return self._send_output
         if route.passed is not None:
             return self._pass_on
         return self._send_file if route.file or route.stored else None
@@ -259,6 +265,17 @@ class HttpApi:
         )
         found = await ask(self.bus, route.rpc, rpc_request, context)
         return await self.stored.send(request, found) if route.stored else self.recordings.send(request, found)
+
+    async def _send_output(
+        self, route: Route, request: web.Request, rpc_request: Any, caller: Caller
+    ) -> web.StreamResponse:
+        async with self.reads.turn(caller.share):
+            caller = await self._still(route, caller)
+            context = Context(
+                command_id=request[COMMAND_ID], user=caller.user, actions=caller.actions & route.rpc.needed,
+                traceparent=_traceparent(request), after=self.watermark,
+            )  # fmt: skip
+            return await self.outputs.send(request, await ask(self.bus, route.rpc, rpc_request, context))
 
     async def _pass_on(
         self, route: Route, request: web.Request, rpc_request: Any, caller: Caller
@@ -379,7 +396,10 @@ class HttpApi:
         else:
             answered = await ask_in_parts(self.bus, route.parts, rpc_request, context)
         request[CHANGED] = UNCHANGED_HEADER not in answered.headers
-        response = await presented(route, request, answered.data)
+        data = answered.data
+        if route.linked:
+            data = await self.log_links.put_in(request, data, replace(context, credential=caller.credential))
+        response = await presented(route, request, data)
         self.raise_watermark(int(answered.headers.get(SEQ_HEADER, "0")))
         response.headers.update(page_headers(answered.headers, request, by_link=BY_LINK in request))
         return response

@@ -172,6 +172,8 @@ def _content(route: Route) -> dict[str, Any]:
     text = {"schema": {"type": "string"}}
     if route.followed:
         return {"text/event-stream": text}
+    if route.output:
+        return {"text/plain": text}
     if route.stored:
         return {"text/csv": text}
     if route.passed is not None:

@@ -125,7 +125,7 @@ def _parameter(field: FieldInfo, source: Source) -> str:
 
 def _call(route: Route, source: Source, fields: Mapping[str, str]) -> Call:
     path, given, reply = f'"{route.path}"', _given(fields), route.rpc.reply
-    if route.file or route.stored or route.passed:
+    if route.file or route.stored or route.output or route.passed:
         return Call("def", source.use("ottb_client.answers", "Download"), "self._file", (path, *given))
     if route.followed:
         item = source.of(get_args(reply)[0])

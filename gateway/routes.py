@@ -95,7 +95,9 @@ class Route:
     """`{name}` in the path is a field of the contract's request. `effect`: takes an Idempotency-Key. `table`: the
     answer is also to be had as CSV. `file`: the answer says where a recording is, and the client gets that.
     `stored`: it says in which pieces a table is kept, and the client gets that. `upload`: the body is a file.
-    `form`: the body may also be a form. `most`: bytes of a body; `parts`: how more than one message holds is asked.
+    `output`: it says where in the stream of outputs a text is, and the client gets that. `linked`: each `log_url` in
+    it is signed for whoever asks (`log_links.py`). `form`: the body may also be a form. `most`: bytes of a body;
+    `parts`: how more than one message holds is asked.
     `followed`: what comes is sent as it comes, by Server-Sent Events (`log_feed.py`).
     `lines`: the body is a file, taken line by line (`line_files.py`). `taken`: who is answered takes away a
     list of people, which goes on the audit. `columns`: of its table, also without rows; `whole`: it is sent whole,
@@ -116,6 +118,8 @@ class Route:
     form: bool = False
     lines: bool = False
     stored: bool = False
+    output: bool = False
+    linked: bool = False
     followed: bool = False
     upload: Upload | None = None
     taken: bool = False

@@ -16,6 +16,7 @@ from actors.runtime.ids import Ids
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.imports import ErrorFile, StoredFile
 from bus_schemas.names import Share
+from bus_schemas.pipeline import KeptArtefact
 from bus_schemas.script import KeptFile
 from bus_schemas.slot_files import SentFile
 from gateway import pace
@@ -137,7 +138,7 @@ class StoredFiles:
         """Remove what nobody needs of an upload."""
         self._later(place.writer.undo())
 
-    async def send(self, request: web.Request, file: ErrorFile | KeptFile) -> web.StreamResponse:
+    async def send(self, request: web.Request, file: ErrorFile | KeptFile | KeptArtefact) -> web.StreamResponse:
         """The pieces as one file. Raises Refusal(NOT_FOUND, UNAVAILABLE) before anything is sent."""
         try:
             first = await files.piece(self._bus, f"{file.key}.0")
@@ -146,7 +147,7 @@ class StoredFiles:
         except BusError:
             raise NOT_NOW() from None
         response = web.StreamResponse(headers={
-            "Content-Type": file.type if isinstance(file, KeptFile) else "text/csv; charset=utf-8",
+            "Content-Type": "text/csv; charset=utf-8" if isinstance(file, ErrorFile) else file.type,
             "Content-Disposition": f'attachment; filename="{_name(file)}"',
             "Cache-Control": "private, no-store",
             "X-Content-Type-Options": "nosniff",
@@ -173,8 +174,8 @@ async def _quietly(work: Coroutine[Any, Any, None]) -> None:
         await work
 
 
-def _name(file: ErrorFile | KeptFile) -> str:
-    return file.name if isinstance(file, KeptFile) else f"{file.key}.csv"
+def _name(file: ErrorFile | KeptFile | KeptArtefact) -> str:
+    return f"{file.key}.csv" if isinstance(file, ErrorFile) else file.name
 
 
 def _make_room(here: Sequence[UploadUnderWay], user: str) -> None:

@@ -26,6 +26,7 @@ from actors.adapters.nats_reading import (
     FIGURES,
     JOURNAL,
     LOG,
+    OUTPUT,
     TRY_TIMEOUT,
     are_pending,
     asking,
@@ -204,6 +205,10 @@ class NatsBus:
     def figures(self) -> "NatsLog":
         return NatsFigures(self._client, self._link)
 
+    @cached_property
+    def outputs(self) -> "NatsLog":
+        return NatsOutputs(self._client, self._link)
+
     @property
     def connected(self) -> bool:
         return self._client.is_connected and self._link.up
@@ -220,7 +225,8 @@ class NatsBus:
         """End the connections. What does not end in time is left to the process's own end."""
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
-                for follower in [*self._followers, *self.log._followers, *self.figures._followers]:
+                beside = (self.log, self.figures, self.outputs)
+                for follower in [*self._followers, *(one for log in beside for one in log._followers)]:
                     await follower.stop()
                 await self._link.close()
                 await self._client.close()
@@ -417,6 +423,12 @@ class NatsFigures(NatsLog):
     """What was measured, over the same connection."""
 
     _stream = FIGURES
+
+
+class NatsOutputs(NatsLog):
+    """What steps of pipelines write, over the same connection."""
+
+    _stream = OUTPUT
 
 
 def _entry(last: Recorded) -> Entry:

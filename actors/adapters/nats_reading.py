@@ -20,6 +20,7 @@ from actors.runtime.bus import BusUnavailable, Recorded, RequestTimeout, Size
 JOURNAL = "OTTB_EVT"
 LOG = "OTTB_LOG"
 FIGURES = "OTTB_FIG"
+OUTPUT = "OTTB_OUT"
 TRY_TIMEOUT = 1.5  # seconds of one question; a server that restarts answers nothing
 NO_MESSAGE = 10037
 NOT_FOUND, END_OF_BATCH = "404", "204"

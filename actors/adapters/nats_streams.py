@@ -3,7 +3,8 @@
 What happens at the limit is the stream's: the journal refuses what is new and keeps what is old. The buckets and the
 platform's log forget the oldest, which costs nothing but time: a snapshot is read anew from the journal, a repeat whose
 answer is gone is sent again under its command's id, and leases are a few hundred bytes. The log also forgets by number
-and by age. What was measured is forgotten in the same way; each minute of it says itself how long it is good for. The
+and by age, as does what steps of pipelines write. What was measured is forgotten in the same way; each minute of it
+says itself how long it is good for. The
 bucket of files refuses, too: what it has forgotten, somebody who was told that it is taken would have to send again.
 A key of it can be deleted all the same.
 
@@ -22,11 +23,12 @@ from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy, RePublish, StreamConfig, SubjectTransform
 from nats.js.errors import APIError, NotFoundError
 
-from actors.adapters.nats_reading import FIGURES, JOURNAL, LOG
+from actors.adapters.nats_reading import FIGURES, JOURNAL, LOG, OUTPUT
 from actors.adapters.nats_redactions import KEPT, STREAM
 from bus_schemas.host import StreamUse
 from bus_schemas.log import DAYS_KEPT, LOG_SCOPE, MOST_BYTES, MOST_EVENTS
 from bus_schemas.monitor import FIGURES_SCOPE, QUARTERS_KEPT, STREAM_BYTES
+from bus_schemas.pipeline_events import OUTPUT_BYTES, OUTPUT_DAYS, OUTPUT_ENTRIES, OUTPUT_SCOPE
 
 log = structlog.get_logger()
 
@@ -97,6 +99,15 @@ def _configs(limit: int) -> Iterator[StreamConfig]:
         allow_msg_ttl=True,
     )
     yield StreamConfig(
+        name=OUTPUT,
+        subjects=[OUTPUT_SCOPE],
+        max_bytes=OUTPUT_BYTES,
+        max_msgs=OUTPUT_ENTRIES,
+        max_age=OUTPUT_DAYS * 24 * 3600.0,
+        discard=DiscardPolicy.OLD,
+        allow_direct=True,
+    )
+    yield StreamConfig(
         name=JOURNAL,
         subjects=[f"{WRITTEN}>"],
         max_bytes=limit,
@@ -157,7 +168,7 @@ async def _set(js: JetStreamContext, config: StreamConfig, known: StreamConfig |
 async def usage(js: JetStreamContext) -> list[StreamUse]:
     """How much each stream holds, of how much."""
     found = []
-    for name in (JOURNAL, STREAM, LOG, FIGURES, *(f"KV_{bucket}" for bucket in BUCKETS)):
+    for name in (JOURNAL, STREAM, LOG, FIGURES, OUTPUT, *(f"KV_{bucket}" for bucket in BUCKETS)):
         info = await js.stream_info(name)
         found.append(StreamUse(stream=name, bytes=int(info.state.bytes), limit=max(info.config.max_bytes or 0, 0)))
     return found

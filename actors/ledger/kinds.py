@@ -14,6 +14,7 @@ from actors.ledger import (
     monitor,
     note,
     operator,
+    pipeline,
     script,
     slot,
     timeline,
@@ -24,6 +25,7 @@ from actors.ledger import (
 READ_MODELS = (
     call.READ_MODEL,
     script.READ_MODEL,
+    pipeline.READ_MODEL,
     slot.READ_MODEL,
     trunk.READ_MODEL,
     campaign.READ_MODEL,

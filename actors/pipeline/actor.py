@@ -18,16 +18,13 @@ from bus_schemas.errors import ErrorCode, RefusalTemplate
 from bus_schemas.pipeline import (
     APPROVE_STEP,
     CLAIM_RUN,
-    PIPELINE_QUEUED,
     REPORT_RUN,
     RUN_PIPELINE,
     STOP_PIPELINE,
     ApproveStep,
     ClaimedRun,
     ClaimRun,
-    PipelineActivated,
     PipelineDefinition,
-    PipelineEvent,
     Reported,
     ReportRun,
     RunAccepted,
@@ -36,6 +33,7 @@ from bus_schemas.pipeline import (
     StopAccepted,
     StopPipeline,
 )
+from bus_schemas.pipeline_events import PIPELINE_QUEUED, PipelineActivated, PipelineEvent
 
 NO_PIPELINE = RefusalTemplate(ErrorCode.NOT_FOUND, "No such pipeline.")
 

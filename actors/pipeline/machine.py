@@ -19,8 +19,8 @@ from actors.runtime.clock import Moment, parse_utc, utc
 from actors.runtime.decision import NOTHING, CancelTimer, Decision, Effect, SetTimer
 from bus_schemas.errors import ErrorCode, RefusalTemplate
 from bus_schemas.names import SYSTEM
-from bus_schemas.pipeline import (
-    STEP_OVER,
+from bus_schemas.pipeline import STEP_OVER, ReportRun, RunStatus, StepReport, StepStatus
+from bus_schemas.pipeline_events import (
     PipelineApproved,
     PipelineCheckedOut,
     PipelineDefined,
@@ -30,10 +30,6 @@ from bus_schemas.pipeline import (
     PipelineStarted,
     PipelineStep,
     PipelineStopping,
-    ReportRun,
-    RunStatus,
-    StepReport,
-    StepStatus,
 )
 
 E = ErrorCode

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from bus_schemas.pipeline import (
+from bus_schemas.pipeline import RunStatus, StepStatus
+from bus_schemas.pipeline_events import (
     PipelineActivated,
     PipelineApproved,
     PipelineCheckedOut,
@@ -16,8 +17,6 @@ from bus_schemas.pipeline import (
     PipelineStarted,
     PipelineStep,
     PipelineStopping,
-    RunStatus,
-    StepStatus,
 )
 
 

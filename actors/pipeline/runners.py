@@ -5,7 +5,8 @@ import msgspec
 from actors.runtime.bus import Bus, Message, Unsubscribe
 from actors.runtime.clock import Clock
 from bus_schemas.contract import UNDECODABLE
-from bus_schemas.pipeline import RUNNER_BEAT, RunnerBeat, RunnerView
+from bus_schemas.pipeline import RunnerView
+from bus_schemas.pipeline_events import RUNNER_BEAT, RunnerBeat
 
 SILENT = 5.0  # seconds without a word after which a runner is taken for gone
 MOST = 1000

@@ -198,6 +198,10 @@ class Bus(Protocol):
     def figures(self) -> LogStream:
         """What was measured: `ottb.v1.fig.<host>.<step>`."""
 
+    @property
+    def outputs(self) -> LogStream:
+        """What steps of pipelines write: `ottb.v1.out.pipeline.<pipeline>.<run>.<step>`."""
+
     async def usage(self) -> list[StreamUse]:
         """How full each stream is, the journal first."""
 

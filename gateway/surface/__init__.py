@@ -14,6 +14,7 @@ from gateway.surface import (
     monitor,
     note,
     operator,
+    pipeline,
     script,
     slot,
     slot_files,
@@ -28,11 +29,11 @@ ROUTES: tuple[Route, ...] = (
     *user.ROUTES, *audit.ROUTES, *slot.ROUTES, *slot_files.ROUTES, *slot_screen.ROUTES, *call.ROUTES, *trunk.ROUTES,
     *campaign.ROUTES, *do_not_call.ROUTES, *operator.ROUTES, *imports.ROUTES, *log.ROUTES,
     *note.ROUTES, *dashboard.ROUTES, *webhook.ROUTES, *erasure.ROUTES, *script.ROUTES, *monitor.ROUTES, *usb.ROUTES,
-    *alert.ROUTES,
+    *alert.ROUTES, *pipeline.ROUTES,
 )  # fmt: skip
 ROOMS: tuple[AnyRoom, ...] = (
     call.ROOM, slot.ROOM, trunk.ROOM, campaign.ROOM, do_not_call.ROOM, operator.ROOM, imports.ROOM,
-    note.ROOM, webhook.ROOM, script.ROOM, usb.ROOM, alert.ROOM,
+    note.ROOM, webhook.ROOM, script.ROOM, usb.ROOM, alert.ROOM, pipeline.ROOM,
 )  # fmt: skip
 LIVE: tuple[AnyRoom, ...] = (*ROOMS, log.ROOM, dashboard.ROOM)  # also what comes from elsewhere than the journal
 

@@ -192,6 +192,7 @@ class MemoryBroker:
         self.log = Journal(self.clock)
         self.platform_log = Journal(self.clock)
         self.figures = Journal(self.clock)
+        self.outputs = Journal(self.clock)
         self.log_readers: list[asyncio.Event] = []  # set for each entry of it
 
     # --- what goes wrong with one client

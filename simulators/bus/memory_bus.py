@@ -68,6 +68,7 @@ class MemoryBus:
         self.buried = asyncio.Event()
         self.log = MemoryLog(broker, self, broker.platform_log)
         self.figures = MemoryLog(broker, self, broker.figures)
+        self.outputs = MemoryLog(broker, self, broker.outputs)
 
     # --- what happens to the process
 

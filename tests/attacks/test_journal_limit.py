@@ -104,7 +104,7 @@ async def test_every_stream_has_a_limit_and_tells_how_full_it_is(bus: NatsBus) -
     await fill(bus)
     found = {one.stream: one for one in await bus.usage()}
     assert found.keys() == {
-        "OTTB_EVT", "OTTB_RED", "OTTB_LOG", "OTTB_FIG", "KV_OTTB_OWN", "KV_OTTB_SNAP", "KV_OTTB_IDEM",
+        "OTTB_EVT", "OTTB_RED", "OTTB_LOG", "OTTB_FIG", "OTTB_OUT", "KV_OTTB_OWN", "KV_OTTB_SNAP", "KV_OTTB_IDEM",
         "KV_OTTB_HOOK", "KV_OTTB_FILE",
     }  # fmt: skip
     assert all(one.limit > 0 for one in found.values())

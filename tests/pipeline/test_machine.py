@@ -14,16 +14,13 @@ from actors.pipeline.record import Pipeline, evolve
 from actors.runtime.clock import Moment
 from actors.runtime.decision import CancelTimer, SetTimer
 from bus_schemas.errors import Refusal
-from bus_schemas.pipeline import (
+from bus_schemas.pipeline import ReportRun, RunStatus, StepReport, StepStatus
+from bus_schemas.pipeline_events import (
     PipelineApproved,
     PipelineEnded,
     PipelineQueued,
     PipelineStarted,
     PipelineStep,
-    ReportRun,
-    RunStatus,
-    StepReport,
-    StepStatus,
 )
 from tests.pipeline.texts import text
 from tests.support.depth import examples

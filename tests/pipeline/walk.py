@@ -5,7 +5,8 @@ from typing import Any
 from actors.pipeline import machine
 from actors.pipeline.record import evolve
 from actors.runtime.decision import Decision
-from bus_schemas.pipeline import PipelineEnded, ReportRun, StepReport, StepStatus
+from bus_schemas.pipeline import ReportRun, StepReport, StepStatus
+from bus_schemas.pipeline_events import PipelineEnded
 from tests.pipeline.texts import text
 from tests.support.states import Stand, Walk, verb
 

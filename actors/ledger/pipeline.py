@@ -1,0 +1,491 @@
+"""Pipelines in the ledger: one row for each, one for each run, and one for each step of a run."""
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from operator import eq, lt
+from typing import Any, Literal, cast
+
+import msgspec
+import sqlalchemy as sa
+from msgspec import Struct
+from msgspec.structs import replace
+
+from actors.ledger.answers import OWNER_AWAY, Answers, ReadModel
+from actors.ledger.model import METADATA, Projection, Query, columns, given, made_of
+from actors.ledger.page import from_cursor, page
+from actors.runtime.context import Context
+from actors.runtime.files import PIECE
+from actors.runtime.service import Served, serve
+from actors.runtime.version import version
+from actors.runtime.wire import Page
+from bus_schemas.catalogue import topics_of
+from bus_schemas.contract import Topic
+from bus_schemas.errors import ErrorCode, RefusalTemplate
+from bus_schemas.pipeline import (
+    DCI_STATUS,
+    GET_ARTEFACT,
+    GET_DEFINITION,
+    GET_PIPELINE_RUN,
+    LIST_PIPELINE_RUNS,
+    LIST_PIPELINES,
+    OVER,
+    PIPELINE_ABSENT,
+    PIPELINE_STATUS,
+    QUEUED_RUNS,
+    RUN_LOG,
+    STEP_LOG,
+    STOP_ABSENT_PIPELINE,
+    ArtefactView,
+    DciStatus,
+    GetArtefact,
+    GetDciStatus,
+    GetPipeline,
+    GetPipelineRun,
+    GetRunLog,
+    GetStepLog,
+    KeptArtefact,
+    ListPipelineRuns,
+    ListPipelines,
+    PipelineDefinition,
+    PipelineRunView,
+    PipelineStatusView,
+    PipelineView,
+    QueuedRun,
+    QueuedRuns,
+    RunAccepted,
+    RunnerView,
+    RunOutput,
+    RunStatus,
+    SlotResult,
+    StepStatus,
+    StepView,
+    StopAccepted,
+    StopPipeline,
+)
+from bus_schemas.pipeline_events import (
+    RUNNER_BEAT,
+    PipelineApproved,
+    PipelineCheckedOut,
+    PipelineDefined,
+    PipelineEnded,
+    PipelineQueued,
+    PipelineStarted,
+    PipelineStep,
+    PipelineStopping,
+    RunnerBeat,
+    output_subject,
+)
+
+NO_PIPELINE = RefusalTemplate(ErrorCode.NOT_FOUND, "No such pipeline.")
+NO_RUN = RefusalTemplate(ErrorCode.NOT_FOUND, "No such run.")
+NO_STEP = RefusalTemplate(ErrorCode.NOT_FOUND, "No such step, or it has not begun.")
+NO_ARTEFACT = RefusalTemplate(ErrorCode.NOT_FOUND, "No such file of that run.")
+MOST_QUEUED = 2_000  # runs that are looked through for a runner
+SILENT = 5.0  # seconds without a word after which a runner is taken for gone
+IDLE: Literal["idle"] = "idle"
+
+
+class PipelineRow(Struct, frozen=True, gc=False):
+    """`labels`: as JSON. `run`: the newest; 0: it was never run."""
+
+    pipeline: int
+    name: str
+    version: int
+    source: str
+    by: str
+    at: str
+    branch: str | None
+    labels: str
+    text: str
+    run: int = 0
+
+
+class RunRow(Struct, frozen=True, gc=False):
+    """`key`: the pipeline and the run. `parameters`, `labels`: as JSON. `waits`: the step whose approval is waited
+    for."""
+
+    seq: int
+    key: str
+    pipeline: int
+    run: int
+    name: str
+    version: int
+    status: str
+    trigger: str
+    user: str
+    branch: str | None
+    parameters: str
+    labels: str
+    queued: str
+    commit: str | None = None
+    started: str | None = None
+    ended: str | None = None
+    runner: str | None = None
+    reason: str | None = None
+    stopping: bool = False
+    stopped_by: str | None = None
+    waits: str | None = None
+
+
+class StepRow(Struct, frozen=True, gc=False):
+    """`key`: the run's, and the step. `matrix`, `slots`, `artefacts`: as JSON. `ms`: thousandths of a second."""
+
+    seq: int
+    key: str
+    run_key: str
+    step: str
+    status: str
+    started: str
+    ms: int
+    exit_code: int | None
+    attempts: int
+    reason: str | None
+    matrix: str
+    until: str | None
+    slots: str
+    artefacts: str
+    log_lines: int
+
+
+PIPELINES = sa.Table("pipelines", METADATA, *columns(PipelineRow, primary="pipeline"))
+IS_QUEUED = sa.text("status = 'queued'")
+RUNS = sa.Table(
+    "pipeline_runs", METADATA, *columns(RunRow, primary="seq", unique="key"),
+    sa.Index("pipeline_runs_of", "pipeline", "run"),
+    sa.Index("queued_pipeline_runs", "seq", sqlite_where=IS_QUEUED, postgresql_where=IS_QUEUED),
+)  # fmt: skip
+STEPS = sa.Table(
+    "pipeline_steps", METADATA, *columns(StepRow, primary="seq", unique="key"),
+    sa.Index("pipeline_steps_of", "run_key", "seq"),
+)  # fmt: skip
+P, R, S = PIPELINES.c, RUNS.c, STEPS.c
+
+OfRun = (
+    PipelineQueued | PipelineStarted | PipelineStep | PipelineCheckedOut | PipelineApproved | PipelineStopping
+    | PipelineEnded
+)  # fmt: skip
+
+
+class Said(Struct, frozen=True):
+    """What an event says of a run, or of a step."""
+
+    key: str
+    event: Any  # any: one of OfRun
+
+
+# --- folding
+
+
+def fold(row: PipelineRow | None, event: PipelineDefined | PipelineQueued, seq: int) -> PipelineRow | None:
+    """The pipeline after an event."""
+    if isinstance(event, PipelineQueued):
+        return row and replace(row, run=max(row.run, event.run))
+    return PipelineRow(
+        event.pipeline, event.name, event.version, event.source, event.by, event.at, event.branch, _json(event.labels),
+        event.text, run=row.run if row is not None else 0,
+    )  # fmt: skip
+
+
+def of_run(event: OfRun) -> Iterator[Said]:
+    yield Said(f"{event.pipeline}/{event.run}", event)
+
+
+def of_step(event: PipelineStep) -> Iterator[Said]:
+    yield Said(f"{event.pipeline}/{event.run}/{event.step}", event)
+
+
+def fold_run(row: RunRow | None, said: Said, seq: int) -> RunRow | None:
+    """The run after an event."""
+    event: OfRun = said.event
+    if isinstance(event, PipelineQueued):
+        return _waits_anew(row) if row is not None else RunRow(
+            seq, said.key, event.pipeline, event.run, event.name, event.version, RunStatus.QUEUED.value, event.trigger,
+            event.user, event.branch, _json(event.parameters), _json(event.labels), event.at,
+        )  # fmt: skip
+    if row is None or row.ended is not None:
+        return row
+    match event:
+        case PipelineStarted():
+            return replace(row, status=RunStatus.RUNNING.value, started=event.at, runner=event.runner)
+        case PipelineStep(status=StepStatus.WAITING):
+            return replace(row, status=RunStatus.WAITING.value, waits=event.step)
+        case PipelineStep() | PipelineApproved():
+            return replace(row, status=RunStatus.RUNNING.value, waits=None) if row.waits == event.step else row
+        case PipelineCheckedOut():
+            return replace(row, commit=event.commit)
+        case PipelineStopping():
+            return replace(row, stopping=True, stopped_by=event.by, reason=event.reason)
+        case PipelineEnded():
+            return replace(
+                row, status=event.status.value, ended=event.at, stopping=False, waits=None,
+                reason=event.reason or row.reason, stopped_by=event.by or row.stopped_by,
+            )  # fmt: skip
+
+
+def _waits_anew(row: RunRow) -> RunRow:
+    if row.ended is not None:
+        return row
+    return replace(row, status=RunStatus.QUEUED.value, started=None, runner=None, waits=None)
+
+
+def fold_step(row: StepRow | None, said: Said, seq: int) -> StepRow:
+    """The step after an event."""
+    event: PipelineStep = said.event
+    again = row is not None and event.status in (StepStatus.RUNNING, StepStatus.WAITING)
+    return StepRow(
+        row.seq if row is not None else seq, said.key, f"{event.pipeline}/{event.run}", event.step, event.status.value,
+        row.started if row is not None and not again else event.at, round(1000 * event.seconds), event.exit_code,
+        event.attempts, event.reason, _json(event.matrix), event.until, _json(event.slots), _json(event.artefacts),
+        event.log_lines,
+    )  # fmt: skip
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+RUN_EVENTS = (
+    PipelineQueued, PipelineStarted, PipelineStep, PipelineCheckedOut, PipelineApproved, PipelineStopping,
+    PipelineEnded,
+)  # fmt: skip
+PROJECTIONS: tuple[Projection[Any], ...] = (
+    Projection(
+        table=PIPELINES, row=PipelineRow, key="pipeline", events=(PipelineDefined, PipelineQueued), fold=fold
+    ),
+    Projection(table=RUNS, row=RunRow, key="key", events=RUN_EVENTS, parts=of_run, fold=fold_run),
+    Projection(table=STEPS, row=StepRow, key="key", events=(PipelineStep,), parts=of_step, fold=fold_step),
+)
+
+
+# --- queries
+
+
+def pipelines(after: int | None, limit: int) -> Query[tuple[int, PipelineView]]:
+    """By their numbers, each with its newest run, one more than the page has."""
+    newest = sa.and_(R.pipeline == P.pipeline, R.run == P.run)
+    wanted = sa.select(
+        P.pipeline, P.name, P.version, P.branch, P.run, R.status, R.branch.label("of_run"), R.user, R.started, R.ended
+    )
+    found = wanted.select_from(PIPELINES.outerjoin(RUNS, newest)).order_by(P.pipeline).limit(limit + 1)
+    return Query(found.where(P.pipeline > (after or 0)), lambda row: (row.pipeline, _listed(row)))
+
+
+def _listed(row: sa.Row[Any]) -> PipelineView:
+    ran = row.status is not None
+    return PipelineView(
+        id=row.pipeline, name=row.name, branch=row.of_run if ran else row.branch, status=row.status if ran else IDLE,
+        triggered_by=row.user, start_time=row.started, end_time=row.ended,
+        log_url=log_path(row.pipeline, row.run) if ran else None, run=row.run if ran else None, version=row.version,
+    )  # fmt: skip
+
+
+def log_path(pipeline: int, run: int) -> str:
+    """Where the log of a run is had from."""
+    return f"/api/dci/pipeline/{pipeline}/runs/{run}/log"
+
+
+def one(pipeline: int) -> Query[PipelineRow]:
+    """It."""
+    return Query(sa.select(PIPELINES).where(P.pipeline == pipeline), made_of(PipelineRow, lambda row: row))
+
+
+def runs(wanted: ListPipelineRuns, before: int | None) -> Query[tuple[int, PipelineRunView]]:
+    """Runs of a pipeline, newest first, one more than the page has."""
+    conditions = given((R.status, eq, wanted.status), (R.run, lt, before))
+    found = sa.select(RUNS).where(R.pipeline == wanted.pipeline, *conditions).order_by(R.run.desc())
+    return Query(found.limit(wanted.limit + 1), made_of(RunRow, lambda row: (row.run, view(row))))
+
+
+def one_run(pipeline: int, run: int) -> Query[RunRow]:
+    """It."""
+    found = sa.select(RUNS).where(R.pipeline == pipeline, R.run == run)
+    return Query(found, made_of(RunRow, lambda row: row))
+
+
+def open_and_newest(pipeline: int, newest: int) -> Query[RunRow]:
+    """Runs that are not over, and the newest one, newest first."""
+    over = [status.value for status in OVER]
+    found = sa.select(RUNS).where(R.pipeline == pipeline, sa.or_(R.run == newest, R.status.not_in(over)))
+    return Query(found.order_by(R.run.desc()).limit(100), made_of(RunRow, lambda row: row))
+
+
+def steps(keys: list[str]) -> Query[StepRow]:
+    """Of these runs, in their order."""
+    return Query(sa.select(STEPS).where(S.run_key.in_(keys)).order_by(S.seq), made_of(StepRow, lambda row: row))
+
+
+def queued() -> Query[tuple[QueuedRun, frozenset[str]]]:
+    """Runs that no runner has, oldest first, with their labels."""
+    found = sa.select(R.pipeline, R.run, R.labels).where(IS_QUEUED).order_by(R.seq).limit(MOST_QUEUED)
+    return Query(found, lambda row: (
+        QueuedRun(pipeline=row.pipeline, run=row.run), frozenset(msgspec.json.decode(row.labels, type=list[str]))
+    ))  # fmt: skip
+
+
+def counts() -> Query[tuple[str, int]]:
+    """How many runs are not over, by their status; and under `pipelines` how many of these there are."""
+    number = sa.func.count().label("number")
+    found = sa.select(R.status.label("what"), number).where(R.ended.is_(None)).group_by(R.status)
+    every = sa.select(sa.literal("pipelines").label("what"), number).select_from(PIPELINES)
+    return Query(cast(Any, found.union_all(every)), lambda row: (str(row.what), int(row.number)))
+
+
+def view(row: RunRow, of_it: list[StepView] | None = None) -> PipelineRunView:
+    """As it is shown."""
+    return PipelineRunView(
+        id=row.pipeline, run=row.run, name=row.name, version=row.version, status=RunStatus(row.status),
+        trigger=cast(Any, row.trigger), triggered_by=row.user, branch=row.branch, commit=row.commit,
+        parameters=msgspec.json.decode(row.parameters), queued=row.queued, start_time=row.started, end_time=row.ended,
+        runner=row.runner, reason=row.reason, stopping=row.stopping, stopped_by=row.stopped_by, waits_for=_waits(row),
+        log_url=log_path(row.pipeline, row.run), steps=of_it or [],
+    )  # fmt: skip
+
+
+def _waits(row: RunRow) -> str | None:
+    if row.waits is not None:
+        return f"the approval of the step {row.waits}"
+    labels = ", ".join(msgspec.json.decode(row.labels, type=list[str]))
+    words = f"a runner that has {labels}" if labels else "a runner"
+    return words if row.status == RunStatus.QUEUED else None
+
+
+def view_of_step(row: StepRow) -> StepView:
+    """As it is shown."""
+    over = row.status not in (StepStatus.RUNNING, StepStatus.WAITING)
+    return StepView(
+        step=row.step, status=StepStatus(row.status), started=row.started, seconds=row.ms / 1000 if over else None,
+        exit_code=row.exit_code, attempts=row.attempts, reason=row.reason, matrix=msgspec.json.decode(row.matrix),
+        until=row.until, slots=msgspec.json.decode(row.slots, type=list[SlotResult]),
+        artefacts=msgspec.json.decode(row.artefacts, type=list[ArtefactView]), log_lines=row.log_lines,
+    )  # fmt: skip
+
+
+# --- answers
+
+
+class PipelineAnswers(Answers):
+    """What is asked of pipelines and their runs."""
+
+    def __init__(self, **parts: Any) -> None:  # any: as Answers takes them
+        super().__init__(**parts)
+        self._runners: dict[str, tuple[float, RunnerView]] = {}
+
+    def handlers(self) -> tuple[Served, ...]:
+        return (
+            serve(LIST_PIPELINES, self.list_pipelines),
+            serve(GET_DEFINITION, self.definition),
+            serve(PIPELINE_STATUS, self.status),
+            serve(LIST_PIPELINE_RUNS, self.list_runs),
+            serve(GET_PIPELINE_RUN, self.one_run),
+            serve(STEP_LOG, self.step_log),
+            serve(RUN_LOG, self.run_log),
+            serve(GET_ARTEFACT, self.artefact),
+            serve(QUEUED_RUNS, self.queued_runs),
+            serve(DCI_STATUS, self.dci_status),
+            serve(PIPELINE_ABSENT, self.absent),
+            serve(STOP_ABSENT_PIPELINE, self.stop_absent),
+        )
+
+    def hears(self) -> Mapping[Topic[Any], Callable[[Any], Awaitable[None]]]:
+        return {RUNNER_BEAT: self.hear_runner}
+
+    async def hear_runner(self, beat: RunnerBeat) -> None:
+        self._runners[beat.runner] = self.now(), beat.view
+
+    async def list_pipelines(self, request: ListPipelines, context: Context) -> Page:
+        found = await self.read(context, pipelines(from_cursor(request.cursor), request.limit))
+        return page(found, limit=request.limit)
+
+    async def definition(self, request: GetPipeline, context: Context) -> PipelineDefinition:
+        row = await self._pipeline(request.pipeline, context)
+        return PipelineDefinition(
+            id=row.pipeline, name=row.name, version=row.version, source=row.source, at=row.at, by=row.by, text=row.text
+        )
+
+    async def status(self, request: GetPipeline, context: Context) -> PipelineStatusView:
+        row = await self._pipeline(request.pipeline, context)
+        found = await self.read(context, open_and_newest(row.pipeline, row.run), short=True)
+        status = found[0].status if found else IDLE
+        return PipelineStatusView(
+            id=row.pipeline, name=row.name, status=status, runs=await self._with_steps(found, context)
+        )
+
+    async def list_runs(self, request: ListPipelineRuns, context: Context) -> Page:
+        found = await self.read(context, runs(request, from_cursor(request.cursor)))
+        return page(found, limit=request.limit)
+
+    async def one_run(self, request: GetPipelineRun, context: Context) -> PipelineRunView:
+        row = await self._run(request.pipeline, request.run, context)
+        return (await self._with_steps([row], context))[0]
+
+    async def step_log(self, request: GetStepLog, context: Context) -> RunOutput:
+        row = await self._run(request.pipeline, request.run, context)
+        found = await self.read(context, steps([row.key]), short=True)
+        if all(step.step != request.step for step in found):
+            raise NO_STEP()
+        subjects = [output_subject(row.pipeline, row.run, request.step)]
+        return RunOutput(pipeline=row.pipeline, run=row.run, subjects=subjects, name=f"{row.name}-{row.run}")
+
+    async def run_log(self, request: GetRunLog, context: Context) -> RunOutput:
+        row = await self._run(request.pipeline, request.run, context)
+        found = await self.read(context, steps([row.key]), short=True)
+        subjects = [output_subject(row.pipeline, row.run, step.step) for step in found]
+        return RunOutput(pipeline=row.pipeline, run=row.run, subjects=subjects, name=f"{row.name}-{row.run}")
+
+    async def artefact(self, request: GetArtefact, context: Context) -> KeptArtefact:
+        row = await self._run(request.pipeline, request.run, context)
+        for step in await self.read(context, steps([row.key]), short=True):
+            for one in msgspec.json.decode(step.artefacts, type=list[ArtefactView]):
+                if one.artefact == request.artefact:
+                    return KeptArtefact(
+                        pipeline=row.pipeline, run=row.run, key=one.artefact, size=one.size,
+                        pieces=-(-one.size // PIECE), type="application/octet-stream",
+                        name=one.name.rpartition("/")[2],
+                    )  # fmt: skip
+        raise NO_ARTEFACT()
+
+    async def queued_runs(self, request: QueuedRuns, context: Context) -> list[QueuedRun]:
+        labels = set(request.labels)
+        found = await self.read(context, queued(), short=True)
+        return [run for run, needed in found if needed <= labels][: request.limit]
+
+    async def dci_status(self, request: GetDciStatus, context: Context) -> DciStatus:
+        found = dict(await self.read(context, counts(), short=True))
+        since = self.now() - SILENT
+        self._runners = {name: heard for name, heard in self._runners.items() if heard[0] >= since}
+        there = [runner for _, (_, runner) in sorted(self._runners.items())]
+        return DciStatus(
+            status="ok" if there else "degraded", version=version(), runners=there, pipelines=found["pipelines"],
+            queued=found.get("queued", 0), running=found.get("running", 0), waiting=found.get("waiting", 0),
+        )  # fmt: skip
+
+    async def absent(self, request: GetPipeline, context: Context) -> RunAccepted:
+        await self._pipeline(request.pipeline, context)
+        raise OWNER_AWAY()
+
+    async def stop_absent(self, request: StopPipeline, context: Context) -> StopAccepted:
+        await self._pipeline(request.pipeline, context)
+        raise OWNER_AWAY()
+
+    async def _pipeline(self, pipeline: int, context: Context) -> PipelineRow:
+        found = await self.one(context, one(pipeline))
+        if found is None:
+            raise NO_PIPELINE()
+        return found
+
+    async def _run(self, pipeline: int, run: int, context: Context) -> RunRow:
+        found = await self.one(context, one_run(pipeline, run))
+        if found is None:
+            raise NO_RUN()
+        return found
+
+    async def _with_steps(self, rows: list[RunRow], context: Context) -> list[PipelineRunView]:
+        if not rows:
+            return []
+        found = await self.read(context, steps([row.key for row in rows]), short=True)
+        of_runs: dict[str, list[StepView]] = {row.key: [] for row in rows}
+        for step in found:
+            of_runs[step.run_key].append(view_of_step(step))
+        return [view(row, of_runs[row.key]) for row in rows]
+
+
+READ_MODEL = ReadModel(topics=topics_of("pipeline"), projections=PROJECTIONS, answers=PipelineAnswers)

@@ -1,0 +1,117 @@
+"""What steps of pipelines have written, from its stream to the client: as text, whole or the part that `Range` asks
+for. Nobody ever holds more than an entry of it in memory."""
+
+from collections.abc import AsyncIterator
+
+import msgspec
+from aiohttp import web
+
+from actors.runtime.bus import Bus, BusError
+from bus_schemas.contract import UNDECODABLE
+from bus_schemas.errors import ErrorCode, RefusalTemplate, misfit
+from bus_schemas.pipeline import RunOutput
+from bus_schemas.pipeline_events import OutputLines
+from gateway import pace
+
+NOT_NOW = RefusalTemplate(ErrorCode.UNAVAILABLE, "What steps have written cannot be read now. Try again.")
+_decode = msgspec.json.Decoder(OutputLines).decode
+HEADERS = {
+    "Content-Type": "text/plain; charset=utf-8",
+    "Cache-Control": "private, no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "sandbox",
+}
+
+
+class StepOutputs:
+    """Of one gateway."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def send(self, request: web.Request, output: RunOutput) -> web.StreamResponse:
+        """The text as an answer. Raises Refusal(UNAVAILABLE) before anything is sent, and what aiohttp has for a range
+        that is not there."""
+        try:
+            sizes = [await self._size(subject) for subject in output.subjects]
+        except BusError:
+            raise NOT_NOW() from None
+        heads = [_head(subject).encode() if len(sizes) > 1 else b"" for subject in output.subjects]
+        size = sum(sizes) + sum(map(len, heads))
+        start, stop = _wanted(request, size)
+        response = web.StreamResponse(status=206 if (start, stop) != (0, size) else 200, headers=HEADERS)
+        response.headers["Accept-Ranges"] = "bytes"
+        if response.status == 206:
+            response.headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
+        response.content_length = stop - start
+        await response.prepare(request)
+        try:
+            await self._write(response, output, heads, sizes, start, stop)
+            await response.write_eof()
+        except (BusError, TimeoutError):  # what is out cannot be taken back: it is seen not to be whole
+            if request.transport is not None:
+                request.transport.abort()
+        return response
+
+    async def _write(
+        self, response: web.StreamResponse, output: RunOutput, heads: list[bytes], sizes: list[int], start: int,
+        stop: int,
+    ) -> None:  # fmt: skip
+        at = 0
+        for subject, head, size in zip(output.subjects, heads, sizes, strict=True):
+            if at + len(head) + size > start and at < stop:
+                async for piece in self._text(subject, head, size):
+                    part = piece[max(start - at, 0) : max(stop - at, 0)]
+                    if part:
+                        await pace.write(response, part)
+                    at += len(piece)
+            else:
+                at += len(head) + size
+
+    async def _text(self, subject: str, head: bytes, size: int) -> AsyncIterator[bytes]:
+        """A step's text of exactly so many bytes: what comes meanwhile is left out, and for what the stream has
+        forgotten of it there are blanks."""
+        yield head
+        at = 0
+        async for entry in self._bus.outputs.replay(subject):
+            try:
+                said = _decode(entry.data)
+            except UNDECODABLE:
+                continue
+            text = said.text.encode()
+            if said.offset < at or at >= size:
+                continue
+            if said.offset > at:
+                yield b" " * (min(said.offset, size) - at)
+            yield text[: size - said.offset]
+            at = said.offset + len(text)
+        if at < size:
+            yield b" " * (size - at)
+
+    async def _size(self, subject: str) -> int:
+        last = await self._bus.outputs.last(subject)
+        if last is None:
+            return 0
+        try:
+            said = _decode(last.data)
+        except UNDECODABLE:
+            return 0
+        return said.offset + len(said.text.encode())
+
+
+def _head(subject: str) -> str:
+    return f"\n==> {subject.rpartition('.')[2]}\n"
+
+
+def _wanted(request: web.Request, size: int) -> tuple[int, int]:
+    """From where to where. Raises Refusal for a range that is none."""
+    try:
+        asked = request.http_range
+    except ValueError:
+        raise misfit("Range", "no range: write it as bytes=0-1023.") from None
+    if asked.start is None and asked.stop is None:
+        return 0, size
+    start, stop, _ = asked.indices(size)
+    if start >= stop:
+        raise web.HTTPRequestRangeNotSatisfiable(headers={"Content-Range": f"bytes */{size}"})
+    return start, stop
