@@ -26,6 +26,8 @@ from actors.note.start import start as start_notes
 from actors.operator.start import start as start_operators
 from actors.pipeline.start import start as start_pipelines
 from actors.run.start import start as start_runs
+from actors.runner.port import Executor
+from actors.runner.start import start as start_runner
 from actors.runtime.bus import Bus
 from actors.runtime.clock import Clock
 from actors.runtime.host import Host
@@ -74,13 +76,16 @@ async def running(
     usb: Usb | None = None,
     listed: Callable[[], Sequence[Device] | None] | None = None,
     series: Iterable[Series] = (),
+    executor: Executor | None = None,
+    secret: Callable[[str], str | None] = lambda name: None,
 ) -> AsyncIterator[Host]:
     """The host with everything that runs in it, started in order and stopped in reverse. `problems`: what is wrong in
     the same process beside its actors. `reader`: of lists; None: this process. `sender`: to receivers of
     webhooks; None: this site has none. `mailer`: of e-mails; None: there is no server for them. `tools`: of work by
     hand on phones; None: there is none. `machine`: whose figures are watched; None: none are. `records`: how far those
     of the process are. `usb`: this machine's, where phones hang on it; `listed`: as `devices`, None while that is not
-    known. `series`: what else of the process is counted."""
+    known. `series`: what else of the process is counted. `executor`: what carries out the steps of pipelines here;
+    None: they are not. `secret`: one of theirs, by its name."""
     async with AsyncExitStack() as stack:
         process = Parts(bus=bus, clock=clock, ids=ids)
         parts = await start_host(process, stack, settings=settings, on_lost=lost.set, problems=problems)
@@ -125,6 +130,11 @@ async def running(
         if sender is not None:
             await start_webhooks(parts, stack, settings=settings.webhooks, sender=sender)
         await start_pipelines(parts, stack, settings=settings.pipelines)
+        if executor is not None:
+            await start_runner(
+                parts, stack, settings=settings.runner, executor=executor, state=settings.state, secret=secret,
+                lost_after=settings.pipelines.lost_after,
+            )
         watcher = await start_monitor(parts, stack, settings=settings.monitor, reader=machine, records=records)
         await start_alerts(parts, settings=settings.alerts, watcher=watcher, hubs=hubs, mailer=mailer)
         await serve(parts, stack)

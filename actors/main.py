@@ -14,6 +14,7 @@ from asyncio import Event
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -35,6 +36,7 @@ from actors.adapters.phone_files import AdbTools
 from actors.adapters.pictures import as_jpeg, as_png
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.received_bytes import ReceivedBytes
+from actors.adapters.runner.executor import LocalExecutor
 from actors.adapters.smtp_mailer import SmtpMailer
 from actors.adapters.system_clock import SystemClock
 from actors.adapters.tls import ClientTls, on_hangup
@@ -50,6 +52,7 @@ from actors.ledger.store import Store
 from actors.log.start import start_noting
 from actors.point.start import start as start_point
 from actors.point.start import start_bus_login
+from actors.runner.port import MIB, RunnerError
 from actors.runtime import memory, tracing
 from actors.runtime.bus import Bus, BusError
 from actors.runtime.earlier import EarlierJournal, refuse_earlier
@@ -57,6 +60,7 @@ from actors.runtime.host import Host
 from actors.runtime.logging import configure
 from actors.runtime.open_files import allow_files
 from actors.runtime.parts import Parts
+from actors.runtime.plain_files import NO_LINK, opened
 from actors.runtime.problems import Problem, but_for
 from actors.runtime.secret_files import own_folder
 from actors.runtime.settings import SettingsError
@@ -87,6 +91,7 @@ class SiteParts:
 THREAD_TURN = 0.0001  # seconds that a thread keeps the interpreter: the ledger's shall not hold a call up for 5 ms
 OPEN_FILES = 16384  # a phone takes a dozen: its log, its shell, what it is asked, and users' commands
 ADB_ROUND_TRIP, GC_PAUSE = "ottb_adb_round_trip_seconds", "ottb_host_gc_pause_seconds"
+LARGEST_SECRET = 16 * 1024  # bytes
 NAMED = 20  # entries of another host that the log names
 
 
@@ -186,6 +191,8 @@ async def start_actors(
         usb=usb,
         listed=tracker.listed,
         series=(lambda: (round_trips.now, pauses.now),),
+        executor=executor_of(settings),
+        secret=partial(secret_of, settings.state),
     )
     return await stack.enter_async_context(host)
 
@@ -238,6 +245,33 @@ def send_traces(settings: Settings, stack: AsyncExitStack) -> None:
         otlp = Otlp(settings.traces, service="ottb-actors", host=settings.host)
         stack.push_async_callback(otlp.close)
         stack.callback(tracing.send_to(otlp.take, share=settings.traces.share))
+
+
+def executor_of(settings: Settings) -> LocalExecutor | None:
+    """What carries out the steps of pipelines on this host. None: nothing does, which the log says."""
+    runner = settings.runner
+    if not runner.enabled:
+        return None
+    try:
+        return LocalExecutor(
+            folder=settings.state / f"runner-{settings.host}", places=settings.repositories, user=runner.user or None,
+            bubblewrap=runner.bubblewrap, visible=[Path(folder) for folder in runner.visible],
+            disk_free=runner.disk_free * MIB,
+        )  # fmt: skip
+    except (RunnerError, OSError) as error:
+        log.error("this host carries no pipelines out", error=str(error))
+        return None
+
+
+def secret_of(state: Path, name: str) -> str | None:
+    """A secret of pipelines: OTTB_SECRET_<NAME> of the environment, else the file of that name in `secrets`."""
+    if (given := os.environ.get(f"OTTB_SECRET_{name}")) is not None:
+        return given
+    try:
+        with opened(state / "secrets" / name, NO_LINK) as file:
+            return file.read(LARGEST_SECRET).decode().rstrip("\n")
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def say_up(settings: Settings, host: Host) -> None:

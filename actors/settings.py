@@ -31,6 +31,7 @@ from actors.operator.settings import Operators
 from actors.pipeline.settings import Pipelines
 from actors.point.settings import Auth, BusLogin
 from actors.run.settings import Scripts
+from actors.runner.settings import Runner
 from actors.runtime.settings import Journal, Log, Nats, Port, SettingsError, Traces
 from actors.sandbox import with_phones
 from actors.slot.adb_servers import AdbServer, servers_of, wrong_servers
@@ -46,6 +47,7 @@ from bus_schemas.trunk import TrunkConfig
 UMASK = 0o077  # of every process of ours: what it makes is its user's alone
 LOCAL = "local"  # the name of a host that nobody has named
 OF_HOSTS = ("slots", "trunks")
+SANDBOX_REPOSITORIES = "repositories"  # in the state folder
 
 
 class Http(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -124,6 +126,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     monitor: Monitor = Monitor()
     alerts: Alerts = Alerts()
     pipelines: Pipelines = Pipelines()
+    runner: Runner = Runner()
     sandbox: Sandbox = Sandbox()
     auth: Auth = Auth()
     bus_login: BusLogin = BusLogin()
@@ -163,6 +166,12 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def on_usb(self) -> bool:
         """Whether phones hang on this machine's own USB."""
         return not self.adb.host and not self.sandbox.enabled
+
+    @property
+    def repositories(self) -> tuple[str, ...]:
+        """What pipelines may check out; in a sandbox also the repositories that it makes."""
+        own = (str(self.state.resolve() / SANDBOX_REPOSITORIES),) if self.sandbox.enabled else ()
+        return (*self.runner.repositories, *own)
 
     @property
     def ledger_file(self) -> Path:

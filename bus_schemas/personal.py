@@ -29,6 +29,13 @@ from bus_schemas.erasure import ERASURE_BEGUN
 from bus_schemas.imports import IMPORT_CREATED, IMPORT_ENDED
 from bus_schemas.note import NOTE_ADDED, NOTE_DELETED, NOTE_EDITED
 from bus_schemas.operator import OPERATOR_CONNECTED, OPERATOR_DISPOSED
+from bus_schemas.pipeline_events import (
+    PIPELINE_APPROVED,
+    PIPELINE_ENDED,
+    PIPELINE_QUEUED,
+    PIPELINE_STEP,
+    PIPELINE_STOPPING,
+)
 from bus_schemas.script import RUN_ENDED, RUN_MOVED, RUN_QUEUED, RUN_STARTED
 from bus_schemas.slot import SLOT_COMMAND_DONE, SLOT_COMMAND_STARTED
 from bus_schemas.webhook import WEBHOOK_ADVANCED, WEBHOOK_CHANGED, WEBHOOK_CREATED
@@ -86,6 +93,11 @@ PERSONAL: Mapping[AnyTopic, Fields] = {
     NOTE_DELETED: _OF_LEAD,
     OPERATOR_CONNECTED: _OF_LEAD,
     OPERATOR_DISPOSED: {"lead": L, "note": T},
+    PIPELINE_QUEUED: {"parameters.*": N},
+    PIPELINE_STEP: {"reason": N, "slots.*.said": N},
+    PIPELINE_APPROVED: {"comment": T},
+    PIPELINE_STOPPING: {"reason": N},
+    PIPELINE_ENDED: {"reason": N},
     RUN_QUEUED: {"given": N},
     RUN_STARTED: {"given": N},
     RUN_MOVED: {"position": N},

@@ -11,6 +11,7 @@ from bus_schemas.errors import ErrorCode, RefusalTemplate
 from bus_schemas.fields import UNSEEN, CallId, HostName, Id, SlotId, TrunkName, Username, Utc, shaped
 from bus_schemas.kinds import Kind
 from bus_schemas.permissions import Action
+from bus_schemas.pipeline import PipelineId
 from bus_schemas.slot import HubName
 
 E = ErrorCode
@@ -54,6 +55,7 @@ class WebhookFilter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     script_id: Id | None = None
     severity: AlertSeverity | None = None
     rule: RuleName | None = None
+    pipeline: PipelineId | None = None
 
 
 class CreateWebhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

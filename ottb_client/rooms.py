@@ -4,7 +4,6 @@ from typing import Literal
 
 from msgspec import UNSET, UnsetType
 
-from bus_schemas.alert import AlertSeverity, AlertUpdate
 from bus_schemas.call import CallUpdate, CallView
 from bus_schemas.campaign import CampaignView
 from bus_schemas.campaign_telemetry import CampaignUpdate
@@ -14,6 +13,7 @@ from bus_schemas.imports import ImportUpdate
 from bus_schemas.log import LogRecord
 from bus_schemas.note import NoteUpdate
 from bus_schemas.operator import OperatorUpdate, OperatorView
+from bus_schemas.pipeline_events import PipelineUpdate
 from bus_schemas.script import ScriptUpdate
 from bus_schemas.slot import SlotSummary, SlotUpdate
 from bus_schemas.trunk import TrunkUpdate, TrunkView
@@ -122,11 +122,11 @@ class Rooms(Connection):
         """Hear of hubs: all or what these say alone. `since`: behind this `seq`. Raises ApiError."""
         return await self._subscribe("hubs", "hub.update", HubUpdate, {"hub": hub}, since)
 
-    async def alerts(
-        self, *, severity: AlertSeverity | UnsetType = UNSET, rule: str | UnsetType = UNSET, since: int | None = None,
-    ) -> Subscription[AlertUpdate]:  # fmt: skip
-        """Hear of alerts: all or what these say alone. `since`: behind this `seq`. Raises ApiError."""
-        return await self._subscribe("alerts", "alert.update", AlertUpdate, {"severity": severity, "rule": rule}, since)
+    async def pipelines(
+        self, *, pipeline: int | UnsetType = UNSET, since: int | None = None,
+    ) -> Subscription[PipelineUpdate]:  # fmt: skip
+        """Hear of pipelines: all or what these say alone. `since`: behind this `seq`. Raises ApiError."""
+        return await self._subscribe("pipelines", "pipeline.update", PipelineUpdate, {"pipeline": pipeline}, since)
 
     async def log(
         self, *, module: str | UnsetType = UNSET, severity: Literal["info", "warning", "error"] | UnsetType = UNSET,

@@ -183,6 +183,8 @@ def test_only_settings_and_the_command_line_read_the_environment() -> None:
 # Files of more than LONG lines, and why each is one: what would come apart is read together.
 LONG, LONGEST = 450, 600
 WHY_LONG = {
+    "gateway/http.py": "one request's way, whatever it is for and however it is answered",
+    "actors/adapters/nats_bus.py": "one port, with each of its streams",
     "cli/main.py": "every command with its options, and nothing else of it",
     "actors/adapters/adb_phone.py": "one phone: what is asked, what it says, and what becomes of its shell",
     "actors/adapters/ledger/store.py": "one transaction's way, from a group of entries to its rows",

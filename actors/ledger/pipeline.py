@@ -1,17 +1,28 @@
-"""Pipelines in the ledger: one row for each, one for each run, and one for each step of a run."""
+"""Pipelines in the ledger: one row for each, one for each run, and one for each step of a run (`pipeline_rows.py`)."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from operator import eq, lt
 from typing import Any, Literal, cast
 
 import msgspec
 import sqlalchemy as sa
-from msgspec import Struct
-from msgspec.structs import replace
 
 from actors.ledger.answers import OWNER_AWAY, Answers, ReadModel
-from actors.ledger.model import METADATA, Projection, Query, columns, given, made_of
+from actors.ledger.model import Query, given, made_of
 from actors.ledger.page import from_cursor, page
+from actors.ledger.pipeline_rows import (
+    IS_QUEUED,
+    PIPELINES,
+    PROJECTIONS,
+    RUNS,
+    STEPS,
+    P,
+    PipelineRow,
+    R,
+    RunRow,
+    S,
+    StepRow,
+)
 from actors.runtime.context import Context
 from actors.runtime.files import PIECE
 from actors.runtime.service import Served, serve
@@ -63,14 +74,6 @@ from bus_schemas.pipeline import (
 )
 from bus_schemas.pipeline_events import (
     RUNNER_BEAT,
-    PipelineApproved,
-    PipelineCheckedOut,
-    PipelineDefined,
-    PipelineEnded,
-    PipelineQueued,
-    PipelineStarted,
-    PipelineStep,
-    PipelineStopping,
     RunnerBeat,
     output_subject,
 )
@@ -82,178 +85,6 @@ NO_ARTEFACT = RefusalTemplate(ErrorCode.NOT_FOUND, "No such file of that run.")
 MOST_QUEUED = 2_000  # runs that are looked through for a runner
 SILENT = 5.0  # seconds without a word after which a runner is taken for gone
 IDLE: Literal["idle"] = "idle"
-
-
-class PipelineRow(Struct, frozen=True, gc=False):
-    """`labels`: as JSON. `run`: the newest; 0: it was never run."""
-
-    pipeline: int
-    name: str
-    version: int
-    source: str
-    by: str
-    at: str
-    branch: str | None
-    labels: str
-    text: str
-    run: int = 0
-
-
-class RunRow(Struct, frozen=True, gc=False):
-    """`key`: the pipeline and the run. `parameters`, `labels`: as JSON. `waits`: the step whose approval is waited
-    for."""
-
-    seq: int
-    key: str
-    pipeline: int
-    run: int
-    name: str
-    version: int
-    status: str
-    trigger: str
-    user: str
-    branch: str | None
-    parameters: str
-    labels: str
-    queued: str
-    commit: str | None = None
-    started: str | None = None
-    ended: str | None = None
-    runner: str | None = None
-    reason: str | None = None
-    stopping: bool = False
-    stopped_by: str | None = None
-    waits: str | None = None
-
-
-class StepRow(Struct, frozen=True, gc=False):
-    """`key`: the run's, and the step. `matrix`, `slots`, `artefacts`: as JSON. `ms`: thousandths of a second."""
-
-    seq: int
-    key: str
-    run_key: str
-    step: str
-    status: str
-    started: str
-    ms: int
-    exit_code: int | None
-    attempts: int
-    reason: str | None
-    matrix: str
-    until: str | None
-    slots: str
-    artefacts: str
-    log_lines: int
-
-
-PIPELINES = sa.Table("pipelines", METADATA, *columns(PipelineRow, primary="pipeline"))
-IS_QUEUED = sa.text("status = 'queued'")
-RUNS = sa.Table(
-    "pipeline_runs", METADATA, *columns(RunRow, primary="seq", unique="key"),
-    sa.Index("pipeline_runs_of", "pipeline", "run"),
-    sa.Index("queued_pipeline_runs", "seq", sqlite_where=IS_QUEUED, postgresql_where=IS_QUEUED),
-)  # fmt: skip
-STEPS = sa.Table(
-    "pipeline_steps", METADATA, *columns(StepRow, primary="seq", unique="key"),
-    sa.Index("pipeline_steps_of", "run_key", "seq"),
-)  # fmt: skip
-P, R, S = PIPELINES.c, RUNS.c, STEPS.c
-
-OfRun = (
-    PipelineQueued | PipelineStarted | PipelineStep | PipelineCheckedOut | PipelineApproved | PipelineStopping
-    | PipelineEnded
-)  # fmt: skip
-
-
-class Said(Struct, frozen=True):
-    """What an event says of a run, or of a step."""
-
-    key: str
-    event: Any  # any: one of OfRun
-
-
-# --- folding
-
-
-def fold(row: PipelineRow | None, event: PipelineDefined | PipelineQueued, seq: int) -> PipelineRow | None:
-    """The pipeline after an event."""
-    if isinstance(event, PipelineQueued):
-        return row and replace(row, run=max(row.run, event.run))
-    return PipelineRow(
-        event.pipeline, event.name, event.version, event.source, event.by, event.at, event.branch, _json(event.labels),
-        event.text, run=row.run if row is not None else 0,
-    )  # fmt: skip
-
-
-def of_run(event: OfRun) -> Iterator[Said]:
-    yield Said(f"{event.pipeline}/{event.run}", event)
-
-
-def of_step(event: PipelineStep) -> Iterator[Said]:
-    yield Said(f"{event.pipeline}/{event.run}/{event.step}", event)
-
-
-def fold_run(row: RunRow | None, said: Said, seq: int) -> RunRow | None:
-    """The run after an event."""
-    event: OfRun = said.event
-    if isinstance(event, PipelineQueued):
-        return _waits_anew(row) if row is not None else RunRow(
-            seq, said.key, event.pipeline, event.run, event.name, event.version, RunStatus.QUEUED.value, event.trigger,
-            event.user, event.branch, _json(event.parameters), _json(event.labels), event.at,
-        )  # fmt: skip
-    if row is None or row.ended is not None:
-        return row
-    match event:
-        case PipelineStarted():
-            return replace(row, status=RunStatus.RUNNING.value, started=event.at, runner=event.runner)
-        case PipelineStep(status=StepStatus.WAITING):
-            return replace(row, status=RunStatus.WAITING.value, waits=event.step)
-        case PipelineStep() | PipelineApproved():
-            return replace(row, status=RunStatus.RUNNING.value, waits=None) if row.waits == event.step else row
-        case PipelineCheckedOut():
-            return replace(row, commit=event.commit)
-        case PipelineStopping():
-            return replace(row, stopping=True, stopped_by=event.by, reason=event.reason)
-        case PipelineEnded():
-            return replace(
-                row, status=event.status.value, ended=event.at, stopping=False, waits=None,
-                reason=event.reason or row.reason, stopped_by=event.by or row.stopped_by,
-            )  # fmt: skip
-
-
-def _waits_anew(row: RunRow) -> RunRow:
-    if row.ended is not None:
-        return row
-    return replace(row, status=RunStatus.QUEUED.value, started=None, runner=None, waits=None)
-
-
-def fold_step(row: StepRow | None, said: Said, seq: int) -> StepRow:
-    """The step after an event."""
-    event: PipelineStep = said.event
-    again = row is not None and event.status in (StepStatus.RUNNING, StepStatus.WAITING)
-    return StepRow(
-        row.seq if row is not None else seq, said.key, f"{event.pipeline}/{event.run}", event.step, event.status.value,
-        row.started if row is not None and not again else event.at, round(1000 * event.seconds), event.exit_code,
-        event.attempts, event.reason, _json(event.matrix), event.until, _json(event.slots), _json(event.artefacts),
-        event.log_lines,
-    )  # fmt: skip
-
-
-def _json(value: object) -> str:
-    return msgspec.json.encode(value).decode()
-
-
-RUN_EVENTS = (
-    PipelineQueued, PipelineStarted, PipelineStep, PipelineCheckedOut, PipelineApproved, PipelineStopping,
-    PipelineEnded,
-)  # fmt: skip
-PROJECTIONS: tuple[Projection[Any], ...] = (
-    Projection(
-        table=PIPELINES, row=PipelineRow, key="pipeline", events=(PipelineDefined, PipelineQueued), fold=fold
-    ),
-    Projection(table=RUNS, row=RunRow, key="key", events=RUN_EVENTS, parts=of_run, fold=fold_run),
-    Projection(table=STEPS, row=StepRow, key="key", events=(PipelineStep,), parts=of_step, fold=fold_step),
-)
 
 
 # --- queries

@@ -51,13 +51,12 @@ class When(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
 
 
 class Slots(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Which slots, of those that the run's user sees: these, or those with this hub, region, owner and status. `most`:
-    no more than so many of them, by their numbers."""
+    """Which slots, of those that the run's user sees: these, or those on this hub and of this user (empty: the
+    shared pool); `online`: none whose phone is away. `most`: no more than so many of them, by their numbers."""
 
     slots: Annotated[list[SlotId], Meta(min_length=1, max_length=1000)] | None = None
     hub: Annotated[str, Meta(max_length=64)] | None = None
-    region: Annotated[str, Meta(max_length=2)] | None = None
-    user: Username | None = None
+    user: Annotated[str, Meta(max_length=64)] | None = None
     online: bool = True
     most: Annotated[int, Meta(ge=1, le=10_000)] | None = None
 

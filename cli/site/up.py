@@ -21,6 +21,7 @@ from cli.site.children import children
 from cli.site.ports import CannotStart, check_ports
 from cli.site.private import closed
 from cli.site.probes import http_answers, reads_only
+from cli.site.sandbox_repository import make_repository
 from cli.site.secrets import is_first_start, secrets_of
 from cli.site.supervisor import GaveUp, Supervisor
 
@@ -37,6 +38,7 @@ async def run(settings: Settings, config: Path | None, say: Callable[[str], None
     asterisk.end_stale(settings.state)
     check_ports(settings)
     first_start = is_first_start(settings.state)
+    make_repository(settings)
     supervisor = Supervisor(folder=settings.state / "log", say=say, in_place=in_place)
     reload = Reload(settings, pid=supervisor.pid, say=say)
     if reload.certificates:

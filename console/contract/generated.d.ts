@@ -2732,7 +2732,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/monitor/alerts": {
+    "/api/dci/pipelines": {
         parameters: {
             query?: never;
             header?: never;
@@ -2740,39 +2740,23 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Alerts
-         * @description Alerts that are firing, or in another state; the newest first.
+         * Pipelines
+         * @description All pipelines by their number, each with its newest run.
          */
-        get: operations["list_alerts"];
+        get: operations["list_pipelines"];
         put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/monitor/alerts/{alert}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
         /**
-         * One alert
-         * @description One alert.
+         * Make or change a pipeline
+         * @description Make a pipeline of a text, or another version of one that was made so. Its number stands in the text.
          */
-        get: operations["get_alert"];
-        put?: never;
-        post?: never;
+        post: operations["define_pipeline"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/monitor/alerts/{alert}/acknowledge": {
+    "/api/dci/pipelines/check": {
         parameters: {
             query?: never;
             header?: never;
@@ -2782,17 +2766,17 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Say that one looks after an alert
-         * @description Somebody looks after it: it is not told again while it lasts. Once more changes nothing.
+         * What is wrong with a definition
+         * @description Say what is wrong with the text of a definition.
          */
-        post: operations["acknowledge_alert"];
+        post: operations["check_pipeline"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/monitor/silences": {
+    "/api/dci/status": {
         parameters: {
             query?: never;
             header?: never;
@@ -2800,23 +2784,39 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Silences
-         * @description Those that hold now, the newest first.
+         * How the runners are
+         * @description How the runners are, and what waits for them.
          */
-        get: operations["list_silences"];
+        get: operations["dci_status"];
         put?: never;
-        /**
-         * Have some alerts told to nobody for a while
-         * @description Tell nobody of these alerts until then, 30 days from now at most.
-         */
-        post: operations["make_silence"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/monitor/silences/{silence}": {
+    "/api/dci/pipeline/{pipeline}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The definition of a pipeline
+         * @description One pipeline.
+         */
+        get: operations["get_definition"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/dci/pipeline/{pipeline}/run": {
         parameters: {
             query?: never;
             header?: never;
@@ -2825,12 +2825,172 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        post?: never;
         /**
-         * Have them told again
-         * @description Tell of them again.
+         * Run a pipeline
+         * @description Run it. `branch`: another one than its definition says; `parameters`: by name, as its definition types them.
          */
-        delete: operations["end_silence"];
+        post: operations["run_pipeline"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/dci/pipeline/{pipeline}/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stop runs of a pipeline
+         * @description End a run, or all that are not over where none is named: also those that wait.
+         */
+        post: operations["stop_pipeline"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/dci/pipeline/{pipeline}/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How it is with a pipeline
+         * @description One pipeline.
+         */
+        get: operations["pipeline_status"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/dci/pipeline/{pipeline}/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Runs of a pipeline
+         * @description Runs of a pipeline, newest first.
+         */
+        get: operations["list_pipeline_runs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/dci/pipeline/{pipeline}/runs/{run}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One run of a pipeline
+         * @description One run, with its steps.
+         */
+        get: operations["get_pipeline_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/dci/pipeline/{pipeline}/runs/{run}/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the steps of a run have written
+         * @description What all steps of a run have written so far, one after the other, as text.
+         */
+        get: operations["run_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/dci/pipeline/{pipeline}/runs/{run}/steps/{step}/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a step has written
+         * @description What a step has written so far, as text.
+         */
+        get: operations["step_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/dci/pipeline/{pipeline}/runs/{run}/steps/{step}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Approve a step that waits for it
+         * @description Let a step that waits for it go on, or not: then its run fails.
+         */
+        post: operations["approve_step"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/dci/pipeline/{pipeline}/runs/{run}/artefacts/{artefact}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A file that a step has left
+         * @description A file that a step has left.
+         */
+        get: operations["get_artefact"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -3157,7 +3317,7 @@ export interface components {
          * @description What somebody may be allowed to do. Every route names one, or says that it needs none.
          * @enum {unknown}
          */
-        Action: "alert.acknowledge" | "alert.silence" | "alert.view" | "audit.view" | "call.disposition" | "call.end" | "call.end_any" | "call.recording" | "call.start" | "call.view" | "call.view_any" | "campaign.edit" | "campaign.export" | "campaign.import" | "campaign.run" | "campaign.view" | "campaign.view_any" | "dashboard.view" | "do_not_call.edit" | "do_not_call.view" | "hub.power" | "lead.edit" | "lead.erase" | "lead.view" | "lead.view_any" | "log.view" | "log.view_any" | "log.write" | "metrics.view" | "monitor.hosts" | "monitor.view" | "note.view" | "note.view_any" | "note.write" | "operator.set" | "operator.supervise" | "operator.view" | "operator.view_any" | "pipeline.run" | "pipeline.view" | "role.edit" | "role.view" | "script.run" | "script.stop_any" | "script.ussd" | "script.view" | "script.view_any" | "slot.apps" | "slot.configure" | "slot.logcat" | "slot.pull" | "slot.push" | "slot.reboot" | "slot.reserve" | "slot.reserve_any" | "slot.restart" | "slot.screen" | "slot.shell" | "slot.touch" | "slot.use_any" | "slot.view" | "slot.view_any" | "token.create" | "token.introspect" | "trunk.view" | "user.edit" | "user.view" | "webhook.manage" | "webhook.view" | "webhook.view_any";
+        Action: "audit.view" | "call.disposition" | "call.end" | "call.end_any" | "call.recording" | "call.start" | "call.view" | "call.view_any" | "campaign.edit" | "campaign.export" | "campaign.import" | "campaign.run" | "campaign.view" | "campaign.view_any" | "dashboard.view" | "do_not_call.edit" | "do_not_call.view" | "hub.power" | "lead.edit" | "lead.erase" | "lead.view" | "lead.view_any" | "log.view" | "log.view_any" | "log.write" | "metrics.view" | "monitor.hosts" | "monitor.view" | "note.view" | "note.view_any" | "note.write" | "operator.set" | "operator.supervise" | "operator.view" | "operator.view_any" | "pipeline.approve" | "pipeline.edit" | "pipeline.run" | "pipeline.stop" | "pipeline.view" | "role.edit" | "role.view" | "script.run" | "script.stop_any" | "script.ussd" | "script.view" | "script.view_any" | "slot.apps" | "slot.configure" | "slot.logcat" | "slot.pull" | "slot.push" | "slot.reboot" | "slot.reserve" | "slot.reserve_any" | "slot.restart" | "slot.screen" | "slot.shell" | "slot.touch" | "slot.use_any" | "slot.view" | "slot.view_any" | "token.create" | "token.introspect" | "trunk.view" | "user.edit" | "user.view" | "webhook.manage" | "webhook.view" | "webhook.view_any";
         /**
          * ListUsers
          * @description Users by name. `cursor` continues where the last page ended.
@@ -3591,10 +3751,6 @@ export interface components {
             region: string | null;
             /** @default null */
             sim: string | null;
-            /** @default null */
-            expected_iccid: string | null;
-            /** @default null */
-            expected_operator: string | null;
         };
         /**
          * SlotDetails
@@ -3658,8 +3814,7 @@ export interface components {
          *
          *         `user` None: the shared pool. `region`: the SIM's country, ISO 3166. `sim`: of a phone with two, the one that calls
          *         go out by, as the phone names it: its ICCID up to Android 12, its subscription id (`1`, `2` ...) from 13 on; the
-         *         phone is set so once when it comes. `expected_iccid`, `expected_operator`: which SIM is to be in the phone, by its
-         *         number or by whose it is; with another one it is not dialled with. `host`: the machine its USB cable is in.
+         *         phone is set so once when it comes. `host`: the machine its USB cable is in.
          */
         SlotConfig: {
             /** @example 44 */
@@ -3678,10 +3833,6 @@ export interface components {
             region: string | null;
             /** @default null */
             sim: string | null;
-            /** @default null */
-            expected_iccid: string | null;
-            /** @default null */
-            expected_operator: string | null;
             /**
              * @default local
              * @example local
@@ -6462,17 +6613,7 @@ export interface components {
             import_id: string | null;
             /** @default null */
             script_id: string | null;
-            /** @default null */
-            severity: components["schemas"]["AlertSeverity"] | null;
-            /** @default null */
-            rule: string | null;
         };
-        /**
-         * AlertSeverity
-         * @description How soon somebody should look.
-         * @enum {unknown}
-         */
-        AlertSeverity: "critical" | "info" | "warning";
         /**
          * NewWebhook
          * @description A webhook, with the secret that signs what it posts: nobody is shown it again.
@@ -7435,454 +7576,402 @@ export interface components {
             slot: number | null;
         };
         /**
-         * ListAlerts
-         * @description Alerts that are firing, or in another state; the newest first.
+         * ListPipelines
+         * @description All pipelines by their number, each with its newest run.
          */
-        ListAlerts: {
-            /** @default firing */
-            state: components["schemas"]["AlertState"];
-            /** @default null */
-            severity: components["schemas"]["AlertSeverity"] | null;
-            /** @default null */
-            kind: string | null;
-            /** @default null */
-            rule: string | null;
-            /** @default null */
-            host: string | null;
+        ListPipelines: {
             /** @default 100 */
             limit: number;
             /** @default null */
             cursor: string | null;
         };
         /**
-         * AlertState
-         * @description PENDING: it has begun, and does not last for as long as its rule says. FIRING: it does. RESOLVED: it is over.
+         * PipelineView
+         * @description One pipeline, with the newest run of it: `status`, `branch`, `triggered_by`, times, and `log_url`, which a
+         *         browser opens within the hour. One that was never run is `idle`, and has but the branch of its definition.
+         */
+        PipelineView: {
+            /** @example 1 */
+            id: number;
+            /** @example deploy-production */
+            name: string;
+            branch: string | null;
+            /** @enum {unknown} */
+            status: "failed" | "idle" | "lost" | "queued" | "running" | "stopped" | "succeeded" | "waiting";
+            triggered_by: string | null;
+            start_time: string | null;
+            end_time: string | null;
+            log_url: string | null;
+            /** @default null */
+            run: number | null;
+            /** @default 1 */
+            version: number;
+        };
+        /**
+         * DefinePipeline
+         * @description Make a pipeline of a text, or another version of one that was made so. Its number stands in the text.
+         */
+        DefinePipeline: {
+            text: string;
+        };
+        /**
+         * PipelineDefinition
+         * @description A definition. `version`: grows with each change. `source`: `api`, or the name of its file.
+         */
+        PipelineDefinition: {
+            /** @example 1 */
+            id: number;
+            /** @example deploy-production */
+            name: string;
+            version: number;
+            source: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            by: string;
+            text: string;
+        };
+        /**
+         * CheckPipeline
+         * @description Say what is wrong with the text of a definition.
+         */
+        CheckPipeline: {
+            text: string;
+        };
+        /**
+         * CheckedPipeline
+         * @description Whether a definition can be run; what is wrong with it, in the order of the text.
+         */
+        CheckedPipeline: {
+            ok: boolean;
+            /** @default [] */
+            problems: components["schemas"]["PipelineProblem"][];
+        };
+        /**
+         * PipelineProblem
+         * @description One thing that is wrong. `line`, `column`: from 1. `at`: the way to the value, as `steps[3].needs[0]`.
+         */
+        PipelineProblem: {
+            line: number;
+            column: number;
+            at: string;
+            message: string;
+        };
+        /**
+         * GetDciStatus
+         * @description How the runners are, and what waits for them.
+         */
+        GetDciStatus: Record<string, never>;
+        /**
+         * DciStatus
+         * @description `status`: `ok`; `degraded`: there is no runner. `queued`, `running`: runs, all pipelines together.
+         */
+        DciStatus: {
+            /** @enum {unknown} */
+            status: "degraded" | "ok";
+            version: string;
+            runners: components["schemas"]["RunnerView"][];
+            pipelines: number;
+            queued: number;
+            running: number;
+            waiting: number;
+        };
+        /**
+         * RunnerView
+         * @description One runner. `running`: the runs that it has; `at_once`: how many it takes. What it can do to keep steps apart is
+         *         in words; `disk_free`: bytes where workspaces are.
+         */
+        RunnerView: {
+            /** @example local */
+            runner: string;
+            labels: string[];
+            running: string[];
+            at_once: number;
+            version: string;
+            user: string;
+            isolation: string[];
+            git: string | null;
+            disk_free: number;
+            load: number;
+        };
+        /**
+         * GetPipeline
+         * @description One pipeline.
+         */
+        GetPipeline: {
+            /** @example 1 */
+            pipeline: number;
+        };
+        /**
+         * RunPipeline
+         * @description Run it. `branch`: another one than its definition says; `parameters`: by name, as its definition types them.
+         */
+        RunPipeline: {
+            /** @example 1 */
+            pipeline: number;
+            /** @default null */
+            branch: string | null;
+            /** @default {} */
+            parameters: {
+                [key: string]: string | number | boolean;
+            };
+        };
+        /**
+         * RunAccepted
+         * @description A run that was asked for. `run`: its number within the pipeline. `log_url`: a browser opens it within the
+         *         hour.
+         */
+        RunAccepted: {
+            /** @example 1 */
+            id: number;
+            /** @example 7 */
+            run: number;
+            status: components["schemas"]["RunStatus"];
+            /** @default null */
+            log_url: string | null;
+        };
+        /**
+         * RunStatus
+         * @description How it is with a run. `queued`: no runner has it yet; `waiting`: for an approval. Of `succeeded`, `failed`,
+         *         `stopped` and `lost` (its runner is gone, and nobody knows how far it came) none changes any more.
          * @enum {unknown}
          */
-        AlertState: "firing" | "pending" | "resolved";
+        RunStatus: "failed" | "lost" | "queued" | "running" | "stopped" | "succeeded" | "waiting";
         /**
-         * AlertView
-         * @description An alert of `rule` about a thing (`kind`, `id`) of `host`. `hub`: on which a slot's phone is. `value`: the
-         *         figure, null of what is no figure. `since`: it began, `fired`: it lasted as long as the rule says, `resolved`: it is
-         *         over. `silence`: which one keeps it from being told; `within`: the alert that is the reason for this one, which is
-         *         then told alone.
+         * StopPipeline
+         * @description End a run, or all that are not over where none is named: also those that wait.
          */
-        AlertView: {
-            /** @example al_5k2a */
-            alert: string;
-            /** @example slot_hot */
-            rule: string;
-            severity: components["schemas"]["AlertSeverity"];
-            state: components["schemas"]["AlertState"];
-            kind: string;
-            id: string;
-            host: string;
-            words: string;
+        StopPipeline: {
+            /** @example 1 */
+            pipeline: number;
+            /** @default null */
+            run: number | null;
+        };
+        /**
+         * StopAccepted
+         * @description The runs that end now.
+         */
+        StopAccepted: {
+            /** @example 1 */
+            id: number;
+            runs: number[];
+        };
+        /**
+         * PipelineStatusView
+         * @description How it is with a pipeline: its runs that are not over, and the newest one, with their steps.
+         */
+        PipelineStatusView: {
+            /** @example 1 */
+            id: number;
+            /** @example deploy-production */
+            name: string;
+            status: string;
+            runs: components["schemas"]["PipelineRunView"][];
+        };
+        /**
+         * PipelineRunView
+         * @description One run. `waits_for`: why nothing is going on in it.
+         */
+        PipelineRunView: {
+            /** @example 1 */
+            id: number;
+            /** @example 7 */
+            run: number;
+            /** @example deploy-production */
+            name: string;
+            version: number;
+            status: components["schemas"]["RunStatus"];
+            /** @enum {unknown} */
+            trigger: "api" | "schedule" | "webhook";
+            triggered_by: string;
+            branch: string | null;
+            commit: string | null;
+            parameters: {
+                [key: string]: string | number | boolean;
+            };
             /**
              * @description UTC, ISO 8601.
              * @example 2025-11-15T10:30:00Z
              */
-            since: string;
-            /** @default null */
-            hub: string | null;
-            /** @default null */
-            value: number | null;
-            /** @default null */
-            fired: string | null;
-            /** @default null */
-            resolved: string | null;
-            /** @default null */
-            acknowledged: string | null;
-            /** @default null */
-            acknowledged_by: string | null;
-            /** @default  */
-            note: string;
-            /** @default null */
-            silence: string | null;
-            /** @default null */
-            within: string | null;
+            queued: string;
+            start_time: string | null;
+            end_time: string | null;
+            runner: string | null;
+            reason: string | null;
+            stopping: boolean;
+            stopped_by: string | null;
+            waits_for: string | null;
+            log_url: string | null;
+            /** @default [] */
+            steps: components["schemas"]["StepView"][];
         };
         /**
-         * GetAlert
-         * @description One alert.
+         * StepView
+         * @description One step of a run, or one cell of its matrix. `seconds`: that it took, all attempts together. `until`: when an
+         *         approval that it waits for is too late.
          */
-        GetAlert: {
-            /** @example al_5k2a */
-            alert: string;
-        };
-        /**
-         * AlertDetails
-         * @description One alert. `members`: what is within it now; null where its board does not say.
-         */
-        AlertDetails: {
-            /** @example al_5k2a */
-            alert: string;
-            /** @example slot_hot */
-            rule: string;
-            severity: components["schemas"]["AlertSeverity"];
-            state: components["schemas"]["AlertState"];
-            kind: string;
-            id: string;
-            host: string;
-            words: string;
+        StepView: {
             /**
-             * @description UTC, ISO 8601.
-             * @example 2025-11-15T10:30:00Z
+             * @example build
+             * @example test_2
              */
-            since: string;
+            step: string;
+            status: components["schemas"]["StepStatus"];
             /** @default null */
-            hub: string | null;
+            started: string | null;
             /** @default null */
-            value: number | null;
+            seconds: number | null;
             /** @default null */
-            fired: string | null;
+            exit_code: number | null;
+            /** @default 0 */
+            attempts: number;
             /** @default null */
-            resolved: string | null;
+            reason: string | null;
+            /** @default {} */
+            matrix: {
+                [key: string]: string;
+            };
             /** @default null */
-            acknowledged: string | null;
-            /** @default null */
-            acknowledged_by: string | null;
-            /** @default  */
-            note: string;
-            /** @default null */
-            silence: string | null;
-            /** @default null */
-            within: string | null;
-            /** @default null */
-            members: components["schemas"]["AlertView"][] | null;
+            until: string | null;
+            /** @default [] */
+            slots: components["schemas"]["SlotResult"][];
+            /** @default [] */
+            artefacts: components["schemas"]["ArtefactView"][];
+            /** @default 0 */
+            log_lines: number;
         };
         /**
-         * AcknowledgeAlert
-         * @description Somebody looks after it: it is not told again while it lasts. Once more changes nothing.
-         */
-        AcknowledgeAlert: {
-            /** @example al_5k2a */
-            alert: string;
-            /**
-             * @default
-             * @example on my way
-             */
-            note: string;
-        };
-        /**
-         * ListSilences
-         * @description Those that hold now, the newest first.
-         */
-        ListSilences: Record<string, never>;
-        /**
-         * SilenceView
-         * @description Alerts that fit `matcher` are told to nobody by webhooks or e-mail until `until`.
-         */
-        SilenceView: {
-            /** @example si_5k2a */
-            silence: string;
-            matcher: components["schemas"]["Matcher"];
-            /**
-             * @description UTC, ISO 8601.
-             * @example 2025-11-15T10:30:00Z
-             */
-            until: string;
-            /** @example op12 */
-            by: string;
-            /**
-             * @description UTC, ISO 8601.
-             * @example 2025-11-15T10:30:00Z
-             */
-            at: string;
-            why: string;
-        };
-        /**
-         * Matcher
-         * @description Which alerts are meant: all fields that are given must be the alert's. `hub`: also those of its slots.
-         */
-        Matcher: {
-            /** @default null */
-            rule: string | null;
-            /** @default null */
-            severity: components["schemas"]["AlertSeverity"] | null;
-            /** @default null */
-            kind: string | null;
-            /** @default null */
-            id: string | null;
-            /** @default null */
-            hub: string | null;
-            /** @default null */
-            host: string | null;
-        };
-        /**
-         * MakeSilence
-         * @description Tell nobody of these alerts until then, 30 days from now at most.
-         */
-        MakeSilence: {
-            matcher: components["schemas"]["Matcher"];
-            /**
-             * @description A day or a time, ISO 8601: UTC where it has no offset.
-             * @example 2025-11-15T12:30:00+02:00
-             */
-            until: string;
-            /** @example the rack is being moved */
-            why: string;
-        };
-        /**
-         * EndSilence
-         * @description Tell of them again.
-         */
-        EndSilence: {
-            /** @example si_5k2a */
-            silence: string;
-        };
-        /**
-         * AlertFired
-         * @description It has lasted for as long as its rule says. `told`: who is told beside live clients; nobody while it is
-         *         silenced. `after`: seconds without it until it is resolved. `covers`: it is the reason for what is wrong with
-         *         everything on that hub, or of that host.
-         */
-        AlertFired: {
-            /** @example al_5k2a */
-            alert: string;
-            /**
-             * @description UTC, ISO 8601.
-             * @example 2025-11-15T10:30:00Z
-             */
-            at: string;
-            /** @example slot_hot */
-            rule: string;
-            severity: components["schemas"]["AlertSeverity"];
-            kind: string;
-            id: string;
-            /** @example local */
-            host: string;
-            /**
-             * @description UTC, ISO 8601.
-             * @example 2025-11-15T10:30:00Z
-             */
-            since: string;
-            words: string;
-            told: components["schemas"]["Channel"][];
-            after: number;
-            /**
-             * @default
-             * @enum {unknown}
-             */
-            covers: "" | "host" | "hub";
-            /** @default null */
-            hub: string | null;
-            /** @default null */
-            value: number | null;
-            /** @default null */
-            silence: string | null;
-            /** @default site */
-            board: string;
-        };
-        /**
-         * Channel
-         * @description Who is told beside live clients, who always are.
+         * StepStatus
+         * @description How it is with a step of a run. `waiting`: for an approval; `skipped`: its `when` does not hold, or what it needs
+         *         has failed; `stopped`: in the middle.
          * @enum {unknown}
          */
-        Channel: "mail" | "webhooks";
+        StepStatus: "failed" | "running" | "skipped" | "stopped" | "succeeded" | "waiting";
         /**
-         * AlertResolved
-         * @description It is over. `why`: where it is not that the thing is well again.
+         * SlotResult
+         * @description What a step came to on one slot.
          */
-        AlertResolved: {
-            /** @example al_5k2a */
-            alert: string;
-            /**
-             * @description UTC, ISO 8601.
-             * @example 2025-11-15T10:30:00Z
-             */
-            at: string;
-            /** @example slot_hot */
-            rule: string;
-            severity: components["schemas"]["AlertSeverity"];
-            kind: string;
-            id: string;
-            /** @example local */
-            host: string;
-            words: string;
-            told: components["schemas"]["Channel"][];
+        SlotResult: {
+            /** @example 44 */
+            slot: number;
+            ok: boolean;
             /** @default  */
-            why: string;
-            /** @default site */
-            board: string;
+            said: string;
         };
         /**
-         * AlertAcknowledged
-         * @description Somebody looks after it.
+         * ArtefactView
+         * @description A file that a step has left. `artefact`: its name in the address it is had from; `name`: its path.
          */
-        AlertAcknowledged: {
-            /** @example al_5k2a */
-            alert: string;
-            /**
-             * @description UTC, ISO 8601.
-             * @example 2025-11-15T10:30:00Z
-             */
-            at: string;
-            /** @example slot_hot */
-            rule: string;
-            severity: components["schemas"]["AlertSeverity"];
-            kind: string;
-            id: string;
-            /** @example local */
-            host: string;
-            told: components["schemas"]["Channel"][];
-            /** @example op12 */
-            by: string;
-            note: string;
-            /** @default site */
-            board: string;
+        ArtefactView: {
+            artefact: string;
+            name: string;
+            size: number;
+            sha256: string;
         };
         /**
-         * AlertSilenced
-         * @description It is told to nobody for now.
+         * ListPipelineRuns
+         * @description Runs of a pipeline, newest first.
          */
-        AlertSilenced: {
-            /** @example al_5k2a */
-            alert: string;
-            /**
-             * @description UTC, ISO 8601.
-             * @example 2025-11-15T10:30:00Z
-             */
-            at: string;
-            /** @example slot_hot */
-            rule: string;
-            severity: components["schemas"]["AlertSeverity"];
-            kind: string;
-            id: string;
-            /** @example local */
-            host: string;
-            told: components["schemas"]["Channel"][];
-            /** @example si_5k2a */
-            silence: string;
-            /** @default site */
-            board: string;
-        };
-        /**
-         * AlertUnsilenced
-         * @description It is firing still, and told again.
-         */
-        AlertUnsilenced: {
-            /** @example al_5k2a */
-            alert: string;
-            /**
-             * @description UTC, ISO 8601.
-             * @example 2025-11-15T10:30:00Z
-             */
-            at: string;
-            /** @example slot_hot */
-            rule: string;
-            severity: components["schemas"]["AlertSeverity"];
-            kind: string;
-            id: string;
-            /** @example local */
-            host: string;
-            words: string;
-            told: components["schemas"]["Channel"][];
-            /** @default site */
-            board: string;
-        };
-        /**
-         * SilenceMade
-         * @description Somebody wants some alerts to be told to nobody.
-         */
-        SilenceMade: {
-            /** @example si_5k2a */
-            silence: string;
-            /**
-             * @description UTC, ISO 8601.
-             * @example 2025-11-15T10:30:00Z
-             */
-            at: string;
-            /** @example op12 */
-            by: string;
-            matcher: components["schemas"]["Matcher"];
-            /**
-             * @description UTC, ISO 8601.
-             * @example 2025-11-15T10:30:00Z
-             */
-            until: string;
-            why: string;
-            /** @default site */
-            board: string;
-        };
-        /**
-         * SilenceEnded
-         * @description It is over. `by` null: its time is.
-         */
-        SilenceEnded: {
-            /** @example si_5k2a */
-            silence: string;
-            /**
-             * @description UTC, ISO 8601.
-             * @example 2025-11-15T10:30:00Z
-             */
-            at: string;
+        ListPipelineRuns: {
+            /** @example 1 */
+            pipeline: number;
             /** @default null */
-            by: string | null;
-            /** @default site */
-            board: string;
+            status: components["schemas"]["RunStatus"] | null;
+            /** @default 100 */
+            limit: number;
+            /** @default null */
+            cursor: string | null;
         };
         /**
-         * AlertsMailed
-         * @description An e-mail of a group has been taken: it said that `firing` are, and that `resolved` are over.
+         * GetPipelineRun
+         * @description One run, with its steps.
          */
-        AlertsMailed: {
-            group: string;
-            /**
-             * @description UTC, ISO 8601.
-             * @example 2025-11-15T10:30:00Z
-             */
-            at: string;
-            firing: string[];
-            resolved: string[];
-            /** @default site */
-            board: string;
+        GetPipelineRun: {
+            /** @example 1 */
+            pipeline: number;
+            /** @example 7 */
+            run: number;
         };
         /**
-         * HostWatched
-         * @description A host tells what it sees, for the first time: from now on it is missed when it does not.
+         * GetRunLog
+         * @description What all steps of a run have written so far, one after the other, as text.
          */
-        HostWatched: {
-            /** @example local */
-            host: string;
-            /**
-             * @description UTC, ISO 8601.
-             * @example 2025-11-15T10:30:00Z
-             */
-            at: string;
-            /** @default site */
-            board: string;
+        GetRunLog: {
+            /** @example 1 */
+            pipeline: number;
+            /** @example 7 */
+            run: number;
         };
         /**
-         * HostForgotten
-         * @description It was away for so long that nobody misses it any more.
+         * RunOutput
+         * @description Where in the stream of outputs a text is: all entries under these subjects, one subject after the other.
          */
-        HostForgotten: {
-            /** @example local */
-            host: string;
-            /**
-             * @description UTC, ISO 8601.
-             * @example 2025-11-15T10:30:00Z
-             */
-            at: string;
-            /** @default site */
-            board: string;
+        RunOutput: {
+            /** @example 1 */
+            pipeline: number;
+            /** @example 7 */
+            run: number;
+            subjects: string[];
+            name: string;
         };
         /**
-         * BoardActivated
-         * @description A host owns the board; older owners can no longer write.
+         * GetStepLog
+         * @description What a step has written so far, as text.
          */
-        BoardActivated: {
+        GetStepLog: {
+            /** @example 1 */
+            pipeline: number;
+            /** @example 7 */
+            run: number;
             /**
-             * @description UTC, ISO 8601.
-             * @example 2025-11-15T10:30:00Z
+             * @example build
+             * @example test_2
              */
-            at: string;
-            /** @example local */
-            host: string;
-            epoch: number;
-            /** @default site */
-            board: string;
+            step: string;
+        };
+        /**
+         * ApproveStep
+         * @description Let a step that waits for it go on, or not: then its run fails.
+         */
+        ApproveStep: {
+            /** @example 1 */
+            pipeline: number;
+            /** @example 7 */
+            run: number;
+            /** @example build */
+            step: string;
+            /** @default true */
+            approve: boolean;
+            /** @default  */
+            comment: string;
+        };
+        /**
+         * GetArtefact
+         * @description A file that a step has left.
+         */
+        GetArtefact: {
+            /** @example 1 */
+            pipeline: number;
+            /** @example 7 */
+            run: number;
+            artefact: string;
+        };
+        /**
+         * KeptArtefact
+         * @description Where an artefact is: pieces of the bucket of files, one after the other.
+         */
+        KeptArtefact: {
+            /** @example 1 */
+            pipeline: number;
+            /** @example 7 */
+            run: number;
+            key: string;
+            size: number;
+            pieces: number;
+            type: string;
+            name: string;
         };
         /**
          * AuditRecorded
@@ -7942,8 +8031,7 @@ export interface components {
          *         `after_ref` is the phone's name for the newest call it knew before this one. After `ring_timeout` seconds it is
          *         given up, but where it rings by then not before it has rung for `ring_at_least`. `operator`: for whom a campaign
          *         dials it, on a line of theirs. `slot` null: whoever answers waits on the PBX until an operator is joined to the
-         *         call. `app`: the call is in that app of the slot's phone, and `run`, a script's, places it there. `traced`: spans of
-         *         it are collected.
+         *         call. `app`: the call is in that app of the slot's phone, and `run`, a script's, places it there.
          */
         CallDialing: {
             /**
@@ -7985,8 +8073,6 @@ export interface components {
             app: string | null;
             /** @default null */
             run: string | null;
-            /** @default false */
-            traced: boolean;
         };
         /**
          * CallAdopted
@@ -9350,6 +9436,221 @@ export interface components {
             heard: number;
         };
         /**
+         * PipelineDefined
+         * @description It is like this now. `branch`: that is run where nobody says another; `labels`: of the runners that may.
+         */
+        PipelineDefined: {
+            /** @example 1 */
+            pipeline: number;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            by: string;
+            /** @example deploy-production */
+            name: string;
+            version: number;
+            source: string;
+            branch: string | null;
+            labels: string[];
+            text: string;
+        };
+        /**
+         * PipelineQueued
+         * @description A run waits for a runner. `again`: how often it had one before, who is gone. `due`: the moment of the schedule
+         *         that it is for.
+         */
+        PipelineQueued: {
+            /** @example 1 */
+            pipeline: number;
+            /** @example 7 */
+            run: number;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @enum {unknown} */
+            trigger: "api" | "schedule" | "webhook";
+            user: string;
+            branch: string | null;
+            parameters: {
+                [key: string]: string | number | boolean;
+            };
+            version: number;
+            /** @example deploy-production */
+            name: string;
+            labels: string[];
+            /** @default 0 */
+            again: number;
+            /** @default null */
+            due: string | null;
+        };
+        /**
+         * PipelineStarted
+         * @description A runner has it. `token`: SHA-256 of what it reports under, hexadecimal.
+         */
+        PipelineStarted: {
+            /** @example 1 */
+            pipeline: number;
+            /** @example 7 */
+            run: number;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example local */
+            runner: string;
+            token: string;
+        };
+        /**
+         * PipelineStep
+         * @description How it is with a step. `until`: when an approval that it waits for is too late; `approvers`: whose counts.
+         */
+        PipelineStep: {
+            /** @example 1 */
+            pipeline: number;
+            /** @example 7 */
+            run: number;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /**
+             * @example build
+             * @example test_2
+             */
+            step: string;
+            status: components["schemas"]["StepStatus"];
+            /** @default 0 */
+            seconds: number;
+            /** @default null */
+            exit_code: number | null;
+            /** @default 0 */
+            attempts: number;
+            /** @default null */
+            reason: string | null;
+            /** @default {} */
+            matrix: {
+                [key: string]: string;
+            };
+            /** @default null */
+            until: string | null;
+            /** @default [] */
+            approvers: string[];
+            /** @default [] */
+            slots: components["schemas"]["SlotResult"][];
+            /** @default [] */
+            artefacts: components["schemas"]["ArtefactView"][];
+            /** @default 0 */
+            log_lines: number;
+        };
+        /**
+         * PipelineCheckedOut
+         * @description What a run is of.
+         */
+        PipelineCheckedOut: {
+            /** @example 1 */
+            pipeline: number;
+            /** @example 7 */
+            run: number;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            commit: string;
+        };
+        /**
+         * PipelineApproved
+         * @description Somebody let a step go on, or not.
+         */
+        PipelineApproved: {
+            /** @example 1 */
+            pipeline: number;
+            /** @example 7 */
+            run: number;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example build */
+            step: string;
+            by: string;
+            approved: boolean;
+            /** @default  */
+            comment: string;
+        };
+        /**
+         * PipelineStopping
+         * @description A run that has a runner is to end.
+         */
+        PipelineStopping: {
+            /** @example 1 */
+            pipeline: number;
+            /** @example 7 */
+            run: number;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            by: string;
+            /** @default null */
+            reason: string | null;
+        };
+        /**
+         * PipelineEnded
+         * @description A run is over, once. `by`: who stopped it.
+         */
+        PipelineEnded: {
+            /** @example 1 */
+            pipeline: number;
+            /** @example 7 */
+            run: number;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example deploy-production */
+            name: string;
+            status: components["schemas"]["RunStatus"];
+            /** @default null */
+            reason: string | null;
+            /** @default null */
+            by: string | null;
+        };
+        /**
+         * PipelineActivated
+         * @description A host owns it; older owners can no longer write.
+         */
+        PipelineActivated: {
+            /** @example 1 */
+            pipeline: number;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example local */
+            host: string;
+            epoch: number;
+        };
+        /**
+         * RunnerBeat
+         * @description A runner is there.
+         */
+        RunnerBeat: {
+            /** @example local */
+            runner: string;
+            view: components["schemas"]["RunnerView"];
+        };
+        /**
          * RunQueued
          * @description A run waits for its slot.
          */
@@ -10664,42 +10965,32 @@ export interface components {
             by?: string;
         };
         /**
-         * AlertUpdate
-         * @description An alert has changed. `words`: with `fired`, `resolved` and `unsilenced`; `value`, `since`, `hub` and `covers`
-         *         with `fired`; `by` and `note` with `acknowledged`; `silence` with `silenced`, and with `fired` where it is at once.
-         *         `told`: who is told beside.
+         * PipelineUpdate
+         * @description A run has changed. `step` and what follows: with `step`, `approved`; `status`: of the run, with `step` of
+         *         that.
          */
-        AlertUpdate: {
-            /** @example al_5k2a */
-            alert: string;
+        PipelineUpdate: {
+            /** @example 1 */
+            pipeline: number;
+            run: number;
             /**
              * @description UTC, ISO 8601.
              * @example 2025-11-15T10:30:00Z
              */
             at: string;
             /** @enum {unknown} */
-            change: "acknowledged" | "fired" | "resolved" | "silenced" | "unsilenced";
-            rule: string;
-            severity: components["schemas"]["AlertSeverity"];
-            kind: string;
-            id: string;
-            host: string;
-            words?: string;
-            /**
-             * @description UTC, ISO 8601.
-             * @example 2025-11-15T10:30:00Z
-             */
-            since?: string;
-            hub?: string | null;
-            value?: number | null;
-            silence?: string | null;
-            by?: string;
-            note?: string;
-            why?: string;
-            /** @default [] */
-            told: components["schemas"]["Channel"][];
-            /** @enum {unknown} */
-            covers?: "" | "host" | "hub";
+            change: "approved" | "ended" | "queued" | "started" | "step" | "stopping";
+            status?: string;
+            step?: string;
+            exit_code?: number | null;
+            seconds?: number;
+            runner?: string;
+            branch?: string | null;
+            trigger?: string;
+            user?: string;
+            by?: string | null;
+            approved?: boolean;
+            reason?: string | null;
         };
         LiveEvents: {
             "call.update": {
@@ -10768,10 +11059,10 @@ export interface components {
                 data: components["schemas"]["HubUpdate"];
                 seq: number;
             };
-            "alert.update": {
+            "pipeline.update": {
                 /** @constant */
-                event: "alert.update";
-                data: components["schemas"]["AlertUpdate"];
+                event: "pipeline.update";
+                data: components["schemas"]["PipelineUpdate"];
                 seq: number;
             };
             "log.update": {
@@ -10843,10 +11134,9 @@ export interface components {
             hubs: {
                 hub?: string;
             };
-            alerts: {
-                severity?: components["schemas"]["AlertSeverity"];
-                /** @example slot_hot */
-                rule?: string;
+            pipelines: {
+                /** @example 1 */
+                pipeline?: number;
             };
             log: {
                 /** @example OTTB */
@@ -13045,10 +13335,6 @@ export interface operations {
                     region?: string | null;
                     /** @default null */
                     sim?: string | null;
-                    /** @default null */
-                    expected_iccid?: string | null;
-                    /** @default null */
-                    expected_operator?: string | null;
                 };
             };
         };
@@ -27502,14 +27788,9 @@ export interface operations {
             };
         };
     };
-    list_alerts: {
+    list_pipelines: {
         parameters: {
             query?: {
-                state?: components["schemas"]["AlertState"];
-                severity?: components["schemas"]["AlertSeverity"] | null;
-                kind?: string | null;
-                rule?: string | null;
-                host?: string | null;
                 limit?: number;
                 cursor?: string | null;
             };
@@ -27525,7 +27806,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["AlertView"][];
+                    "application/json": components["schemas"]["PipelineView"][];
                 };
             };
             /** @description INVALID_PARAMS */
@@ -27587,315 +27868,7 @@ export interface operations {
             };
         };
     };
-    get_alert: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                alert: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AlertDetails"];
-                };
-            };
-            /** @description INVALID_PARAMS */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-            /** @description AUTH_FAIL */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-            /** @description PERMISSION_DENIED */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-            /** @description NOT_FOUND */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-            415: components["responses"]["NotAsItIs"];
-            417: components["responses"]["NoExpectation"];
-            429: components["responses"]["TooManyConnections"];
-            /** @description INTERNAL */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-            /** @description UNAVAILABLE */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-            /** @description TIMEOUT */
-            504: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-        };
-    };
-    acknowledge_alert: {
-        parameters: {
-            query?: never;
-            header?: {
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                alert: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: {
-            content: {
-                "application/json": {
-                    /**
-                     * @default
-                     * @example on my way
-                     */
-                    note?: string;
-                };
-            };
-        };
-        responses: {
-            /** @description Done. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AlertView"];
-                };
-            };
-            /** @description INVALID_PARAMS */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-            /** @description AUTH_FAIL */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-            /** @description PERMISSION_DENIED */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-            /** @description NOT_FOUND */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-            /** @description CONFLICT */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-            /** @description PAYLOAD_TOO_LARGE */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-            /** @description UNSUPPORTED_MEDIA_TYPE */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-            417: components["responses"]["NoExpectation"];
-            /** @description IDEMPOTENCY_MISMATCH */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-            /** @description RATE_LIMITED */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-            /** @description INTERNAL */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-            /** @description UNAVAILABLE */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-            /** @description TIMEOUT */
-            504: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-        };
-    };
-    list_silences: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SilenceView"][];
-                };
-            };
-            /** @description INVALID_PARAMS */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-            /** @description AUTH_FAIL */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-            /** @description PERMISSION_DENIED */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-            415: components["responses"]["NotAsItIs"];
-            417: components["responses"]["NoExpectation"];
-            429: components["responses"]["TooManyConnections"];
-            /** @description INTERNAL */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-            /** @description UNAVAILABLE */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-            /** @description TIMEOUT */
-            504: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refused"];
-                };
-            };
-        };
-    };
-    make_silence: {
+    define_pipeline: {
         parameters: {
             query?: never;
             header?: {
@@ -27907,14 +27880,7 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    matcher: components["schemas"]["Matcher"];
-                    /**
-                     * @description A day or a time, ISO 8601: UTC where it has no offset.
-                     * @example 2025-11-15T12:30:00+02:00
-                     */
-                    until: string;
-                    /** @example the rack is being moved */
-                    why: string;
+                    text: string;
                 };
             };
         };
@@ -27925,7 +27891,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["SilenceView"];
+                    "application/json": components["schemas"]["PipelineDefinition"];
                 };
             };
             /** @description INVALID_PARAMS */
@@ -27983,7 +27949,7 @@ export interface operations {
                 };
             };
             417: components["responses"]["NoExpectation"];
-            /** @description IDEMPOTENCY_MISMATCH */
+            /** @description IDEMPOTENCY_MISMATCH, PIPELINE_ERROR */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -28030,12 +27996,189 @@ export interface operations {
             };
         };
     };
-    end_silence: {
+    check_pipeline: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    text: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckedPipeline"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    dci_status: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DciStatus"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    get_definition: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                silence: string;
+                pipeline: number;
             };
             cookie?: never;
         };
@@ -28047,7 +28190,964 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["SilenceView"];
+                    "application/json": components["schemas"]["PipelineDefinition"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    run_pipeline: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                pipeline: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @default null */
+                    branch?: string | null;
+                    /** @default {} */
+                    parameters?: {
+                        [key: string]: string | number | boolean;
+                    };
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunAccepted"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description IDEMPOTENCY_MISMATCH, PIPELINE_ERROR */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    stop_pipeline: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                pipeline: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @default null */
+                    run?: number | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StopAccepted"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description IDEMPOTENCY_MISMATCH, PIPELINE_ERROR */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    pipeline_status: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pipeline: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PipelineStatusView"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    list_pipeline_runs: {
+        parameters: {
+            query?: {
+                status?: components["schemas"]["RunStatus"] | null;
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                pipeline: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PipelineRunView"][];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    get_pipeline_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pipeline: number;
+                run: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PipelineRunView"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    run_log: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pipeline: number;
+                run: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    step_log: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pipeline: number;
+                run: number;
+                step: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    approve_step: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                pipeline: number;
+                run: number;
+                step: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @default true */
+                    approve?: boolean;
+                    /** @default  */
+                    comment?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunAccepted"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description IDEMPOTENCY_MISMATCH, PIPELINE_ERROR */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    get_artefact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pipeline: number;
+                run: number;
+                artefact: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
                 };
             };
             /** @description INVALID_PARAMS */

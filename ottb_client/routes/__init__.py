@@ -12,6 +12,7 @@ from ottb_client.routes.log import LogRoutes
 from ottb_client.routes.monitor import MonitorRoutes
 from ottb_client.routes.note import NoteRoutes
 from ottb_client.routes.operator import OperatorRoutes
+from ottb_client.routes.pipeline import PipelineRoutes
 from ottb_client.routes.script import ScriptRoutes
 from ottb_client.routes.slot import SlotRoutes
 from ottb_client.routes.slot_files import SlotFilesRoutes
@@ -35,6 +36,7 @@ class Routes(
     MonitorRoutes,
     NoteRoutes,
     OperatorRoutes,
+    PipelineRoutes,
     ScriptRoutes,
     SlotRoutes,
     SlotFilesRoutes,

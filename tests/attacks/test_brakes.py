@@ -31,8 +31,10 @@ LIGHT = {
     "/api/crm/leads/{campaign_id}/{lead}", "/api/webhooks/{webhook}", "/api/crm/erasures/{erasure}",
     "/api/gacs/status/{script_id}", "/api/gacs/scripts/{name}", "/api/monitor/slots/{slot}",
     "/api/monitor/alerts/{alert}",
+    "/api/dci/status", "/api/dci/pipeline/{pipeline}", "/api/dci/pipeline/{pipeline}/status",
+    "/api/dci/pipeline/{pipeline}/runs/{run}",
 }  # fmt: skip
-NAMES = {"slot": "44", "lead": "l_1"}
+NAMES = {"slot": "44", "lead": "l_1", "pipeline": "1", "run": "1"}
 QUERY = {
     "/api/dashboard/breakdown": "?by=slot", "/api/autodialer/campaigns/{campaign_id}/report": "?day=2026-01-01",
     "/api/monitor/slots/{slot}/history": "?metric=cpu", "/api/monitor/hosts/{host}/history": "?metric=cpu",

@@ -37,6 +37,13 @@ from bus_schemas.link import MakeLink
 from bus_schemas.log import LogEvent
 from bus_schemas.note import AddNote, DeleteNote, EditNote
 from bus_schemas.operator import AssignOperator, DisposeCall, ExtendWrapUp, SetOperatorStatus, SetOwnStatus
+from bus_schemas.pipeline import (
+    ApproveStep,
+    CheckPipeline,
+    DefinePipeline,
+    RunPipeline,
+    StopPipeline,
+)
 from bus_schemas.preview import BeginPreviewed, PreviewLead, SkipPreviewed
 from bus_schemas.script import CheckScript, RunScript, StopRun
 from bus_schemas.slot import (
@@ -96,6 +103,8 @@ SETTINGS = {
     },
 }  # fmt: skip
 
+DEFINITION = 'id = 9\nname = "nine"\n[[steps]]\nname = "a"\ndo = "run"\ncommands = ["true"]\n'
+
 # One request of each changing line, with every field.
 BASE: dict[type, dict[str, Any]] = {
     AcknowledgeAlert: {"alert": "al_none", "note": "on my way"},
@@ -139,6 +148,11 @@ BASE: dict[type, dict[str, Any]] = {
     UninstallApp: {"slot": 44, "package": "org.example.app"},
     RunScript: {"slot_id": 44, "script": "clear_app", "params": {"app": "com.example", "n": 1}, "queue": False},
     StopRun: {"script_id": "gacs_none"},
+    DefinePipeline: {"text": DEFINITION},
+    CheckPipeline: {"text": DEFINITION},
+    RunPipeline: {"pipeline": 1, "branch": "main", "parameters": {"version": "1.0"}},
+    StopPipeline: {"pipeline": 1, "run": 1},
+    ApproveStep: {"pipeline": 1, "run": 1, "step": "ask", "approve": True, "comment": "x"},
     CheckScript: {"text": "name = 'x'", "name": "x"},
     StartCall: {"number": "+380501230001", "slot": "AUTO"},
     EndCall: {"call_id": "c_none"},

@@ -18,6 +18,7 @@ from bus_schemas.catalogue import RPCS, TOPICS
 from bus_schemas.errors import ErrorCode
 from bus_schemas.lead import CHANGEABLE, CampaignLeadMerged, CampaignLeadUnmerged
 from bus_schemas.permissions import BUILT_IN_ROLES, Access, Action, resolve
+from bus_schemas.pipeline_events import PIPELINE_STARTED
 from gateway.errors import HTTP_STATUS
 from gateway.openapi import PAGES, asyncapi, openapi
 from gateway.routes import Part
@@ -121,7 +122,8 @@ NAMED = {
     CAMPAIGN_LEAD_CHANGED: {*CHANGEABLE, "place"},
     CAMPAIGN_LEAD_MERGED: {*CampaignLeadMerged.__struct_fields__},
     CAMPAIGN_LEAD_UNMERGED: {*CampaignLeadUnmerged.__struct_fields__},
-    CAMPAIGN_LEADS_ASSIGNED: {"assigned_seller", "leads", "places"}
+    CAMPAIGN_LEADS_ASSIGNED: {"assigned_seller", "leads", "places"},
+    PIPELINE_STARTED: {"token"},
 }  # what is known of people: boards hear which field it is
 
 

@@ -1,0 +1,225 @@
+"""What a step does on one slot: asked as anybody asks it, with the slot kept free of calls meanwhile."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from msgspec import Struct
+
+from actors.pipeline import language as say
+from actors.pipeline.language import Value, filled
+from actors.runner.desk import Desk
+from actors.runner.output import Output
+from actors.runner.port import RunnerError, Workspace
+from actors.runtime.context import Context
+from actors.runtime.files import PieceWriter
+from actors.runtime.wire import ask
+from bus_schemas.call import END_CALL, GET_CALL, START_CALL, CallState, CallView, EndCall, GetCall, StartCall
+from bus_schemas.contract import Rpc
+from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.script import GET_RUN, RUN_SCRIPT, GetRun, RunScript, RunState
+from bus_schemas.slot import (
+    ADB_COMMAND,
+    END_RESERVATION,
+    GET_ADB_COMMAND,
+    GET_SLOT,
+    REBOOT_DEVICE,
+    RESERVE_SLOT,
+    AdbCommand,
+    AdbCommandResult,
+    AdbCommandStatus,
+    EndReservation,
+    GetAdbCommand,
+    GetSlot,
+    RebootDevice,
+    ReserveSlot,
+    SlotStatus,
+    SlotSummary,
+)
+from bus_schemas.slot_files import (
+    INSTALL_APP,
+    OPEN_PUSH,
+    PIECE,
+    PUT_PIECE,
+    InstallApp,
+    OpenPush,
+    PutPiece,
+    SentFile,
+)
+
+LOOK = 0.3  # seconds between two looks at what goes on
+BUSY = 2.0  # seconds until a slot that is busy is asked again
+LONGEST_COMMAND = 300.0  # seconds of a shell command
+LEAVES = 10.0  # seconds in which a phone that restarts is seen to be away
+Request = TypeVar("Request", bound=Struct)
+Reply = TypeVar("Reply")
+PASSING = (ErrorCode.SLOT_BUSY, ErrorCode.RATE_LIMITED)
+OVER = (CallState.ENDED, CallState.FAILED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """In whose name it is done. `stop`: it is to end."""
+
+    desk: Desk
+    context: Context
+    stop: asyncio.Event
+
+    async def ask(self, rpc: Rpc[Request, Reply], request: Request) -> Reply:
+        """Raises Refusal."""
+        may = self.context.actions & rpc.needed
+        context = Context(command_id=self.desk.ids.new(), user=self.context.user, actions=may)
+        return await ask(self.desk.bus, rpc, request, context)
+
+    async def once_free(self, rpc: Rpc[Request, Reply], request: Request, patience: float) -> Reply:
+        """The same, waiting while the slot is busy, or others have their turn. Raises Refusal, RunnerError."""
+        until = self.desk.clock.monotonic() + patience
+        while True:
+            try:
+                return await self.ask(rpc, request)
+            except Refusal as refusal:
+                if refusal.code not in PASSING or self.desk.clock.monotonic() >= until:
+                    raise
+            await self.pause(BUSY)
+
+    async def pause(self, seconds: float) -> None:
+        """Wait. Raises RunnerError where the run is to end."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.stop.wait()
+        except TimeoutError:
+            return
+        raise RunnerError("it was stopped")
+
+
+class Pushed(PieceWriter):
+    """A file on its way to a phone's host."""
+
+    def __init__(self, session: Session, slot: int, stream: str) -> None:
+        super().__init__(PIECE)
+        self._session = session
+        self._slot = slot
+        self._stream = stream
+
+    async def put(self, number: int, piece: bytes) -> None:
+        wanted = PutPiece(slot=self._slot, stream=self._stream, number=number, data=piece)
+        await self._session.ask(PUT_PIECE, wanted)
+
+    async def finish(self) -> SentFile:
+        digest = await self.flush()
+        return SentFile(key=self._stream, size=self.size, pieces=self.pieces, digest=digest)
+
+
+class OnSlot:
+    """One step on one slot. Each way says in words what came of it. Raises Refusal, RunnerError."""
+
+    def __init__(
+        self, session: Session, slot: SlotSummary, step: say.OnFleet, parameters: dict[str, Value], output: Output,
+        workspace: Workspace,
+    ) -> None:  # fmt: skip
+        self._session = session
+        self._slot = slot
+        self._step: Any = step  # any: of the kind that the way is for
+        self._parameters = parameters
+        self._output = output
+        self._workspace = workspace
+
+    @asynccontextmanager
+    async def _kept(self) -> AsyncIterator[None]:
+        """Keep the slot: while it is reserved, no call begins on it; and in a call it cannot be."""
+        slot = self._slot.id
+        minutes = max(int(self._step.timeout // 60) + 1, 1)
+        await self._session.once_free(
+            RESERVE_SLOT, ReserveSlot(slot=slot, minutes=min(minutes, 480)), self._step.patience
+        )
+        try:
+            yield
+        finally:
+            if self._slot.reserved_by != self._session.context.user:  # else it was kept by hand before
+                await self._session.ask(END_RESERVATION, EndReservation(slot=slot))
+
+    async def adb(self) -> str:
+        async with self._kept():
+            timeout = min(self._step.timeout, LONGEST_COMMAND)
+            wanted = AdbCommand(slot=self._slot.id, command=self._step.command, timeout=timeout)
+            started = await self._session.ask(ADB_COMMAND, wanted)
+            done = await self._of_command(started.command_id)
+        if done.output:
+            await self._output.write(self._workspace.mask(f"slot {self._slot.id}: {done.output.rstrip()}\n").encode())
+        if done.status is AdbCommandStatus.FAILED or done.exit_code != 0:
+            raise RunnerError(done.error or f"exit code {done.exit_code}")
+        return "exit code 0"
+
+    async def _of_command(self, command: str) -> AdbCommandResult:
+        while True:
+            try:
+                asked = GetAdbCommand(slot=self._slot.id, command_id=command)
+                done = await self._session.ask(GET_ADB_COMMAND, asked)
+                if done.status is not AdbCommandStatus.EXECUTING:
+                    return done
+            except Refusal as refusal:
+                if refusal.code is not ErrorCode.NOT_FOUND:  # the records have it in a moment
+                    raise
+            await self._session.pause(LOOK)
+
+    async def script(self) -> str:
+        params = {name: filled(value, self._parameters) for name, value in self._step.params.items()}
+        wanted = RunScript(slot_id=self._slot.id, script=self._step.script, params=params)
+        started = await self._session.once_free(RUN_SCRIPT, wanted, self._step.patience)
+        while True:
+            run = await self._session.ask(GET_RUN, GetRun(script_id=started.script_id))
+            if run.state is RunState.SUCCEEDED:
+                return f"{run.script} succeeded"
+            if run.state in (RunState.FAILED, RunState.STOPPED):
+                raise RunnerError(f"{run.script}: {run.reason or run.state}")
+            await self._session.pause(LOOK)
+
+    async def install(self) -> str:
+        collected = await self._workspace.collect([self._step.file])
+        if len(collected.artefacts) != 1:
+            why = "; ".join(refused.reason for refused in collected.refused) or "no such file"
+            raise RunnerError(f"{self._step.file}: {why}")
+        [file] = collected.artefacts
+        async with self._kept():
+            opened = await self._session.ask(OPEN_PUSH, OpenPush(slot=self._slot.id, path=None, size=file.size))
+            pushed = Pushed(self._session, self._slot.id, opened.stream)
+            async for piece in self._workspace.read(file):
+                await pushed.add(piece)
+            wanted = InstallApp(slot=self._slot.id, file=await pushed.finish(), grant=self._step.grant)
+            await self._session.ask(INSTALL_APP, wanted)
+        return f"{file.name} installed"
+
+    async def reboot(self) -> str:
+        await self._session.once_free(REBOOT_DEVICE, RebootDevice(slot=self._slot.id), self._step.patience)
+        until = self._session.desk.clock.monotonic() + LEAVES
+        away = False
+        while True:
+            await self._session.pause(LOOK)
+            status = (await self._session.ask(GET_SLOT, GetSlot(slot=self._slot.id))).status
+            away = away or status is not SlotStatus.ONLINE
+            if status is SlotStatus.ONLINE and (away or self._session.desk.clock.monotonic() > until):
+                return "it is back"
+
+    async def call(self) -> str:
+        number = str(filled(self._step.number, self._parameters))
+        wanted = StartCall(number=number, slot=self._slot.id)
+        started = await self._session.once_free(START_CALL, wanted, self._step.patience)
+        try:
+            call = await self._call_until(started.call_id, lambda call: call.state is CallState.ACTIVE)
+            if call.answer_time is None:
+                raise RunnerError(f"it was not answered: {call.reason}")
+            await self._session.pause(self._step.seconds)
+        finally:
+            await self._session.ask(END_CALL, EndCall(call_id=started.call_id))
+        over = await self._call_until(started.call_id, lambda call: False)
+        return f"{started.call_id} was answered and lasted {over.duration} s"
+
+    async def _call_until(self, call_id: str, wanted: Any) -> CallView:  # any: of a call, whether it is as wanted
+        """The call once it is so, or over."""
+        while True:
+            call = await self._session.ask(GET_CALL, GetCall(call_id=call_id))
+            if wanted(call) or call.state in OVER:
+                return call
+            await self._session.pause(LOOK)

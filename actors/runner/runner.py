@@ -1,0 +1,125 @@
+"""A host's runner: takes runs that wait and that its labels are enough for, as many at once as it may, and says every
+second that it is there."""
+
+import asyncio
+import contextlib
+import os
+
+import msgspec
+import structlog
+
+from actors.runner.desk import Desk
+from actors.runner.reporter import BEAT
+from actors.runner.settings import Runner as Settings
+from actors.runner.work import Work
+from actors.runtime.bus import BusError, Recorded, Unsubscribe
+from actors.runtime.context import Context
+from actors.runtime.wire import ask
+from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.pipeline import CLAIM_RUN, QUEUED_RUNS, ClaimedRun, ClaimRun, QueuedRun, QueuedRuns
+from bus_schemas.pipeline_events import PIPELINE_ENDED, PIPELINE_QUEUED, RUNNER_BEAT, RunnerBeat
+
+log = structlog.get_logger()
+
+LOOK = 2.0  # seconds between two looks when nobody says anything
+STOP_PATIENCE = 15.0  # seconds in which the runs of a runner that ends may end
+
+
+class Runner:
+    """Of one host."""
+
+    def __init__(self, desk: Desk, settings: Settings) -> None:
+        self._desk = desk
+        self._settings = settings
+        self._going: dict[asyncio.Task[None], str] = {}
+        self._news = asyncio.Event()
+        self._ends: list[Unsubscribe] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """End what an earlier process has left, then take runs."""
+        for left in await self._desk.executor.end_leftovers():
+            log.warning("a run of an earlier runner was ended", run=left.run, processes=left.ended)
+        last = await self._desk.bus.last_seq()
+        for topic in (PIPELINE_QUEUED, PIPELINE_ENDED):
+            self._ends.append(await self._desk.bus.follow(topic.pattern, self._hear, after=last))
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(self._say_there()), loop.create_task(self._take_runs())]
+
+    async def stop(self) -> None:
+        """Take no more, and end what goes on: nobody would report it."""
+        for end in self._ends:
+            with contextlib.suppress(BusError):
+                await end()
+        for task in [*self._tasks, *self._going]:
+            task.cancel()
+        await asyncio.wait([*self._tasks, *self._going], timeout=STOP_PATIENCE)
+        await self._desk.executor.close()
+
+    async def _hear(self, recorded: Recorded) -> None:
+        self._news.set()
+
+    async def _say_there(self) -> None:
+        while True:
+            view = self._desk.view(tuple(sorted(self._going.values())))
+            beat = RunnerBeat(runner=self._desk.name, view=view)
+            with contextlib.suppress(BusError):
+                await self._desk.bus.publish(RUNNER_BEAT.subject_for(beat), msgspec.json.encode(beat), {})
+            await asyncio.sleep(BEAT)
+
+    async def _take_runs(self) -> None:
+        while True:
+            self._news.clear()
+            try:
+                await self._take()
+            except (BusError, Refusal) as error:
+                log.info("no runs taken", error=str(error))
+            except Exception:
+                log.exception("no runs taken")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK):
+                    await self._news.wait()
+
+    async def _take(self) -> None:
+        """Claim what waits, the oldest first; of a pipeline whose first one is not to be had now, none behind it."""
+        if len(self._going) >= self._settings.at_once:
+            return
+        context = Context(command_id=self._desk.ids.new(), after=await self._desk.bus.last_seq())
+        waiting = await ask(self._desk.bus, QUEUED_RUNS, QueuedRuns(labels=self._settings.labels, limit=100), context)
+        passed = set[int]()
+        for run in waiting:
+            if len(self._going) >= self._settings.at_once:
+                return
+            if run.pipeline not in passed and not await self._claim(run):
+                passed.add(run.pipeline)
+
+    async def _claim(self, run: QueuedRun) -> bool:
+        token = self._desk.ids.new() + self._desk.ids.new()
+        wanted = ClaimRun(pipeline=run.pipeline, run=run.run, runner=self._desk.name, token=token)
+        try:
+            claimed = await ask(self._desk.bus, CLAIM_RUN, wanted, Context(command_id=self._desk.ids.new()))
+        except Refusal as refusal:
+            if refusal.code not in (ErrorCode.CONFLICT, ErrorCode.NOT_FOUND):
+                log.info("a run was not claimed", pipeline=run.pipeline, run=run.run, why=refusal.message)
+            return False
+        self._begin(claimed, token)
+        return True
+
+    def _begin(self, claimed: ClaimedRun, token: str) -> None:
+        work = Work(self._desk, claimed, token)
+        task = asyncio.get_running_loop().create_task(work.carry_out())
+        self._going[task] = f"{claimed.pipeline}/{claimed.run}"
+        log.info("a run begins", run=work.name, pipeline=claimed.name)
+
+        def over(task: "asyncio.Task[None]") -> None:
+            del self._going[task]
+            self._news.set()
+            if not task.cancelled() and (error := task.exception()) is not None:
+                log.error("a run went wrong", run=work.name, exc_info=error)
+
+        task.add_done_callback(over)
+
+
+def load() -> float:
+    """Of the machine, over a minute."""
+    return round(os.getloadavg()[0], 2)

@@ -1,0 +1,178 @@
+"""One run, from its claim to its end: works through its steps and tells its pipeline."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable
+
+import structlog
+
+from actors.pipeline.checking import definition_of
+from actors.pipeline.language import Approval, OnFleet, Run, secrets_of
+from actors.runner.commands import Came, Commands
+from actors.runner.desk import Desk
+from actors.runner.fleet import Fleet
+from actors.runner.output import Output
+from actors.runner.plan import Job, Plan
+from actors.runner.port import RunnerError, Source, Workspace
+from actors.runner.reporter import Reporter
+from bus_schemas.pipeline import ClaimedRun, StepReport, StepStatus
+
+log = structlog.get_logger()
+
+AT_ONCE = 4  # jobs of one run
+S = StepStatus
+
+
+class Work:
+    """One run."""
+
+    def __init__(self, desk: Desk, claimed: ClaimedRun, token: str) -> None:
+        self._desk = desk
+        self._claimed = claimed
+        self._definition = definition_of(claimed.text)
+        self._reporter = Reporter(desk, claimed.pipeline, claimed.run, token)
+        self._plan = Plan(self._definition, claimed.branch, claimed.parameters)
+        self._gate = asyncio.Semaphore(AT_ONCE)
+        self._fleet = Fleet(desk, claimed, self._reporter.stop)
+
+    @property
+    def name(self) -> str:
+        return f"{self._claimed.pipeline}-{self._claimed.run}-{self._claimed.attempt}"
+
+    async def carry_out(self) -> None:
+        """All of it. Whatever goes wrong, the pipeline is told."""
+        reporting = asyncio.get_running_loop().create_task(self._reporter.go_on())
+        over, reason = "failed", "this went wrong inside; it is in the log of its host"
+        try:
+            over, reason = await self._worked()
+        except RunnerError as error:
+            reason = str(error)
+        except Exception:
+            log.exception("a run went wrong", run=self.name)
+        finally:
+            reporting.cancel()
+            await asyncio.wait({reporting})
+        if self._reporter.stop.is_set() and over != "succeeded":
+            over, reason = "stopped", ""
+        await self._reporter.finish(over, reason or None)
+
+    async def _worked(self) -> tuple[str, str]:
+        secrets = {name: self._desk.secret(name) for name in secrets_of(self._definition)}
+        missing = [name for name, value in secrets.items() if value is None]
+        if missing:
+            return "failed", f"this host has no secret {', '.join(missing)}"
+        known = {name: value for name, value in secrets.items() if value is not None}
+        workspace = await self._until_stopped(self._desk.executor.prepare(self.name, self._source(), known))
+        if workspace is None:
+            return "stopped", ""
+        try:
+            self._reporter.checked_out(workspace.commit)
+            await self._through(workspace)
+        finally:
+            await workspace.remove()
+        failed = self._plan.failed
+        return ("failed", f"failed: {', '.join(failed)}") if failed else ("succeeded", "")
+
+    async def _until_stopped(self, preparing: Awaitable[Workspace]) -> Workspace | None:
+        """The workspace; None: the run is to end before there is one."""
+        made = asyncio.ensure_future(preparing)
+        stop = asyncio.ensure_future(self._reporter.stop.wait())
+        await asyncio.wait({made, stop}, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        if made.done():
+            return made.result()
+        made.cancel()
+        with contextlib.suppress(asyncio.CancelledError, RunnerError):
+            await (await made).remove()
+        return None
+
+    def _source(self) -> Source | None:
+        repository = self._definition.repository
+        if repository is None:
+            return None
+        branch = self._claimed.branch or self._definition.branch
+        return Source(repository=self._desk.repository(repository), branch=branch)
+
+    async def _through(self, workspace: Workspace) -> None:
+        """Every job in its turn; once the run is to end, no other begins, and those that go on are ended."""
+        commands = Commands(
+            desk=self._desk, claimed=self._claimed, definition=self._definition, workspace=workspace,
+            stop=self._reporter.stop,
+        )  # fmt: skip
+        going = dict[asyncio.Task[Came], Job]()
+        try:
+            await self._all_through(going, commands, workspace)
+        finally:
+            for task in going:
+                task.cancel()
+            if going:
+                await asyncio.wait(going)
+
+    async def _all_through(
+        self, going: dict[asyncio.Task[Came], Job], commands: Commands, workspace: Workspace
+    ) -> None:
+        while not self._plan.done:
+            if not self._reporter.stop.is_set():
+                begin, skip = self._plan.next()
+                for job in skip:
+                    self._reporter.say(StepReport(step=job.name, status=S.SKIPPED, matrix=job.matrix))
+                for job in begin:
+                    going[asyncio.get_running_loop().create_task(self._job(job, commands, workspace))] = job
+            if not going:
+                break
+            done, _ = await asyncio.wait(going, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                self._plan.ended(going.pop(task), task.result().status)
+
+    async def _job(self, job: Job, commands: Commands, workspace: Workspace) -> Came:
+        if isinstance(job.step, Approval):
+            return await self._approval(job, job.step)
+        async with self._gate:
+            if self._reporter.stop.is_set():
+                return self._told(job, Came(status=S.STOPPED, attempts=0), 0.0, 0)
+            began = self._desk.clock.monotonic()
+            self._reporter.say(StepReport(step=job.name, status=S.RUNNING, matrix=job.matrix))
+            output = Output(
+                bus=self._desk.bus, ids=self._desk.ids, pipeline=self._claimed.pipeline, run=self._claimed.run,
+                step=job.name,
+            )  # fmt: skip
+            try:
+                came = await self._carried_out(job, commands, workspace, output)
+            finally:
+                await output.close()
+            return self._told(job, came, self._desk.clock.monotonic() - began, output.lines)
+
+    async def _carried_out(self, job: Job, commands: Commands, workspace: Workspace, output: Output) -> Came:
+        try:
+            if isinstance(job.step, Run):
+                return await commands.carry_out(job, job.step, output)
+            assert isinstance(job.step, OnFleet)
+            return await self._fleet.carry_out(job.step, output, workspace)
+        except RunnerError as error:
+            return Came(status=S.FAILED, reason=str(error))
+        except Exception:
+            log.exception("a step went wrong", run=self.name, step=job.name)
+            return Came(status=S.FAILED, reason="this went wrong inside; it is in the log of its host")
+
+    async def _approval(self, job: Job, step: Approval) -> Came:
+        began = self._desk.clock.monotonic()
+        self._reporter.say(StepReport(
+            step=job.name, status=S.WAITING, approval_seconds=step.timeout, approvers=tuple(step.by)
+        ))  # fmt: skip
+        said = asyncio.ensure_future(self._reporter.approval(step.name))
+        stop = asyncio.ensure_future(self._reporter.stop.wait())
+        await asyncio.wait({said, stop}, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        came = Came(status=S.STOPPED)
+        if said.done():
+            came = Came(status=S.SUCCEEDED) if said.result() else Came(status=S.FAILED, reason="it was not approved")
+        said.cancel()
+        return self._told(job, came, self._desk.clock.monotonic() - began, 0)
+
+    def _told(self, job: Job, came: Came, seconds: float, lines: int) -> Came:
+        self._reporter.say(StepReport(
+            step=job.name, status=came.status, seconds=round(seconds, 3), exit_code=came.exit_code,
+            attempts=came.attempts, reason=came.reason, matrix=job.matrix, slots=came.slots, artefacts=came.artefacts,
+            log_lines=lines,
+        ))  # fmt: skip
+        return came
