@@ -16,6 +16,7 @@ import click
 from actors.settings import UMASK
 from cli.alert_commands import alerts, top
 from cli.options import AS, CONFIG, JSON, begun, logged_in, password_of, secret, settings_of
+from cli.pipeline import pipeline
 from cli.terminal import say, show
 
 if TYPE_CHECKING:
@@ -540,6 +541,7 @@ def learn_hub(
 
 main.add_command(alerts)
 main.add_command(top)
+main.add_command(pipeline)
 
 
 @main.command()

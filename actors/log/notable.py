@@ -11,6 +11,14 @@ from bus_schemas.audit import AUDIT_RECORDED, AuditEntry, AuditRecorded
 from bus_schemas.contract import AnyTopic
 from bus_schemas.errors import ErrorCode
 from bus_schemas.log import LONGEST_MESSAGE, LogEvent, Severity
+from bus_schemas.pipeline_events import (
+    PIPELINE_APPROVED,
+    PIPELINE_DEFINED,
+    PIPELINE_ENDED,
+    PIPELINE_QUEUED,
+    PIPELINE_STEP,
+    PIPELINE_STOPPING,
+)
 from bus_schemas.script import RUN_ENDED
 from bus_schemas.slot import SLOT_HEALED, SLOT_LINKED, SLOT_QUARANTINED, SLOT_RESTARTING
 from bus_schemas.trunk import TRUNK_CHANGED
@@ -35,11 +43,13 @@ class When(Enum):
 
 
 class Source(Struct, frozen=True):
-    """Events that say how it is with a thing, in a field `state`. `fields`: what the log says of them beside that."""
+    """Events that say how it is with a thing, in a field `state`. `fields`: what the log says of them beside that;
+    `module`: under which."""
 
     topic: AnyTopic
     state: str
     fields: tuple[str, ...]
+    module: str = "OTTB"
 
 
 class Row(Struct, frozen=True):
@@ -55,6 +65,7 @@ class Row(Struct, frozen=True):
 
 W = When
 ANY: tuple[str, ...] = ()
+DCI = "DCI"
 RESTARTS = Source(SLOT_RESTARTING, "status", ("slot", "by"))
 PHONES = Source(SLOT_LINKED, "status", ("slot", "status", "detail"))
 HEALS = Source(SLOT_HEALED, "dry_run", ("slot", "symptom", "rung"))
@@ -68,6 +79,13 @@ FOUND = Source(HUB_FOUND, "hub", ("hub", "host", "path", "total"))
 LOST = Source(HUB_LOST, "hub", ("hub", "host", "path", "phones"))
 PORTS = Source(PORT_CHANGED, "state", ("hub", "host", "port", "way", "state"))
 POWER = Source(PORT_SWITCHED, "action", ("hub", "host", "port", "action", "by"))
+DEFINED = Source(PIPELINE_DEFINED, "source", ("pipeline", "name", "version", "source", "by"), DCI)
+QUEUED = Source(PIPELINE_QUEUED, "trigger", ("pipeline", "run", "name", "trigger", "user", "branch", "again"), DCI)
+STEPS = Source(PIPELINE_STEP, "status", ("pipeline", "run", "step", "seconds", "exit_code", "attempts"), DCI)
+ASKED = Source(PIPELINE_APPROVED, "approved", ("pipeline", "run", "step", "by"), DCI)
+STOPS = Source(PIPELINE_STOPPING, "run", ("pipeline", "run", "by"), DCI)
+ENDS = Source(PIPELINE_ENDED, "status", ("pipeline", "run", "name", "status", "by"), DCI)
+RUN = "Run {run} of pipeline {pipeline}"
 
 # fmt: off
 NOTABLE = (
@@ -93,6 +111,20 @@ NOTABLE = (
     Row(PORTS,    ("unauthorized",),           W.EACH,  "warning", "{hub} port {port} ({way}): waits to be allowed"),
     Row(PORTS,    ("online",),                 W.EACH,  "info",    "{hub} port {port} ({way}): the phone is there"),
     Row(POWER,    ANY,                         W.EACH,  "info",    "{hub} port {port} is switched {action}"),
+    Row(DEFINED,  ANY,                         W.EACH,  "info",    "Pipeline {name} is defined, version {version}"),
+    Row(QUEUED,   ANY,                         W.EACH,  "info",    RUN + " ({name}) waits for a runner"),
+    Row(STEPS,    ("succeeded",),              W.EACH,  "info",    RUN + ": {step} succeeded in {seconds} s"),
+    Row(STEPS,    ("failed",),                 W.EACH,  "warning", RUN + ": {step} failed, exit code {exit_code}"),
+    Row(STEPS,    ("stopped",),                W.EACH,  "info",    RUN + ": {step} was stopped"),
+    Row(STEPS,    ("skipped",),                W.EACH,  "info",    RUN + ": {step} was skipped"),
+    Row(STEPS,    ("waiting",),                W.EACH,  "info",    RUN + ": {step} waits for an approval"),
+    Row(ASKED,    (True,),                     W.EACH,  "info",    RUN + ": {step} is approved by {by}"),
+    Row(ASKED,    (False,),                    W.EACH,  "warning", RUN + ": {step} is not approved, by {by}"),
+    Row(STOPS,    ANY,                         W.EACH,  "info",    RUN + " is stopped by {by}"),
+    Row(ENDS,     ("succeeded",),              W.EACH,  "info",    RUN + " ({name}) succeeded"),
+    Row(ENDS,     ("stopped",),                W.EACH,  "info",    RUN + " ({name}) was stopped"),
+    Row(ENDS,     ("failed",),                 W.EACH,  "error",   RUN + " ({name}) failed"),
+    Row(ENDS,     ("lost",),                   W.EACH,  "error",   RUN + " ({name}) is lost: its runner is gone"),
 )
 # fmt: on
 TOPICS = (*dict.fromkeys(row.of.topic for row in NOTABLE), AUDIT_RECORDED)
@@ -144,7 +176,7 @@ def _note(row: Row, event: Struct) -> LogEvent:
     said: dict[str, Any] = {name: _plain(getattr(event, name)) for name in row.of.fields}
     context = {CONTEXT.get(name, name): value for name, value in said.items() if value not in (None, "")}
     words = row.words.format_map({name: "?" if value is None else value for name, value in said.items()})
-    return LogEvent(module="OTTB", severity=row.severity, message=words, context=context)
+    return LogEvent(module=row.of.module, severity=row.severity, message=words, context=context)
 
 
 def _plain(value: Any) -> Any:
