@@ -273,7 +273,7 @@ class HttpApi:
             caller = await self._still(route, caller)
             context = Context(
                 command_id=request[COMMAND_ID], user=caller.user, actions=caller.actions & route.rpc.needed,
-                traceparent=_traceparent(request), after=self.watermark,
+                traceparent=request[TRACEPARENT], after=self.watermark,
             )  # fmt: skip
             return await self.outputs.send(request, await ask(self.bus, route.rpc, rpc_request, context))
 
