@@ -48,7 +48,10 @@ Sim = Annotated[str, shaped(r"^[0-9A-Fa-f]{1,22}$(?!\n)", "1 to 22 digits, as pr
 
 Iccid = Annotated[
     str,
-    shaped(r"^89[0-9]{4,18}[0-9Ff]?$(?!\n)", "6 to 21 digits that begin with 89, as on the SIM, or their beginning"),
+    shaped(
+        r"^89[0-9]{4,18}[0-9Ff]?$(?!\n)", "6 to 21 digits that begin with 89, as on the SIM, or their beginning",
+        examples=["8938001234567890123"],
+    ),
 ]  # ITU-T E.118
 SimOperator = Annotated[
     str, shaped(r"^[0-9]{5,6}$(?!\n)", "5 or 6 digits: the country's and the network's code", examples=["25501"])
