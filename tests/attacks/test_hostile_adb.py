@@ -5,7 +5,8 @@ import asyncio
 import msgspec
 import pytest
 
-from actors.adapters.adb import AdbClient, AdbServerGone, parse_devices
+from actors.adapters.adb import AdbClient, AdbServerGone
+from actors.adapters.adb_listing import parse_devices
 from actors.adapters.adb_phone import link_of
 from actors.adapters.adb_place import AdbPort
 from actors.adapters.adb_tracker import Sight
