@@ -111,7 +111,7 @@ async def test_ctrl_c_ends_it_also_while_a_filter_is_typed(site: Site, admin: Cl
         await screen.shows("slots online")
         screen.type("/")
         await screen.shows("filter: _")
-        screen.type("\x03")
+        screen.process.send_signal(signal.SIGINT)  # as the terminal does for Ctrl-C
         assert await screen.ends() == 0 and screen.as_before
 
 
