@@ -1,6 +1,8 @@
 """Real git repositories, also such as somebody makes who means ill."""
 
+import asyncio
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 from actors.adapters.runner.checkout import CheckoutBounds
 from actors.adapters.runner.executor import LocalExecutor
 from actors.runner.port import RunnerError, Source
+from bench.parts import free_port
 from tests.runner.steps import SECRET, ran
 
 AUTHOR = {
@@ -188,3 +191,37 @@ async def test_no_secret_is_told_by_what_git_says(executor: LocalExecutor, repos
     with pytest.raises(RunnerError) as told:
         await executor.prepare("run-1", Source(repository=str(repository), branch=SECRET), {"TOKEN": SECRET})
     assert SECRET not in str(told.value) and "***" in str(told.value)
+
+
+async def test_a_repository_comes_over_the_network(tmp_path: Path, repository: Path) -> None:
+    """By git's own protocol, from a server that knows no more than any other."""
+    port = free_port()
+    served = await asyncio.create_subprocess_exec(
+        "git", "daemon", "--export-all", "--reuseaddr", "--listen=127.0.0.1", f"--port={port}",
+        f"--base-path={repository.parent}", str(repository.parent),
+        env={**AUTHOR, "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"},
+        start_new_session=True, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    executor = LocalExecutor(folder=tmp_path / "over", places=[f"git://127.0.0.1:{port}/"], bubblewrap=False)
+    try:
+        async with asyncio.timeout(20):
+            while not await _answers(port):
+                await asyncio.sleep(0.1)
+        commit = git(repository, "rev-parse", "HEAD~1")
+        assert (await checked_out(executor, f"git://127.0.0.1:{port}/app", "main")).endswith(" 2")
+        assert await checked_out(executor, f"git://127.0.0.1:{port}/app", "main", commit) == f"{commit} 1"
+        with pytest.raises(RunnerError, match="none of the places"):
+            await executor.prepare("run-2", Source(repository=f"git://127.0.0.2:{port}/app", branch="main"), {})
+    finally:
+        await executor.close()
+        os.killpg(served.pid, signal.SIGKILL)
+        await served.wait()
+
+
+async def _answers(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True

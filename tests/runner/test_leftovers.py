@@ -11,7 +11,7 @@ import pytest
 
 from actors.adapters.runner import leftovers
 from actors.adapters.runner.executor import LocalExecutor
-from actors.adapters.runner.processes import MARK, Process, boot, process
+from actors.adapters.runner.processes import MARK, Process, boot, process, tree
 from actors.runner.port import RunnerError
 from tests.runner.escapes import ESCAPES
 from tests.runner.steps import gone, running_with
@@ -56,6 +56,29 @@ async def test_a_keeper_whose_runner_is_killed_ends_its_step(tmp_path: Path) -> 
     runner.kill()
     await runner.wait()
     assert await asyncio.to_thread(gone, token, 10)
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.3, 0.5, 0.6, 0.7, 0.8, 1.0])
+async def test_a_runner_is_killed_at_any_moment(tmp_path: Path, seconds: float) -> None:
+    """With its keeper, wherever the two are: before, while and after the step begins."""
+    token = uuid.uuid4().hex
+    command = [sys.executable, "-m", "tests.runner.killed", str(tmp_path / "runner")]
+    runner = await asyncio.create_subprocess_exec(
+        *command, ESCAPES["a daemon"].replace("TOKEN", token), stdout=asyncio.subprocess.DEVNULL, cwd=ROOT
+    )  # fmt: skip
+    await asyncio.sleep(seconds)
+    for pid in [*(each.pid for each in tree([runner.pid]) if "keeper" in _words(each.pid)), runner.pid]:
+        os.kill(pid, signal.SIGKILL)
+    await runner.wait()
+    executor = LocalExecutor(folder=tmp_path / "runner", bubblewrap=False)
+    found = await executor.end_leftovers()
+    assert gone(token) and all(each.survivors == () for each in found)
+    assert [path.name for path in executor.folder.iterdir()] == []
+    await executor.close()
+
+
+def _words(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
 
 
 async def test_only_one_process_has_a_folder(tmp_path: Path) -> None:
