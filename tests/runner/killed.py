@@ -1,4 +1,6 @@
-"""A runner that begins a step, says so, and waits: to be killed. `python -m tests.runner.killed FOLDER COMMAND`."""
+"""A runner that begins a step, says so, and waits: to be killed. `python -m tests.runner.killed FOLDER COMMAND`, and
+`walled` behind it for bubblewrap.
+"""
 
 import asyncio
 import sys
@@ -10,7 +12,7 @@ from tests.runner.steps import NARROW, until_told
 
 
 async def main() -> None:
-    executor = LocalExecutor(folder=Path(sys.argv[1]), bubblewrap=False)
+    executor = LocalExecutor(folder=Path(sys.argv[1]), bubblewrap=sys.argv[3:] == ["walled"])
     workspace = await executor.prepare("run-1", None, {})
     running = await workspace.start(Command(run=sys.argv[2], limits=NARROW))
     reading = await until_told(running, b"ready")

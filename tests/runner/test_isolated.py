@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import tempfile
 import time
@@ -14,7 +15,8 @@ import pytest
 from actors.adapters.runner.executor import LocalExecutor, LocalWorkspace
 from actors.runner.port import Command, RunnerError
 from tests.runner.escapes import ESCAPES
-from tests.runner.steps import NARROW, SECRET, gone, narrow, ran, until_told
+from tests.runner.steps import NARROW, SECRET, gone, narrow, ran, running_with, until_told
+from tests.runner.test_leftovers import begun
 
 pytestmark = pytest.mark.isolated
 STAYS = ": TOKEN; trap '' TERM; echo ready; n=0; while [ $n -lt 300 ]; do n=$((n+1)); sleep 0.1; done"
@@ -114,6 +116,20 @@ async def test_in_bubblewrap_who_is_polite_can_tidy_up(walled: LocalWorkspace) -
     running.stop()
     await running.ended()
     assert b"tidied" in await reading
+
+
+async def test_in_bubblewrap_nothing_outlives_its_keeper(place: Path) -> None:
+    """Not even until the next runner comes: who is killed takes the namespace along."""
+    token = uuid.uuid4().hex
+    runner, keeper = await begun(place / "runner", STAY["in a session of its own"].replace("TOKEN", token), "walled")
+    assert running_with(token)
+    for pid in (keeper, runner.pid):
+        os.kill(pid, signal.SIGKILL)
+    await runner.wait()
+    assert gone(token, within=5)
+    executor = LocalExecutor(folder=place / "runner")
+    assert [(each.run, each.survivors) for each in await executor.end_leftovers()] == [("run-1", ())]
+    await executor.close()
 
 
 async def test_a_user_of_its_own_reaches_nothing_of_ours(as_nobody: LocalWorkspace) -> None:

@@ -20,10 +20,10 @@ ROOT = Path(__file__).resolve().parents[2]
 GETS_AWAY = ["forks twice", "a daemon", "without its environment", "adopts its own", "hears no signal"]
 
 
-async def begun(folder: Path, command: str) -> tuple[asyncio.subprocess.Process, int]:
-    """A runner that has begun it, and the pid of its keeper."""
+async def begun(folder: Path, *words: str) -> tuple[asyncio.subprocess.Process, int]:
+    """A runner that has begun a command, and the pid of its keeper."""
     runner = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.runner.killed", str(folder), command, stdout=asyncio.subprocess.PIPE, cwd=ROOT
+        sys.executable, "-m", "tests.runner.killed", str(folder), *words, stdout=asyncio.subprocess.PIPE, cwd=ROOT
     )  # fmt: skip
     assert runner.stdout is not None
     async with asyncio.timeout(30):
