@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shlex
 import signal
 import subprocess
 from pathlib import Path
@@ -100,10 +101,10 @@ async def test_nothing_of_a_repository_runs(executor: LocalExecutor, repository:
     script = repository / ".git" / "hooks" / "post-checkout"
     for name in ("post-checkout", "pre-upload", "reference-transaction", "post-index-change"):
         hook = script.with_name(name)
-        hook.write_text(f"#!/bin/sh\ntouch {ran_file}\n")
+        hook.write_text(f"#!/bin/sh\ntouch {shlex.quote(str(ran_file))}\n")
         hook.chmod(0o755)
     for key in ("core.fsmonitor", "uploadpack.packObjectsHook", "core.sshCommand", "filter.evil.smudge", "core.editor"):
-        git(repository, "config", key, f"touch {ran_file}; cat")
+        git(repository, "config", key, f"touch {shlex.quote(str(ran_file))}; cat")
     (repository / ".gitattributes").write_text("* filter=evil\n")
     (repository / ".gitmodules").write_text(f'[submodule "x"]\n\tpath = x\n\turl = ext::sh -c "touch {ran_file}"\n')
     commit = git(repository, "rev-parse", "HEAD")
@@ -123,7 +124,7 @@ async def test_settings_of_whoever_runs_the_host_do_not_count(
     ran_file = tmp_path / "ran"
     (tmp_path / "hooks").mkdir()
     hook = tmp_path / "hooks" / "post-checkout"
-    hook.write_text(f"#!/bin/sh\ntouch {ran_file}\n")
+    hook.write_text(f"#!/bin/sh\ntouch {shlex.quote(str(ran_file))}\n")
     hook.chmod(0o755)
     (tmp_path / ".gitconfig").write_text(f"[core]\n\thooksPath = {hook.parent}\n")
     for name, value in {
