@@ -78,6 +78,7 @@ async def running(
     series: Iterable[Series] = (),
     executor: Executor | None = None,
     secret: Callable[[str], str | None] = lambda name: None,
+    definitions: Path | None = None,
 ) -> AsyncIterator[Host]:
     """The host with everything that runs in it, started in order and stopped in reverse. `problems`: what is wrong in
     the same process beside its actors. `reader`: of lists; None: this process. `sender`: to receivers of
@@ -85,7 +86,8 @@ async def running(
     hand on phones; None: there is none. `machine`: whose figures are watched; None: none are. `records`: how far those
     of the process are. `usb`: this machine's, where phones hang on it; `listed`: as `devices`, None while that is not
     known. `series`: what else of the process is counted. `executor`: what carries out the steps of pipelines here;
-    None: they are not. `secret`: one of theirs, by its name."""
+    None: they are not. `secret`: one of theirs, by its name; `definitions`: the folder of pipelines that come with the
+    platform."""
     async with AsyncExitStack() as stack:
         process = Parts(bus=bus, clock=clock, ids=ids)
         parts = await start_host(process, stack, settings=settings, on_lost=lost.set, problems=problems)
@@ -129,7 +131,7 @@ async def running(
         await start_log(parts, stack)
         if sender is not None:
             await start_webhooks(parts, stack, settings=settings.webhooks, sender=sender)
-        await start_pipelines(parts, stack, settings=settings.pipelines)
+        await start_pipelines(parts, stack, settings=settings.pipelines, shipped=definitions)
         if executor is not None:
             await start_runner(
                 parts, stack, settings=settings.runner, executor=executor, state=settings.state, secret=secret,

@@ -50,6 +50,7 @@ from actors.ledger.start import start as start_ledger
 from actors.ledger.start import start_of_figures, start_of_log
 from actors.ledger.store import Store
 from actors.log.start import start_noting
+from actors.pipeline.files import SHIPPED
 from actors.point.start import start as start_point
 from actors.point.start import start_bus_login
 from actors.runner.port import MIB, RunnerError
@@ -193,6 +194,7 @@ async def start_actors(
         series=(lambda: (round_trips.now, pauses.now),),
         executor=executor_of(settings),
         secret=partial(secret_of, settings.state),
+        definitions=SHIPPED,
     )
     return await stack.enter_async_context(host)
 

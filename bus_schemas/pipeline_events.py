@@ -65,7 +65,8 @@ class PipelineStarted(Struct, frozen=True, kw_only=True):
 
 
 class PipelineStep(Struct, frozen=True, kw_only=True):
-    """How it is with a step. `until`: when an approval that it waits for is too late; `approvers`: whose counts."""
+    """How it is with a step. `code`: with which its command exited; `until`: when an approval that it
+    waits for is too late; `approvers`: whose counts."""
 
     pipeline: PipelineId
     run: RunNumber
@@ -73,7 +74,7 @@ class PipelineStep(Struct, frozen=True, kw_only=True):
     step: JobName
     status: StepStatus
     seconds: float = 0.0
-    exit_code: int | None = None
+    code: int | None = None
     attempts: int = 0
     reason: str | None = None
     matrix: dict[str, str] = {}
@@ -205,7 +206,7 @@ class PipelineUpdate(Struct, frozen=True, kw_only=True):
     change: Literal["queued", "started", "step", "approved", "stopping", "ended"]
     status: str | UnsetType = UNSET
     step: str | UnsetType = UNSET
-    exit_code: int | UnsetType | None = UNSET
+    code: int | UnsetType | None = UNSET
     seconds: float | UnsetType = UNSET
     runner: str | UnsetType = UNSET
     branch: str | UnsetType | None = UNSET

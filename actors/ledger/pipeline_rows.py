@@ -171,7 +171,7 @@ def fold_step(row: StepRow | None, said: Said, seq: int) -> StepRow:
     again = row is not None and event.status in (StepStatus.RUNNING, StepStatus.WAITING)
     return StepRow(
         row.seq if row is not None else seq, said.key, f"{event.pipeline}/{event.run}", event.step, event.status.value,
-        row.started if row is not None and not again else event.at, round(1000 * event.seconds), event.exit_code,
+        row.started if row is not None and not again else event.at, round(1000 * event.seconds), event.code,
         event.attempts, event.reason, _json(event.matrix), event.until, _json(event.slots), _json(event.artefacts),
         event.log_lines,
     )  # fmt: skip

@@ -81,7 +81,7 @@ PORTS = Source(PORT_CHANGED, "state", ("hub", "host", "port", "way", "state"))
 POWER = Source(PORT_SWITCHED, "action", ("hub", "host", "port", "action", "by"))
 DEFINED = Source(PIPELINE_DEFINED, "source", ("pipeline", "name", "version", "source", "by"), DCI)
 QUEUED = Source(PIPELINE_QUEUED, "trigger", ("pipeline", "run", "name", "trigger", "user", "branch", "again"), DCI)
-STEPS = Source(PIPELINE_STEP, "status", ("pipeline", "run", "step", "seconds", "exit_code", "attempts"), DCI)
+STEPS = Source(PIPELINE_STEP, "status", ("pipeline", "run", "step", "seconds", "code", "attempts"), DCI)
 ASKED = Source(PIPELINE_APPROVED, "approved", ("pipeline", "run", "step", "by"), DCI)
 STOPS = Source(PIPELINE_STOPPING, "run", ("pipeline", "run", "by"), DCI)
 ENDS = Source(PIPELINE_ENDED, "status", ("pipeline", "run", "name", "status", "by"), DCI)
@@ -114,7 +114,7 @@ NOTABLE = (
     Row(DEFINED,  ANY,                         W.EACH,  "info",    "Pipeline {name} is defined, version {version}"),
     Row(QUEUED,   ANY,                         W.EACH,  "info",    RUN + " ({name}) waits for a runner"),
     Row(STEPS,    ("succeeded",),              W.EACH,  "info",    RUN + ": {step} succeeded in {seconds} s"),
-    Row(STEPS,    ("failed",),                 W.EACH,  "warning", RUN + ": {step} failed, exit code {exit_code}"),
+    Row(STEPS,    ("failed",),                 W.EACH,  "warning", RUN + ": {step} failed, exit code {code}"),
     Row(STEPS,    ("stopped",),                W.EACH,  "info",    RUN + ": {step} was stopped"),
     Row(STEPS,    ("skipped",),                W.EACH,  "info",    RUN + ": {step} was skipped"),
     Row(STEPS,    ("waiting",),                W.EACH,  "info",    RUN + ": {step} waits for an approval"),

@@ -253,7 +253,7 @@ def _step(pipeline: Pipeline, run: OpenRun, said: StepReport, now: Moment) -> Pi
         until = utc(parse_utc(now.at) + timedelta(seconds=said.approval_seconds))
     return PipelineStep(
         pipeline=pipeline.pipeline, run=run.run, at=now.at, step=said.step, status=said.status, seconds=said.seconds,
-        exit_code=said.exit_code, attempts=said.attempts, reason=said.reason, matrix=said.matrix, until=until,
+        code=said.exit_code, attempts=said.attempts, reason=said.reason, matrix=said.matrix, until=until,
         approvers=said.approvers, slots=said.slots, artefacts=said.artefacts, log_lines=said.log_lines,
     )  # fmt: skip
 

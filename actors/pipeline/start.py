@@ -8,7 +8,7 @@ import msgspec
 
 from actors.pipeline.actor import Define, PipelineActor
 from actors.pipeline.checking import Checked, check
-from actors.pipeline.files import EVERY, SHIPPED, DefinitionFiles, Read
+from actors.pipeline.files import EVERY, DefinitionFiles, Read
 from actors.pipeline.language import Definition
 from actors.pipeline.runners import Runners
 from actors.pipeline.settings import Pipelines
@@ -38,8 +38,11 @@ WRONG = RefusalTemplate(ErrorCode.PIPELINE_ERROR, "The definition cannot be run.
 NOT_YOU = RefusalTemplate(ErrorCode.PIPELINE_ERROR, "`as_user` of a definition that you make is you.", why="as_user")
 
 
-async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Pipelines) -> None:
-    """Pipelines can be defined, run and stopped, and those of this host's shards decide."""
+async def start(
+    parts: HostParts, stack: AsyncExitStack, *, settings: Pipelines, shipped: Path | None = None
+) -> None:
+    """Pipelines can be defined, run and stopped, and those of this host's shards decide. `shipped`: the folder of those
+    that come with the platform."""
     runners = Runners(bus=parts.bus, clock=parts.clock)
     await runners.start()
     stack.push_async_callback(runners.stop)
@@ -54,8 +57,10 @@ async def start(parts: HostParts, stack: AsyncExitStack, *, settings: Pipelines)
     parts.shards.add(Sharded(actor=PipelineActor, prepare=prepare))
     desk = PipelineDesk(parts.bus)
     parts.any_host.append((serve(DEFINE_PIPELINE, desk.define), serve(CHECK_PIPELINE, desk.check)))
-    folders = ((SHIPPED,) if settings.shipped else ()) + ((Path(settings.folder),) if settings.folder else ())
-    parts.background.append(Bringer(host=parts.host, files=DefinitionFiles(folders)).run)
+    folders = (shipped if settings.shipped else None, Path(settings.folder) if settings.folder else None)
+    there = tuple(folder for folder in folders if folder is not None)
+    if there:
+        parts.background.append(Bringer(host=parts.host, files=DefinitionFiles(there)).run)
 
 
 class PipelineDesk:
@@ -112,7 +117,7 @@ class Bringer:
 
     async def run(self) -> None:
         while True:
-            for name, path, stamp in await asyncio.to_thread(self._files.changed):
+            for name, path, stamp in self._files.changed():
                 if await self._bring(await asyncio.to_thread(self._files.read, name, path)):
                     self._files.take(name, stamp)
             await self._host.pause(EVERY)

@@ -6613,6 +6613,8 @@ export interface components {
             import_id: string | null;
             /** @default null */
             script_id: string | null;
+            /** @default null */
+            pipeline: number | null;
         };
         /**
          * NewWebhook
@@ -9507,7 +9509,8 @@ export interface components {
         };
         /**
          * PipelineStep
-         * @description How it is with a step. `until`: when an approval that it waits for is too late; `approvers`: whose counts.
+         * @description How it is with a step. `code`: with which its command exited; `until`: when an approval that it
+         *         waits for is too late; `approvers`: whose counts.
          */
         PipelineStep: {
             /** @example 1 */
@@ -9528,7 +9531,7 @@ export interface components {
             /** @default 0 */
             seconds: number;
             /** @default null */
-            exit_code: number | null;
+            code: number | null;
             /** @default 0 */
             attempts: number;
             /** @default null */
@@ -10982,7 +10985,7 @@ export interface components {
             change: "approved" | "ended" | "queued" | "started" | "step" | "stopping";
             status?: string;
             step?: string;
-            exit_code?: number | null;
+            code?: number | null;
             seconds?: number;
             runner?: string;
             branch?: string | null;
@@ -10990,7 +10993,25 @@ export interface components {
             user?: string;
             by?: string | null;
             approved?: boolean;
+            comment?: string;
             reason?: string | null;
+            name?: string;
+            version?: number;
+            parameters?: {
+                [key: string]: string | number | boolean;
+            };
+            labels?: string[];
+            again?: number;
+            due?: string | null;
+            attempts?: number;
+            matrix?: {
+                [key: string]: string;
+            };
+            until?: string | null;
+            approvers?: string[];
+            slots?: components["schemas"]["SlotResult"][];
+            artefacts?: components["schemas"]["ArtefactView"][];
+            log_lines?: number;
         };
         LiveEvents: {
             "call.update": {

@@ -232,7 +232,7 @@ def test_each_change_that_is_done_in_a_full_journal_is_named() -> None:
         "DELETE /api/tokens/{token_id}", "POST /api/autodialer/campaigns/{campaign_id}/pause",
         "POST /api/autodialer/stop-campaign", "POST /api/autodialer/imports/{import_id}/cancel",
         "DELETE /api/webhooks/{webhook}", "DELETE /api/slots/{slot}/reservation",
-        "POST /api/gacs/stop/{script_id}",
+        "POST /api/gacs/stop/{script_id}", "POST /api/dci/pipeline/{pipeline}/stop",
     }  # fmt: skip
 
 

@@ -95,7 +95,7 @@ async def test_a_server_with_less_to_give_is_used_all_the_same(tmp_path: Path) -
         await until(lambda: nats_answers(port), bool)
         bus = await NatsBus.connect(f"nats://127.0.0.1:{port}", name="one")
         await bus.ensure_streams()
-        assert [one.limit for one in await bus.usage()] == [0, 0, 0, 0, MB // 2, 0, 0, 4 * MB, 0]
+        assert [one.limit for one in await bus.usage()] == [0, 0, 0, 0, 0, MB // 2, 0, 0, 4 * MB, 0]
         await bus.append("ottb.v1.evt.audit.chain.recorded", b"x", {ID: "n"}, scope=SCOPE, expect=0)
         await bus.close()
 

@@ -33,7 +33,8 @@ from tests.support.raw_http import path_of
 
 TAKEN = [route for route in ROUTES if route.audited and not route.changes]
 STREAM = OpenedStream(stream="s_1", size=0)
-ASKED = {"campaign_id": "1", "import_id": "1", "call_id": "1", "script_id": "1"}
+ASKED = {"campaign_id": "1", "import_id": "1", "call_id": "1", "script_id": "1", "pipeline": 1, "run": 1,
+         "artefact": "1"}  # fmt: skip
 
 
 async def at_both_doors(route: Route) -> list[RecordAudit]:

@@ -150,7 +150,7 @@ BASE: dict[type, dict[str, Any]] = {
     StopRun: {"script_id": "gacs_none"},
     DefinePipeline: {"text": DEFINITION},
     CheckPipeline: {"text": DEFINITION},
-    RunPipeline: {"pipeline": 1, "branch": "main", "parameters": {"version": "1.0"}},
+    RunPipeline: {"pipeline": 9, "branch": "main", "parameters": {"version": "1.0"}},
     StopPipeline: {"pipeline": 1, "run": 1},
     ApproveStep: {"pipeline": 1, "run": 1, "step": "ask", "approve": True, "comment": "x"},
     CheckScript: {"text": "name = 'x'", "name": "x"},

@@ -253,6 +253,8 @@ DECIDED = {  # texts with a name that others have, too
     "alert": {"kind", "hub", "since", "words", "why", "group"},  # of things, and as rules say it
     "pipeline": {"source", "branch", "labels.*", "text", "token", "matrix.*", "commit", "artefacts.*.artefact",
                  "artefacts.*.name", "artefacts.*.sha256"},  # as definitions are written, and what steps leave
+    "pipeline": {"source", "branch", "labels.*", "text", "token", "matrix.*", "commit", "approvers.*",
+                 "artefacts.*.artefact", "artefacts.*.name", "artefacts.*.sha256"},  # as definitions are written, and what steps leave
     "script": {"script", "scripts", "ussd.*", "place", "step_name", "waits_for", "by"},  # as scripts are written
 }  # fmt: skip
 

@@ -19,6 +19,7 @@ from ottb_client import ApiError, Client
 from tests.support.whole import PASSWORD, Whole, whole_site
 
 SECONDS = 60.0
+PIPELINE = 'id = 1\nname = "one"\n[[steps]]\nname = "a"\ndo = "run"\ncommands = ["true"]\n'
 
 
 @pytest.fixture
@@ -93,6 +94,7 @@ async def test_what_is_read_is_understood(api: Client) -> None:
     await api.add_do_not_call("global", entries=["+380991230007"])
     await api.create_webhook(url="https://crm.example.org/ottb", events=["call.ended"])
     await api.create_token(name="t", actions=["call.view"])
+    await api.define_pipeline(text=PIPELINE)
     await api.add_note(text="hello", call_id=started.call_id)
     await api.write_log(module="CRM", severity="info", message="hello")
     await api.create_import(b"number\n+380991230008\n", campaign_id="spring", name="list.csv")

@@ -1,0 +1,300 @@
+"""Pipelines on a whole site of twenty phones: from the API over a real git repository to the phones, and what is left
+when something is stopped or killed."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import psutil
+import pytest
+
+from tests.stories.conftest import MORE
+from tests.support.js_client import JsClient
+from tests.support.site import ROOT, Client, Site, running_site, until
+
+pytestmark = pytest.mark.sites
+
+D = "dci"
+SLOTS: dict[int, str | None] = dict.fromkeys(range(11, 31))
+SECRET = "tr0ub4dor&3-very-secret"
+OVER = ("succeeded", "failed", "stopped", "lost")
+
+WHOLE = """
+id = 50
+name = "whole"
+repository = "{repository}"
+[params.version]
+pattern = "[0-9.]+"
+
+[[steps]]
+name = "build"
+do = "run"
+secrets = ["DEPLOY_KEY"]
+commands = [
+  'mkdir -p dist; echo "$PARAM_VERSION $(cat app.txt)" > dist/app.txt',
+  'echo "the key is $SECRET_DEPLOY_KEY"; printf "%s" "$SECRET_DEPLOY_KEY" | base64',
+  'printf "%s" "${{SECRET_DEPLOY_KEY%????}}"; sleep 0.2; printf "%s\\n" "${{SECRET_DEPLOY_KEY#${{SECRET_DEPLOY_KEY%????}}}}"',
+]
+artefacts = ["dist/*.txt"]
+
+[[steps]]
+name = "flaky"
+do = "run"
+commands = ['echo "attempt $OTTB_ATTEMPT"; test "$OTTB_ATTEMPT" = 2']
+retries = 1
+
+[[steps]]
+name = "test"
+do = "run"
+commands = ['grep -q "$PARAM_VERSION" dist/app.txt; echo "on $MATRIX_SYSTEM"']
+matrix = {{ system = ["a", "b"] }}
+
+[[steps]]
+name = "ask"
+do = "approval"
+by = ["admin"]
+
+[[steps]]
+name = "fleet"
+do = "adb"
+command = "echo hello"
+at_once = 10
+
+[[steps]]
+name = "failed"
+do = "run"
+commands = ["echo never"]
+when = {{ after = "failure" }}
+"""  # noqa: E501  lines of a shell
+
+STAYS = """
+id = {id}
+name = "stays-{id}"
+rerun = {rerun}
+[[steps]]
+name = "stay"
+do = "run"
+commands = ['''
+trap "" TERM
+(setsid sh -c 'trap "" TERM HUP; sleep {mark} & wait' &)
+if [ {rerun} = 0 ] || mkdir {folder} 2>/dev/null; then echo begun; sleep {mark}; fi
+''']
+"""
+
+
+def repository(folder: Path) -> Path:
+    """A real one, with one branch."""
+    folder.mkdir()
+    (folder / "app.txt").write_text("the app\n")
+    who = {f"GIT_{who}_{what}": "t@t" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    own = {"PATH": os.environ["PATH"], "HOME": str(folder), **who}
+    for words in (("init", "-q", "-b", "main"), ("add", "app.txt"), ("commit", "-q", "-m", "One")):
+        subprocess.run(["git", *words], cwd=folder, env=own, check=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("pipelines")
+    made = repository(folder / "app")
+    more = f'{MORE}\n[pipelines]\nlost_after = 4.0\n[runner]\nrepositories = ["{made}"]\n'
+    with running_site(folder, SLOTS, more, env={"OTTB_SECRET_DEPLOY_KEY": SECRET}) as running:
+        yield running
+
+
+@pytest.fixture
+async def admin(site: Site) -> AsyncIterator[Client]:
+    async with aiohttp.ClientSession() as session:
+        client = Client(site, session)
+        await client.login("admin", site.admin_password)
+        await until(lambda: client.get("/api/dci/status", part=D), lambda seen: seen[1].get("runners"))
+        yield client
+
+
+async def define(admin: Client, text: str) -> int:
+    status, made = await admin.post("/api/dci/pipelines", {"text": text}, part=D)
+    assert status == 201, made
+    return int(made["id"])
+
+
+async def run_until(admin: Client, pipeline: int, run: int, *wanted: str, seconds: float = 40.0) -> Any:
+    path = f"/api/dci/pipeline/{pipeline}/runs/{run}"
+    seen = await until(lambda: admin.get(path, part=D), lambda seen: seen[1].get("status") in wanted, seconds)
+    return seen[1]
+
+
+def processes(mark: str) -> list[int]:
+    """What sleeps for so long."""
+    return [one.pid for one in psutil.process_iter(["cmdline"]) if mark in (one.info["cmdline"] or ())]
+
+
+async def test_a_pipeline_of_six_steps_from_git_to_twenty_phones(site: Site, admin: Client) -> None:
+    pipeline = await define(admin, WHOLE.format(repository=site.folder / "app"))
+    async with JsClient(site.url("workspace", ""), str(admin.token)) as socket:
+        await socket.expect(lambda heard: heard.get("connected"))
+        assert (await socket.ask("subscribe:pipelines"))["error"] is False
+        status, accepted = await admin.post(
+            f"/api/dci/pipeline/{pipeline}/run", {"parameters": {"version": "1.2"}}, part=D
+        )
+        assert status == 201 and accepted["run"] == 1
+        waits = await run_until(admin, pipeline, 1, "waiting", *OVER)
+        assert waits["status"] == "waiting" and "approval of the step ask" in waits["waits_for"], waits
+        approve = f"/api/dci/pipeline/{pipeline}/runs/1/steps/ask/approve"
+        assert (await admin.post(approve, {"comment": "go"}, part=D))[0] == 200
+        done = await run_until(admin, pipeline, 1, *OVER)
+        await socket.expect(lambda heard: heard.get("payload", {}).get("data", {}).get("change") == "ended")
+    assert done["status"] == "succeeded", done
+    steps = {step["step"]: step for step in done["steps"]}
+    assert [steps[name]["status"] for name in ("build", "flaky", "test_1", "test_2", "ask", "fleet", "failed")] == [
+        "succeeded"] * 6 + ["skipped"]  # fmt: skip
+    assert steps["flaky"]["attempts"] == 2 and len(done["commit"]) == 40
+    assert [slot["slot"] for slot in steps["fleet"]["slots"]] == sorted(SLOTS)
+    assert all(slot["ok"] for slot in steps["fleet"]["slots"])
+
+    async with aiohttp.ClientSession() as browser:  # which has no header
+        async with browser.get(accepted["log_url"]) as answer:
+            text = await answer.text()
+            assert answer.status == 200 and answer.content_type == "text/plain"
+        async with browser.get(accepted["log_url"].replace("runs/1/", "runs/2/")) as answer:
+            assert answer.status == 401
+    assert "on a" in text and "on b" in text and "attempt 2" in text and "hello" in text
+    [artefact] = steps["build"]["artefacts"]
+    url = site.url(D, f"/api/dci/pipeline/{pipeline}/runs/1/artefacts/{artefact['artefact']}")
+    headers = {"Authorization": f"Bearer {admin.token}"}
+    async with admin.session.get(url, headers=headers) as answer:
+        assert await answer.read() == b"1.2 the app\n"
+    part = site.url(D, f"/api/dci/pipeline/{pipeline}/runs/1/steps/flaky/log")
+    async with admin.session.get(part, headers={**headers, "Range": "bytes=0-8"}) as answer:
+        assert (answer.status, await answer.read()) == (206, b"attempt 1")
+
+    said = text + json.dumps(done) + json.dumps((await admin.get("/api/dci/logs?module=DCI&limit=500", part=D))[1])
+    assert "the key is" in text and SECRET not in said and SECRET[:-4] not in said
+    journal = b"".join(path.read_bytes() for path in (site.state / "nats").rglob("*.blk"))
+    assert SECRET.encode() not in journal and b"the key is" in journal
+
+
+async def test_the_documented_list_shows_each_with_its_newest_run(admin: Client) -> None:
+    status, rows = await admin.get("/api/dci/pipelines", part=D)
+    assert status == 200
+    deploy = next(row for row in rows if row["name"] == "deploy-production")
+    documented = {"id", "name", "branch", "status", "triggered_by", "start_time", "end_time", "log_url"}
+    assert documented <= deploy.keys()
+    if deploy["run"] is None:
+        assert (deploy["id"], deploy["branch"], deploy["status"], deploy["log_url"]) == (1, "main", "idle", None)
+    assert (await admin.get("/api/dci/pipelines", part="workspace"))[0] == 200
+
+
+async def test_a_call_goes_out_from_each_of_three_slots(admin: Client) -> None:
+    _, accepted = await admin.post("/api/dci/pipeline/2/run", {}, part=D)
+    done = await run_until(admin, 2, accepted["run"], *OVER, seconds=90)
+    assert done["status"] == "succeeded", done
+    assert [slot["slot"] for slot in done["steps"][0]["slots"]] == [11, 12, 13]
+
+
+async def test_what_is_stopped_leaves_no_process(admin: Client, tmp_path: Path) -> None:
+    mark = "98761"
+    await define(admin, STAYS.format(id=60, rerun=0, mark=mark, folder=tmp_path / "x"))
+    _, accepted = await admin.post("/api/dci/pipeline/60/run", {}, part=D)
+
+    async def going() -> list[int]:
+        return processes(mark)
+
+    await until(going, lambda found: len(found) >= 2)
+    _, stopped = await admin.post("/api/dci/pipeline/60/stop", {}, part=D)
+    assert stopped["runs"] == [accepted["run"]]
+    done = await run_until(admin, 60, accepted["run"], *OVER, seconds=12)
+    assert (done["status"], done["stopped_by"]) == ("stopped", "admin") and not processes(mark)
+
+
+async def test_a_killed_runner_loses_its_run_and_the_next_ends_what_it_left(
+    site: Site, admin: Client, tmp_path: Path
+) -> None:
+    lost, again = "98762", "98763"
+    await define(admin, STAYS.format(id=61, rerun=0, mark=lost, folder=tmp_path / "x"))
+    await define(admin, STAYS.format(id=62, rerun=1, mark=again, folder=tmp_path / "y"))
+    for pipeline in (61, 62):
+        assert (await admin.post(f"/api/dci/pipeline/{pipeline}/run", {}, part=D))[0] == 201
+
+    async def going() -> tuple[list[int], list[int]]:
+        return processes(lost), processes(again)
+
+    await until(going, lambda found: all(found))
+    site.kill("actors")
+    done = await run_until(admin, 61, 1, *OVER, seconds=60)
+    assert done["status"] == "lost", done
+    second = await run_until(admin, 62, 1, *OVER, seconds=60)
+    assert second["status"] == "succeeded", second
+    await until(going, lambda found: not any(found))
+
+
+CLI = """
+id = {id}
+name = "cli-{id}"
+[params.n]
+type = "integer"
+default = 0
+[[steps]]
+name = "a"
+do = "run"
+commands = ["echo said $PARAM_N; exit $PARAM_N"]
+"""
+
+REFUSED = [
+    ("another parameter", 1, {"parameters": {"x": "1"}}, 400, "INVALID_PARAMS"),
+    ("a value that does not fit", 1, {"parameters": {"version": "$(id)"}}, 400, "INVALID_PARAMS"),
+    ("an option as branch", 1, {"branch": "--upload-pack=touch /tmp/x"}, 400, "INVALID_PARAMS"),
+    ("a branch of none", 2, {"branch": "main"}, 422, "PIPELINE_ERROR"),
+    ("no such pipeline", 999, {}, 404, "NOT_FOUND"),
+]
+
+
+@pytest.mark.parametrize(("pipeline", "body", "status", "code"), [one[1:] for one in REFUSED],
+                         ids=[one[0] for one in REFUSED])  # fmt: skip
+async def test_what_cannot_be_run_says_why(admin: Client, pipeline: int, body: Any, status: int, code: str) -> None:
+    answered, refused = await admin.post(f"/api/dci/pipeline/{pipeline}/run", body, part=D)
+    assert (answered, refused["code"]) == (status, code), refused
+    assert refused["details"]
+
+
+async def test_a_definition_that_is_wrong_is_refused_with_its_places(admin: Client) -> None:
+    status, refused = await admin.post("/api/dci/pipelines", {"text": "id = 70\nname = 'x'\nsteps = 1\n"}, part=D)
+    assert (status, refused["code"]) == (422, "PIPELINE_ERROR")
+    assert refused["details"]["problems"][0]["line"] == 3
+    taken = 'id = 1\nname = "mine"\n[[steps]]\nname = "a"\ndo = "run"\ncommands = ["true"]\n'
+    assert (await admin.post("/api/dci/pipelines", {"text": taken}, part=D))[1]["code"] == "PIPELINE_ERROR"
+    nobody = 'labels = ["windows"]\n'
+    await define(admin, taken.replace("id = 1", "id = 71\n" + nobody))
+    _, refused = await admin.post("/api/dci/pipeline/71/run", {}, part=D)
+    assert (refused["code"], refused["details"]["why"]) == ("PIPELINE_ERROR", "no_runner")
+
+
+async def test_the_command_line_runs_one_and_exits_as_it_ends(site: Site, admin: Client, tmp_path: Path) -> None:
+    await define(admin, CLI.format(id=80))
+    file = tmp_path / "made.toml"
+    file.write_text(CLI.format(id=81))
+
+    async def ottb(*words: str) -> tuple[int | None, str]:
+        config = () if words[0] == "check" else ("--config", str(site.config))
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "cli.main", "pipeline", words[0], *config, *words[1:], cwd=ROOT,
+            env=os.environ | site.env | {"OTTB_PASSWORD": site.admin_password}, stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        out, _ = await process.communicate()
+        return process.returncode, out.decode()
+
+    code, out = await ottb("run", "cli-80", "--follow")
+    assert code == 0 and "  said 0" in out, out
+    code, out = await ottb("run", "cli-80", "n=3", "--follow")
+    assert code == 1 and "exit code 3" in out, out
+    assert "cli-80" in (await ottb("list"))[1] and "failed" in (await ottb("status", "cli-80"))[1]
+    assert (await ottb("check", str(file)))[0] == 0
+    file.write_text("id = 1\nname = 3\n")
+    code, out = await ottb("check", str(file))
+    assert code == 1 and f"{file}:2:1: name:" in out, out
