@@ -46,10 +46,8 @@ from bus_schemas.rights import rights
 
 FILES: tuple[ModuleType, ...] = (
     alert, audit, call, campaign, campaign_outlook, campaign_telemetry, crm, dashboard, do_not_call, erasure, gateway,
-    host, imports, introspection, lead, link, log, monitor, note, operator, preview, script, series, slot, slot_files,
-    audit, call, campaign, campaign_outlook, campaign_telemetry, crm, dashboard, do_not_call, erasure, gateway, host,
-    imports, introspection, lead, link, log, monitor, note, operator, pipeline, pipeline_events, preview, script, slot,
-    slot_files, slot_screen, trunk, usb, user, webhook,
+    host, imports, introspection, lead, link, log, monitor, note, operator, pipeline, pipeline_events, preview, script,
+    series, slot, slot_files, slot_screen, trunk, usb, user, webhook,
 )  # fmt: skip
 
 Line = TypeVar("Line")

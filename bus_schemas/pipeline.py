@@ -95,6 +95,12 @@ class GetPipeline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     pipeline: PipelineId
 
 
+class AskedPipeline(Struct, frozen=True, kw_only=True):
+    """What was asked of a pipeline that nobody has, as far as the records need to know."""
+
+    pipeline: PipelineId
+
+
 class RunPipeline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Run it. `branch`: another one than its definition says; `parameters`: by name, as its definition types them."""
 
@@ -471,7 +477,7 @@ CHECK_PIPELINE   = Rpc("ottb.v1.qry.pipeline.check",      CheckPipeline,    Chec
                        summary="What is wrong with a definition", permission=A.PIPELINE_VIEW)
 DCI_STATUS       = Rpc("ottb.v1.qry.pipeline.dci",        GetDciStatus,     DciStatus,             frozenset(),
                        summary="How the runners are", permission=A.PIPELINE_VIEW)
-PIPELINE_ABSENT  = Rpc("ottb.v1.qry.pipeline.absent",     GetPipeline,      RunAccepted,           ONE,
+PIPELINE_ABSENT  = Rpc("ottb.v1.qry.pipeline.absent",     AskedPipeline,    RunAccepted,           ONE,
                        summary="Why nobody has a pipeline")
 STOP_ABSENT_PIPELINE = Rpc("ottb.v1.qry.pipeline.stop_absent", StopPipeline, StopAccepted,         ONE,
                            summary="Why nobody has a pipeline that is to be stopped")

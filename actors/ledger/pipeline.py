@@ -46,6 +46,7 @@ from bus_schemas.pipeline import (
     STEP_LOG,
     STOP_ABSENT_PIPELINE,
     ArtefactView,
+    AskedPipeline,
     DciStatus,
     GetArtefact,
     GetDciStatus,
@@ -289,7 +290,7 @@ class PipelineAnswers(Answers):
             queued=found.get("queued", 0), running=found.get("running", 0), waiting=found.get("waiting", 0),
         )  # fmt: skip
 
-    async def absent(self, request: GetPipeline, context: Context) -> RunAccepted:
+    async def absent(self, request: AskedPipeline, context: Context) -> RunAccepted:
         await self._pipeline(request.pipeline, context)
         raise OWNER_AWAY()
 

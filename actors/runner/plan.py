@@ -58,6 +58,11 @@ class Plan:
         return all(job.name in self._over for jobs in self._jobs.values() for job in jobs)
 
     @property
+    def stopped(self) -> bool:
+        """Something of it was stopped, or never began."""
+        return not self.done or S.STOPPED in self._over.values()
+
+    @property
     def failed(self) -> list[str]:
         """The jobs that have failed, but for those whose failure is ignored."""
         strict = (job for jobs in self._jobs.values() for job in jobs if job.step.on_failure == "fail")

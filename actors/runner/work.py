@@ -70,6 +70,8 @@ class Work:
             await self._through(workspace)
         finally:
             await workspace.remove()
+        if self._plan.stopped:
+            return "stopped", ""
         failed = self._plan.failed
         return ("failed", f"failed: {', '.join(failed)}") if failed else ("succeeded", "")
 

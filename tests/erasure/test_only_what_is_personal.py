@@ -251,10 +251,8 @@ DECIDED = {  # texts with a name that others have, too
     "slot": {"reason", "to_do", "conditions.*.name", "conditions.*.words", "conditions.*.since"},  # as a policy says
     "point": {"name", "reason"}, "call": {"app"}, "hub": {"hub", "path", "way", "ways.*"},
     "alert": {"kind", "hub", "since", "words", "why", "group"},  # of things, and as rules say it
-    "pipeline": {"source", "branch", "labels.*", "text", "token", "matrix.*", "commit", "artefacts.*.artefact",
-                 "artefacts.*.name", "artefacts.*.sha256"},  # as definitions are written, and what steps leave
     "pipeline": {"source", "branch", "labels.*", "text", "token", "matrix.*", "commit", "approvers.*",
-                 "artefacts.*.artefact", "artefacts.*.name", "artefacts.*.sha256"},  # as definitions are written, and what steps leave
+                 "artefacts.*.artefact", "artefacts.*.name", "artefacts.*.sha256"},  # as written, and what steps leave
     "script": {"script", "scripts", "ussd.*", "place", "step_name", "waits_for", "by"},  # as scripts are written
 }  # fmt: skip
 
