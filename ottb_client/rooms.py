@@ -4,6 +4,7 @@ from typing import Literal
 
 from msgspec import UNSET, UnsetType
 
+from bus_schemas.alert import AlertSeverity, AlertUpdate
 from bus_schemas.call import CallUpdate, CallView
 from bus_schemas.campaign import CampaignView
 from bus_schemas.campaign_telemetry import CampaignUpdate
@@ -121,6 +122,12 @@ class Rooms(Connection):
     async def hubs(self, *, hub: str | UnsetType = UNSET, since: int | None = None) -> Subscription[HubUpdate]:
         """Hear of hubs: all or what these say alone. `since`: behind this `seq`. Raises ApiError."""
         return await self._subscribe("hubs", "hub.update", HubUpdate, {"hub": hub}, since)
+
+    async def alerts(
+        self, *, severity: AlertSeverity | UnsetType = UNSET, rule: str | UnsetType = UNSET, since: int | None = None,
+    ) -> Subscription[AlertUpdate]:  # fmt: skip
+        """Hear of alerts: all or what these say alone. `since`: behind this `seq`. Raises ApiError."""
+        return await self._subscribe("alerts", "alert.update", AlertUpdate, {"severity": severity, "rule": rule}, since)
 
     async def pipelines(
         self, *, pipeline: int | UnsetType = UNSET, since: int | None = None,

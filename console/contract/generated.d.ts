@@ -2732,6 +2732,110 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/monitor/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Alerts
+         * @description Alerts that are firing, or in another state; the newest first.
+         */
+        get: operations["list_alerts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/monitor/alerts/{alert}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One alert
+         * @description One alert.
+         */
+        get: operations["get_alert"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/monitor/alerts/{alert}/acknowledge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say that one looks after an alert
+         * @description Somebody looks after it: it is not told again while it lasts. Once more changes nothing.
+         */
+        post: operations["acknowledge_alert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/monitor/silences": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Silences
+         * @description Those that hold now, the newest first.
+         */
+        get: operations["list_silences"];
+        put?: never;
+        /**
+         * Have some alerts told to nobody for a while
+         * @description Tell nobody of these alerts until then, 30 days from now at most.
+         */
+        post: operations["make_silence"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/monitor/silences/{silence}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Have them told again
+         * @description Tell of them again.
+         */
+        delete: operations["end_silence"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/dci/pipelines": {
         parameters: {
             query?: never;
@@ -3317,7 +3421,7 @@ export interface components {
          * @description What somebody may be allowed to do. Every route names one, or says that it needs none.
          * @enum {unknown}
          */
-        Action: "audit.view" | "call.disposition" | "call.end" | "call.end_any" | "call.recording" | "call.start" | "call.view" | "call.view_any" | "campaign.edit" | "campaign.export" | "campaign.import" | "campaign.run" | "campaign.view" | "campaign.view_any" | "dashboard.view" | "do_not_call.edit" | "do_not_call.view" | "hub.power" | "lead.edit" | "lead.erase" | "lead.view" | "lead.view_any" | "log.view" | "log.view_any" | "log.write" | "metrics.view" | "monitor.hosts" | "monitor.view" | "note.view" | "note.view_any" | "note.write" | "operator.set" | "operator.supervise" | "operator.view" | "operator.view_any" | "pipeline.approve" | "pipeline.edit" | "pipeline.run" | "pipeline.stop" | "pipeline.view" | "role.edit" | "role.view" | "script.run" | "script.stop_any" | "script.ussd" | "script.view" | "script.view_any" | "slot.apps" | "slot.configure" | "slot.logcat" | "slot.pull" | "slot.push" | "slot.reboot" | "slot.reserve" | "slot.reserve_any" | "slot.restart" | "slot.screen" | "slot.shell" | "slot.touch" | "slot.use_any" | "slot.view" | "slot.view_any" | "token.create" | "token.introspect" | "trunk.view" | "user.edit" | "user.view" | "webhook.manage" | "webhook.view" | "webhook.view_any";
+        Action: "alert.acknowledge" | "alert.silence" | "alert.view" | "audit.view" | "call.disposition" | "call.end" | "call.end_any" | "call.recording" | "call.start" | "call.view" | "call.view_any" | "campaign.edit" | "campaign.export" | "campaign.import" | "campaign.run" | "campaign.view" | "campaign.view_any" | "dashboard.view" | "do_not_call.edit" | "do_not_call.view" | "hub.power" | "lead.edit" | "lead.erase" | "lead.view" | "lead.view_any" | "log.view" | "log.view_any" | "log.write" | "metrics.view" | "monitor.hosts" | "monitor.view" | "note.view" | "note.view_any" | "note.write" | "operator.set" | "operator.supervise" | "operator.view" | "operator.view_any" | "pipeline.approve" | "pipeline.edit" | "pipeline.run" | "pipeline.stop" | "pipeline.view" | "role.edit" | "role.view" | "script.run" | "script.stop_any" | "script.ussd" | "script.view" | "script.view_any" | "slot.apps" | "slot.configure" | "slot.logcat" | "slot.pull" | "slot.push" | "slot.reboot" | "slot.reserve" | "slot.reserve_any" | "slot.restart" | "slot.screen" | "slot.shell" | "slot.touch" | "slot.use_any" | "slot.view" | "slot.view_any" | "token.create" | "token.introspect" | "trunk.view" | "user.edit" | "user.view" | "webhook.manage" | "webhook.view" | "webhook.view_any";
         /**
          * ListUsers
          * @description Users by name. `cursor` continues where the last page ended.
@@ -3751,6 +3855,10 @@ export interface components {
             region: string | null;
             /** @default null */
             sim: string | null;
+            /** @default null */
+            expected_iccid: string | null;
+            /** @default null */
+            expected_operator: string | null;
         };
         /**
          * SlotDetails
@@ -3814,7 +3922,8 @@ export interface components {
          *
          *         `user` None: the shared pool. `region`: the SIM's country, ISO 3166. `sim`: of a phone with two, the one that calls
          *         go out by, as the phone names it: its ICCID up to Android 12, its subscription id (`1`, `2` ...) from 13 on; the
-         *         phone is set so once when it comes. `host`: the machine its USB cable is in.
+         *         phone is set so once when it comes. `expected_iccid`, `expected_operator`: which SIM is to be in the phone, by its
+         *         number or by whose it is; with another one it is not dialled with. `host`: the machine its USB cable is in.
          */
         SlotConfig: {
             /** @example 44 */
@@ -3833,6 +3942,10 @@ export interface components {
             region: string | null;
             /** @default null */
             sim: string | null;
+            /** @default null */
+            expected_iccid: string | null;
+            /** @default null */
+            expected_operator: string | null;
             /**
              * @default local
              * @example local
@@ -6614,8 +6727,18 @@ export interface components {
             /** @default null */
             script_id: string | null;
             /** @default null */
+            severity: components["schemas"]["AlertSeverity"] | null;
+            /** @default null */
+            rule: string | null;
+            /** @default null */
             pipeline: number | null;
         };
+        /**
+         * AlertSeverity
+         * @description How soon somebody should look.
+         * @enum {unknown}
+         */
+        AlertSeverity: "critical" | "info" | "warning";
         /**
          * NewWebhook
          * @description A webhook, with the secret that signs what it posts: nobody is shown it again.
@@ -7578,6 +7701,203 @@ export interface components {
             slot: number | null;
         };
         /**
+         * ListAlerts
+         * @description Alerts that are firing, or in another state; the newest first.
+         */
+        ListAlerts: {
+            /** @default firing */
+            state: components["schemas"]["AlertState"];
+            /** @default null */
+            severity: components["schemas"]["AlertSeverity"] | null;
+            /** @default null */
+            kind: string | null;
+            /** @default null */
+            rule: string | null;
+            /** @default null */
+            host: string | null;
+            /** @default 100 */
+            limit: number;
+            /** @default null */
+            cursor: string | null;
+        };
+        /**
+         * AlertState
+         * @description PENDING: it has begun, and does not last for as long as its rule says. FIRING: it does. RESOLVED: it is over.
+         * @enum {unknown}
+         */
+        AlertState: "firing" | "pending" | "resolved";
+        /**
+         * AlertView
+         * @description An alert of `rule` about a thing (`kind`, `id`) of `host`. `hub`: on which a slot's phone is. `value`: the
+         *         figure, null of what is no figure. `since`: it began, `fired`: it lasted as long as the rule says, `resolved`: it is
+         *         over. `silence`: which one keeps it from being told; `within`: the alert that is the reason for this one, which is
+         *         then told alone.
+         */
+        AlertView: {
+            /** @example al_5k2a */
+            alert: string;
+            /** @example slot_hot */
+            rule: string;
+            severity: components["schemas"]["AlertSeverity"];
+            state: components["schemas"]["AlertState"];
+            kind: string;
+            id: string;
+            host: string;
+            words: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            since: string;
+            /** @default null */
+            hub: string | null;
+            /** @default null */
+            value: number | null;
+            /** @default null */
+            fired: string | null;
+            /** @default null */
+            resolved: string | null;
+            /** @default null */
+            acknowledged: string | null;
+            /** @default null */
+            acknowledged_by: string | null;
+            /** @default  */
+            note: string;
+            /** @default null */
+            silence: string | null;
+            /** @default null */
+            within: string | null;
+        };
+        /**
+         * GetAlert
+         * @description One alert.
+         */
+        GetAlert: {
+            /** @example al_5k2a */
+            alert: string;
+        };
+        /**
+         * AlertDetails
+         * @description One alert. `members`: what is within it now; null where its board does not say.
+         */
+        AlertDetails: {
+            /** @example al_5k2a */
+            alert: string;
+            /** @example slot_hot */
+            rule: string;
+            severity: components["schemas"]["AlertSeverity"];
+            state: components["schemas"]["AlertState"];
+            kind: string;
+            id: string;
+            host: string;
+            words: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            since: string;
+            /** @default null */
+            hub: string | null;
+            /** @default null */
+            value: number | null;
+            /** @default null */
+            fired: string | null;
+            /** @default null */
+            resolved: string | null;
+            /** @default null */
+            acknowledged: string | null;
+            /** @default null */
+            acknowledged_by: string | null;
+            /** @default  */
+            note: string;
+            /** @default null */
+            silence: string | null;
+            /** @default null */
+            within: string | null;
+            /** @default null */
+            members: components["schemas"]["AlertView"][] | null;
+        };
+        /**
+         * AcknowledgeAlert
+         * @description Somebody looks after it: it is not told again while it lasts. Once more changes nothing.
+         */
+        AcknowledgeAlert: {
+            /** @example al_5k2a */
+            alert: string;
+            /**
+             * @default
+             * @example on my way
+             */
+            note: string;
+        };
+        /**
+         * ListSilences
+         * @description Those that hold now, the newest first.
+         */
+        ListSilences: Record<string, never>;
+        /**
+         * SilenceView
+         * @description Alerts that fit `matcher` are told to nobody by webhooks or e-mail until `until`.
+         */
+        SilenceView: {
+            /** @example si_5k2a */
+            silence: string;
+            matcher: components["schemas"]["Matcher"];
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            until: string;
+            /** @example op12 */
+            by: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            why: string;
+        };
+        /**
+         * Matcher
+         * @description Which alerts are meant: all fields that are given must be the alert's. `hub`: also those of its slots.
+         */
+        Matcher: {
+            /** @default null */
+            rule: string | null;
+            /** @default null */
+            severity: components["schemas"]["AlertSeverity"] | null;
+            /** @default null */
+            kind: string | null;
+            /** @default null */
+            id: string | null;
+            /** @default null */
+            hub: string | null;
+            /** @default null */
+            host: string | null;
+        };
+        /**
+         * MakeSilence
+         * @description Tell nobody of these alerts until then, 30 days from now at most.
+         */
+        MakeSilence: {
+            matcher: components["schemas"]["Matcher"];
+            /**
+             * @description A day or a time, ISO 8601: UTC where it has no offset.
+             * @example 2025-11-15T12:30:00+02:00
+             */
+            until: string;
+            /** @example the rack is being moved */
+            why: string;
+        };
+        /**
+         * EndSilence
+         * @description Tell of them again.
+         */
+        EndSilence: {
+            /** @example si_5k2a */
+            silence: string;
+        };
+        /**
          * ListPipelines
          * @description All pipelines by their number, each with its newest run.
          */
@@ -7976,6 +8296,259 @@ export interface components {
             name: string;
         };
         /**
+         * AlertFired
+         * @description It has lasted for as long as its rule says. `told`: who is told beside live clients; nobody while it is
+         *         silenced. `after`: seconds without it until it is resolved. `covers`: it is the reason for what is wrong with
+         *         everything on that hub, or of that host.
+         */
+        AlertFired: {
+            /** @example al_5k2a */
+            alert: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example slot_hot */
+            rule: string;
+            severity: components["schemas"]["AlertSeverity"];
+            kind: string;
+            id: string;
+            /** @example local */
+            host: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            since: string;
+            words: string;
+            told: components["schemas"]["Channel"][];
+            after: number;
+            /**
+             * @default
+             * @enum {unknown}
+             */
+            covers: "" | "host" | "hub";
+            /** @default null */
+            hub: string | null;
+            /** @default null */
+            value: number | null;
+            /** @default null */
+            silence: string | null;
+            /** @default site */
+            board: string;
+        };
+        /**
+         * Channel
+         * @description Who is told beside live clients, who always are.
+         * @enum {unknown}
+         */
+        Channel: "mail" | "webhooks";
+        /**
+         * AlertResolved
+         * @description It is over. `why`: where it is not that the thing is well again.
+         */
+        AlertResolved: {
+            /** @example al_5k2a */
+            alert: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example slot_hot */
+            rule: string;
+            severity: components["schemas"]["AlertSeverity"];
+            kind: string;
+            id: string;
+            /** @example local */
+            host: string;
+            words: string;
+            told: components["schemas"]["Channel"][];
+            /** @default  */
+            why: string;
+            /** @default site */
+            board: string;
+        };
+        /**
+         * AlertAcknowledged
+         * @description Somebody looks after it.
+         */
+        AlertAcknowledged: {
+            /** @example al_5k2a */
+            alert: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example slot_hot */
+            rule: string;
+            severity: components["schemas"]["AlertSeverity"];
+            kind: string;
+            id: string;
+            /** @example local */
+            host: string;
+            told: components["schemas"]["Channel"][];
+            /** @example op12 */
+            by: string;
+            note: string;
+            /** @default site */
+            board: string;
+        };
+        /**
+         * AlertSilenced
+         * @description It is told to nobody for now.
+         */
+        AlertSilenced: {
+            /** @example al_5k2a */
+            alert: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example slot_hot */
+            rule: string;
+            severity: components["schemas"]["AlertSeverity"];
+            kind: string;
+            id: string;
+            /** @example local */
+            host: string;
+            told: components["schemas"]["Channel"][];
+            /** @example si_5k2a */
+            silence: string;
+            /** @default site */
+            board: string;
+        };
+        /**
+         * AlertUnsilenced
+         * @description It is firing still, and told again.
+         */
+        AlertUnsilenced: {
+            /** @example al_5k2a */
+            alert: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example slot_hot */
+            rule: string;
+            severity: components["schemas"]["AlertSeverity"];
+            kind: string;
+            id: string;
+            /** @example local */
+            host: string;
+            words: string;
+            told: components["schemas"]["Channel"][];
+            /** @default site */
+            board: string;
+        };
+        /**
+         * SilenceMade
+         * @description Somebody wants some alerts to be told to nobody.
+         */
+        SilenceMade: {
+            /** @example si_5k2a */
+            silence: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example op12 */
+            by: string;
+            matcher: components["schemas"]["Matcher"];
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            until: string;
+            why: string;
+            /** @default site */
+            board: string;
+        };
+        /**
+         * SilenceEnded
+         * @description It is over. `by` null: its time is.
+         */
+        SilenceEnded: {
+            /** @example si_5k2a */
+            silence: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @default null */
+            by: string | null;
+            /** @default site */
+            board: string;
+        };
+        /**
+         * AlertsMailed
+         * @description An e-mail of a group has been taken: it said that `firing` are, and that `resolved` are over.
+         */
+        AlertsMailed: {
+            group: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            firing: string[];
+            resolved: string[];
+            /** @default site */
+            board: string;
+        };
+        /**
+         * HostWatched
+         * @description A host tells what it sees, for the first time: from now on it is missed when it does not.
+         */
+        HostWatched: {
+            /** @example local */
+            host: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @default site */
+            board: string;
+        };
+        /**
+         * HostForgotten
+         * @description It was away for so long that nobody misses it any more.
+         */
+        HostForgotten: {
+            /** @example local */
+            host: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @default site */
+            board: string;
+        };
+        /**
+         * BoardActivated
+         * @description A host owns the board; older owners can no longer write.
+         */
+        BoardActivated: {
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example local */
+            host: string;
+            epoch: number;
+            /** @default site */
+            board: string;
+        };
+        /**
          * AuditRecorded
          * @description Entries that were written together. `first`: the number of the first. `hash` is the SHA-256, hexadecimal, of
          *         `previous` and the entries as they stand here (`actors/audit/chain.py`). `intents`: for each entry
@@ -8033,7 +8606,8 @@ export interface components {
          *         `after_ref` is the phone's name for the newest call it knew before this one. After `ring_timeout` seconds it is
          *         given up, but where it rings by then not before it has rung for `ring_at_least`. `operator`: for whom a campaign
          *         dials it, on a line of theirs. `slot` null: whoever answers waits on the PBX until an operator is joined to the
-         *         call. `app`: the call is in that app of the slot's phone, and `run`, a script's, places it there.
+         *         call. `app`: the call is in that app of the slot's phone, and `run`, a script's, places it there. `traced`: spans of
+         *         it are collected.
          */
         CallDialing: {
             /**
@@ -8075,6 +8649,8 @@ export interface components {
             app: string | null;
             /** @default null */
             run: string | null;
+            /** @default false */
+            traced: boolean;
         };
         /**
          * CallAdopted
@@ -10968,6 +11544,44 @@ export interface components {
             by?: string;
         };
         /**
+         * AlertUpdate
+         * @description An alert has changed. `words`: with `fired`, `resolved` and `unsilenced`; `value`, `since`, `hub` and `covers`
+         *         with `fired`; `by` and `note` with `acknowledged`; `silence` with `silenced`, and with `fired` where it is at once.
+         *         `told`: who is told beside.
+         */
+        AlertUpdate: {
+            /** @example al_5k2a */
+            alert: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @enum {unknown} */
+            change: "acknowledged" | "fired" | "resolved" | "silenced" | "unsilenced";
+            rule: string;
+            severity: components["schemas"]["AlertSeverity"];
+            kind: string;
+            id: string;
+            host: string;
+            words?: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            since?: string;
+            hub?: string | null;
+            value?: number | null;
+            silence?: string | null;
+            by?: string;
+            note?: string;
+            why?: string;
+            /** @default [] */
+            told: components["schemas"]["Channel"][];
+            /** @enum {unknown} */
+            covers?: "" | "host" | "hub";
+        };
+        /**
          * PipelineUpdate
          * @description A run has changed. `step` and what follows: with `step`, `approved`; `status`: of the run, with `step` of
          *         that.
@@ -11080,6 +11694,12 @@ export interface components {
                 data: components["schemas"]["HubUpdate"];
                 seq: number;
             };
+            "alert.update": {
+                /** @constant */
+                event: "alert.update";
+                data: components["schemas"]["AlertUpdate"];
+                seq: number;
+            };
             "pipeline.update": {
                 /** @constant */
                 event: "pipeline.update";
@@ -11154,6 +11774,11 @@ export interface components {
             };
             hubs: {
                 hub?: string;
+            };
+            alerts: {
+                severity?: components["schemas"]["AlertSeverity"];
+                /** @example slot_hot */
+                rule?: string;
             };
             pipelines: {
                 /** @example 1 */
@@ -13356,6 +13981,10 @@ export interface operations {
                     region?: string | null;
                     /** @default null */
                     sim?: string | null;
+                    /** @default null */
+                    expected_iccid?: string | null;
+                    /** @default null */
+                    expected_operator?: string | null;
                 };
             };
         };
@@ -27771,6 +28400,630 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    list_alerts: {
+        parameters: {
+            query?: {
+                state?: components["schemas"]["AlertState"];
+                severity?: components["schemas"]["AlertSeverity"] | null;
+                kind?: string | null;
+                rule?: string | null;
+                host?: string | null;
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertView"][];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    get_alert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alert: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertDetails"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    acknowledge_alert: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                alert: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /**
+                     * @default
+                     * @example on my way
+                     */
+                    note?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertView"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description IDEMPOTENCY_MISMATCH */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    list_silences: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SilenceView"][];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    make_silence: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    matcher: components["schemas"]["Matcher"];
+                    /**
+                     * @description A day or a time, ISO 8601: UTC where it has no offset.
+                     * @example 2025-11-15T12:30:00+02:00
+                     */
+                    until: string;
+                    /** @example the rack is being moved */
+                    why: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SilenceView"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description CONFLICT */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description IDEMPOTENCY_MISMATCH */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    end_silence: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                silence: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SilenceView"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
             /** @description RATE_LIMITED */
             429: {
                 headers: {
