@@ -259,7 +259,7 @@ REFUSED = [
 async def test_what_cannot_be_run_says_why(admin: Client, pipeline: int, body: Any, status: int, code: str) -> None:
     answered, refused = await admin.post(f"/api/dci/pipeline/{pipeline}/run", body, part=D)
     assert (answered, refused["code"]) == (status, code), refused
-    assert refused["details"]
+    assert refused["details"] or code == "NOT_FOUND"
 
 
 async def test_a_definition_that_is_wrong_is_refused_with_its_places(admin: Client) -> None:

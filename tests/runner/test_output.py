@@ -1,0 +1,74 @@
+"""What a step writes gets to its stream in whole lines, numbered, soon, and all of it."""
+
+import asyncio
+
+import msgspec
+import pytest
+
+from actors.adapters.random_ids import RandomIds
+from actors.adapters.system_clock import SystemClock
+from actors.runner.output import PIECE, Output
+from bus_schemas.pipeline_events import OutputLines, output_subject
+from simulators.bus.memory_broker import MemoryBroker
+from simulators.bus.memory_bus import MemoryBus
+
+SUBJECT = output_subject(1, 2, "a")
+
+
+@pytest.fixture
+def bus() -> MemoryBus:
+    return MemoryBus(MemoryBroker(clock=SystemClock()))
+
+
+def output_on(bus: MemoryBus) -> Output:
+    return Output(bus=bus, ids=RandomIds(), pipeline=1, run=2, step="a")
+
+
+async def said(bus: MemoryBus) -> list[OutputLines]:
+    return [msgspec.json.decode(entry.data, type=OutputLines) async for entry in bus.outputs.replay(SUBJECT)]
+
+
+async def test_lines_are_numbered_and_their_bytes_follow_each_other(bus: MemoryBus) -> None:
+    output = output_on(bus)
+    written = b"".join(f"line {number} \xd1\x8f\n".encode() for number in range(5000)) + "кінець".encode()
+    for at in range(0, len(written), 777):  # also in the middle of a letter
+        await output.write(written[at : at + 777])
+    await output.close()
+    found = await said(bus)
+    assert "".join(one.text for one in found).encode() == written
+    assert output.lines == 5000
+    first = offset = 0
+    for one in found:
+        assert (one.first, one.offset) == (first + 1, offset) and len(one.text.encode()) <= PIECE
+        first, offset = first + one.text.count("\n"), offset + len(one.text.encode())
+    assert all(one.text.endswith("\n") for one in found[:-1])
+
+
+async def test_a_line_is_on_its_way_before_the_step_ends(bus: MemoryBus) -> None:
+    output = output_on(bus)
+    await output.write(b"one\ntw")
+    async with asyncio.timeout(2):
+        while not (found := await said(bus)):
+            await asyncio.sleep(0.01)
+    assert [one.text for one in found] == ["one\n"]
+    await output.close()
+    assert [one.text for one in await said(bus)] == ["one\n", "tw"]
+
+
+async def test_a_line_without_an_end_does_not_stay_in_memory(bus: MemoryBus) -> None:
+    output = output_on(bus)
+    for _ in range(40):
+        await output.write(b"x" * 20_000)
+    await output.close()
+    found = await said(bus)
+    assert sum(len(one.text) for one in found) == 800_000 and len(found) > 10
+
+
+async def test_nothing_is_lost_while_the_bus_stores_nothing(bus: MemoryBus) -> None:
+    output = output_on(bus)
+    bus._broker.stuck = True
+    await output.write(b"one\n")
+    await asyncio.sleep(0.2)
+    bus._broker.stuck = False
+    await output.close()
+    assert [one.text for one in await said(bus)] == ["one\n"]
