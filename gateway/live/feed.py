@@ -33,6 +33,7 @@ from gateway.live.events import room_events
 from gateway.live.figures import TELEMETRY_PAUSE, Figures, said_again
 from gateway.live.history import AT_ONCE, History
 from gateway.live.log_room import LogRoom, SubscribeLog
+from gateway.live.output_room import OutputRoom
 from gateway.live.presence import PRESENCE_PAUSE, say_who_is_there
 from gateway.live.said import refusal_said
 from gateway.live.snapshot import Snapshots
@@ -106,6 +107,7 @@ class LiveFeed:
         self._log = LogRoom(
             feed=log_feed, transports=self.transports, history=self._history, metrics=metrics, clients=self._clients
         )
+        self._outputs = OutputRoom(bus=bus, transports=self.transports, clients=self._clients)
         self._dashboard = DashboardRoom(
             bus=bus, transports=self.transports, metrics=metrics, clients=self._clients, seq=lambda: self.seq
         )
@@ -139,6 +141,7 @@ class LiveFeed:
         self._stops.append(await self._bus.follow(SCOPE, self._hear, after=self.seq))
         for topic in TELEMETRY:
             self._stops.append(await self._bus.subscribe(topic.pattern, self._figures.hears(topic)))
+        self._stops.append(await self._outputs.start())
         self._deaf = self._log.start()
         self._forget = self._authenticator.on_change(self._look_again)
         self._spawn(again_and_again(TELEMETRY_PAUSE, self._figures.send))

@@ -138,7 +138,7 @@ async def test_a_pipeline_of_six_steps_from_git_to_twenty_phones(site: Site, adm
     pipeline = await define(admin, WHOLE.format(repository=site.folder / "app"))
     async with JsClient(site.url("workspace", ""), str(admin.token)) as socket:
         await socket.expect(lambda heard: heard.get("connected"))
-        assert (await socket.ask("subscribe:pipelines"))["error"] is False
+        assert (await socket.ask("subscribe:pipelines", {"pipeline": pipeline}))["error"] is False
         status, accepted = await admin.post(
             f"/api/dci/pipeline/{pipeline}/run", {"parameters": {"version": "1.2"}}, part=D
         )
@@ -149,6 +149,8 @@ async def test_a_pipeline_of_six_steps_from_git_to_twenty_phones(site: Site, adm
         assert (await admin.post(approve, {"comment": "go"}, part=D))[0] == 200
         done = await run_until(admin, pipeline, 1, *OVER)
         await socket.expect(lambda heard: heard.get("payload", {}).get("data", {}).get("change") == "ended")
+        lines = "".join(one["data"]["text"] for one in socket.events("pipeline.log"))
+        assert "attempt 1\n" in lines and "hello" in lines and SECRET not in lines
     assert done["status"] == "succeeded", done
     steps = {step["step"]: step for step in done["steps"]}
     assert [steps[name]["status"] for name in ("build", "flaky", "test_1", "test_2", "ask", "fleet", "failed")] == [
