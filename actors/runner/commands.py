@@ -21,6 +21,7 @@ STOP_SECONDS = 5.0
 HOWS = {
     "timed_out": "its time is over", "stopped": "it was stopped", "out_of_memory": "it took more memory than it may",
     "too_many_processes": "it began more processes than it may", "lost": "what ran it was killed",
+    "disk_full": "it left too little room on the disk",
 }  # fmt: skip
 
 
