@@ -137,7 +137,9 @@ async def running(
                 parts, stack, settings=settings.runner, executor=executor, state=settings.state, secret=secret,
                 lost_after=settings.pipelines.lost_after,
             )
-        watcher = await start_monitor(parts, stack, settings=settings.monitor, reader=machine, records=records)
+        watcher = await start_monitor(
+            parts, stack, settings=settings.monitor, reader=machine, records=records, hubs=hubs
+        )
         await start_alerts(parts, settings=settings.alerts, watcher=watcher, hubs=hubs, mailer=mailer)
         await serve(parts, stack)
         yield parts.host

@@ -30,6 +30,7 @@ LONGEST_SILENCE = 30  # days
 MOST_SIGHTED = 500  # of one host, in one report
 
 NO_ALERT = RefusalTemplate(ErrorCode.NOT_FOUND, "No such alert.")
+NOT_FIRING = RefusalTemplate(ErrorCode.NOT_FOUND, "No such alert fires now: it is over, or has not begun.")
 NO_SILENCE = RefusalTemplate(ErrorCode.NOT_FOUND, "No such silence, or it is over.")
 
 

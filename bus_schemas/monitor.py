@@ -15,7 +15,8 @@ from bus_schemas.contract import READ_AGAIN, ROOT, Rpc, token
 from bus_schemas.errors import ErrorCode
 from bus_schemas.fields import GivenTime, HostName, Id, SlotId, Utc
 from bus_schemas.permissions import Action
-from bus_schemas.slot import SEES, SLOT_ABSENT
+from bus_schemas.slot import SEES, SLOT_ABSENT, HubName
+from bus_schemas.usb import GivenHub
 
 E = ErrorCode
 A = Action
@@ -69,6 +70,12 @@ _METRICS = (
     Metric("host", "fds",              "",               says="files and sockets that they have open"),
     Metric("host", "slots",            "",               says="slots that it owns"),
     Metric("host", "slots_online",     "",               says="of those, with a phone that can be reached"),
+    Metric("hub",  "plugged",          "0/1",  high=1,   says="it is in the USB tree of its host"),
+    Metric("hub",  "ports",            "",               says="its ports for phones"),
+    Metric("hub",  "online",           "",               says="of those, with a phone that adb lists as `device`"),
+    Metric("hub",  "unauthorized",     "",               says="with one that has not accepted this host's key"),
+    Metric("hub",  "offline",          "",               says="with one that adb lists in another state"),
+    Metric("hub",  "occupied",         "",               says="with something that adb does not list"),
 )
 # fmt: on
 METRICS: Mapping[tuple[str, str], Metric] = {(one.kind, one.name): one for one in _METRICS}
@@ -282,11 +289,23 @@ class HostHistory(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
     until: GivenTime | None = None
 
 
+class HubHistory(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename=AS_ASKED):
+    """The same of a hub. `host`: where hosts have hubs of one name, or where it was."""
+
+    hub: GivenHub
+    metric: MetricName
+    host: HostName | None = None
+    since: GivenTime | None = None
+    until: GivenTime | None = None
+
+
 class HistoryOf(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A figure of a thing from `since` on, before `until`, in steps of so many seconds: 60 or 900."""
+    """A figure of a thing from `since` on, before `until`, in steps of so many seconds: 60 or 900. `host`: of a hub,
+    whose name is no other's of that host."""
 
     kind: Id
-    id: Id
+    id: HubName
+    host: HostName | None = None
     metric: MetricName
     since: Utc
     until: Utc
@@ -331,6 +350,8 @@ SLOT_HISTORY  = Rpc("ottb.v1.cmd.monitor.slot_history", SlotHistory, History,  f
                     summary="A figure of a slot over time", permission=A.MONITOR_VIEW, asks=SEES, again=READ_AGAIN)
 HOST_HISTORY  = Rpc("ottb.v1.cmd.monitor.host_history", HostHistory, History,  frozenset({E.NOT_FOUND}),
                     summary="A figure of a host over time", permission=A.MONITOR_HOSTS, again=READ_AGAIN)
+HUB_HISTORY   = Rpc("ottb.v1.cmd.monitor.hub_history", HubHistory, History,    frozenset({E.NOT_FOUND, E.CONFLICT}),
+                    summary="A figure of a hub over time", permission=A.MONITOR_VIEW, again=READ_AGAIN)
 HISTORY       = Rpc("ottb.v1.qry.figures.history", HistoryOf, History, frozenset(),
                     summary="A figure of anything over time")
 # fmt: on

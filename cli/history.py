@@ -1,4 +1,4 @@
-"""`ottb slot history`: a figure of a slot over time, as lines or as a plot."""
+"""`ottb slot history`, `ottb hub history`: a figure over time, as lines or as a plot."""
 
 from collections.abc import Iterator
 

@@ -408,6 +408,11 @@ def stop_script(config: Path | None, user: str, script_id: str) -> None:
         say(scripts.in_words(session.done(session.api.stop_run(script_id))))
 
 
+SINCE = click.option("--from", "since", help="A moment, as `2026-01-31T10:00:00Z`; a day ago unless it is given.")
+UNTIL = click.option("--to", "until", help="A moment; now unless it is given.")
+PLOT = click.option("--plot", "as_plot", is_flag=True, help="As a plot of the means.")
+
+
 @main.group()
 def slot() -> None:
     """Slots and their phones."""
@@ -434,9 +439,9 @@ def take_screenshot(config: Path | None, user: str, number: int, output: Path | 
 @JSON
 @click.argument("number", type=click.IntRange(1, 99_999))
 @click.argument("metric")
-@click.option("--from", "since", help="A moment, as `2026-01-31T10:00:00Z`; a day ago unless it is given.")
-@click.option("--to", "until", help="A moment; now unless it is given.")
-@click.option("--plot", "as_plot", is_flag=True, help="As a plot of the means.")
+@SINCE
+@UNTIL
+@PLOT
 def slot_history(
     config: Path | None, user: str, as_json: bool, number: int, metric: str, since: str | None, until: str | None,
     as_plot: bool,
@@ -483,6 +488,28 @@ def show_hub(config: Path | None, user: str, as_json: bool, host: str | None, na
     with logged_in(settings_of(config), user) as session:
         found = session.done(session.api.get_hub(name, host=host))
     show(found, shown(found), as_json=as_json)
+
+
+@hub.command("history")
+@CONFIG
+@AS
+@JSON
+@HOST
+@click.argument("name")
+@click.argument("metric")
+@SINCE
+@UNTIL
+@PLOT
+def hub_history(
+    config: Path | None, user: str, as_json: bool, host: str | None, name: str, metric: str, since: str | None,
+    until: str | None, as_plot: bool,
+) -> None:
+    """Show METRIC (online, offline ...: docs/monitoring.md) of a hub over time."""
+    from cli.history import shown
+
+    with logged_in(settings_of(config), user) as session:
+        found = session.done(session.api.hub_history(name, metric=metric, host=host, since=since, until=until))
+    click.echo(shown(found, as_json=as_json, as_plot=as_plot))
 
 
 @hub.command("power")

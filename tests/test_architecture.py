@@ -51,7 +51,7 @@ FOLDERS = {
     "alert": {"runtime", "telephony", "slot", "trunk", "monitor", "usb"},
     "audit": {"runtime"},
     "log": {"runtime"},
-    "monitor": {"runtime", "slot"},
+    "monitor": {"runtime", "slot", "usb"},
     "ledger": {"runtime", "telephony"},
 }
 

@@ -18,21 +18,18 @@ from actors.runtime.ids import Ids
 from actors.runtime.rendezvous import shard_of
 from actors.runtime.wire import ask
 from actors.slot.actor import SlotActor
-from actors.slot.healing import vitals
+from actors.slot.healing import AWAY, SMALLEST_HUB, vitals
 from actors.slot.record import Slot
 from actors.trunk.actor import TrunkActor
 from actors.usb.hubs import Hubs
 from bus_schemas.alert import BOARD, MOST_SIGHTED, REPORT_SIGHTINGS, AlertSeverity, ReportSightings, Sighting
 from bus_schemas.errors import Refusal
-from bus_schemas.slot_health import Symptom
 from bus_schemas.trunk import TrunkState
 
 log = structlog.get_logger()
 
 LOOK = 1.0  # seconds between two looks
 SAY = 5.0  # and between two reports where nothing has changed
-AWAY = (Symptom.ABSENT, Symptom.OFFLINE)
-SMALLEST_HUB = 3  # phones: one with fewer that are all away may have lost each by itself
 ORDER = {severity: place for place, severity in enumerate(AlertSeverity)}
 
 
@@ -95,7 +92,7 @@ class Lookout:
         for name, (kind, id), beyond in self._figures.all(now):
             if kind == "slot" and id not in hubs:  # it is removed, or another host's now
                 continue
-            hub = hubs.get(id) if kind == "slot" else None
+            hub = hubs.get(id) if kind == "slot" else id if kind == "hub" else None
             words = self._words(name, id, hub, value=beyond.value)
             yield Sighting(
                 rule=name, kind=kind, id=id, seconds=now - beyond.since, words=words, hub=hub, value=beyond.value

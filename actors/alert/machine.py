@@ -21,8 +21,8 @@ from actors.runtime.decision import NOTHING, Decision, Effect, SetTimer, TimerFi
 from actors.runtime.ids import derived
 from bus_schemas.alert import (
     LONGEST_SILENCE,
-    NO_ALERT,
     NO_SILENCE,
+    NOT_FIRING,
     AlertAcknowledged,
     AlertEvent,
     AlertFired,
@@ -224,8 +224,9 @@ def _cause(key: Key, sight: Sighting, causes: Causes) -> Key | None:
         return None
     if host in causes.hosts:
         return causes.hosts[host]
-    is_hub = key[1] == "hub" and key[2] == sight.hub
-    return causes.hubs.get((host, sight.hub)) if sight.hub is not None and not is_hub else None
+    if sight.hub is None or (key[1] == "hub" and sight.value is None):  # a state of the hub itself
+        return None
+    return causes.hubs.get((host, sight.hub))
 
 
 def _fire(
@@ -304,7 +305,7 @@ def acknowledge(board: Board, id: str, note: str, by: str, now: Moment) -> Board
     """Somebody looks after it. Raises Refusal."""
     alert = board.alerts.get(id)
     if alert is None:
-        raise NO_ALERT()
+        raise NOT_FIRING()
     if alert.acknowledged is not None:
         return NOTHING
     return Decision(events=(_of(AlertAcknowledged, alert, now, by=by, note=note),))

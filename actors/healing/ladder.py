@@ -10,16 +10,16 @@ not done to one that may be in a call which nobody here knows.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.healing.policy import Policy, SymptomRule
+from actors.slot.healing import AWAY, SMALLEST_HUB
 from bus_schemas.slot_health import ENDS_CALLS, Rung, Symptom
 
 HOUR, DAY = 3600.0, 86_400.0
-MOST_OF_A_HUB = 3  # phones: a hub with fewer that are all away may have lost each by itself
 
 
 class Done(Struct, frozen=True, kw_only=True):
@@ -83,16 +83,18 @@ def plan(
     patients: Mapping[int, Patient], seen: Mapping[int, Seen], policy: Policy, *, now: float, epoch: float
 ) -> tuple[dict[int, Patient], dict[int, Act]]:
     """What is to be done now about the phones of a host, by slot. `now`: monotonic, `epoch`: of the wall clock."""
-    away = set(hubs_away(seen.values()))
+    unplugged, away = hubs_away(seen.values(), (Symptom.ABSENT,)), hubs_away(seen.values(), AWAY)
     after: dict[int, Patient] = {}
     acts: dict[int, Act] = {}
     under_way = Counter(
         seen[slot].hub for slot, patient in patients.items() if slot in seen and _is_under_way(patient, policy, now)
     )
     for slot, one in seen.items():
-        if one.hub in away and one.symptom is not None:
+        if one.hub in unplugged and one.symptom is not None:
             one = replace(one, pending=True)  # it is the hub that somebody has to look after
         after[slot], act = step(patients.get(slot, Patient()), one, policy, now=now, epoch=epoch)
+        if isinstance(act, GiveUp) and one.hub in away:
+            after[slot], act = replace(after[slot], given_up=False), None
         if isinstance(act, Try):
             if under_way[one.hub] >= policy.at_once:
                 after[slot], act = _waits(after[slot], patients.get(slot)), None
@@ -128,14 +130,16 @@ def step(
     return replace(patient, tried=tried, tried_at=now), Try(seen.symptom, rung)
 
 
-def hubs_away(seen: Iterable[Seen]) -> Iterator[str]:
-    """Hubs all of whose phones are away: no phone of theirs can be blamed, nor mended."""
-    phones, gone = Counter[str](), Counter[str]()
+def hubs_away(seen: Iterable[Seen], away: Container[Symptom]) -> set[str]:
+    """Hubs all of whose phones have one of these symptoms, but for those that are being restarted: no phone of theirs
+    is to blame."""
+    phones, there = Counter[str](), set[str]()
     for one in seen:
         if one.hub is not None:
             phones[one.hub] += 1
-            gone[one.hub] += one.symptom is Symptom.ABSENT
-    return (hub for hub, number in phones.items() if number >= MOST_OF_A_HUB and gone[hub] == number)
+            if not one.pending and one.symptom not in away:
+                there.add(one.hub)
+    return {hub for hub, number in phones.items() if number >= SMALLEST_HUB and hub not in there}
 
 
 def _well(patient: Patient, seen: Seen, policy: Policy, now: float) -> tuple[Patient, Act | None]:

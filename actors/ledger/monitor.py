@@ -28,6 +28,7 @@ from bus_schemas.monitor import (
     Point,
 )
 
+HUB = "hub"
 Values = dict[str, tuple[float, float, float]]
 VALUES = msgspec.json.Decoder(Values)
 
@@ -61,11 +62,16 @@ FIGURES = sa.Table(
 C = FIGURES.c
 
 
+def thing_of(kind: str, id: str, host: str | None) -> str:
+    """What rows are found by. Slots and hosts have a name that no other of the site has, hubs one of their host's."""
+    return f"{kind}/{host}/{id}" if kind == HUB else f"{kind}/{id}"
+
+
 def rows_of(measured: Measured) -> Iterator[FiguresRow]:
     """A row for each thing."""
     taken = measured.taken
     for one in taken.things:
-        thing = f"{one.kind}/{one.id}"
+        thing = thing_of(one.kind, one.id, taken.host)
         figures = msgspec.json.encode(one.values).decode()
         key = f"{thing}/{taken.step}/{taken.at}"
         yield FiguresRow(key, thing, taken.step, taken.at, int(measured.stored), figures)
@@ -98,7 +104,10 @@ def points(asked: HistoryOf) -> Query[Point | None]:
     """The steps of a span, in their order; None: there was no such figure in one."""
     statement = (
         sa.select(FIGURES)
-        .where(C.thing == f"{asked.kind}/{asked.id}", C.step == asked.step, C.at >= asked.since, C.at < asked.until)
+        .where(
+            C.thing == thing_of(asked.kind, asked.id, asked.host), C.step == asked.step, C.at >= asked.since,
+            C.at < asked.until,
+        )
         .order_by(C.at)
     )
 

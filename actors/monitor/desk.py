@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 
 import structlog
+from msgspec.structs import replace
 
 from actors.monitor import spans, together
 from actors.monitor.series import bounded, of_host
@@ -26,6 +27,7 @@ from bus_schemas.monitor import (
     HistoryOf,
     HostFigures,
     HostHistory,
+    HubHistory,
     ListHosts,
     NetworkFigures,
     SlotHistory,
@@ -33,6 +35,7 @@ from bus_schemas.monitor import (
 )
 from bus_schemas.series import Distribution, HostSeries, SeriesOnHost
 from bus_schemas.slot import RECORDED_SLOT, GetSlot
+from bus_schemas.usb import GET_HUB, GetHub
 
 log = structlog.get_logger()
 
@@ -95,26 +98,31 @@ class Desk:
         """Of a host that is there, or was in that span."""
         found = await ask(self._bus, HISTORY, self._span("host", request.host, request), context)
         if not found.points:
-            self._must_be_there(request.host)
+            self._peers.must_be_there(request.host)
         return found
 
-    def _span(self, kind: str, id: str, request: SlotHistory | HostHistory) -> HistoryOf:
+    async def hub_history(self, request: HubHistory, context: Context) -> History:
+        """Of a hub that is there, or was at the host that is named. Raises Refusal: there is none, or several."""
+        wanted, host = self._span("hub", request.hub, request), request.host
+        if host is None:
+            host = (await ask(self._bus, GET_HUB, GetHub(hub=request.hub), context)).host
+        found = await ask(self._bus, HISTORY, replace(wanted, host=host), context)
+        if not found.points and request.host is not None:
+            await ask(self._bus, GET_HUB, GetHub(hub=request.hub, host=host), context)
+        return found
+
+    def _span(self, kind: str, id: str, request: SlotHistory | HostHistory | HubHistory) -> HistoryOf:
         now = self._clock.now()
         return spans.wanted(kind, id, request.metric, request.since, request.until, now)
 
     def _there(self) -> list[str]:
         return sorted({self._name, *self._peers.others()})
 
-    def _must_be_there(self, host: str) -> None:
-        if host not in (there := self._there()):
-            message = f"No such host is there now. There are: {', '.join(there)}."
-            raise Refusal(ErrorCode.NOT_FOUND, message, host=host, known=there)
-
     async def _figures(self, host: str | None, context: Context) -> list[HostFigures]:
         """Of all hosts, or of one. Raises Refusal: there is no such one, or it does not answer. Of all, whoever does
         not answer is going down, and is left out."""
         if host is not None:
-            self._must_be_there(host)
+            self._peers.must_be_there(host)
             return [await self._ask(host, context)]
         found = await asyncio.gather(*(self._quietly(one, context) for one in self._there()))
         return [one for one in found if one is not None]

@@ -1,11 +1,15 @@
 """The values of the metrics, from what phones and machines say. Pure."""
 
+from collections import Counter
+
 from actors.monitor.rollup import Values
 from actors.slot.expected_sim import is_right_sim
 from actors.slot.hindrance import can_call
 from actors.slot.phone import Health
+from actors.usb.port_map import HubNow
 from bus_schemas.monitor import HostFigures
 from bus_schemas.slot import SlotConfig
+from bus_schemas.usb import PortState
 
 
 def of_phone(health: Health, config: SlotConfig) -> Values:
@@ -52,4 +56,17 @@ def of_host(host: HostFigures) -> Values:
         "fds": sum(fds) if fds else None,
         "slots": host.slots,
         "slots_online": host.slots_online,
+    }
+
+
+def of_hub(hub: HubNow) -> Values:
+    """What is on its ports."""
+    states = Counter(port.state for port in hub.ports)
+    return {
+        "plugged": hub.plugged,
+        "ports": len(hub.ports),
+        "online": states[PortState.ONLINE],
+        "unauthorized": states[PortState.UNAUTHORIZED],
+        "offline": states[PortState.OFFLINE],
+        "occupied": states[PortState.OCCUPIED],
     }

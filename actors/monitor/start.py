@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 
 from actors.monitor.desk import Desk
 from actors.monitor.reader import HostReader
+from actors.monitor.samples import of_hub
 from actors.monitor.series import of_inboxes
 from actors.monitor.settings import Monitor
 from actors.monitor.watcher import Records, Watcher
@@ -13,11 +14,13 @@ from actors.runtime.actor import Actor
 from actors.runtime.host import Host
 from actors.runtime.parts import HostParts
 from actors.runtime.service import serve
+from actors.usb.hubs import Hubs
 from bus_schemas.monitor import (
     GET_HOST,
     GET_NETWORK,
     GET_SYSTEM,
     HOST_HISTORY,
+    HUB_HISTORY,
     LIST_HOSTS,
     ON_HOST,
     SLOT_HISTORY,
@@ -26,11 +29,13 @@ from bus_schemas.series import SERIES_ON_HOST
 
 
 async def start(
-    parts: HostParts, stack: AsyncExitStack, *, settings: Monitor, reader: HostReader | None, records: Records
+    parts: HostParts, stack: AsyncExitStack, *, settings: Monitor, reader: HostReader | None, records: Records,
+    hubs: Hubs,
 ) -> Watcher:
     """This host tells how it is, and any host how all are. Without a `reader` nothing of it is known, and nothing is
     kept."""
     watcher = Watcher(host=parts.host, ids=parts.ids, reader=reader, settings=settings, records=records)
+    watcher.sources.append(lambda: ((("hub", hub.name), of_hub(hub)) for hub in hubs.now() if hubs.are_here(hub)))
     desk = Desk(
         name=parts.host.name, bus=parts.bus, clock=parts.clock, peers=parts.peers, hosts=parts.hosts, own=watcher.now,
         series=parts.series,
@@ -45,6 +50,7 @@ async def start(
             serve(GET_HOST, desk.host),
             serve(SLOT_HISTORY, desk.slot_history),
             serve(HOST_HISTORY, desk.host_history),
+            serve(HUB_HISTORY, desk.hub_history),
         )
     )
     if reader is not None:

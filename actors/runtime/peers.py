@@ -12,6 +12,7 @@ from actors.runtime.host import Host
 from actors.runtime.problems import Problem
 from actors.runtime.storage import Storage
 from bus_schemas.contract import UNDECODABLE
+from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.host import HOST_TELEMETRY, HostTelemetry, Quarantined
 
 log = structlog.get_logger()
@@ -52,6 +53,12 @@ class Peers:
         """The hosts beside this one that have been heard lately, by name."""
         since = self._host.clock.monotonic() - FORGOTTEN_AFTER
         return sorted(name for name, heard in self._heard.items() if heard > since)
+
+    def must_be_there(self, host: str) -> None:
+        """Raises Refusal: it is none of the hosts that are there, which are named."""
+        if host not in (there := sorted({self._host.name, *self.others()})):
+            message = f"No such host is there now. There are: {', '.join(there)}."
+            raise Refusal(ErrorCode.NOT_FOUND, message, host=host, known=there)
 
     def quarantine(self, kind: str, id: str) -> str | None:
         """Why a thing is left alone, where this host or one that was heard lately says so."""

@@ -42,6 +42,8 @@ OF_TROUBLE = {
     Trouble.APP: Symptom.ASKS_APP,
 }
 CHARGE_HELD = "charge_held"  # a condition that no figure makes
+AWAY = (Symptom.ABSENT, Symptom.OFFLINE)
+SMALLEST_HUB = 3  # phones: one with fewer that are all away may have lost each by itself
 OF_LINK = {Link.UNAUTHORIZED: Symptom.UNAUTHORIZED, Link.ABSENT: Symptom.ABSENT}
 
 

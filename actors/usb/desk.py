@@ -25,7 +25,6 @@ from bus_schemas.usb import (
 log = structlog.get_logger()
 
 NO_HUB = RefusalTemplate(ErrorCode.NOT_FOUND, "No such hub.")
-NO_HOST = RefusalTemplate(ErrorCode.NOT_FOUND, "No such host is there now.")
 WHICH = RefusalTemplate(ErrorCode.CONFLICT, "Several hosts have a hub of this name: say which `host`.")
 
 
@@ -77,8 +76,8 @@ class Desk:
         """The hubs of every host that answers, or of one. One that stands in settings alone is told of once, and only
         where no host has it. Raises Refusal where a host is asked for that is not there."""
         own, others = self._parts.host.name, self._parts.peers.others()
-        if host is not None and host not in (own, *others):
-            raise NO_HOST(host=host)
+        if host is not None:
+            self._parts.peers.must_be_there(host)
         told = list[HubOnHost]()
         for name in (own, *others) if host is None else (host,):
             try:

@@ -5,6 +5,7 @@ from bus_schemas.monitor import (
     GET_NETWORK,
     GET_SYSTEM,
     HOST_HISTORY,
+    HUB_HISTORY,
     LIST_HOSTS,
     SLOT_FIGURES,
     SLOT_HISTORY,
@@ -23,5 +24,6 @@ ROUTES = (
     Route("GET", "/api/monitor/hosts",                LIST_HOSTS,   200, P.OTTB),
     Route("GET", "/api/monitor/hosts/{host}",         GET_HOST,     200, P.OTTB, costly=True),
     Route("GET", "/api/monitor/hosts/{host}/history", HOST_HISTORY, 200, P.OTTB, costly=True),
+    Route("GET", "/api/monitor/usb/{hub}/history",    HUB_HISTORY,  200, P.OTTB, costly=True),
 )
 # fmt: on

@@ -46,3 +46,13 @@ class MonitorRoutes(Http):
             "GET", "/api/monitor/hosts/{host}/history", History, {"host": host, "metric": metric, "from": since,
             "to": until},
         )  # fmt: skip
+
+    async def hub_history(
+        self, hub: str, *, metric: str, host: str | UnsetType | None = UNSET, since: str | UnsetType | None = UNSET,
+        until: str | UnsetType | None = UNSET,
+    ) -> History:  # fmt: skip
+        """A figure of a hub over time: `GET /api/monitor/usb/{hub}/history`. Raises ApiError."""
+        return await self._ask(
+            "GET", "/api/monitor/usb/{hub}/history", History, {"hub": hub, "metric": metric, "host": host,
+            "from": since, "to": until},
+        )  # fmt: skip

@@ -19,6 +19,7 @@ from actors.trunk.pbx import PbxLink
 from bus_schemas.slot import SlotConfig
 from bus_schemas.slot_health import Symptom
 from simulators.hub.simulated_usb import SimulatedUsb
+from tests.monitor.test_desk import SMALL
 from tests.support.site import until
 from tests.support.whole import SETTINGS, Whole
 from tests.usb.trees import WAYS, chips, hub, listed, phone, root
@@ -69,6 +70,27 @@ async def test_states_of_slots_hubs_and_trunks_are_seen_and_end(tmp_path: Path) 
         del site.host.quarantined["script", "x"]
         site.host.tell(TrunkActor, "trunk-1", PbxLink(up=True))
         await until(lambda: firing(site), lambda found: not wanted & found.keys() and "hub_gone HUB1" not in found, 15)
+    finally:
+        await site.stop()
+
+
+async def test_a_figure_of_a_hub_has_its_rule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("actors.monitor.watcher.LOOK_EVERY", 0.1)
+    file = tmp_path / "alerts.toml"
+    file.write_text(
+        '[rules.few]\nkind = "hub"\nmetric = "online"\nbelow = 3\nids = ["HUB*"]\nseverity = "warning"\n'
+        'words = "{value:g} phones on {hub} of {host}"\n'
+    )
+    phones = [phone(place, f"s{number}") for number, place in PLACES.items() if number <= 2]
+    settings = replace(SETTINGS, hubs={"HUB1": hub("1-2")}, alerts=Alerts(rules=str(file)))
+    usb = SimulatedUsb([root(1), *chips("1-2"), *phones])
+    site = Whole(tmp_path, settings, usb=usb, listed=lambda: listed(*phones), machine=SMALL)
+    await site.start()
+    try:
+        await site.login()
+        found = await until(lambda: firing(site), bool, 15)
+        assert found["few HUB1"]["words"] == f"2 phones on HUB1 of {site.host.name}"
+        assert (found["few HUB1"]["kind"], found["few HUB1"]["hub"]) == ("hub", "HUB1")
     finally:
         await site.stop()
 

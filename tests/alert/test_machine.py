@@ -8,13 +8,15 @@ from msgspec.structs import replace
 from actors.alert import machine
 from actors.alert.beyond import STALE, Figures
 from actors.alert.machine import FORGET, MOST_SILENCES
-from actors.alert.rules import Rules
+from actors.alert.rules import Rule, Rules
 from bus_schemas.alert import (
     AlertAcknowledged,
+    AlertSeverity,
     AlertSilenced,
     AlertUnsilenced,
     Channel,
     Matcher,
+    Sighting,
     SilenceEnded,
 )
 from bus_schemas.errors import ErrorCode, Refusal
@@ -71,6 +73,16 @@ def test_a_hub_that_is_gone_is_one_alert_and_its_slots_are_within() -> None:
     assert "HUB1" in mail.subject
     played.seconds(40, hot("3", 200), hot("9", 10, "HUB2"))  # it is back, and one of its phones is hot
     assert [one.id for one in played.fired] == ["HUB1", "3"] and len(played.resolved) == 1
+
+
+def test_what_is_measured_of_a_hub_is_within_the_alert_that_it_is_gone() -> None:
+    few = Rule(
+        kind="hub", metric="online", below=15, severity=AlertSeverity.WARNING, words="{value:g} phones on {id}"
+    )
+    played = Played(replace(RULES, rules={**RULES.rules, "few": few}))
+    sees = Sighting(rule="few", kind="hub", id="HUB1", seconds=9, words="0 phones on HUB1", hub="HUB1", value=0.0)
+    played.seconds(2, sees, hub_gone(9))
+    assert [one.rule for one in played.fired] == ["hub"]
 
 
 def test_another_hub_and_the_same_name_elsewhere_are_no_reason() -> None:

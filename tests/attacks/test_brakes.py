@@ -38,6 +38,7 @@ NAMES = {"slot": "44", "lead": "l_1", "pipeline": "1", "run": "1"}
 QUERY = {
     "/api/dashboard/breakdown": "?by=slot", "/api/autodialer/campaigns/{campaign_id}/report": "?day=2026-01-01",
     "/api/monitor/slots/{slot}/history": "?metric=cpu", "/api/monitor/hosts/{host}/history": "?metric=cpu",
+    "/api/monitor/usb/{hub}/history": "?metric=online",
 }  # fmt: skip
 SLOWEST = 0.01  # changes a second: the first has its turn, and who comes after it is told to ask for less
 TRIES = 12

@@ -127,6 +127,23 @@ def test_a_hub_that_is_away_is_nobodys_phone_that_ails() -> None:
     assert set(found) == {7}
 
 
+def test_phones_of_a_hub_that_adb_cannot_talk_to_are_tried_and_not_given_up() -> None:
+    """They may be stuck in adb, which a new connection mends; or it is the hub, and no phone is to blame."""
+    away = {slot: Seen(symptom=Symptom.OFFLINE, hub="HUB1") for slot in range(1, 5)}
+    patients: dict[int, Patient] = {}
+    done: list[tuple[int, type[Act]]] = []
+    for second in range(2_000):
+        now = {**away, 1 + second // 40 % 4: Seen(pending=True, symptom=Symptom.MUTE, hub="HUB1")}  # restarted just now
+        patients, acts = plan(patients, now, POLICY, now=float(second), epoch=EPOCH + second)
+        done += [(slot, type(act)) for slot, act in acts.items()]
+    assert set(done) == {(slot, Try) for slot in away}
+    well = {**away, 1: Seen(hub="HUB1")}  # the hub is there
+    for second in range(2_000, 3_000):
+        patients, acts = plan(patients, well, POLICY, now=float(second), epoch=EPOCH + second)
+        done += [(slot, type(act)) for slot, act in acts.items()]
+    assert {slot for slot, act in done if act is GiveUp} == {2, 3, 4}
+
+
 def test_of_one_hub_only_so_many_are_mended_at_once() -> None:
     """And the others have their turn after them."""
     seen = {slot: Seen(symptom=Symptom.SILENT, hub="HUB1") for slot in range(1, 9)}

@@ -94,6 +94,20 @@ async def test_of_a_step_that_is_there_twice_the_first_stands(bus: MemoryBus) ->
     assert await means(bus, 0, 60) == [30.0]
 
 
+async def test_hubs_of_one_name_at_two_hosts_are_two(bus: MemoryBus) -> None:
+    for host, online in (("h", 17.0), ("other", 4.0)):
+        await write(bus, taken(0, Figures("hub", "rack-1.A", {"online": (online, online, online)}), host=host))
+
+    async def online(host: str) -> list[float]:
+        asked = HistoryOf(
+            kind="hub", id="rack-1.A", host=host, metric="online", since=at(0), until=at(1), step=MINUTE
+        )
+        found = await ask(bus, HISTORY, asked, Context(command_id="q", after=10_000))
+        return [point.mean for point in found.points]
+
+    assert [await online(host) for host in ("h", "other", "third")] == [[17.0], [4.0], []]
+
+
 async def test_a_figure_that_nobody_told_has_no_point(bus: MemoryBus) -> None:
     await write(bus, taken(0, Figures("slot", "44", {"battery": (82, 82, 82)})))
     await write(bus, taken(1, phone(30.0)))

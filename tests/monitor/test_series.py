@@ -6,13 +6,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from actors.monitor.samples import of_hub
 from actors.monitor.series import bounded, of_host, of_inboxes
 from actors.runtime import memory
 from actors.runtime.spread import Spread
 from actors.trunk.series import of_trunks
 from actors.usb.port_map import HubNow, PortNow
 from actors.usb.series import of_hubs
-from bus_schemas.monitor import DiskFigures, Following, HostFigures, Probe, ProcessFigures
+from bus_schemas.monitor import METRICS, DiskFigures, Following, HostFigures, Probe, ProcessFigures
 from bus_schemas.series import FAMILIES, OTHERS, Sample
 from bus_schemas.trunk import TrunkState, TrunkView
 from bus_schemas.usb import PortState, Switching
@@ -67,6 +68,10 @@ def test_hubs_and_trunks_have_each_state() -> None:
     assert {state: found["ottb_hub_ports", "HUB2", state] for state in map(str, PortState)} == {
         "online": 2, "empty": 1, "offline": 0, "occupied": 0, "unauthorized": 0
     }  # fmt: skip
+    assert of_hub(hub) == {
+        "plugged": True, "ports": 3, "online": 2, "unauthorized": 0, "offline": 0, "occupied": 0
+    }  # fmt: skip
+    assert {("hub", name) for name in of_hub(hub)} == {key for key in METRICS if key[0] == "hub"}
     view = TrunkView(
         name="t", state=TrunkState.WARN, failed=3, last_check=None, calls=2, channels=30, rtt_ms=20.0
     )

@@ -74,4 +74,4 @@ def test_hosts_count_by_their_processors_and_their_memory() -> None:
 
 def test_each_metric_says_its_unit_and_what_it_is() -> None:
     assert all(one.says and (one.low is None or one.high is None or one.low < one.high) for one in METRICS.values())
-    assert {kind for kind, _ in METRICS} == {"slot", "host"}
+    assert {kind for kind, _ in METRICS} == {"slot", "host", "hub"}

@@ -23,7 +23,8 @@ async def test_hubs_are_shown_as_documented(site: Site, operator: Client, admin:
     shown = await until(online, lambda found: found[0]["online"] == 6)
     assert shown == [{"hub": "HUB1", "online": 6, "total": 7}]
     assert (await operator.get("/api/monitor/usb?host=local"))[1] == shown
-    assert (await operator.get("/api/monitor/usb?host=nobody"))[1]["code"] == "NOT_FOUND"
+    refused = (await operator.get("/api/monitor/usb?host=nobody"))[1]
+    assert (refused["code"], refused["details"]["known"]) == ("NOT_FOUND", ["local"])
     status, hub = await admin.get("/api/monitor/usb/HUB1")
     assert status == 200 and (hub["plugged"], hub["host"], hub["paths"]) == (None, "local", ["1-1", "2-1"])
     assert [port["slot"] for port in hub["ports"]] == [11, 12, 13, 14, 44, 45, None]

@@ -12,6 +12,7 @@ import pytest
 from tests.support.site import Client, Site, until
 
 SYSTEM, NETWORK, HOSTS = "/api/monitor/system", "/api/monitor/network", "/api/monitor/hosts"
+HUB = "/api/monitor/usb/HUB1"
 VITALS = {
     "battery": 61, "temperature": 41.4, "storage": 93.4, "ram": 71, "roaming": True, "signal": 2, "network": "NR",
     "mobile_bytes": 250_000_000, "battery_health": 3, "quirks": ["updates_stopped"],
@@ -149,12 +150,14 @@ async def test_a_host_tells_of_its_processes_disks_and_records(site: Site, admin
     ],
 )
 async def test_a_history_that_cannot_be_names_the_field(admin: Client, query: str, field: str) -> None:
-    for path in ("/api/monitor/slots/44/history", "/api/monitor/hosts/local/history"):
+    slots, hosts, hubs = ("/api/monitor/slots/44/history", "/api/monitor/hosts/local/history", f"{HUB}/history")
+    for path, metric in ((slots, "temperature"), (hosts, "temperature"), (hubs, "online")):
+        query = query.replace("temperature", metric)
         status, refused = await admin.get(f"{path}?{query}")
         assert (status, refused["code"], refused["details"]["field"]) == (400, "INVALID_PARAMS", field), refused
         assert "no such parameter" not in refused["message"], refused
-    if field == "metric":
-        assert "temperature" in refused["details"]["known"]
+        if field == "metric":
+            assert metric in refused["details"]["known"]
 
 
 async def test_a_history_is_of_what_one_sees(operator: Client, admin: Client) -> None:
@@ -169,6 +172,14 @@ async def test_a_history_is_of_what_one_sees(operator: Client, admin: Client) ->
     assert (await admin.get("/api/monitor/hosts/nowhere/history?metric=cpu"))[1]["code"] == "NOT_FOUND"
 
 
+async def test_a_hub_has_a_history(operator: Client) -> None:
+    said = await _get(operator, f"{HUB}/history?metric=online&host=local")
+    assert (said["kind"], said["id"], said["metric"], said["step"]) == ("hub", "HUB1", "online", 60)
+    assert await _get(operator, f"{HUB}/history?metric=online") == said
+    for nobody in ("HUB9/history?metric=online", "HUB1/history?metric=online&host=nowhere"):
+        assert (await operator.get(f"/api/monitor/usb/{nobody}"))[1]["code"] == "NOT_FOUND"
+
+
 @pytest.mark.long
 async def test_a_minute_that_was_watched_is_there(admin: Client) -> None:
     async def points() -> Any:
@@ -176,6 +187,8 @@ async def test_a_minute_that_was_watched_is_there(admin: Client) -> None:
 
     [first, *_] = await until(points, bool, 130)
     assert (first["min"], first["mean"], first["max"]) == (82, 82, 82), json.dumps(first)
+    [online, *_] = (await _get(admin, f"{HUB}/history?metric=online"))["points"]
+    assert online["min"] <= online["mean"] <= online["max"] == 6
     [cpu, *_] = (await _get(admin, "/api/monitor/hosts/local/history?metric=cpu"))["points"]
     assert 0 <= cpu["min"] <= cpu["mean"] <= cpu["max"] <= 100
     assert abs((await _get(admin, f"{HOSTS}/local"))["clock_offset_ms"]) < 500  # the bus is on this machine

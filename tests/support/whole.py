@@ -16,6 +16,7 @@ from actors.audit.start import start as start_audit
 from actors.ledger.kinds import LOG_PROJECTIONS
 from actors.ledger.start import start as start_ledger
 from actors.ledger.start import start_of_log
+from actors.monitor.reader import HostReader
 from actors.point.keys import PublicKeys
 from actors.point.settings import Auth
 from actors.point.start import start as start_point
@@ -65,16 +66,17 @@ class Nowhere:
 
 class Whole:
     """The site. `problems`: what any part of the life that runs now could not read. `usb`, `listed`: what hangs on its
-    host, and what adb would list of it."""
+    host, and what adb would list of it. `machine`: it runs on."""
 
     def __init__(
         self, folder: Path, settings: Settings = SETTINGS, *, usb: Usb | None = None,
-        listed: Callable[[], Sequence[Device] | None] = tuple,
+        listed: Callable[[], Sequence[Device] | None] = tuple, machine: HostReader | None = None,
     ) -> None:  # fmt: skip
         self.folder = folder
         self.settings = settings
         self.usb = usb
         self.listed = listed
+        self.machine = machine
         self.broker = MemoryBroker(clock=SystemClock())
         self.handsets: defaultdict[str, Handset] = defaultdict(Handset)
         self.switch = Switch()
@@ -106,7 +108,7 @@ class Whole:
             running(
                 self.settings, bus=bus, clock=parts.clock, ids=parts.ids, make_phone=make_phone, devices=lambda: (),
                 pbxs={"main": pbx}, lost=asyncio.Event(), sender=Nowhere(), usb=self.usb,
-                listed=self.listed,
+                listed=self.listed, machine=self.machine,
             )
         )  # fmt: skip
         self.gateway: InProcess = await stack.enter_async_context(
