@@ -79,7 +79,7 @@ PURE = [
         "slot/healing", "healing/conditions", "healing/ladder", "alert/beyond", "alert/mail",
     )),
     *(ROOT / f"actors/monitor/{name}.py"
-      for name in ("growth", "present", "reader", "rollup", "samples", "spans", "together")),
+      for name in ("growth", "present", "reader", "rollup", "samples", "spans", "thresholds", "together")),
     *(ROOT / f"actors/usb/{name}.py" for name in ("topology", "port_map", "power", "views")),
     *(ROOT / f"actors/pipeline/{name}.py" for name in ("language", "checking")),
     ROOT / "actors/operator/days.py", ROOT / "actors/erasure/person.py", ROOT / "actors/erasure/redacting.py",

@@ -13,6 +13,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from actors.monitor.thresholds import Threshold, names_only
 from actors.runtime.settings import SettingsError
 from bus_schemas.alert import AlertSeverity, Channel
 from bus_schemas.fields import Id, plainly, shaped
@@ -21,6 +22,7 @@ from bus_schemas.monitor import METRICS, names_of
 BUILT_IN = Path(__file__).resolve().parents[2] / "config" / "alerts.toml"
 MOST_RULES = 200
 LONGEST = 300  # characters of what is said
+NAMED = ("id", "host", "hub", "reason")  # in its words, beside the value
 
 Seconds = Annotated[float, Meta(ge=0, le=86_400)]
 Words = Annotated[str, Meta(min_length=1, max_length=LONGEST)]
@@ -62,10 +64,10 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     state: State | None = None
     kind: str | None = None
     metric: str | None = None
-    above: float | None = None
-    below: float | None = None
-    until: float | None = None
-    ids: tuple[Pattern, ...] = ("*",)
+    above: Threshold | None = None
+    below: Threshold | None = None
+    until: Threshold | None = None
+    ids: Annotated[tuple[Pattern, ...], Meta(min_length=1)] = ("*",)
     seconds: Seconds = 0.0
     resolve_after: Seconds = 60.0
     webhooks: bool = True
@@ -156,9 +158,7 @@ def _wrong(rule: Rule) -> Iterator[tuple[str, str]]:
         yield "metric", "it needs a `state`, or a `kind` and a `metric`"
     else:
         yield from _wrong_figure(rule, rule.kind, rule.metric)
-    try:
-        rule.said(id="1", host="h", hub="HUB1", value=1.5, reason="")
-    except (LookupError, ValueError, AttributeError, TypeError):
+    if not names_only(rule.words, NAMED):
         yield "words", "they may name {id}, {host}, {hub}, {value} (a number) and {reason}, and nothing else"
 
 

@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from actors.healing.charging import Charging
+from actors.monitor.thresholds import Threshold, names_only
 from actors.runtime.settings import SettingsError
 from actors.slot.healing import CHARGE_HELD
 from bus_schemas.fields import Id, plainly
@@ -48,10 +49,10 @@ class ConditionRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     at `until`. `words` may name the `{value}`."""
 
     metric: str
-    until: float
+    until: Threshold
     words: Text
-    above: float | None = None
-    below: float | None = None
+    above: Threshold | None = None
+    below: Threshold | None = None
     seconds: Seconds = 0.0
     refuses_calls: bool = False
 
@@ -109,9 +110,7 @@ def _wrong(rule: ConditionRule) -> Iterator[str]:
         yield "above: it is either `above` or `below`"
     elif not rule.ends(rule.until) or rule.begins(rule.until):
         yield "until: it would begin again as soon as it ends"
-    try:
-        rule.said(rule.until)
-    except (LookupError, ValueError, AttributeError):
+    if not names_only(rule.words):
         yield "words: they may name the {value}, as a number, and nothing else"
 
 

@@ -34,10 +34,17 @@ def test_a_rule_says_who_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("text", "line", "why"), [
     (RULE.replace("temperature", "colour"), 3, "there are online, battery"),
-    (RULE.replace('"slot"', '"cat"'), 2, "there are figures of host, slot"),
+    (RULE.replace('"slot"', '"cat"'), 2, "there are figures of host, hub, slot"),
     (RULE.replace("until = 41", "until = 46"), 5, "begin again"),
     (RULE.replace("{id}", "{name}"), 7, "they may name"),
     (RULE.replace("{id}", "{id.real}"), 7, "they may name"),
+    (RULE.replace("{id}", "{id.__class__}"), 7, "they may name"),
+    (RULE.replace("{id}", "{value:99999999}"), 7, "they may name"),  # as many letters, every second
+    (RULE.replace("{id}", "{id!r}"), 7, "they may name"),
+    (RULE.replace("{id}", "{id"), 7, "they may name"),
+    (RULE.replace("above = 45", "above = nan"), 4, "Expected `float`"),  # it would never fire
+    (RULE.replace("above = 45", "above = inf"), 4, "Expected `float`"),
+    (RULE + "ids = []\n", 8, "length >= 1"),
     (RULE + "below = 3\n", 4, "either"),
     ("\n\n" + RULE.replace("above = 45\n", ""), 5, "either"),
     (RULE + 'state = "hub.gone"\n', 8, "not both"),
