@@ -313,7 +313,7 @@ class PipelineRunView(Struct, frozen=True, kw_only=True):
     name: PipelineName
     version: int
     status: RunStatus
-    trigger: Literal["api", "schedule", "webhook"]
+    trigger: Literal["api", "schedule"]
     triggered_by: str
     branch: str | None
     commit: str | None

@@ -43,7 +43,7 @@ class PipelineQueued(Struct, frozen=True, kw_only=True):
     pipeline: PipelineId
     run: RunNumber
     at: Utc
-    trigger: Literal["api", "schedule", "webhook"]
+    trigger: Literal["api", "schedule"]
     user: str
     branch: str | None
     parameters: dict[str, str | int | bool]

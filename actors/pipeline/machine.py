@@ -168,7 +168,7 @@ def _refuses(pipeline: Pipeline, definition: Definition) -> bool:
 
 def _begin(
     pipeline: Pipeline, definition: Definition, user: str, branch: str | None, parameters: dict[str, Value],
-    trigger: Literal["api", "schedule", "webhook"], now: Moment, due: str | None = None,
+    trigger: Literal["api", "schedule"], now: Moment, due: str | None = None,
 ) -> PipelineDecision:  # fmt: skip
     if not definition.enabled:
         raise DISABLED()
@@ -346,8 +346,8 @@ def _lost(pipeline: Pipeline, run: OpenRun, now: Moment) -> PipelineDecision:
     return Decision(events=(queued,), effects=(*_no_timers(run), wait))
 
 
-def _trigger(said: str) -> Literal["api", "schedule", "webhook"]:
-    return "schedule" if said == "schedule" else "webhook" if said == "webhook" else "api"
+def _trigger(said: str) -> Literal["api", "schedule"]:
+    return "schedule" if said == "schedule" else "api"
 
 
 # --- approvals

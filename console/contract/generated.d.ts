@@ -8142,7 +8142,7 @@ export interface components {
             version: number;
             status: components["schemas"]["RunStatus"];
             /** @enum {unknown} */
-            trigger: "api" | "schedule" | "webhook";
+            trigger: "api" | "schedule";
             triggered_by: string;
             branch: string | null;
             commit: string | null;
@@ -10086,7 +10086,7 @@ export interface components {
              */
             at: string;
             /** @enum {unknown} */
-            trigger: "api" | "schedule" | "webhook";
+            trigger: "api" | "schedule";
             user: string;
             branch: string | null;
             parameters: {

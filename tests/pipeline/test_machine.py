@@ -167,6 +167,7 @@ def test_a_lost_run_begins_anew_as_often_as_its_definition_says() -> None:
     assert not stand.ends(run) and stand.there.open[run].status is RunStatus.QUEUED
     assert not stand.report(run, over="succeeded", token=old)
     stand.claim(run, "r2")
+    assert not stand.report(run, over="succeeded", token=old)
     stand.wait(LOST)
     assert stand.ends(run) == [RunStatus.LOST]
 
@@ -257,6 +258,16 @@ def test_a_new_owner_makes_up_for_what_has_just_passed_and_no_more() -> None:
     stand.wait(1)
     assert stand.there.runs == 1
     assert stand.there.due == at(86_400 + 600).at
+
+
+def test_a_new_owner_does_not_begin_again_what_a_schedule_has_begun() -> None:
+    stand = Stand('schedule = { cron = "*/10 * * * *" }\nat_once = 5')
+    stand.wait(601)
+    assert stand.there.runs == 1
+    stand.timers.clear()
+    stand.take(machine.resume(stand.there, stand.now, lost=LOST))
+    stand.wait(60)
+    assert stand.there.runs == 1
 
 
 def test_a_new_owner_gives_each_runner_its_time() -> None:

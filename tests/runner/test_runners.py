@@ -1,0 +1,148 @@
+"""Runners that share what waits: each run is carried out once, by one of them, with real processes."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.adapters.random_ids import RandomIds
+from actors.adapters.runner.executor import LocalExecutor
+from actors.adapters.system_clock import SystemClock
+from actors.runner.desk import Desk
+from actors.runner.runner import Runner
+from actors.runner.settings import Runner as Settings
+from bus_schemas.pipeline import RunnerView
+from simulators.bus.memory_bus import MemoryBus
+from tests.support.depth import examples
+from tests.support.whole import Whole, whole_site
+
+SECRETS = {"KEY": "sesame-street-9"}
+HEAD = 'id = 1\nname = "p"\nat_once = 100\n'
+STEP = '[[steps]]\nname = "a"\ndo = "run"\ncommands = ["echo $OTTB_RUN"]\n'
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Whole]:
+    async with whole_site(tmp_path / "site") as running:
+        await running.login()
+        yield running
+
+
+@asynccontextmanager
+async def runner_on(site: Whole, name: str, folder: Path, **more: Any) -> AsyncIterator[Runner]:
+    """A runner as a host has one."""
+    settings = Settings(**more)
+    executor = LocalExecutor(folder=folder / name, bubblewrap=False, disk_free=0)
+
+    def view(running: tuple[str, ...]) -> RunnerView:
+        return RunnerView(
+            runner=name, labels=settings.labels, running=running, at_once=settings.at_once, version="1", user="u",
+            isolation=(), git=None, disk_free=0, load=0.0,
+        )  # fmt: skip
+
+    desk = Desk(
+        bus=MemoryBus(site.broker), clock=SystemClock(), ids=RandomIds(), executor=executor, name=name,
+        secret=SECRETS.get, repository=str, lost_after=30.0, view=view,
+    )  # fmt: skip
+    runner = Runner(desk, settings)
+    await runner.start()
+    try:
+        yield runner
+    finally:
+        await runner.stop()
+
+
+async def define(site: Whole, text: str) -> None:
+    status, made = await site.ask("POST", "/api/dci/pipelines", {"text": text})
+    assert status == 201, made
+
+
+async def begin(site: Whole, **body: Any) -> int:
+    """A run, once a runner is heard of."""
+    async with asyncio.timeout(10):
+        while True:
+            status, made = await site.ask("POST", "/api/dci/pipeline/1/run", body)
+            if status == 201:
+                return int(made["run"])
+            assert made["details"]["why"] == "no_runner", made
+            await asyncio.sleep(0.05)
+
+
+def said(site: Whole, verb: str) -> list[Any]:
+    """The events of this name on record."""
+    found = [entry for entry in site.broker.journal if entry.subject == f"ottb.v1.evt.pipeline.1.{verb}"]
+    return [json.loads(entry.data) for entry in found]
+
+
+async def ends(site: Whole, count: int, seconds: float = 60.0) -> list[Any]:
+    async with asyncio.timeout(seconds):
+        while len(over := said(site, "ended")) < count:
+            await asyncio.sleep(0.05)
+    return over
+
+
+async def test_two_runners_share_what_waits_and_none_is_run_twice(site: Whole, tmp_path: Path) -> None:
+    count = examples(100)
+    await define(site, HEAD + STEP)
+    async with AsyncExitStack() as both:
+        for name in ("r1", "r2"):
+            await both.enter_async_context(runner_on(site, name, tmp_path, at_once=3))
+        for _ in range(count):
+            await begin(site)
+        over = await ends(site, count)
+    started = Counter(event["run"] for event in said(site, "started"))
+    assert started == Counter(range(1, count + 1)) == Counter(event["run"] for event in over)
+    assert {event["status"] for event in over} == {"succeeded"}
+    assert {event["runner"] for event in said(site, "started")} == {"r1", "r2"}
+
+
+async def test_a_runner_takes_what_its_labels_are_enough_for(site: Whole, tmp_path: Path) -> None:
+    await define(site, HEAD + 'labels = ["arm"]\n' + STEP)
+    async with runner_on(site, "plain", tmp_path):
+        await asyncio.sleep(1.5)
+        _, refused = await site.ask("POST", "/api/dci/pipeline/1/run", {})
+        assert refused["details"]["why"] == "no_runner"
+        async with runner_on(site, "arm", tmp_path, labels=("linux", "arm")):
+            await begin(site)
+            await ends(site, 1)
+    assert [event["runner"] for event in said(site, "started")] == ["arm"]
+
+
+@pytest.mark.parametrize(("commands", "status", "why"), [
+    ("exit 3", "failed", "failed: a"),
+    ("kill -SEGV $$", "failed", "failed: a"),
+    ('test \\"$SECRET_KEY\\" = sesame-street-9', "succeeded", None),
+])  # fmt: skip
+async def test_a_run_ends_as_its_steps_do(
+    site: Whole, tmp_path: Path, commands: str, status: str, why: str | None
+) -> None:
+    await define(site, HEAD + f'[[steps]]\nname = "a"\ndo = "run"\nsecrets = ["KEY"]\ncommands = ["{commands}"]\n')
+    async with runner_on(site, "r1", tmp_path):
+        await begin(site)
+        [over] = await ends(site, 1)
+    assert (over["status"], over["reason"]) == (status, why)
+
+
+async def test_a_secret_that_is_not_there_fails_the_run(site: Whole, tmp_path: Path) -> None:
+    await define(site, HEAD + STEP + 'secrets = ["NONE"]\n')
+    async with runner_on(site, "r1", tmp_path):
+        await begin(site)
+        [over] = await ends(site, 1)
+    assert over["status"] == "failed" and "NONE" in over["reason"]
+
+
+async def test_a_flood_is_cut_with_a_notice(site: Whole, tmp_path: Path) -> None:
+    await define(site, HEAD + '[[steps]]\nname = "a"\ndo = "run"\ncommands = ["yes | head -c 30000000"]\n')
+    async with runner_on(site, "r1", tmp_path):
+        await begin(site)
+        await ends(site, 1)
+    status, _ = await site.ask("GET", "/api/dci/pipeline/1/runs/1")
+    text = "".join([json.loads(entry.data)["text"] async for entry in MemoryBus(site.broker).outputs.replay(
+        "ottb.v1.out.pipeline.1.1.a")])  # fmt: skip
+    assert status == 200 and len(text) < 11 * 2**20 and "y\n" * 1000 in text
+    assert not text.rstrip().endswith("\ny")  # it says that it is cut
