@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from actors.ledger.answers import OWNER_AWAY, Answers, ReadModel
 from actors.ledger.model import Query, given, made_of
-from actors.ledger.page import from_cursor, page
+from actors.ledger.page import fitting, from_cursor, page
 from actors.ledger.pipeline_rows import (
     IS_QUEUED,
     PIPELINES,
@@ -238,7 +238,7 @@ class PipelineAnswers(Answers):
         found = await self.read(context, open_and_newest(row.pipeline, row.run), short=True)
         status = found[0].status if found else IDLE
         return PipelineStatusView(
-            id=row.pipeline, name=row.name, status=status, runs=await self._with_steps(found, context)
+            id=row.pipeline, name=row.name, status=status, runs=fitting(await self._with_steps(found, context))
         )
 
     async def list_runs(self, request: ListPipelineRuns, context: Context) -> Page:
