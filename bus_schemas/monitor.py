@@ -194,8 +194,9 @@ class GetHost(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class DiskFigures(Struct, frozen=True, kw_only=True):
-    """A disk that the platform writes to, or the system. `full_in`: seconds until it is full, at the growth of the last
-    day or of as much of it as the host has seen; null: it does not grow, or that is not known yet."""
+    """A disk that the platform writes to, or the system. `total_mb`: of it, what this user may use. `full_in`: seconds
+    until it is full, at the growth of the last day or of as much of it as the host has seen; null: it does not grow,
+    or that is not known yet."""
 
     path: str
     total_mb: int

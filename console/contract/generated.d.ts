@@ -7521,8 +7521,9 @@ export interface components {
         };
         /**
          * DiskFigures
-         * @description A disk that the platform writes to, or the system. `full_in`: seconds until it is full, at the growth of the last
-         *         day or of as much of it as the host has seen; null: it does not grow, or that is not known yet.
+         * @description A disk that the platform writes to, or the system. `total_mb`: of it, what this user may use. `full_in`: seconds
+         *         until it is full, at the growth of the last day or of as much of it as the host has seen; null: it does not grow,
+         *         or that is not known yet.
          */
         DiskFigures: {
             path: string;
