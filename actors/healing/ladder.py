@@ -182,7 +182,7 @@ def _reason(patient: Patient, seen: Seen, rule: SymptomRule) -> str:
     words = [rule.reason]
     if tried:
         words.append(f"done in vain: {', '.join(tried)}")
-    spared = [rung for rung in rule.rungs if seen.in_call and rung in ENDS_CALLS and rung not in tried]
+    spared = [one for one in rule.rungs if seen.in_call and one in seen.can & ENDS_CALLS and one not in tried]
     if spared:
         words.append(f"not done, since it was in a call when it was last heard of: {', '.join(spared)}")
     often = [rung for rung in rule.rungs if rung in seen.can and rung not in (*tried, *spared)]

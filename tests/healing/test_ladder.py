@@ -98,6 +98,13 @@ def test_a_quarantine_is_over_when_the_phone_has_been_well_for_long() -> None:
     assert acts == [(0, LetGo())], "it was plugged in: somebody was there"
 
 
+def test_what_was_spared_for_a_call_is_what_could_have_been_done() -> None:
+    """Nobody is told that a port was left alone which no hub can switch."""
+    spared = replace(SILENT, in_call=True, can=frozenset(Rung) - {Rung.PORT_POWER})
+    (_, act) = lived(spared, 1_000)[0][-1]
+    assert isinstance(act, GiveUp) and act.reason.endswith("in a call when it was last heard of: reboot")
+
+
 def test_who_restarts_a_phone_in_quarantine_begins_its_ladder_anew() -> None:
     acts, patient = lived(SILENT, 1_000)
     assert isinstance(acts[-1][1], GiveUp)
