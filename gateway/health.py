@@ -36,7 +36,8 @@ PROBES: Mapping[str, str] = {
     "audit": RECORD_AUDIT.subject,
     "actors": "ottb.v1.cmd.slots.remove",
 }
-CHECKS = ("bus", "journal", *PROBES)
+OF_BUS = ("bus", "journal")
+CHECKS = (*OF_BUS, *PROBES)
 
 
 class Host(Struct, frozen=True, kw_only=True):
@@ -77,7 +78,8 @@ class Health:
             if self._clock.monotonic() - self._looked >= LOOK_AGAIN:
                 self._missing = await self._look()
                 self._looked = self._clock.monotonic()
-                for check in CHECKS:
+                self._metrics.checks.clear()
+                for check in OF_BUS if "bus" in self._missing else CHECKS:  # of the others nobody knows
                     self._metrics.checks.labels(check).set(check not in self._missing)
         return self._missing
 
@@ -85,7 +87,8 @@ class Health:
         connected = self._connected()
         self._metrics.bus_connected.set(1 if connected else 0)
         if not connected:
-            return {"bus": "not connected"}
+            self._metrics.journal_writable.set(0)
+            return {"bus": "not connected", **dict.fromkeys(CHECKS[1:], "the bus is not connected")}
         names = ("journal", *PROBES)
         found = await asyncio.gather(self._try_journal(), *(self._ask(subject) for subject in PROBES.values()))
         self._metrics.journal_writable.set(0 if found[0] else 1)

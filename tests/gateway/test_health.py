@@ -173,6 +173,17 @@ async def test_a_journal_that_takes_no_write_is_noticed_by_writing(gateway: InPr
     assert status == 503 and "nothing is stored" in ready["checks"]["journal"]
 
 
+async def test_without_the_bus_nothing_is_said_to_serve(gateway: InProcess) -> None:
+    assert (await gateway.get("/readyz"))[0] == 200
+    gateway.bus.alive = False
+    status, ready = await gateway.get("/readyz?verbose")
+    assert status == 503 and "ok" not in ready["checks"].values()
+    assert [await gateway.figure(name) for name in ("ottb_journal_writable", 'ottb_check_up{check="bus"}')] == [0, 0]
+    assert await gateway.figure('ottb_check_up{check="ledger"}') is None  # nobody could ask it
+    gateway.bus.alive = True
+    assert (await gateway.get("/readyz"))[0] == 200 and await gateway.figure('ottb_check_up{check="ledger"}') == 1
+
+
 async def test_a_journal_that_is_stuck_for_a_host_is_said(gateway: InProcess, broker: MemoryBroker) -> None:
     stuck = HostTelemetry(host="a", at=AT, trouble="It stores nothing.")
     await say(broker, msgspec.json.encode(stuck))
