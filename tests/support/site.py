@@ -201,6 +201,7 @@ class Client:
         return await self.call("POST", path, body, **more)
 
     async def login(self, user: str, password: str) -> dict[str, Any]:
+        answer: dict[str, Any]
         status, answer = await self.post("/api/auth/login", {"username": user, "password": password}, part="point")
         assert status == 200, answer
         self.token = answer["token"]
