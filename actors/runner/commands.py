@@ -101,7 +101,7 @@ class Commands:
         facts = {
             "PIPELINE": claimed.name, "RUN": str(claimed.run), "STEP": job.name, "ATTEMPT": str(attempt),
             "USER": claimed.user, "BRANCH": claimed.branch or "", "COMMIT": self._workspace.commit or "",
-            "TRIGGER": claimed.triggered_by,
+            "TRIGGER": claimed.triggered_by, "RERUN": str(claimed.attempt - 1),
         }  # fmt: skip
         return Command(
             run="\n".join(step.commands),

@@ -83,7 +83,7 @@ do = "run"
 commands = ['''
 trap "" TERM
 (setsid sh -c 'trap "" TERM HUP; sleep {mark} & wait' &)
-if [ {rerun} = 0 ] || mkdir {folder} 2>/dev/null; then echo begun; sleep {mark}; fi
+if [ {rerun} = 0 ] || [ "$OTTB_RERUN" = 0 ]; then echo begun; sleep {mark}; fi
 ''']
 """
 
@@ -199,9 +199,9 @@ async def test_a_call_goes_out_from_each_of_three_slots(admin: Client) -> None:
     assert [slot["slot"] for slot in done["steps"][0]["slots"]] == [11, 12, 13]
 
 
-async def test_what_is_stopped_leaves_no_process(admin: Client, tmp_path: Path) -> None:
+async def test_what_is_stopped_leaves_no_process(admin: Client) -> None:
     mark = "98761"
-    await define(admin, STAYS.format(id=60, rerun=0, mark=mark, folder=tmp_path / "x"))
+    await define(admin, STAYS.format(id=60, rerun=0, mark=mark))
     _, accepted = await admin.post("/api/dci/pipeline/60/run", {}, part=D)
 
     async def going() -> list[int]:
@@ -214,12 +214,10 @@ async def test_what_is_stopped_leaves_no_process(admin: Client, tmp_path: Path) 
     assert (done["status"], done["stopped_by"]) == ("stopped", "admin") and not processes(mark)
 
 
-async def test_a_killed_runner_loses_its_run_and_the_next_ends_what_it_left(
-    site: Site, admin: Client, tmp_path: Path
-) -> None:
+async def test_a_killed_runner_loses_its_run_and_the_next_ends_what_it_left(site: Site, admin: Client) -> None:
     lost, again = "98762", "98763"
-    await define(admin, STAYS.format(id=61, rerun=0, mark=lost, folder=tmp_path / "x"))
-    await define(admin, STAYS.format(id=62, rerun=1, mark=again, folder=tmp_path / "y"))
+    await define(admin, STAYS.format(id=61, rerun=0, mark=lost))
+    await define(admin, STAYS.format(id=62, rerun=1, mark=again))
     for pipeline in (61, 62):
         assert (await admin.post(f"/api/dci/pipeline/{pipeline}/run", {}, part=D))[0] == 201
 
