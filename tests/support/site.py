@@ -205,7 +205,7 @@ class Client:
         status, answer = await self.post("/api/auth/login", {"username": user, "password": password}, part="point")
         assert status == 200, answer
         self.token = answer["token"]
-        return answer
+        return dict(answer)
 
     async def phones(self, method: str, path: str, body: Any = None) -> Any:
         """The control API of the virtual phones: faults, and the judge's log."""
