@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from actors.script import guard
 from actors.script.checking import check
@@ -15,6 +16,7 @@ from actors.script.effects import (
     PressKey,
     RunCommand,
     SendUssd,
+    SwipeOver,
     TapAt,
     TellCall,
 )
@@ -141,6 +143,34 @@ def test_a_screen_without_a_pin_is_unlocked() -> None:
     run = Run(shipped("unlock_screen"), {"pin": ""})
     outcome = run.play(lambda done: screen("lock_10_uk" if len(done) < 2 else "launcher_samsung_11_uk")).outcome
     assert outcome == Succeeded(values={}) and run.effects[0] == PressKey(code=224)
+
+
+BATTERY = "15% remaining. Battery Saver may be turned on."
+LOW = drawn(("Battery low", (0, 0, 900, 100)), (BATTERY, (0, 100, 900, 200)), ("Got it", (0, 200, 900, 300)))
+LOW = Tree(nodes=tuple(replace(node, id="android:id/message") if node.text == BATTERY else node for node in LOW.nodes))
+
+
+def test_a_question_over_the_lock_does_not_pass_for_an_open_screen() -> None:
+    run = Run(shipped("unlock_screen"), {"pin": ""})
+
+    def phone(done: list[AnyEffect]) -> Tree:
+        if not any(isinstance(one, TapAt) for one in done):
+            return LOW
+        open_by_now = any(isinstance(one, SwipeOver) for one in done)
+        return screen("launcher_samsung_11_uk" if open_by_now else "lock_10_uk")
+
+    assert run.play(phone).outcome == Succeeded(values={})
+    assert [type(one) for one in run.effects] == [PressKey, TapAt, SwipeOver]
+
+
+def test_a_question_is_no_answer_of_the_operator() -> None:
+    run = Run(shipped("send_ussd_balance"), {"code": "*111#"}, ussd=frozenset({"*111#"}))
+
+    def phone(done: list[AnyEffect]) -> Tree:
+        return screen("ussd_9_ru") if any(isinstance(one, TapAt) for one in done) else LOW
+
+    outcome = run.play(phone).outcome
+    assert isinstance(outcome, Succeeded) and outcome.values["balance"] == "154.20"
 
 
 def test_a_sim_is_chosen() -> None:
