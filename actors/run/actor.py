@@ -327,7 +327,14 @@ class RunActor(LineRun[Run, RunEvent, Run, RunReport]):
             await self._give_up(order.call_id)
         if await self._host.may_act_once_verified():
             await self._left(HOME)
+            if self._run().position is not None:
+                await self._clean_up()
         self.tell(Halted())
+
+    async def _clean_up(self) -> None:
+        """Set right what a run has changed that does not come to its end."""
+        for words in self._made().cleanup:
+            await self._left(RunCommand(words=words))
 
     async def _left(self, effect: PressKey | RunCommand | LaunchApp) -> None:
         """The phone is left as well as it can be."""
@@ -348,6 +355,8 @@ class RunActor(LineRun[Run, RunEvent, Run, RunReport]):
             log.info("no picture of where a run failed", script_id=self.id, error=str(error))
         if order.give_up and order.call_id is not None:
             await self._give_up(order.call_id)
+        if order.clean_up and await self._host.may_act_once_verified():
+            await self._clean_up()
         self.tell(Captured(screenshot=picture, tree=tree))
 
     def _slot(self) -> SlotActor:

@@ -51,16 +51,19 @@ class GiveUp(Effect, frozen=True, kw_only=True):
 
 
 class Halt(Effect, frozen=True, kw_only=True):
-    """Leave off whatever is under way, end the call, and leave the phone at its home screen; `Halted` comes."""
+    """Leave off whatever is under way, end the call, and leave the phone at its home screen and set
+    right; `Halted` comes."""
 
     call_id: str | None = None
 
 
 class Capture(Effect, frozen=True, kw_only=True):
-    """Keep the screen that the run has failed at; `Captured` comes. `give_up`: see `CarryOut`."""
+    """Keep the screen that the run has failed at; `Captured` comes. `give_up`: see `CarryOut`. `clean_up`: set right
+    what it has changed."""
 
     call_id: str | None = None
     give_up: bool = False
+    clean_up: bool = False
 
 
 class Begin(Struct, frozen=True, kw_only=True):
@@ -192,10 +195,8 @@ def _over(run: Run, position: Position, now: Moment, *, give_up: bool) -> RunDec
     """The script is at its end: at once where it has succeeded, else once its screen is kept."""
     if isinstance(position.outcome, Succeeded) and not give_up:
         return Decision(memory=run, events=(ended(run, now, position.outcome),))
-    return Decision(
-        memory=run,
-        effects=(Capture(call_id=run.called, give_up=give_up), SetTimer(name=SHOT, seconds=SHOT_LIMIT)),
-    )
+    capture = Capture(call_id=run.called, give_up=give_up, clean_up=isinstance(position.outcome, Failed))
+    return Decision(memory=run, effects=(capture, SetTimer(name=SHOT, seconds=SHOT_LIMIT)))
 
 
 def _halted(run: Run) -> tuple[Effect, ...]:

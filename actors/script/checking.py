@@ -17,6 +17,7 @@ from actors.script.values import filled, named_in
 
 Unfit = Iterator[tuple[Path, str]]
 OWN = frozenset({"error", "call"})  # values that the engine sets
+NOT_NEEDED = "it takes `{takes}`, which is none of `needs.permissions`"
 _SELECTORS = ("on", "gone", "inside", "answered", "during", "over", "ended", "busy", "declined", "failed", "hang_up",
               "tap")
 _TEXTS = ("app", "message", "text", "value", "number", "code", "link")
@@ -67,6 +68,8 @@ def _wrong(script: Script, library: Mapping[str, Script], file: str | None) -> U
             (("handlers", place, *way), f"there is no value `{name}`") for way, name in _needed(handler)
             if name not in script.params
         )  # fmt: skip
+    for place, words in enumerate(script.cleanup):
+        yield from ((("cleanup", place), why) for why in _wrong_cleanup(words, script))
     for place, name in enumerate(script.values):
         if name not in known:
             yield ("values", place), f"no step puts anything into `{name}`"
@@ -131,6 +134,18 @@ def _wrong_handler(handler: say.Handler) -> Unfit:
         yield ("key",), why
 
 
+def _wrong_cleanup(words: list[str], script: Script) -> Iterator[str]:
+    """It is run at the home screen, so it opens nothing, and at any moment, so no value is sure to be there."""
+    if any(named_in(word) for word in words):
+        yield "no values stand in it"
+    elif (why := guard.of_command(words)) is not None:
+        yield why
+    elif (takes := guard.permission_of(words)) is None:
+        yield "it sets nothing of a phone"
+    elif takes not in script.needs.permissions:
+        yield NOT_NEEDED.format(takes=takes)
+
+
 def _wrong_step(step: Any, script: Script, library: Mapping[str, Script]) -> Unfit:
     yield from _wrong_selectors(step)
     if isinstance(step, _TOUCHING) and step.on is not None and (why := guard.of_selector(step.on)) is not None:
@@ -176,7 +191,7 @@ def _wrong_own(step: Any, script: Script) -> Unfit:
         yield ("code",), "it is none of `needs.ussd`"
     elif isinstance(step, say.Shell) and (takes := guard.permission_of(sent(step))) is not None:
         if takes not in script.needs.permissions:
-            yield ("command",), f"it takes `{takes}`, which is none of `needs.permissions`"
+            yield ("command",), NOT_NEEDED.format(takes=takes)
     elif isinstance(step, say.Call) and step.app not in script.needs.apps:
         yield ("app",), "it is none of `needs.apps`"
     elif isinstance(step, say.Call) and step.longest + say.DEADLINE + say.ENDING >= script.deadline:

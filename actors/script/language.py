@@ -23,6 +23,7 @@ Templated = Annotated[
     str,
     Meta(max_length=2000, description="A text; `${name}` in it stands for a parameter or what was extracted."),
 ]  # fmt: skip
+Command = Annotated[list[Words], Meta(min_length=1, max_length=20)]
 Seconds = Annotated[float, Meta(ge=0.1, le=600)]
 Direction = Literal["up", "down", "left", "right"]
 Permission = Literal["slot.apps", "slot.configure"]
@@ -310,7 +311,8 @@ class Handler(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
 
 class Script(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A script. Its file is called as it is, with `.toml`. `version` goes up with each change. `values`: the variables
-    that whoever ran it is given. `deadline`: seconds for all of it."""
+    that whoever ran it is given. `deadline`: seconds for all of it. `cleanup`: commands, word by word and without
+    values, that set right what a run has changed which is stopped or fails."""
 
     name: Name
     version: Annotated[int, Meta(ge=1, le=1_000_000)]
@@ -320,6 +322,7 @@ class Script(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
     params: Annotated[dict[Name, Param], Meta(max_length=30)] = field(default_factory=dict)
     handlers: Annotated[list[Handler], Meta(max_length=30)] = field(default_factory=list)
     values: Annotated[list[Name], Meta(max_length=30)] = field(default_factory=list)
+    cleanup: Annotated[list[Command], Meta(max_length=5)] = field(default_factory=list)
     deadline: Annotated[float, Meta(ge=1, le=3600)] = 180.0
 
 

@@ -12,12 +12,13 @@ from bus_schemas.permissions import Action
 
 
 def taken(scripts: Iterable[Script]) -> frozenset[Action]:
-    """All that these take: what they say in `needs`, and what their steps come to, whatever they say."""
+    """All that these take: what they say in `needs`, and what their commands come to, whatever they say."""
     return frozenset(one for script in scripts for one in _of(script))
 
 
 def _of(script: Script) -> Iterable[Action]:
     yield from (Action(one) for one in script.needs.permissions)
+    yield from (one for words in script.cleanup if (one := guard.permission_of(words)) is not None)
     for step in steps_of(script):
         match step:
             case Call():

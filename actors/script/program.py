@@ -89,12 +89,14 @@ Instruction = Do | Test | Jump | Count | Until | Each | Guarded | Unguarded | En
 
 
 class Program(Struct, frozen=True, kw_only=True):
-    """A script, ready to run. `steps`: how many are shown of it. `ussd`: the codes that the site allows."""
+    """A script, ready to run. `steps`: how many are shown of it. `ussd`: the codes that the site allows.
+    `cleanup`: what sets right what it has changed, where it does not come to its end."""
 
     script: Script
     instructions: tuple[Instruction, ...]
     steps: int
     handlers: tuple[Handler, ...]
+    cleanup: tuple[tuple[str, ...], ...] = ()
     ussd: frozenset[str] = frozenset()
 
 
@@ -104,7 +106,7 @@ def program(script: Script, library: Mapping[str, Script], ussd: frozenset[str] 
     maker.block(script, script.steps, ("steps",))
     return Program(
         script=script, instructions=tuple(maker.made), steps=maker.number, handlers=tuple(maker.handlers(script)),
-        ussd=ussd,
+        cleanup=maker.cleanup(script), ussd=ussd,
     )  # fmt: skip
 
 
@@ -124,6 +126,10 @@ class _Maker:
         for other in self._inner:
             found += [handler for handler in other.handlers if handler not in found]
         return found
+
+    def cleanup(self, script: Script) -> tuple[tuple[str, ...], ...]:
+        """What each of them sets right, once, the innermost first."""
+        return tuple(dict.fromkeys(tuple(words) for one in (*reversed(self._inner), script) for words in one.cleanup))
 
     def block(self, script: Script, steps: list[Any], path: Path) -> None:
         """Add some steps of a script."""

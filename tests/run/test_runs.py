@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -20,6 +21,7 @@ from simulators.phone.screens.screens import Screens
 from simulators.world.world import Life
 from tests.run.site import LONG, SHORT, RunSite, play
 
+SHIPPED = Path(__file__).resolve().parents[2] / "config" / "scripts"
 CALLS = ("app_call", "app_call_connected", "app_call_ended")
 
 
@@ -77,6 +79,35 @@ def test_a_stop_ends_the_call_and_leaves_the_phone_at_home(after: float) -> None
         await site.over(await site.begin("wifi_on", "two"))
 
     play(story)
+
+
+@pytest.mark.parametrize("after", [1.0, 8.0])
+def test_a_stop_takes_the_phone_out_of_airplane_mode(after: float) -> None:
+    async def story(site: RunSite) -> None:
+        run = await site.begin("airplane_cycle", seconds="20")
+        await asyncio.sleep(after)
+        assert site.screens.on("airplane")
+        await site.ask(STOP_RUN, StopRun(script_id=run), "stop")
+        began = site.world.now
+        assert (await site.over(run)).state is RunState.STOPPED and site.world.now - began <= 2.0
+        assert not site.screens.on("airplane") and "launcher" in site.screens.active().package
+
+    play(story)
+
+
+def test_a_run_that_fails_leaves_no_phone_in_airplane_mode(tmp_path: Path) -> None:
+    inner = SHIPPED.joinpath("airplane_cycle.toml").read_text().replace("deadline = 180", "deadline = 3")
+    tmp_path.joinpath("short.toml").write_text(inner.replace('"airplane_cycle"', '"short"'))
+    run = '[[steps]]\ndo = "run"\nscript = "short"\n'
+    tmp_path.joinpath("outer.toml").write_text(f'name = "outer"\nversion = 1\nsummary = "x"\ndeadline = 3\n{run}')
+
+    async def story(site: RunSite) -> None:
+        for name in ("short", "outer"):
+            seen = await site.over(await site.begin(name, name))
+            assert seen.state is RunState.FAILED and not site.screens.on("airplane"), seen
+            assert len([one for one in site.did("setting") if "airplane" in " ".join(one)]) in (2, 4)
+
+    play(story, scripts=tmp_path)
 
 
 def test_somebody_hangs_up_a_call_in_an_app_as_any_other() -> None:

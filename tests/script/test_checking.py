@@ -148,6 +148,31 @@ def test_a_step_that_dials_is_refused(text: str) -> None:
     assert len(problems) == 1 and problems[0].startswith("7:" if "on_failure" not in text else "8:"), problems
 
 
+AIRPLANE = '["cmd", "connectivity", "airplane-mode", "disable"]'
+
+
+@pytest.mark.parametrize(
+    ("cleanup", "expected"),
+    [
+        (f"[{AIRPLANE}]", "cleanup[0]: it takes `slot.configure`, which is none of `needs.permissions`"),
+        ('[["am", "start", "-a", "android.intent.action.CALL"]]', "cleanup[0]: it dials"),
+        ('[["am", "start", "-a", "android.settings.SETTINGS"]]', "cleanup[0]: it sets nothing of a phone"),
+        ('[["reboot"]]', "cleanup[0]: no command that scripts may run"),
+        ('[["pm", "clear", "${app}"]]', "cleanup[0]: no values stand in it"),
+        ('["svc"]', "cleanup: "),
+        ("[[]]", "cleanup: "),
+        (f"[{', '.join([AIRPLANE] * 6)}]", "cleanup: "),
+    ],
+)  # fmt: skip
+def test_what_sets_right_is_checked_as_steps_are(cleanup: str, expected: str) -> None:
+    head = 'params.app = { type = "text", summary = "x" }\n'
+    text = f'{HEAD}{head}cleanup = {cleanup}\n[[steps]]\ndo = "key"\nkey = "home"\n'
+    found = wrong(text)
+    assert len(found) == 1 and found[0].startswith("5:") and f" {expected}" in found[0], found
+    assert not wrong(f'{HEAD}cleanup = [{AIRPLANE}]\n[[steps]]\ndo = "key"\nkey = "home"\n'
+                     '[needs]\npermissions = ["slot.configure"]\n')
+
+
 def test_handlers_do_not_dial_either() -> None:
     head = '[[handlers]]\nname = "x"\non = { text = "a" }\n'
     assert "calls" in wrong(step('do = "wait"\nseconds = 1') + head + 'tap = { text = "Call" }')[0]

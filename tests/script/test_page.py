@@ -20,7 +20,7 @@ from tests.script.scripts import HEAD
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "scripts.md").read_text()
 [GREET] = re.findall(r"```toml greet\.toml\n(.*?)```", PAGE, re.DOTALL)
-[CALL] = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+[CLEANUP, CALL] = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
 
 
 def greet() -> Run:
@@ -51,6 +51,11 @@ def test_it_succeeds_where_its_button_is() -> None:
     run = greet()
     assert run.play(lambda _: changed).outcome == Succeeded(values={"seen": "last seen recently"})
     assert run.effects[-1] == TapAt(x=1015, y=2260)
+
+
+def test_the_cleanup_of_the_page_passes_the_check() -> None:
+    rest = 'needs = { permissions = ["slot.configure"] }\nsteps = [{ do = "key", key = "home" }]\n'
+    assert check(HEAD + CLEANUP + rest, {}).problems == ()
 
 
 def test_the_call_of_the_page_passes_the_check() -> None:
