@@ -141,6 +141,7 @@ async def test_one_user_follows_so_often_and_no_more(lab: Lab) -> None:
 
 async def test_who_does_not_read_is_cut_off_and_harms_nobody(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_feed, "QUEUE", 50)
+    monkeypatch.setattr(log_feed, "WRITE_SECONDS", 2 * PATIENCE)  # it is read only once all is written
     slow, quick = await lab.follow(), await lab.follow()
     read: list[str] = []
 
