@@ -308,7 +308,7 @@ class ReportCampaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     them; `operators_idle_seconds`: ready for it while it runs with a team."""
 
     campaign_id: CampaignId
-    day: Annotated[str, shaped(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$(?!\n)", "a day like `2026-11-26`")]
+    day: Annotated[str, shaped(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$(?!\n)", "a day like 2025-11-15")]
     format: Literal["json", "csv"] = "json"
 
 

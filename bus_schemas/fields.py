@@ -21,8 +21,10 @@ _WORDS: dict[str, str] = {}  # by msgspec's own
 
 
 def shaped(pattern: str, words: str, **more: Any) -> Meta:
-    """Of a text: its pattern, and what people are told that it is. `more`: as Meta takes it."""
-    _WORDS[f"`str` matching regex {pattern!r}"] = words
+    """Of a text: its pattern, and what people are told that it is. `more`: as Meta takes it.
+    Raises ValueError where the same pattern has other words already: errors name patterns alone."""
+    if _WORDS.setdefault(f"`str` matching regex {pattern!r}", words) != words:
+        raise ValueError(f"{pattern} has other words already")
     return Meta(pattern=pattern, **more)
 
 

@@ -32,7 +32,7 @@ Package = Annotated[
     ),
 ]  # fmt: skip
 StreamId = Annotated[Id, Meta(examples=["s_7f3a"])]
-LogTag = Annotated[str, shaped(r"^[A-Za-z0-9_.-]{1,64}$(?!\n)", "1 to 64 letters, digits, `_`, `.` or `-`")]
+LogTag = Annotated[str, shaped(r"^[A-Za-z0-9_.-]{1,64}$(?!\n)", "1 to 64 letters (A-Z, a-z), digits, `_`, `.` or `-`")]
 
 
 # --- streams ------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 
 from bus_schemas.fields import SlotId, Username, shaped
 from bus_schemas.pipeline import Branch, Label, ParamName, PipelineId, PipelineName, StepName
+from bus_schemas.script import ScriptName
 
 Words = Annotated[str, Meta(max_length=300)]
 Line = Annotated[str, Meta(min_length=1, max_length=4000)]
@@ -109,7 +110,7 @@ class Adb(OnFleet, frozen=True, tag="adb"):
 class RunScript(OnFleet, frozen=True, tag="script"):
     """A script on each phone. `params`: as it takes them; `${name}` alone stands for a parameter of the run."""
 
-    script: Annotated[str, shaped(r"^[a-z][a-z0-9_]{0,39}$(?!\n)", "the name of a script")]
+    script: ScriptName
     params: Annotated[dict[str, Value], Meta(max_length=50)] = {}
 
 

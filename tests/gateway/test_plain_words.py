@@ -12,7 +12,7 @@ from actors.settings import Settings, SettingsError, load
 from bus_schemas.campaign import ConfigureCampaign, RunCampaign
 from bus_schemas.catalogue import RPCS, TOPICS
 from bus_schemas.errors import Refusal
-from bus_schemas.fields import plainly
+from bus_schemas.fields import plainly, shaped
 from gateway.bodies import object_in, request_of
 from gateway.shapes import undecodable
 
@@ -98,3 +98,10 @@ def test_the_settings_are_refused_in_words() -> None:
         load(config=None, environment={"OTTB_HOST": "a host"})
     assert re.search(r"Expected 1 to 64 letters .* - at `\$.host`", str(failed.value))
     assert "regex" not in str(failed.value)
+
+
+def test_one_pattern_has_one_name_whoever_says_it() -> None:
+    shaped("^[q]{7}$", "seven times a q")
+    shaped("^[q]{7}$", "seven times a q")
+    with pytest.raises(ValueError, match="other words"):
+        shaped("^[q]{7}$", "a name")
