@@ -396,7 +396,7 @@ class QueuedRun(Struct, frozen=True, kw_only=True):
 
 
 class ClaimedRun(Struct, frozen=True, kw_only=True):
-    """What a runner is to carry out. `began`: seconds since the run was first started, of its deadline."""
+    """What a runner is to carry out. `service_token`: with no more than which it acts; None: as its user."""
 
     pipeline: PipelineId
     run: RunNumber
@@ -408,6 +408,7 @@ class ClaimedRun(Struct, frozen=True, kw_only=True):
     branch: str | None
     parameters: dict[str, str | int | bool]
     attempt: int
+    service_token: Id | None = None
 
 
 class StepReport(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -5,7 +5,7 @@ from typing import Literal
 from msgspec import UNSET, Struct, UnsetType
 
 from bus_schemas.contract import Topic
-from bus_schemas.fields import HostName, Utc
+from bus_schemas.fields import HostName, Id, Utc
 from bus_schemas.kinds import Subscribable
 from bus_schemas.pipeline import (
     PIPELINE,
@@ -23,7 +23,8 @@ from bus_schemas.pipeline import (
 
 
 class PipelineDefined(Struct, frozen=True, kw_only=True):
-    """It is like this now. `branch`: that is run where nobody says another; `labels`: of the runners that may."""
+    """It is like this now. `branch`: that is run where nobody says another; `labels`: of the runners that may.
+    `service_token`: by which it was made, and with no more than which its schedule acts."""
 
     pipeline: PipelineId
     at: Utc
@@ -34,11 +35,12 @@ class PipelineDefined(Struct, frozen=True, kw_only=True):
     branch: str | None
     labels: tuple[str, ...]
     text: str
+    service_token: Id | None = None
 
 
 class PipelineQueued(Struct, frozen=True, kw_only=True):
     """A run waits for a runner. `again`: how often it had one before, who is gone. `due`: the moment of the schedule
-    that it is for."""
+    that it is for. `service_token`: with no more than which it acts; None: as its user."""
 
     pipeline: PipelineId
     run: RunNumber
@@ -52,6 +54,7 @@ class PipelineQueued(Struct, frozen=True, kw_only=True):
     labels: tuple[str, ...]
     again: int = 0
     due: Utc | None = None
+    service_token: Id | None = None
 
 
 class PipelineStarted(Struct, frozen=True, kw_only=True):

@@ -22,6 +22,7 @@ from bus_schemas.errors import ErrorCode, Refusal, misfit
 from bus_schemas.link import PARAMETER
 from bus_schemas.log import WRITE_LOG
 from bus_schemas.permissions import Access, Action
+from bus_schemas.pipeline import CHECK_PIPELINE, DEFINE_PIPELINE, RUN_PIPELINE
 from bus_schemas.slot import ADB_COMMAND
 from bus_schemas.user import REFRESH
 from gateway import errors, line_files, traces, whole_tables
@@ -70,7 +71,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Sender = Callable[[Route, web.Request, Any, Caller], Awaitable[web.StreamResponse]]
 
-COUNTED = (ADB_COMMAND, WRITE_LOG)
+COUNTED = (ADB_COMMAND, WRITE_LOG, CHECK_PIPELINE, DEFINE_PIPELINE, RUN_PIPELINE)
 ANYBODY = Caller(user="", credential="", actions=frozenset(), expires=0.0)
 
 
@@ -78,7 +79,7 @@ ANYBODY = Caller(user="", credential="", actions=frozenset(), expires=0.0)
 class Needs:
     """What a row's answerer must be told beside the request. Every header costs both ends."""
 
-    credential: bool  # POINT's own lines, and what is counted by share: lists, what shells write, and the log
+    credential: bool  # POINT's own lines, what is counted by share, and what goes on in the asker's name
     many: bool  # `Route.many`
     brake: Held
     records: bool  # it may be answered from the ledger, which must be as far as the caller has seen

@@ -66,8 +66,9 @@ class PipelineActor(Actor[Pipeline, PipelineEvent, Never, Never]):
         pipeline = self.there()
         labels = tuple(definition_of(pipeline.text).labels)
         decision = machine.run(
-            pipeline, context.user, request.branch, request.parameters, self._now(), runner=self._runners.may(labels)
-        )
+            pipeline, context.user, request.branch, request.parameters, self._now(), runner=self._runners.may(labels),
+            service_token=context.service_token,
+        )  # fmt: skip
         number = pipeline.runs + 1
         return Outcome(decision=decision, reply=RunAccepted(id=pipeline.pipeline, run=number, status=RunStatus.QUEUED))
 
@@ -99,7 +100,7 @@ class PipelineActor(Actor[Pipeline, PipelineEvent, Never, Never]):
         reply = ClaimedRun(
             pipeline=pipeline.pipeline, run=run.run, name=pipeline.name, version=run.version,
             text=pipeline.texts[run.version], user=run.user, triggered_by=run.trigger, branch=run.branch,
-            parameters=dict(run.parameters), attempt=run.again + 1,
+            parameters=dict(run.parameters), attempt=run.again + 1, service_token=run.service_token,
         )  # fmt: skip
         return Outcome(decision=decision, reply=lambda: reply)  # it is long, and asked for again it is made again
 
@@ -122,7 +123,9 @@ class PipelineActor(Actor[Pipeline, PipelineEvent, Never, Never]):
     # --- its definition
 
     def define(self, order: Define, context: Context, now: Moment) -> Outcome[PipelineDefinition]:
-        decision = machine.define(self.state, int(self.id), order.text, order.source, context.user, now)
+        decision = machine.define(
+            self.state, int(self.id), order.text, order.source, context.user, now, service_token=context.service_token
+        )
         return Outcome(decision=decision, reply=lambda: _shown(self.there()))
 
     orders = by_type(Define.by(define))

@@ -63,9 +63,11 @@ def digest(token: str) -> str:
 
 
 def define(
-    pipeline: Pipeline | None, id: int, text: str, source: str, by: str, now: Moment
-) -> PipelineDecision:
-    """Bring a definition, which was checked, on record. The same again changes nothing. Raises Refusal."""
+    pipeline: Pipeline | None, id: int, text: str, source: str, by: str, now: Moment, *,
+    service_token: str | None = None,
+) -> PipelineDecision:  # fmt: skip
+    """Bring a definition, which was checked, on record. The same again changes nothing. `service_token`: of whoever
+    came with one. Raises Refusal."""
     definition = definition_of(text)
     if pipeline is not None:
         if pipeline.source != source:
@@ -75,7 +77,7 @@ def define(
     event = PipelineDefined(
         pipeline=id, at=now.at, by=by, name=definition.name, version=pipeline.version + 1 if pipeline else 1,
         source=source, branch=definition.branch if definition.repository is not None else None,
-        labels=tuple(definition.labels), text=text,
+        labels=tuple(definition.labels), text=text, service_token=service_token,
     )  # fmt: skip
     return Decision(events=(event,), effects=_schedule(definition, now, now.at))
 
@@ -127,16 +129,18 @@ def _schedule(definition: Definition, now: Moment, after: str) -> tuple[Effect, 
 
 
 def run(
-    pipeline: Pipeline, user: str, branch: str | None, given: dict[str, Value], now: Moment, *, runner: bool
-) -> PipelineDecision:
-    """Somebody wants it run. `runner`: there is one with its labels. Raises Refusal."""
+    pipeline: Pipeline, user: str, branch: str | None, given: dict[str, Value], now: Moment, *, runner: bool,
+    service_token: str | None = None,
+) -> PipelineDecision:  # fmt: skip
+    """Somebody wants it run. `runner`: there is one with its labels; `service_token`: of whoever came with one. Raises
+    Refusal."""
     definition = definition_of(pipeline.text)
     if branch is not None and definition.repository is None:
         raise NO_REPOSITORY()
     parameters = bound(definition, given)
     if not runner:
         raise NO_RUNNER(labels=definition.labels)
-    return _begin(pipeline, definition, user, branch, parameters, "api", now)
+    return _begin(pipeline, definition, user, branch, parameters, "api", now, service_token=service_token)
 
 
 def due(pipeline: Pipeline, now: Moment) -> PipelineDecision:
@@ -157,7 +161,10 @@ def due(pipeline: Pipeline, now: Moment) -> PipelineDecision:
     if _refuses(pipeline, definition):
         return Decision(effects=_schedule(definition, now, now.at))
     parameters = bound(definition, dict(schedule.params))
-    decision = _begin(pipeline, definition, user, None, parameters, "schedule", now, due=utc(moment))
+    decision = _begin(
+        pipeline, definition, user, None, parameters, "schedule", now, due=utc(moment),
+        service_token=pipeline.service_token,
+    )  # fmt: skip
     return Decision(events=decision.events, effects=(*decision.effects, *wait))
 
 
@@ -168,7 +175,7 @@ def _refuses(pipeline: Pipeline, definition: Definition) -> bool:
 
 def _begin(
     pipeline: Pipeline, definition: Definition, user: str, branch: str | None, parameters: dict[str, Value],
-    trigger: Literal["api", "schedule"], now: Moment, due: str | None = None,
+    trigger: Literal["api", "schedule"], now: Moment, due: str | None = None, service_token: str | None = None,
 ) -> PipelineDecision:  # fmt: skip
     if not definition.enabled:
         raise DISABLED()
@@ -180,7 +187,7 @@ def _begin(
     queued = PipelineQueued(
         pipeline=pipeline.pipeline, run=number, at=now.at, trigger=trigger, user=user, parameters=parameters,
         branch=branch or (definition.branch if definition.repository is not None else None), version=pipeline.version,
-        name=definition.name, labels=tuple(definition.labels), due=due,
+        name=definition.name, labels=tuple(definition.labels), due=due, service_token=service_token,
     )  # fmt: skip
     effects: tuple[Effect, ...] = (SetTimer(name=f"wait-{number}", seconds=definition.wait),)
     if definition.concurrency != "cancel_older":
@@ -340,7 +347,7 @@ def _lost(pipeline: Pipeline, run: OpenRun, now: Moment) -> PipelineDecision:
     queued = PipelineQueued(
         pipeline=pipeline.pipeline, run=run.run, at=now.at, trigger=_trigger(run.trigger), user=run.user,
         branch=run.branch, parameters=dict(run.parameters), version=run.version, name=definition.name,
-        labels=tuple(definition.labels), again=run.again + 1,
+        labels=tuple(definition.labels), again=run.again + 1, service_token=run.service_token,
     )  # fmt: skip
     wait = SetTimer(name=f"wait-{run.run}", seconds=definition.wait)
     return Decision(events=(queued,), effects=(*_no_timers(run), wait))

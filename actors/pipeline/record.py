@@ -30,7 +30,8 @@ class Wait(Struct, frozen=True, kw_only=True):
 
 class OpenRun(Struct, frozen=True, kw_only=True):
     """A run that is not over. `began`: when its runner took it; `token`: SHA-256 of what that reports under. `steps`:
-    how it is with those that have begun; `waits`: for approvals, by step."""
+    how it is with those that have begun; `waits`: for approvals, by step. `service_token`: with no more than which it
+    acts; None: as its user."""
 
     run: int
     user: str
@@ -47,6 +48,7 @@ class OpenRun(Struct, frozen=True, kw_only=True):
     why_stopping: str | None = None
     steps: Mapping[str, StepStatus] = {}
     waits: Mapping[str, Wait] = {}
+    service_token: str | None = None
 
     @property
     def status(self) -> RunStatus:
@@ -59,7 +61,8 @@ class OpenRun(Struct, frozen=True, kw_only=True):
 
 class Pipeline(Struct, frozen=True, kw_only=True):
     """One pipeline. `texts`: its definition in the versions that count still, the newest and those of `open` runs.
-    `runs`: how many there have been; `due`: the last moment of its schedule that a run was made for."""
+    `runs`: how many there have been; `due`: the last moment of its schedule that a run was made for.
+    `service_token`: by which it was made; None: by its user."""
 
     pipeline: int
     name: str
@@ -71,6 +74,7 @@ class Pipeline(Struct, frozen=True, kw_only=True):
     runs: int = 0
     open: Mapping[int, OpenRun] = {}
     due: str | None = None
+    service_token: str | None = None
 
     @property
     def text(self) -> str:
@@ -100,7 +104,7 @@ def _defined(pipeline: Pipeline | None, event: PipelineDefined) -> Pipeline:
     )
     return _kept(replace(
         before, name=event.name, version=event.version, source=event.source, by=event.by, defined=event.at,
-        texts={**before.texts, event.version: event.text},
+        texts={**before.texts, event.version: event.text}, service_token=event.service_token,
     ))  # fmt: skip
 
 
@@ -114,6 +118,7 @@ def _queued(pipeline: Pipeline, event: PipelineQueued) -> Pipeline:
     run = OpenRun(
         run=event.run, user=event.user, trigger=event.trigger, branch=event.branch, parameters=event.parameters,
         version=event.version, queued=event.at, again=event.again,
+        service_token=event.service_token,
     )  # fmt: skip
     due = event.due if event.due is not None and event.again == 0 else pipeline.due
     return replace(pipeline, runs=max(pipeline.runs, event.run), open={**pipeline.open, event.run: run}, due=due)

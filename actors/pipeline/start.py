@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -13,6 +14,7 @@ from actors.pipeline.language import Definition
 from actors.pipeline.runners import Runners
 from actors.pipeline.settings import Pipelines
 from actors.runtime.bus import Bus
+from actors.runtime.checks import Checks
 from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.parts import HostParts
@@ -55,7 +57,9 @@ async def start(
         host.serve_beside(PUT_PIPELINE, OnShard(host).put)
 
     parts.shards.add(Sharded(actor=PipelineActor, prepare=prepare))
-    desk = PipelineDesk(parts.bus)
+    checks = Checks("definitions")
+    stack.callback(checks.stop)
+    desk = PipelineDesk(parts.bus, checks)
     parts.any_host.append((serve(DEFINE_PIPELINE, desk.define), serve(CHECK_PIPELINE, desk.check)))
     folders = (shipped if settings.shipped else None, Path(settings.folder) if settings.folder else None)
     there = tuple(folder for folder in folders if folder is not None)
@@ -66,22 +70,26 @@ async def start(
 class PipelineDesk:
     """What any host is asked of definitions."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, checks: Checks) -> None:
         self._bus = bus
+        self._checks = checks
 
     async def check(self, request: CheckPipeline, context: Context) -> CheckedPipeline:
-        problems = _problems(check(request.text))
+        problems = _problems(await self._checked(request.text, context))
         return CheckedPipeline(ok=not problems, problems=problems)
 
     async def define(self, request: DefinePipeline, context: Context) -> Page:
         """Raises Refusal(PIPELINE_ERROR) with all that is wrong."""
-        checked = check(request.text)
+        checked = await self._checked(request.text, context)
         definition = checked.definition
         if definition is None:
             raise WRONG(problems=[msgspec.structs.asdict(one) for one in _problems(checked)])
         if definition.as_user not in (None, context.user):
             raise NOT_YOU(as_user=definition.as_user)
         return await forward(self._bus, PUT_PIPELINE, put(definition, request.text, API), context)
+
+    async def _checked(self, text: str, context: Context) -> Checked:
+        return await self._checks.one(context.share, partial(check, text))
 
 
 def put(definition: Definition, text: str, source: str) -> PutPipeline:
@@ -103,6 +111,7 @@ class OnShard:
 
     async def put(self, request: PutPipeline, context: Context) -> PipelineDefinition:
         id = str(request.pipeline)
+        await asyncio.to_thread(check, request.text)  # known from here on: the actor looks it up
         await bring_here(self._host, PipelineActor, id)
         return await self._host.order(PipelineActor, id, Define(text=request.text, source=request.source), context)
 

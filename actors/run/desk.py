@@ -6,6 +6,7 @@ that waits for its slot is on record as well: its host tries in their order unti
 
 import asyncio
 from collections import deque
+from functools import partial
 
 import msgspec
 import structlog
@@ -15,17 +16,18 @@ from actors.dialing import rules
 from actors.dialing.pool_share import PoolShare
 from actors.dialing.rules import DialRules
 from actors.run.actor import Refuse, RunActor, StartNow
-from actors.run.checks import Checks
 from actors.run.library import Scripts, places_calls, sends_codes
 from actors.run.record import scripts_of
 from actors.run.rights import rights_now
 from actors.run.settings import Scripts as Settings
 from actors.runtime.bus import BusError, Fenced
+from actors.runtime.checks import Checks
 from actors.runtime.clock import moment
 from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.ids import derived
 from actors.runtime.wire import Page, forward
+from actors.script.checking import check
 from actors.script.effects import Done, RunCommand
 from actors.script.language import Script
 from actors.script.library import kept
@@ -133,7 +135,7 @@ class RunDesk:
     async def check(self, request: CheckScript, context: Context) -> CheckedScript:
         """CHECK_SCRIPT."""
         known = {name: script for name, script in self._scripts.usable.items() if name != request.name}
-        found = await self._checks.check(request.text, known, request.name, context.share)
+        found = await self._checks.one(context.share, partial(check, request.text, known, request.name))
         problems = [
             ScriptProblem(line=one.line, column=one.column, at=one.at, message=one.message) for one in found.problems
         ]

@@ -9,12 +9,12 @@ from actors.dialing.rules import DialRules
 from actors.dialing.slot_dialer import SlotDialer
 from actors.run.actor import RunActor
 from actors.run.calls import InApps
-from actors.run.checks import Checks
 from actors.run.desk import RunDesk
 from actors.run.keeping import Keeper
 from actors.run.library import EVERY, SHIPPED, Scripts
 from actors.run.settings import Scripts as Settings
 from actors.run.strays import Strays
+from actors.runtime.checks import Checks
 from actors.runtime.host import Host
 from actors.runtime.parts import HostParts
 from actors.runtime.service import serve
@@ -50,7 +50,7 @@ async def start(
         return RunActor(id=id, host=host, in_apps=in_apps, keeper=keeper)
 
     host.add_maker(RunActor.made_by(make))
-    checks = Checks()
+    checks = Checks("scripts")
     stack.callback(checks.stop)
     desk = RunDesk(
         host=host, slots=slots, scripts=scripts, checks=checks, rules=rules, share=share, settings=settings

@@ -1,22 +1,27 @@
 """A step that runs commands: its attempts, what they write, the files it leaves and the folders it keeps."""
 
 import asyncio
+from hashlib import sha256
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from actors.pipeline.language import Definition, Run
 from actors.runner.desk import Desk
 from actors.runner.output import Output
 from actors.runner.plan import Job
-from actors.runner.port import MIB, Command, Ending, Execution, Limits, RunnerError, Workspace
+from actors.runner.port import MIB, Artefact, Command, Ending, Execution, Limits, RunnerError, Workspace
+from actors.runtime import files
 from actors.runtime.bus import BusError
 from actors.runtime.files import FileWriter
+from bus_schemas.imports import StoredFile
 from bus_schemas.pipeline import ArtefactView, ClaimedRun, StepStatus
 from bus_schemas.pipeline_events import STEP_BYTES
 
 LARGEST = 64 * MIB  # of an artefact
 MOST_FILES = 50
+ROOM = 0.5  # of the bucket of files, that artefacts may fill: the rest is for what people upload
 STOP_SECONDS = 5.0
 HOWS = {
     "timed_out": "its time is over", "stopped": "it was stopped", "out_of_memory": "it took more memory than it may",
@@ -129,24 +134,32 @@ class Commands:
             if artefact.size > LARGEST:
                 await output.say(f"not kept: {artefact.name}: larger than {LARGEST // MIB} MiB")
                 continue
-            writer = FileWriter(self._desk.bus, f"a{self._desk.ids.new()}")
-            try:
-                async for piece in self._workspace.read(artefact):
-                    await writer.add(piece)
-                stored = await writer.finish()
-            except BaseException:
-                await writer.undo()
-                raise
+            async with self._desk.keeping:
+                stored = await self._keep(artefact)
             kept.append(ArtefactView(
                 artefact=stored.key, name=artefact.name, size=stored.size, sha256=stored.digest
             ))  # fmt: skip
             await output.say(f"kept: {artefact.name} ({stored.size} bytes)")
         return tuple(kept)
 
+    async def _keep(self, artefact: Artefact) -> StoredFile:
+        """Raises RunnerError where there is no room, BusError."""
+        use = next((one for one in await self._desk.bus.usage() if one.stream == files.STREAM), None)
+        if use is not None and use.limit and use.bytes + artefact.size > ROOM * use.limit:
+            raise RunnerError(f"there is no room for {artefact.name} until older files are four days old")
+        writer = FileWriter(self._desk.bus, f"a{self._desk.ids.new()}")
+        try:
+            async for piece in self._workspace.read(artefact):
+                await writer.add(piece)
+            return await writer.finish()
+        except BaseException:
+            await writer.undo()
+            raise
+
     async def _restore(self, step: Run, output: Output) -> None:
         for folder in step.cache:
             try:
-                if await self._workspace.restore_cache(self._key(folder), folder):
+                if await self._workspace.restore_cache(cache_key(self._claimed, folder), folder):
                     await output.say(f"cache: {folder}")
             except RunnerError as error:
                 await output.say(f"no cache: {folder}: {error}")
@@ -154,12 +167,14 @@ class Commands:
     async def _save(self, step: Run, output: Output) -> None:
         for folder in step.cache:
             try:
-                await self._workspace.save_cache(self._key(folder), folder)
+                await self._workspace.save_cache(cache_key(self._claimed, folder), folder)
             except RunnerError as error:
                 await output.say(f"cache not kept: {folder}: {error}")
 
-    def _key(self, folder: str) -> str:
-        return f"{self._claimed.pipeline}/{self._claimed.branch}/{folder}"[:200]
+
+def cache_key(claimed: ClaimedRun, folder: str) -> str:
+    """Under which a folder is kept: a branch may have a `/` in it, as a folder may, and both may be long."""
+    return sha256(msgspec.json.encode((claimed.pipeline, claimed.branch, folder))).hexdigest()
 
 
 def _why(ending: Ending) -> str:

@@ -1,7 +1,8 @@
 """What the runs of one host's runner are carried out with."""
 
+import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from actors.runner.port import Executor
 from actors.runtime.bus import Bus
@@ -13,7 +14,7 @@ from bus_schemas.pipeline import RunnerView
 @dataclass(frozen=True, kw_only=True)
 class Desk:
     """`secret`: one by its name, None where there is none; `repository`: where that of a definition is; `lost_after`:
-    seconds without an answer after which a run is not ours any more."""
+    seconds without an answer after which a run is not ours any more; `keeping`: held by whoever keeps an artefact."""
 
     bus: Bus
     clock: Clock
@@ -24,3 +25,4 @@ class Desk:
     repository: Callable[[str], str]
     lost_after: float
     view: Callable[[tuple[str, ...]], RunnerView]
+    keeping: asyncio.Lock = field(default_factory=asyncio.Lock)

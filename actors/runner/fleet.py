@@ -2,10 +2,11 @@
 is asked of the slots over the bus, as anybody asks, so that all that holds for people holds for it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from actors.pipeline import language as say
 from actors.pipeline.language import OnFleet, Slots
@@ -25,6 +26,7 @@ from bus_schemas.slot import GET_SLOT, LIST_SLOTS, GetSlot, ListSlots, SlotStatu
 Request = TypeVar("Request", bound=Struct)
 Reply = TypeVar("Reply")
 LONGEST_SAID = 300  # characters that are kept of a slot
+MOST_SAID = 40_000  # of all slots of a step: with JSON, a quarter of a megabyte at most
 
 
 class Fleet:
@@ -50,7 +52,7 @@ class Fleet:
             if self._stop.is_set() or not failed:
                 break
         failed = sum(not result.ok for result in results.values())
-        done = tuple(results[slot] for slot in sorted(results))
+        done = said_in_all(results)
         if self._stop.is_set():
             return Came(status=StepStatus.STOPPED, attempts=attempt, slots=done)
         words = f"{failed} of {len(slots)} slots failed" if failed else None
@@ -78,7 +80,7 @@ class Fleet:
     async def _on_one(self, step: OnFleet, slot: SlotSummary, output: Output, workspace: Workspace) -> SlotResult:
         try:
             async with asyncio.timeout(step.timeout):
-                context = await in_the_name_of(self._desk, self._claimed.user)
+                context = await in_the_name_of(self._desk, self._claimed)
                 session = Session(desk=self._desk, context=context, stop=self._stop)
                 on = OnSlot(session, slot, step, dict(self._claimed.parameters), output, workspace)
                 said = await _HOW[type(step)](on)
@@ -90,7 +92,7 @@ class Fleet:
 
     async def _slots(self, wanted: Slots) -> list[SlotSummary]:
         """The slots that a step is for, of those that the user sees, by number. Raises RunnerError."""
-        context = await in_the_name_of(self._desk, self._claimed.user)
+        context = await in_the_name_of(self._desk, self._claimed)
         found = [slot for slot in await self._ask(LIST_SLOTS, ListSlots(limit=1000), context) if _fits(slot, wanted)]
         if wanted.hub is not None:
             details = [await self._ask(GET_SLOT, GetSlot(slot=slot.id), context) for slot in found]
@@ -106,6 +108,12 @@ class Fleet:
             return await ask(self._desk.bus, rpc, request, asking)
         except Refusal as refusal:
             raise RunnerError(refusal.message) from None
+
+
+def said_in_all(results: Mapping[int, SlotResult]) -> tuple[SlotResult, ...]:
+    """What came of all slots, by their number: each says less where there are many, as all go into one message."""
+    most = MOST_SAID // max(len(results), 1)
+    return tuple(replace(results[slot], said=results[slot].said[:most]) for slot in sorted(results))
 
 
 def _fits(slot: SlotSummary, wanted: Slots) -> bool:

@@ -52,6 +52,12 @@ class Context(Struct, frozen=True, kw_only=True):
         return id if kind == "session" else None
 
     @property
+    def service_token(self) -> str | None:
+        """The id of the asker's service token, if that is what they came with."""
+        kind, _, id = (self.credential or "").partition(":")
+        return id if kind == "token" else None
+
+    @property
     def share(self) -> Share:
         """For whom counts what the asker holds and does."""
         return share_of((self.credential or "").partition(":")[0], self.user)

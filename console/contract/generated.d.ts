@@ -10053,6 +10053,7 @@ export interface components {
         /**
          * PipelineDefined
          * @description It is like this now. `branch`: that is run where nobody says another; `labels`: of the runners that may.
+         *         `service_token`: by which it was made, and with no more than which its schedule acts.
          */
         PipelineDefined: {
             /** @example 1 */
@@ -10070,11 +10071,13 @@ export interface components {
             branch: string | null;
             labels: string[];
             text: string;
+            /** @default null */
+            service_token: string | null;
         };
         /**
          * PipelineQueued
          * @description A run waits for a runner. `again`: how often it had one before, who is gone. `due`: the moment of the schedule
-         *         that it is for.
+         *         that it is for. `service_token`: with no more than which it acts; None: as its user.
          */
         PipelineQueued: {
             /** @example 1 */
@@ -10101,6 +10104,8 @@ export interface components {
             again: number;
             /** @default null */
             due: string | null;
+            /** @default null */
+            service_token: string | null;
         };
         /**
          * PipelineStarted

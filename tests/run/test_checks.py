@@ -2,11 +2,12 @@
 
 import asyncio
 import threading
+from functools import partial
 
 import pytest
 
-from actors.run.checks import EACH, WAITING, Checks
-from actors.script.checking import Checked
+from actors.runtime.checks import EACH, WAITING, Checks
+from actors.script.checking import Checked, check
 from actors.script.language import Script
 from bus_schemas.errors import ErrorCode, Refusal
 
@@ -25,9 +26,13 @@ class Known(dict[str, Script]):
         return not self.go_on.wait(20)
 
 
+async def asked_of(checks: Checks, known: Known, who: str) -> Checked:
+    return await checks.one(("user", who), partial(check, TEXT, known, None))
+
+
 async def test_a_host_checks_one_script_at_a_time_and_no_more_wait() -> None:
-    checks, known = Checks(), Known()
-    asked = [asyncio.create_task(checks.check(TEXT, known, None, ("user", str(n)))) for n in range(WAITING + 3)]
+    checks, known = Checks("scripts"), Known()
+    asked = [asyncio.create_task(asked_of(checks, known, str(n))) for n in range(WAITING + 3)]
     done, waiting = await asyncio.wait(asked, timeout=0.3)
     assert len(done) == 3 and len(waiting) == WAITING and len(known.asked) == 1
     for refused in done:
@@ -41,29 +46,29 @@ async def test_a_host_checks_one_script_at_a_time_and_no_more_wait() -> None:
 
 
 async def test_a_check_that_is_given_up_is_not_done() -> None:
-    checks, known = Checks(), Known()
-    asked = [asyncio.create_task(checks.check(TEXT, known, None, ("user", str(n)))) for n in range(WAITING)]
+    checks, known = Checks("scripts"), Known()
+    asked = [asyncio.create_task(asked_of(checks, known, str(n))) for n in range(WAITING)]
     await asyncio.sleep(0.2)
     for one in asked:
         one.cancel()
     await asyncio.gather(*asked, return_exceptions=True)
     known.go_on.set()
-    assert (await checks.check(TEXT, known, None, ("user", "a"))).problems
+    assert (await asked_of(checks, known, "a")).problems
     assert len(known.asked) == 2
     checks.stop()
 
 
 async def test_one_user_does_not_fill_the_line_of_checks() -> None:
-    checks, known = Checks(), Known()
-    asked = [asyncio.create_task(checks.check(TEXT, known, None, ("user", "a"))) for _ in range(WAITING)]
+    checks, known = Checks("scripts"), Known()
+    asked = [asyncio.create_task(asked_of(checks, known, "a")) for _ in range(WAITING)]
     done, waiting = await asyncio.wait(asked, timeout=0.3)
     assert len(waiting) == EACH
     for refused in done:
         with pytest.raises(Refusal) as caught:
             await refused
         assert (caught.value.code, caught.value.details["rule"]) == (ErrorCode.RATE_LIMITED, "checks")
-    other = asyncio.create_task(checks.check(TEXT, known, None, ("user", "b")))
+    other = asyncio.create_task(asked_of(checks, known, "b"))
     known.go_on.set()
     assert all(isinstance(one, Checked) for one in await asyncio.gather(*waiting, other))
-    assert await checks.check(TEXT, known, None, ("user", "a"))  # what is done counts no more
+    assert await asked_of(checks, known, "a")  # what is done counts no more
     checks.stop()
