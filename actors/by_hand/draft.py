@@ -146,7 +146,8 @@ def _type(typed: TypeOnScreen, tree: Tree | None, number: int) -> Step:
     field = fingers.focused(tree) if tree is not None else None
     on = selector(field, tree) if field is not None and tree is not None else None
     secret = typed.secret or (field is not None and field.password)
-    name = _name("Type into", fingers.called(field, tree)) if tree is not None else "Type"
+    called = fingers.called(field, tree) if tree is not None else None
+    name = _name("Type into", called) if called else "Type"
     into: Fields = {"name": name, **({"on": on} if on is not None else {})}
     if not secret and "${" not in typed.text:
         return Step({"do": "type", **into, "text": typed.text})

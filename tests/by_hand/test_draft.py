@@ -79,6 +79,10 @@ def test_any_text_is_a_text_of_the_draft(text: str) -> None:
     assert read["steps"][1]["text"] == text
 
 
+def test_a_text_that_goes_into_no_field_is_named_so() -> None:
+    assert typed("x", drawn(("a", (0, 0, 500, 100)))).fields["name"] == "Type"
+
+
 def test_secrets_are_parameters_and_stand_nowhere() -> None:
     text = passes(typed("hunter2", secret=True))
     read = tomllib.loads(text)
