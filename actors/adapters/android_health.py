@@ -38,7 +38,7 @@ _MODEM = re.compile(
     r"(?m)^ *(?:rmnet(?:_data)?|ccmni|seth_\w{1,16}?|pdp|wwan)[0-9]{1,3}: *"
     r"([0-9]{1,18})(?: +[0-9]{1,18}){7} +([0-9]{1,18})\s"
 )
-_ICCID = re.compile(r"iccId=(89[0-9]{4,18}[Ff]?)\S* simSlotIndex=([0-9])\b")
+_ICCID = re.compile(r"iccId=(89[0-9]{4,18}[Ff]?)\S{0,20} simSlotIndex=([0-9])\b")
 _DISK = re.compile(r"\s([0-9]{1,18})\s+[0-9]{1,18}\s+([0-9]{1,18})\s+[0-9]{1,3}%\s+\S+\s*$")
 CHARGING: Mapping[int, bool] = {2: True, 5: True, 3: False, 4: False}  # by `status`; 1 is unknown
 WHOLE_DEGREES = range(10, 61)  # as tenths they would be a battery of 1 to 6 degrees, where phones are kept

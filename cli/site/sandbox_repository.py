@@ -28,7 +28,7 @@ def make_repository(settings: Settings) -> None:
     making.mkdir(parents=True)
     for name, text in FILES.items():
         (making / name).write_text(text)
-        (making / name).chmod(0o755 if name.endswith(".sh") else 0o644)
+        (making / name).chmod(0o700 if name.endswith(".sh") else 0o600)
     _git(making, "init", "-q", "-b", "main")
     _git(making, "add", *FILES)
     _git(making, "commit", "-q", "-m", "Deploy a file")

@@ -9,7 +9,7 @@ import pytest
 from actors.adapters.adb import AdbClient
 from actors.adapters.phone_files import AdbTools
 from actors.slot.phone import PhoneError, PhoneRefused
-from simulators.phone.android import Identity
+from simulators.phone.android import FILES_LIMIT, Identity
 from simulators.phone.virtual_phone import VirtualPhone
 from tests.adapters.conftest import Server
 from tests.adapters.phone_files_contract import PhoneFilesContract
@@ -29,7 +29,7 @@ class TestVirtualPhone(PhoneFilesContract):
             yield phone
 
     async def test_a_full_phone_says_so(self, tools: AdbTools, handset: VirtualPhone) -> None:
-        handset.android.files["/sdcard/huge"] = bytes(64 * 2**20)
+        handset.android.files["/sdcard/huge"] = bytes(FILES_LIMIT)
         writer = await tools.writer("/sdcard/more", 0o100644)
         await writer.write(b"x" * 1000)
         with pytest.raises(PhoneRefused, match="No space left"):

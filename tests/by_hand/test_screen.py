@@ -239,16 +239,20 @@ async def lines(host: ByHandHost, stream: str, number: int) -> LogcatLines:
 
 async def test_a_log_is_harmless_and_narrowed_and_all_of_it_accounted_for(host: ByHandHost) -> None:
     wanted = FollowLogcat(slot=44, buffer="main", text="odd")
+    before = len(host.phone._logcat._readers)  # the host's own
     stream = (await host.ask(FOLLOW_LOGCAT, wanted)).stream
     waiting = asyncio.ensure_future(lines(host, stream, 0))
-    await until(lambda: asyncio.sleep(0, host.phone._logcat._readers), bool)
+    await until(lambda: asyncio.sleep(0, len(host.phone._logcat._readers)), lambda many: many > before)
     host.phone._logcat.add(("main", "I Other: nothing"))
     host.phone._logcat.add(("main", "I App: ODD \x1b[31m\x07 event: end\r data: \u202e" + "x" * 5_000))
-    [line] = (await waiting).lines
+    found, number = await waiting, 1
+    while not found.lines:  # they had not come yet
+        found, number = await lines(host, stream, number), number + 1
+    [line] = found.lines
     assert line.startswith("I App: ODD \u241b[31m\u2407 event: end\u240d data: ") and len(line) == 2_000
-    for number in range(900):
-        host.phone._logcat.add(("main", f"I App: odd {number}"))
-    seen, left_out, number = 0, 0, 1
+    for each in range(900):
+        host.phone._logcat.add(("main", f"I App: odd {each}"))
+    seen, left_out = 0, 0
     async with asyncio.timeout(PATIENCE):
         while seen + left_out < 900:
             found = await lines(host, stream, number)

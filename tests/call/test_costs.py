@@ -33,7 +33,7 @@ MAY = frozenset({Action.CALL_START.value, Action.CALL_END.value})
 PHONE, TRUNK = "phone", "trunk"
 JOURNAL = ("append", "last", "replay", "ids", "get", "put", "delete")
 # What goes on by itself, whether there are calls or not.
-IDLE = ("OTTB_OWN", "OTTB_SNAP", ".tel.host", ".tel.trunk", "qry.call.open", "qry.script.open")
+IDLE = ("OTTB_OWN", "OTTB_SNAP", ".tel.host", ".tel.trunk", "qry.call.open", "qry.script.open", ".sighted", ".alert.")
 MOST = {PHONE: 10, TRUNK: 12}  # bus messages of one call
 # Whose is the phone; whose the trunk, and the slot's extension. Where the do-not-call lists end their owner knows.
 READS = {PHONE: ["last"], TRUNK: ["last", "last"]}
