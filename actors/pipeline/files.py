@@ -1,21 +1,15 @@
 """Definitions in files: brought on record as they are at the start, and again when they have changed."""
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from msgspec import Struct
 
 from actors.pipeline.checking import check
 from actors.pipeline.language import Definition
-from actors.runtime.plain_files import NoFile, opened
+from actors.runtime.toml_files import Stamp, stamps, text_of
 
 SHIPPED = Path(__file__).resolve().parents[2] / "config" / "pipelines"
-EVERY = 2.0  # seconds between two looks at the files
-MOST_FILES = 500
 LARGEST = 256_000  # bytes of a file
-
-Stamp = tuple[int, int, int]  # of a file: when it was changed, its size, and which it is
 
 
 class Read(Struct, frozen=True):
@@ -36,7 +30,7 @@ class DefinitionFiles:
 
     def changed(self) -> list[tuple[str, Path, Stamp]]:
         """Files that are not as they were when they were last taken."""
-        there = {path.name: (path, stamp) for path, stamp in self._stamps()}
+        there = {Path(path).name: (Path(path), stamp) for path, stamp in stamps(self._folders)}
         return [(name, *found) for name, found in there.items() if self._taken.get(name) != found[1]]
 
     def take(self, name: str, stamp: Stamp) -> None:
@@ -47,34 +41,8 @@ class DefinitionFiles:
     def read(name: str, path: Path) -> Read:
         """A file, checked. It takes a while."""
         try:
-            text = _text_of(path)
+            text = text_of(path, LARGEST)
         except (OSError, ValueError) as error:
             return Read(name, "", None, f"{name}: it cannot be read: {getattr(error, 'strerror', None) or error}")
         checked = check(text)
         return Read(name, text, checked.definition, checked.words(name) or None)
-
-    def _stamps(self) -> Iterator[tuple[Path, Stamp]]:
-        for folder in self._folders:
-            try:
-                with os.scandir(folder) as entries:
-                    files = sorted(Path(one.path) for one in entries if one.name.endswith(".toml"))[:MOST_FILES]
-            except OSError:
-                continue
-            for path in files:
-                try:
-                    status = path.stat()
-                except OSError:
-                    continue
-                yield path, (status.st_mtime_ns, status.st_size, status.st_ino)
-
-
-def _text_of(path: Path) -> str:
-    """Raises OSError, ValueError."""
-    try:
-        with opened(path) as file:
-            data = file.read(LARGEST + 1)
-    except NoFile:
-        raise ValueError("it is no file") from None
-    if len(data) > LARGEST:
-        raise ValueError(f"it has more than {LARGEST} bytes")
-    return data.decode("utf-8-sig")

@@ -9,7 +9,7 @@ import msgspec
 
 from actors.pipeline.actor import Define, PipelineActor
 from actors.pipeline.checking import Checked, check
-from actors.pipeline.files import EVERY, DefinitionFiles, Read
+from actors.pipeline.files import DefinitionFiles, Read
 from actors.pipeline.language import Definition
 from actors.pipeline.runners import Runners
 from actors.pipeline.settings import Pipelines
@@ -21,6 +21,7 @@ from actors.runtime.parts import HostParts
 from actors.runtime.rendezvous import shard_of
 from actors.runtime.service import serve
 from actors.runtime.shards import Sharded, bring_here
+from actors.runtime.toml_files import EVERY
 from actors.runtime.wire import Page, ask, forward
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.pipeline import (

@@ -2,11 +2,10 @@
 the version before it goes on to be run.
 """
 
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from actors.runtime.plain_files import NoFile, opened
+from actors.runtime.toml_files import Stamp, stamps, text_of
 from actors.script.checking import steps_of
 from actors.script.language import Call, Script, Ussd
 from actors.script.library import kept, library
@@ -15,13 +14,10 @@ from bus_schemas.errors import ErrorCode, RefusalTemplate
 from bus_schemas.script import ParamView, ScriptView
 
 SHIPPED = Path(__file__).resolve().parents[2] / "config" / "scripts"
-EVERY = 2.0  # seconds between two looks at the files
-MOST_FILES = 500
 LARGEST = 1_000_000  # bytes of a file; a script has 200,000 characters at most
 
 NO_SCRIPT = RefusalTemplate(ErrorCode.NOT_FOUND, "No such script.")
 Tell = Callable[[str, str | None], None]
-Stamp = tuple[int, int, int]  # of a file: when it was changed, its size, and which it is
 Files = Mapping[str, Stamp]  # by their paths
 
 
@@ -49,7 +45,7 @@ class Scripts:
 
     def changed(self) -> Files | None:
         """The files as they are now. None: as they were read."""
-        seen = dict(self._stamps())
+        seen = dict(stamps(self._folders))
         return None if seen == self._seen else seen
 
     def read(self, seen: Files) -> tuple[dict[str, Script], dict[str, str]]:
@@ -98,20 +94,6 @@ class Scripts:
 
     # --- the files
 
-    def _stamps(self) -> Iterator[tuple[str, Stamp]]:
-        for folder in self._folders:
-            try:
-                with os.scandir(folder) as entries:  # a third of what `glob` takes, every other second
-                    files = sorted((one.path, one) for one in entries if one.name.endswith(".toml"))[:MOST_FILES]
-            except OSError:
-                continue
-            for path, file in files:
-                try:
-                    status = file.stat()
-                except OSError:
-                    continue
-                yield path, (status.st_mtime_ns, status.st_size, status.st_ino)
-
     def _read(self, seen: Files) -> tuple[dict[str, str], dict[str, str]]:
         texts: dict[str, str] = {}
         wrong: dict[str, str] = {}
@@ -119,7 +101,7 @@ class Scripts:
             path = Path(file)
             name = path.stem
             try:
-                texts[name] = _text_of(path)
+                texts[name] = text_of(path, LARGEST)
                 wrong.pop(name, None)
             except (OSError, ValueError) as error:
                 texts.pop(name, None)
@@ -135,18 +117,6 @@ class Scripts:
         for name in self._wrong.keys() - wrong.keys():
             self._told(name, None)
         self._wrong = wrong
-
-
-def _text_of(path: Path) -> str:
-    """Raises OSError, ValueError."""
-    try:
-        with opened(path) as file:
-            data = file.read(LARGEST + 1)
-    except NoFile:
-        raise ValueError("it is no file") from None
-    if len(data) > LARGEST:
-        raise ValueError(f"it has more than {LARGEST} bytes")
-    return data.decode("utf-8-sig")
 
 
 def places_calls(scripts: Iterable[Script]) -> bool:

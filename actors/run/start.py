@@ -11,13 +11,14 @@ from actors.run.actor import RunActor
 from actors.run.calls import InApps
 from actors.run.desk import RunDesk
 from actors.run.keeping import Keeper
-from actors.run.library import EVERY, SHIPPED, Scripts
+from actors.run.library import SHIPPED, Scripts
 from actors.run.settings import Scripts as Settings
 from actors.run.strays import Strays
 from actors.runtime.checks import Checks
 from actors.runtime.host import Host
 from actors.runtime.parts import HostParts
 from actors.runtime.service import serve
+from actors.runtime.toml_files import EVERY
 from actors.slot.registry import SlotRegistry
 from bus_schemas.script import CHECK_SCRIPT, GET_SCRIPT, LIST_SCRIPTS, RUN_ON_SLOT, RUN_SCRIPT
 
