@@ -228,10 +228,8 @@ REPORT_SIGHTINGS  = Rpc("ottb.v1.cmd.shard.{shard}.sighted", ReportSightings,  S
 # --- events ----------------------------------------------------------------------------------------------------------
 
 
-class AlertFired(Struct, frozen=True, kw_only=True):
-    """It has lasted for as long as its rule says. `told`: who is told beside live clients; nobody while it is
-    silenced. `after`: seconds without it until it is resolved. `covers`: it is the reason for what is wrong with
-    everything on that hub, or of that host."""
+class AlertSaid(Struct, frozen=True, kw_only=True):
+    """What each event of an alert says. `told`: who is told beside live clients."""
 
     alert: AlertId
     at: Utc
@@ -240,77 +238,48 @@ class AlertFired(Struct, frozen=True, kw_only=True):
     kind: str
     id: str
     host: HostName
+    told: tuple[Channel, ...]
+    board: Id = BOARD
+
+
+class AlertFired(AlertSaid, frozen=True, kw_only=True):
+    """It has lasted for as long as its rule says. `told`: who is told beside live clients; nobody while it is
+    silenced. `after`: seconds without it until it is resolved. `covers`: it is the reason for what is wrong with
+    everything on that hub, or of that host."""
+
     since: Utc
     words: str
-    told: tuple[Channel, ...]
     after: float
     covers: Literal["", "hub", "host"] = ""
     hub: str | None = None
     value: float | None = None
     silence: SilenceId | None = None
-    board: Id = BOARD
 
 
-class AlertResolved(Struct, frozen=True, kw_only=True):
+class AlertResolved(AlertSaid, frozen=True, kw_only=True):
     """It is over. `why`: where it is not that the thing is well again."""
 
-    alert: AlertId
-    at: Utc
-    rule: RuleName
-    severity: AlertSeverity
-    kind: str
-    id: str
-    host: HostName
     words: str
-    told: tuple[Channel, ...]
     why: str = ""
-    board: Id = BOARD
 
 
-class AlertAcknowledged(Struct, frozen=True, kw_only=True):
+class AlertAcknowledged(AlertSaid, frozen=True, kw_only=True):
     """Somebody looks after it."""
 
-    alert: AlertId
-    at: Utc
-    rule: RuleName
-    severity: AlertSeverity
-    kind: str
-    id: str
-    host: HostName
-    told: tuple[Channel, ...]
     by: Username
     note: str
-    board: Id = BOARD
 
 
-class AlertSilenced(Struct, frozen=True, kw_only=True):
+class AlertSilenced(AlertSaid, frozen=True, kw_only=True):
     """It is told to nobody for now."""
 
-    alert: AlertId
-    at: Utc
-    rule: RuleName
-    severity: AlertSeverity
-    kind: str
-    id: str
-    host: HostName
-    told: tuple[Channel, ...]
     silence: SilenceId
-    board: Id = BOARD
 
 
-class AlertUnsilenced(Struct, frozen=True, kw_only=True):
+class AlertUnsilenced(AlertSaid, frozen=True, kw_only=True):
     """It is firing still, and told again."""
 
-    alert: AlertId
-    at: Utc
-    rule: RuleName
-    severity: AlertSeverity
-    kind: str
-    id: str
-    host: HostName
     words: str
-    told: tuple[Channel, ...]
-    board: Id = BOARD
 
 
 class SilenceMade(Struct, frozen=True, kw_only=True):

@@ -8353,13 +8353,15 @@ export interface components {
             id: string;
             /** @example local */
             host: string;
+            told: components["schemas"]["Channel"][];
+            /** @default site */
+            board: string;
             /**
              * @description UTC, ISO 8601.
              * @example 2025-11-15T10:30:00Z
              */
             since: string;
             words: string;
-            told: components["schemas"]["Channel"][];
             after: number;
             /**
              * @default
@@ -8372,8 +8374,6 @@ export interface components {
             value: number | null;
             /** @default null */
             silence: string | null;
-            /** @default site */
-            board: string;
         };
         /**
          * Channel
@@ -8400,12 +8400,12 @@ export interface components {
             id: string;
             /** @example local */
             host: string;
-            words: string;
             told: components["schemas"]["Channel"][];
-            /** @default  */
-            why: string;
             /** @default site */
             board: string;
+            words: string;
+            /** @default  */
+            why: string;
         };
         /**
          * AlertAcknowledged
@@ -8427,11 +8427,11 @@ export interface components {
             /** @example local */
             host: string;
             told: components["schemas"]["Channel"][];
+            /** @default site */
+            board: string;
             /** @example op12 */
             by: string;
             note: string;
-            /** @default site */
-            board: string;
         };
         /**
          * AlertSilenced
@@ -8453,10 +8453,10 @@ export interface components {
             /** @example local */
             host: string;
             told: components["schemas"]["Channel"][];
-            /** @example si_5k2a */
-            silence: string;
             /** @default site */
             board: string;
+            /** @example si_5k2a */
+            silence: string;
         };
         /**
          * AlertUnsilenced
@@ -8477,10 +8477,10 @@ export interface components {
             id: string;
             /** @example local */
             host: string;
-            words: string;
             told: components["schemas"]["Channel"][];
             /** @default site */
             board: string;
+            words: string;
         };
         /**
          * SilenceMade
