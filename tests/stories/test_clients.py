@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tarfile
 import textwrap
 from pathlib import Path
 
@@ -118,8 +117,7 @@ def translated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("typescript")
     packages = folder / "node_modules"
     (packages / "@ottb").mkdir(parents=True)
-    with tarfile.open(packed(folder)) as archive:
-        archive.extractall(packages / "@ottb", filter="data")
+    shutil.unpack_archive(packed(folder), packages / "@ottb")
     (packages / "@ottb" / "package").rename(packages / "@ottb" / "contract")
     for name in ("openapi-fetch", "openapi-typescript-helpers", "socket.io-client"):
         (packages / name).symlink_to(CONTRACT / "node_modules" / name)
