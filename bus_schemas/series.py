@@ -82,6 +82,7 @@ _FAMILIES = (
     Family(name="ottb_host_process_open_fds", labels=("process",), says="Files and sockets that they have open."),
     Family(name="ottb_host_gc_pause_seconds", type="histogram", bounds=PAUSES,
            says="For how long the actor host stood still to collect its garbage."),
+    Family(name="ottb_host_tasks", says="asyncio tasks of the actor host."),
     Family(name="ottb_actors", labels=("kind",), says="Actors that the host owns."),
     Family(name="ottb_inbox_waiting", labels=("kind",), says="What waits in the inboxes of a kind of actors."),
     Family(name="ottb_inbox_longest", labels=("kind",), adds=False,
