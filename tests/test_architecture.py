@@ -81,7 +81,7 @@ PURE = [
     *(ROOT / f"actors/monitor/{name}.py"
       for name in ("growth", "present", "reader", "rollup", "samples", "spans", "thresholds", "together")),
     *(ROOT / f"actors/usb/{name}.py" for name in ("topology", "port_map", "power", "views")),
-    *(ROOT / f"actors/pipeline/{name}.py" for name in ("language", "checking")),
+    *(ROOT / f"actors/pipeline/{name}.py" for name in ("language", "checking", "variables")),
     ROOT / "actors/operator/days.py", ROOT / "actors/erasure/person.py", ROOT / "actors/erasure/redacting.py",
     *(ROOT / f"actors/runner/{name}.py" for name in ("environment", "globs", "masking", "repositories")),
     *(ROOT / f"actors/webhook/{name}.py" for name in ("addresses", "backoff", "queue", "signature")),
