@@ -349,6 +349,7 @@ class KeptArtefact(Struct, frozen=True, kw_only=True):
     pieces: int
     type: str
     name: str
+    sha256: str
 
 
 class RunOutput(Struct, frozen=True, kw_only=True):

@@ -154,6 +154,10 @@ def _responses(route: Route) -> dict[str, Any]:
     for code in sorted(codes):
         by_status.setdefault(HTTP_STATUS[code], []).append(code.value)
     responses: dict[str, Any] = {str(route.status): {"description": "Done.", "content": _content(route)}}
+    if route.ranged:
+        responses["206"] = responses[str(route.status)] | {"description": "The part that `Range` asks for."}
+        responses["304"] = {"description": "`If-None-Match` has it."}
+        responses["416"] = _refusal("INVALID_PARAMS")
     if route.as_table is not None:
         responses["307"] = {"description": f"The table is at `{route.as_table}`."}
     for status, names in sorted(by_status.items()):
@@ -169,15 +173,14 @@ MEDIA = {
 
 def _content(route: Route) -> dict[str, Any]:
     """What a good answer is, by its media type."""
-    text = {"schema": {"type": "string"}}
+    text, binary = {"schema": {"type": "string"}}, {"schema": {"type": "string", "format": "binary"}}
     if route.followed:
         return {"text/event-stream": text}
     if route.output:
         return {"text/plain": text}
     if route.stored:
-        return {"text/csv": text}
+        return {"application/octet-stream": binary} if route.ranged else {"text/csv": text}
     if route.passed is not None:
-        binary = {"schema": {"type": "string", "format": "binary"}}
         return dict.fromkeys(MEDIA[route.passed], binary)
     content = {JSON: {"schema": _schema(route.rpc.reply)}}
     if route.table or route.as_table is not None:  # whoever follows gets it there

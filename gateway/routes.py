@@ -166,6 +166,12 @@ class Route:
         return self.changes or self.file or self.stored or self.taken or self.passed is not None
 
     @cached_property
+    def ranged(self) -> bool:
+        """Whether a part of what is sent can be asked for, and what there is of it by HEAD: of what steps have written,
+        and of what is stored with its checksum."""
+        return self.output or (self.stored and "sha256" in self.rpc.reply.__struct_fields__)
+
+    @cached_property
     def permission(self) -> Action | Access:
         """What the contract line asks for. A line that says nothing is not for doors."""
         if self.rpc.permission is None:

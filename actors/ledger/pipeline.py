@@ -271,7 +271,7 @@ class PipelineAnswers(Answers):
                     return KeptArtefact(
                         pipeline=row.pipeline, run=row.run, key=one.artefact, size=one.size,
                         pieces=-(-one.size // PIECE), type="application/octet-stream",
-                        name=one.name.rpartition("/")[2],
+                        name=one.name.rpartition("/")[2], sha256=one.sha256,
                     )  # fmt: skip
         raise NO_ARTEFACT()
 

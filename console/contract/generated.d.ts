@@ -8331,6 +8331,7 @@ export interface components {
             pieces: number;
             type: string;
             name: string;
+            sha256: string;
         };
         /**
          * AlertFired
@@ -30244,6 +30245,22 @@ export interface operations {
                     "text/plain": string;
                 };
             };
+            /** @description The part that `Range` asks for. */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description `If-None-Match` has it. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description INVALID_PARAMS */
             400: {
                 headers: {
@@ -30281,6 +30298,15 @@ export interface operations {
                 };
             };
             415: components["responses"]["NotAsItIs"];
+            /** @description INVALID_PARAMS */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
             417: components["responses"]["NoExpectation"];
             429: components["responses"]["TooManyConnections"];
             /** @description INTERNAL */
@@ -30334,6 +30360,22 @@ export interface operations {
                     "text/plain": string;
                 };
             };
+            /** @description The part that `Range` asks for. */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description `If-None-Match` has it. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description INVALID_PARAMS */
             400: {
                 headers: {
@@ -30371,6 +30413,15 @@ export interface operations {
                 };
             };
             415: components["responses"]["NotAsItIs"];
+            /** @description INVALID_PARAMS */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
             417: components["responses"]["NoExpectation"];
             429: components["responses"]["TooManyConnections"];
             /** @description INTERNAL */
@@ -30565,8 +30616,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/csv": string;
+                    "application/octet-stream": string;
                 };
+            };
+            /** @description The part that `Range` asks for. */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description `If-None-Match` has it. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description INVALID_PARAMS */
             400: {
@@ -30605,6 +30672,15 @@ export interface operations {
                 };
             };
             415: components["responses"]["NotAsItIs"];
+            /** @description INVALID_PARAMS */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
             417: components["responses"]["NoExpectation"];
             /** @description RATE_LIMITED */
             429: {
