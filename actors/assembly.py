@@ -50,6 +50,7 @@ from actors.usb.port import Usb
 from actors.usb.start import start as start_usb
 from actors.webhook.sender import Sender
 from actors.webhook.start import start as start_webhooks
+from bus_schemas.host import PartVersions
 from bus_schemas.monitor import Following
 
 SETTINGS_EVERY = 5.0  # seconds
@@ -79,6 +80,7 @@ async def running(
     executor: Executor | None = None,
     secret: Callable[[str], str | None] = lambda name: None,
     definitions: Path | None = None,
+    versions: Callable[[], PartVersions | None] = lambda: None,
 ) -> AsyncIterator[Host]:
     """The host with everything that runs in it, started in order and stopped in reverse. `problems`: what is wrong in
     the same process beside its actors. `reader`: of lists; None: this process. `sender`: to receivers of
@@ -87,11 +89,12 @@ async def running(
     of the process are. `usb`: this machine's, where phones hang on it; `listed`: as `devices`, None while that is not
     known. `series`: what else of the process is counted. `executor`: what carries out the steps of pipelines here;
     None: they are not. `secret`: one of theirs, by its name; `definitions`: the folder of pipelines that come with the
-    platform."""
+    platform. `versions`: of what the host works with."""
     async with AsyncExitStack() as stack:
         process = Parts(bus=bus, clock=clock, ids=ids)
         parts = await start_host(process, stack, settings=settings, on_lost=lost.set, problems=problems)
         parts.series.extend(series)
+        parts.peers.versions = versions
         limits, rules = limits_of(settings.dial), rules_of(settings.dial)
         lists = await start_do_not_call(
             parts, stack, region=rules.site_region, accepts=may_be_listed(rules.premium_allowed),

@@ -31,6 +31,7 @@ from actors.adapters.ledger.postgresql import PostgresLedger, figures_schema_of,
 from actors.adapters.ledger.sqlite import SqliteLedger
 from actors.adapters.list_reader import Apart
 from actors.adapters.nats_bus import NatsBus, connect
+from actors.adapters.part_versions import Versions
 from actors.adapters.passwords import Passwords
 from actors.adapters.phone_files import AdbTools
 from actors.adapters.pictures import as_jpeg, as_png
@@ -144,8 +145,10 @@ async def start_actors(
     tracker: DeviceTracker,
     site: SiteParts,
     lost: Event,
+    nats_version: Callable[[], str | None],
 ) -> Host:
-    """The slots, trunks and calls of this host. `lost` is set when somebody else owns them."""
+    """The slots, trunks and calls of this host. `lost` is set when somebody else owns them. `nats_version`: of the
+    server that it is connected to."""
 
     hubs, round_trips, pauses = settings.hub_map, Spread(ADB_ROUND_TRIP), Spread(GC_PAUSE)
     stack.callback(memory.measure(pauses))
@@ -172,6 +175,14 @@ async def start_actors(
         allowed=hooks.allowed, http=hooks.http, connect=hooks.connect_seconds, whole=hooks.seconds
     )
     stack.push_async_callback(sender.close)
+    executor = executor_of(settings)
+    apart = executor.isolation() if executor is not None else None
+    versions = Versions(
+        nats=nats_version, adb=tracker.client, pbxs=pbxs, git=apart.git if apart else None,
+        bubblewrap=apart.bubblewrap_version if apart else None,
+    )  # fmt: skip
+    versions.start()
+    stack.push_async_callback(versions.stop)
     mailer = SmtpMailer(settings.alerts.smtp) if settings.alerts.smtp.host else None
     host = running(
         settings,
@@ -192,7 +203,8 @@ async def start_actors(
         usb=usb,
         listed=tracker.listed,
         series=(lambda: (round_trips.now, pauses.now),),
-        executor=executor_of(settings),
+        executor=executor,
+        versions=versions.now,
         secret=partial(secret_of, settings.state),
         definitions=SHIPPED,
     )
@@ -308,7 +320,9 @@ async def serve(settings: Settings) -> int:
         parts = Parts(bus=bus, clock=SystemClock(), ids=RandomIds())
         site = await start_site(settings, parts, stack, tls=tls, on_closed=closed.set)
         noting = await start_noting(parts, stack, host=settings.host)
-        host = await start_actors(settings, parts, stack, tracker=tracker, site=site, lost=lost)
+        host = await start_actors(
+            settings, parts, stack, tracker=tracker, site=site, lost=lost, nats_version=lambda: bus.server_version
+        )
         noting.watch(host.left_alone)
         memory.freeze(memory.RARELY)
         say_up(settings, host)

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from bus_schemas.contract import Rpc
 from bus_schemas.errors import ErrorCode
 from bus_schemas.fields import UNSEEN, HostName, Id, SlotId, Utc, of_values, shaped
+from bus_schemas.host import PartVersions
 from bus_schemas.kinds import Kind
 from bus_schemas.permissions import Action
 
@@ -378,7 +379,8 @@ class RunnerView(Struct, frozen=True, kw_only=True):
 
 
 class DciStatus(Struct, frozen=True, kw_only=True):
-    """`status`: `ok`; `degraded`: there is no runner. `queued`, `running`: runs, all pipelines together."""
+    """`status`: `ok`; `degraded`: there is no runner. `queued`, `running`: runs, all pipelines together. `hosts`: the
+    versions of what each host that is there works with, by its name."""
 
     status: Literal["ok", "degraded"]
     version: str
@@ -387,6 +389,7 @@ class DciStatus(Struct, frozen=True, kw_only=True):
     queued: int
     running: int
     waiting: int
+    hosts: dict[HostName, PartVersions] = {}
 
 
 class QueuedRun(Struct, frozen=True, kw_only=True):

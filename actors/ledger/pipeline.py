@@ -31,6 +31,7 @@ from actors.runtime.wire import Page
 from bus_schemas.catalogue import topics_of
 from bus_schemas.contract import Topic
 from bus_schemas.errors import ErrorCode, RefusalTemplate
+from bus_schemas.host import HOST_TELEMETRY, HostTelemetry, PartVersions
 from bus_schemas.pipeline import (
     DCI_STATUS,
     GET_ARTEFACT,
@@ -200,6 +201,7 @@ class PipelineAnswers(Answers):
     def __init__(self, **parts: Any) -> None:  # any: as Answers takes them
         super().__init__(**parts)
         self._runners: dict[str, tuple[float, RunnerView]] = {}
+        self._hosts: dict[str, tuple[float, PartVersions]] = {}
 
     def handlers(self) -> tuple[Served, ...]:
         return (
@@ -218,10 +220,14 @@ class PipelineAnswers(Answers):
         )
 
     def hears(self) -> Mapping[Topic[Any], Callable[[Any], Awaitable[None]]]:
-        return {RUNNER_BEAT: self.hear_runner}
+        return {RUNNER_BEAT: self.hear_runner, HOST_TELEMETRY: self.hear_host}
 
     async def hear_runner(self, beat: RunnerBeat) -> None:
         self._runners[beat.runner] = self.now(), beat.view
+
+    async def hear_host(self, said: HostTelemetry) -> None:
+        if said.versions is not None:
+            self._hosts[said.host] = self.now(), said.versions
 
     async def list_pipelines(self, request: ListPipelines, context: Context) -> Page:
         found = await self.read(context, pipelines(from_cursor(request.cursor), request.limit))
@@ -284,10 +290,12 @@ class PipelineAnswers(Answers):
         found = dict(await self.read(context, counts(), short=True))
         since = self.now() - SILENT
         self._runners = {name: heard for name, heard in self._runners.items() if heard[0] >= since}
+        self._hosts = {name: heard for name, heard in self._hosts.items() if heard[0] >= since}
         there = [runner for _, (_, runner) in sorted(self._runners.items())]
         return DciStatus(
             status="ok" if there else "degraded", version=version(), runners=there, pipelines=found["pipelines"],
             queued=found.get("queued", 0), running=found.get("running", 0), waiting=found.get("waiting", 0),
+            hosts={name: versions for name, (_, versions) in sorted(self._hosts.items())},
         )  # fmt: skip
 
     async def absent(self, request: AskedPipeline, context: Context) -> RunAccepted:

@@ -186,6 +186,7 @@ class Isolation(Struct, frozen=True, kw_only=True):
 
     bubblewrap: bool
     bubblewrap_reason: str | None = None
+    bubblewrap_version: str | None = None
     cgroup: bool
     cgroup_reason: str | None = None
     user: str

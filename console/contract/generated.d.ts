@@ -8025,7 +8025,8 @@ export interface components {
         GetDciStatus: Record<string, never>;
         /**
          * DciStatus
-         * @description `status`: `ok`; `degraded`: there is no runner. `queued`, `running`: runs, all pipelines together.
+         * @description `status`: `ok`; `degraded`: there is no runner. `queued`, `running`: runs, all pipelines together. `hosts`: the
+         *         versions of what each host that is there works with, by its name.
          */
         DciStatus: {
             /** @enum {unknown} */
@@ -8036,6 +8037,10 @@ export interface components {
             queued: number;
             running: number;
             waiting: number;
+            /** @default {} */
+            hosts: {
+                [key: string]: components["schemas"]["PartVersions"];
+            };
         };
         /**
          * RunnerView
@@ -8054,6 +8059,27 @@ export interface components {
             git: string | null;
             disk_free: number;
             load: number;
+        };
+        /**
+         * PartVersions
+         * @description The versions of what a host works with, as far as it has seen them. `nats_server`: of the server that it is
+         *         connected to; `adb`: of its servers; `asterisk`: by the PBX's name. What it has not is left out.
+         */
+        PartVersions: {
+            ottb: string;
+            python: string;
+            /** @default null */
+            nats_server: string | null;
+            /** @default null */
+            adb: string | null;
+            /** @default {} */
+            asterisk: {
+                [key: string]: string;
+            };
+            /** @default null */
+            bubblewrap: string | null;
+            /** @default null */
+            git: string | null;
         };
         /**
          * GetPipeline
@@ -9509,7 +9535,8 @@ export interface components {
          * HostTelemetry
          * @description A host is alive. Said every two seconds and when its shards change, not kept. `trouble`: why the journal takes
          *         nothing from it, if so. `streams`: how full the bus's streams are, as it sees them. `shards`: those it serves now;
-         *         null: nothing of it lives on shards. `operators`: how many of them are there by status.
+         *         null: nothing of it lives on shards. `operators`: how many of them are there by status. `versions`: of what it works
+         *         with.
          */
         HostTelemetry: {
             /** @example local */
@@ -9531,6 +9558,8 @@ export interface components {
             operators: {
                 [key: string]: number;
             };
+            /** @default null */
+            versions: components["schemas"]["PartVersions"] | null;
         };
         /**
          * Quarantined

@@ -4,6 +4,7 @@ when something is stopped or killed."""
 import asyncio
 import json
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -190,6 +191,19 @@ async def test_the_documented_list_shows_each_with_its_newest_run(admin: Client)
     if deploy["run"] is None:
         assert (deploy["id"], deploy["branch"], deploy["status"], deploy["log_url"]) == (1, "main", "idle", None)
     assert (await admin.get("/api/dci/pipelines", part="workspace"))[0] == 200
+
+
+async def test_the_status_says_which_versions_all_parts_have(admin: Client) -> None:
+    def whole(seen: tuple[int, Any]) -> bool:
+        return any({"nats_server", "adb", "asterisk"} <= versions.keys() for versions in seen[1]["hosts"].values())
+
+    _, status = await until(lambda: admin.get("/api/dci/status", part=D), whole)
+    [versions] = status["hosts"].values()
+    assert versions["ottb"] == status["version"] and versions["git"] == status["runners"][0]["git"]
+    assert versions["python"] == platform.python_version() and versions["nats_server"].startswith("2.")
+    assert versions["adb"].startswith("1.0.") and list(versions["asterisk"].values()) == ["22.0.0-virtual"]
+    apart = status["runners"][0]["isolation"][0] == "bubblewrap"
+    assert ("bubblewrap" in versions) == apart
 
 
 async def test_a_call_goes_out_from_each_of_three_slots(admin: Client) -> None:

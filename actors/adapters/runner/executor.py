@@ -83,13 +83,16 @@ class LocalExecutor:
         self.caches = kept.Caches(self.folder / _CACHES, cache_bytes, self.owner)
         self.bubblewrap, self._no_bubblewrap = _bubblewrap(program, visible) if bubblewrap else (None, "switched off")
         self.groups, self._no_groups = _groups()
-        self._git = _git_version()
+        self._git = _version_of("git", "git version ")
+        bwrap = self.bubblewrap.program if self.bubblewrap is not None else None
+        self._bubblewrap_version = _version_of(bwrap, "bubblewrap ") if bwrap is not None else None
 
     def isolation(self) -> Isolation:
         uid = os.geteuid() if self.user is None else self.owner[0]
         tree = self.groups is not None
         return Isolation(
             bubblewrap=self.bubblewrap is not None, bubblewrap_reason=self._no_bubblewrap,
+            bubblewrap_version=self._bubblewrap_version,
             cgroup=tree, cgroup_reason=self._no_groups,
             user=self.user or _user_name(uid), own_user=self.user is not None,
             memory="tree" if tree else "process", processes="tree" if tree else "watched" if uid == 0 else "user",
@@ -325,12 +328,13 @@ def _groups() -> tuple[Path | None, str | None]:
         return None, str(error)
 
 
-def _git_version() -> str | None:
+def _version_of(program: str, before: str) -> str | None:
+    """What a program says of itself behind these words."""
     try:
-        found = subprocess.run(["git", "--version"], capture_output=True, text=True, timeout=10, check=True, env={})
+        found = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10, check=True, env={})
     except (OSError, subprocess.SubprocessError):
         return None
-    return found.stdout.strip().removeprefix("git version ")
+    return found.stdout.strip().removeprefix(before)
 
 
 def _user_name(uid: int) -> str:
