@@ -24,13 +24,13 @@ S = StepStatus
 
 
 class Work:
-    """One run."""
+    """One run. `since`: when it was asked for (monotonic)."""
 
-    def __init__(self, desk: Desk, claimed: ClaimedRun, token: str) -> None:
+    def __init__(self, desk: Desk, claimed: ClaimedRun, token: str, since: float) -> None:
         self._desk = desk
         self._claimed = claimed
         self._definition = definition_of(claimed.text)
-        self._reporter = Reporter(desk, claimed.pipeline, claimed.run, token)
+        self._reporter = Reporter(desk, claimed.pipeline, claimed.run, token, since)
         self._plan = Plan(self._definition, claimed.branch, claimed.parameters)
         self._gate = asyncio.Semaphore(AT_ONCE)
         self._fleet = Fleet(desk, claimed, self._reporter.stop)
