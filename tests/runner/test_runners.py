@@ -87,8 +87,8 @@ async def ends(site: Whole, count: int, seconds: float = 60.0) -> list[Any]:
 
 
 async def test_two_runners_share_what_waits_and_none_is_run_twice(site: Whole, tmp_path: Path) -> None:
-    count = examples(100)
-    await define(site, HEAD + STEP)
+    count, written = examples(100), tmp_path / "written"
+    await define(site, HEAD + STEP.replace("echo $OTTB_RUN", f"echo $OTTB_RUN >> {written}"))
     async with AsyncExitStack() as both:
         for name in ("r1", "r2"):
             await both.enter_async_context(runner_on(site, name, tmp_path, at_once=3))
@@ -99,6 +99,7 @@ async def test_two_runners_share_what_waits_and_none_is_run_twice(site: Whole, t
     assert started == Counter(range(1, count + 1)) == Counter(event["run"] for event in over)
     assert {event["status"] for event in over} == {"succeeded"}
     assert {event["runner"] for event in said(site, "started")} == {"r1", "r2"}
+    assert sorted(map(int, written.read_text().split())) == list(range(1, count + 1))
 
 
 async def test_a_runner_takes_what_its_labels_are_enough_for(site: Whole, tmp_path: Path) -> None:
