@@ -89,11 +89,12 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return value <= self.until if self.above is not None else value >= self.until
 
     def said(self, *, id: str, host: str, hub: str | None, value: float | None, reason: str) -> str:
-        """In one line, whatever is in it."""
+        """In one line, and nothing but letters, whatever a PBX or a phone has said: mail servers refuse a NUL."""
         words = self.words.format(
             id=id, host=host, hub=hub or "?", value=0.0 if value is None else value, reason=reason
         )
-        return " ".join(words.split())[:LONGEST]
+        plain = "".join(letter if letter.isprintable() else " " for letter in words)
+        return " ".join(plain.split())[:LONGEST]
 
 
 class Mailing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -220,8 +220,12 @@ class LocalWorkspace:
     async def _git(self, words: Sequence[str], given: Mapping[str, str], limits: Limits) -> tuple[Ending, bytes]:
         running = await self._begin(words, given, limits, at="/")
         try:
-            output = b"".join([piece async for piece in running.output()])
-            return await running.ended(), output
+            output = list[bytes]()
+            async for piece in running.output():
+                output.append(piece)
+                if running.cut:  # a tree of a few kB has as many files as anybody likes
+                    running.stop()
+            return await running.ended(), b"".join(output)
         finally:
             await running.close()
 
