@@ -288,7 +288,7 @@ def some(values: Sequence[Any], number: int) -> Sequence[Any]:
     return values[number % every :: every]
 
 
-LIVED = 12  # accepted requests that left something on record, until a new life begins on it
+LIVED = 24  # accepted requests that left something on record, until a new life begins on it
 
 
 class Fuzzed:
