@@ -133,6 +133,14 @@ class DefinePipeline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     text: Annotated[str, Meta(min_length=1, max_length=LONGEST_TEXT)]
 
 
+class DeletePipeline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Delete a pipeline that was made over the API. Its runs stay readable, and its number can be used again. `stop`:
+    end the runs that are not over; without it there must be none."""
+
+    pipeline: PipelineId
+    stop: bool = False
+
+
 class CheckPipeline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Say what is wrong with the text of a definition."""
 
@@ -268,6 +276,14 @@ class StopAccepted(Struct, frozen=True, kw_only=True):
     """The runs that end now."""
 
     id: PipelineId
+    runs: list[RunNumber]
+
+
+class DeletedPipeline(Struct, frozen=True, kw_only=True):
+    """A pipeline that is gone. `version`: its last; `runs`: those that end now."""
+
+    id: PipelineId
+    version: int
     runs: list[RunNumber]
 
 
@@ -495,6 +511,11 @@ RUN_PIPELINE     = Rpc("ottb.v1.cmd.pipeline.{pipeline}.run",     RunPipeline,  
 STOP_PIPELINE    = Rpc("ottb.v1.cmd.pipeline.{pipeline}.stop",    StopPipeline, StopAccepted, CHANGES,
                        summary="Stop runs of a pipeline", permission=A.PIPELINE_STOP, when_full=True,
                        audit_fields=("pipeline", "run"), fallback=STOP_ABSENT_PIPELINE)
+DELETE_ABSENT_PIPELINE = Rpc("ottb.v1.qry.pipeline.delete_absent", DeletePipeline, DeletedPipeline, ONE,
+                             summary="Why nobody has a pipeline that is to be deleted")
+DELETE_PIPELINE  = Rpc("ottb.v1.cmd.pipeline.{pipeline}.delete",  DeletePipeline, DeletedPipeline, CHANGES,
+                       summary="Delete a pipeline", permission=A.PIPELINE_EDIT, when_full=True,
+                       audit_fields=("pipeline", "version"), fallback=DELETE_ABSENT_PIPELINE)
 APPROVE_STEP     = Rpc("ottb.v1.cmd.pipeline.{pipeline}.approve", ApproveStep,  RunAccepted,  CHANGES,
                        summary="Approve a step that waits for it", permission=A.PIPELINE_APPROVE,
                        audit_fields=("pipeline", "run", "step", "approve"), fallback=PIPELINE_ABSENT)

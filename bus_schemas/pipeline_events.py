@@ -38,6 +38,19 @@ class PipelineDefined(Struct, frozen=True, kw_only=True):
     service_token: Id | None = None
 
 
+class PipelineDeleted(Struct, frozen=True, kw_only=True):
+    """It cannot be run any more: somebody has deleted it, or its file is gone from the folder of `host`. Runs that are
+    not over go on, unless they are stopped as well."""
+
+    pipeline: PipelineId
+    at: Utc
+    by: str
+    name: PipelineName
+    version: int
+    source: str
+    host: HostName
+
+
 class PipelineQueued(Struct, frozen=True, kw_only=True):
     """A run waits for a runner. `again`: how often it had one before, who is gone. `due`: the moment of the schedule
     that it is for. `service_token`: with no more than which it acts; None: as its user."""
@@ -141,8 +154,8 @@ class PipelineActivated(Struct, frozen=True, kw_only=True):
 
 
 PipelineEvent = (
-    PipelineDefined | PipelineQueued | PipelineStarted | PipelineStep | PipelineCheckedOut | PipelineApproved
-    | PipelineStopping | PipelineEnded | PipelineActivated
+    PipelineDefined | PipelineDeleted | PipelineQueued | PipelineStarted | PipelineStep | PipelineCheckedOut
+    | PipelineApproved | PipelineStopping | PipelineEnded | PipelineActivated
 )  # fmt: skip
 
 
@@ -167,6 +180,7 @@ class OutputLines(Struct, frozen=True, kw_only=True):
 
 # fmt: off
 PIPELINE_DEFINED   = Topic("ottb.v1.evt.pipeline.{pipeline}.defined",   PipelineDefined,   "A pipeline is defined")
+PIPELINE_DELETED   = Topic("ottb.v1.evt.pipeline.{pipeline}.deleted",   PipelineDeleted,   "A pipeline is gone")
 PIPELINE_QUEUED    = Topic("ottb.v1.evt.pipeline.{pipeline}.queued",    PipelineQueued,    "A run waits for a runner")
 PIPELINE_STARTED   = Topic("ottb.v1.evt.pipeline.{pipeline}.started",   PipelineStarted,   "A runner has a run")
 PIPELINE_STEP      = Topic("ottb.v1.evt.pipeline.{pipeline}.step",      PipelineStep,      "How it is with a step")

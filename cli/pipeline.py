@@ -94,6 +94,18 @@ def stop_one(config: Path | None, user: str, name: str, run: int | None) -> None
         say(f"stopping: {', '.join(map(str, stopped.runs)) or 'nothing'}")
 
 
+@pipeline.command("delete")
+@CONFIG
+@AS
+@click.argument("name")
+@click.option("--stop", is_flag=True, help="Stop its runs that are not over.")
+def delete(config: Path | None, user: str, name: str, stop: bool) -> None:
+    """Delete the pipeline NAME, which was made over the API. Its runs are shown still."""
+    with logged_in(settings_of(config), user) as session:
+        deleted = session.done(session.api.delete_pipeline(found(session, name), stop=stop))
+        say(f"{name} is deleted; stopping: {', '.join(map(str, deleted.runs)) or 'nothing'}")
+
+
 @pipeline.command("approve")
 @CONFIG
 @AS

@@ -34,6 +34,7 @@ from bus_schemas.errors import ErrorCode, RefusalTemplate
 from bus_schemas.host import HOST_TELEMETRY, HostTelemetry, PartVersions
 from bus_schemas.pipeline import (
     DCI_STATUS,
+    DELETE_ABSENT_PIPELINE,
     GET_ARTEFACT,
     GET_DEFINITION,
     GET_PIPELINE_RUN,
@@ -49,6 +50,8 @@ from bus_schemas.pipeline import (
     ArtefactView,
     AskedPipeline,
     DciStatus,
+    DeletedPipeline,
+    DeletePipeline,
     GetArtefact,
     GetDciStatus,
     GetPipeline,
@@ -86,6 +89,7 @@ NO_STEP = RefusalTemplate(ErrorCode.NOT_FOUND, "No such step, or it has not begu
 NO_ARTEFACT = RefusalTemplate(ErrorCode.NOT_FOUND, "No such file of that run.")
 MOST_QUEUED = 2_000  # runs that are looked through for a runner
 SILENT = 5.0  # seconds without a word after which a runner is taken for gone
+IS_THERE = P.deleted.is_(False)
 IDLE: Literal["idle"] = "idle"
 
 
@@ -99,7 +103,7 @@ def pipelines(after: int | None, limit: int) -> Query[tuple[int, PipelineView]]:
         P.pipeline, P.name, P.version, P.branch, P.run, R.status, R.branch.label("of_run"), R.user, R.started, R.ended
     )
     found = wanted.select_from(PIPELINES.outerjoin(RUNS, newest)).order_by(P.pipeline).limit(limit + 1)
-    return Query(found.where(P.pipeline > (after or 0)), lambda row: (row.pipeline, _listed(row)))
+    return Query(found.where(P.pipeline > (after or 0), IS_THERE), lambda row: (row.pipeline, _listed(row)))
 
 
 def _listed(row: sa.Row[Any]) -> PipelineView:
@@ -158,7 +162,7 @@ def counts() -> Query[tuple[str, int]]:
     """How many runs are not over, by their status; and under `pipelines` how many of these there are."""
     number = sa.func.count().label("number")
     found = sa.select(R.status.label("what"), number).where(R.ended.is_(None)).group_by(R.status)
-    every = sa.select(sa.literal("pipelines").label("what"), number).select_from(PIPELINES)
+    every = sa.select(sa.literal("pipelines").label("what"), number).select_from(PIPELINES).where(IS_THERE)
     return Query(cast(Any, found.union_all(every)), lambda row: (str(row.what), int(row.number)))
 
 
@@ -217,6 +221,7 @@ class PipelineAnswers(Answers):
             serve(DCI_STATUS, self.dci_status),
             serve(PIPELINE_ABSENT, self.absent),
             serve(STOP_ABSENT_PIPELINE, self.stop_absent),
+            serve(DELETE_ABSENT_PIPELINE, self.delete_absent),
         )
 
     def hears(self) -> Mapping[Topic[Any], Callable[[Any], Awaitable[None]]]:
@@ -235,6 +240,8 @@ class PipelineAnswers(Answers):
 
     async def definition(self, request: GetPipeline, context: Context) -> PipelineDefinition:
         row = await self._pipeline(request.pipeline, context)
+        if row.deleted:
+            raise NO_PIPELINE()
         return PipelineDefinition(
             id=row.pipeline, name=row.name, version=row.version, source=row.source, at=row.at, by=row.by, text=row.text
         )
@@ -303,6 +310,10 @@ class PipelineAnswers(Answers):
         raise OWNER_AWAY()
 
     async def stop_absent(self, request: StopPipeline, context: Context) -> StopAccepted:
+        await self._pipeline(request.pipeline, context)
+        raise OWNER_AWAY()
+
+    async def delete_absent(self, request: DeletePipeline, context: Context) -> DeletedPipeline:
         await self._pipeline(request.pipeline, context)
         raise OWNER_AWAY()
 

@@ -14,6 +14,7 @@ from bus_schemas.log import LONGEST_MESSAGE, LogEvent, Severity
 from bus_schemas.pipeline_events import (
     PIPELINE_APPROVED,
     PIPELINE_DEFINED,
+    PIPELINE_DELETED,
     PIPELINE_ENDED,
     PIPELINE_QUEUED,
     PIPELINE_STEP,
@@ -80,11 +81,13 @@ LOST = Source(HUB_LOST, "hub", ("hub", "host", "path", "phones"))
 PORTS = Source(PORT_CHANGED, "state", ("hub", "host", "port", "way", "state"))
 POWER = Source(PORT_SWITCHED, "action", ("hub", "host", "port", "action", "by"))
 DEFINED = Source(PIPELINE_DEFINED, "source", ("pipeline", "name", "version", "source", "by"), DCI)
+DELETED = Source(PIPELINE_DELETED, "source", ("pipeline", "name", "version", "source", "by", "host"), DCI)
 QUEUED = Source(PIPELINE_QUEUED, "trigger", ("pipeline", "run", "name", "trigger", "user", "branch", "again"), DCI)
 STEPS = Source(PIPELINE_STEP, "status", ("pipeline", "run", "step", "seconds", "code", "attempts"), DCI)
 ASKED = Source(PIPELINE_APPROVED, "approved", ("pipeline", "run", "step", "by"), DCI)
 STOPS = Source(PIPELINE_STOPPING, "run", ("pipeline", "run", "by"), DCI)
 ENDS = Source(PIPELINE_ENDED, "status", ("pipeline", "run", "name", "status", "by"), DCI)
+GONE_FILE = "Pipeline {name} cannot be run any more: its file {source} is gone from the folder of {host}"
 RUN = "Run {run} of pipeline {pipeline}"
 
 # fmt: off
@@ -112,6 +115,8 @@ NOTABLE = (
     Row(PORTS,    ("online",),                 W.EACH,  "info",    "{hub} port {port} ({way}): the phone is there"),
     Row(POWER,    ANY,                         W.EACH,  "info",    "{hub} port {port} is switched {action}"),
     Row(DEFINED,  ANY,                         W.EACH,  "info",    "Pipeline {name} is defined, version {version}"),
+    Row(DELETED,  ("api",),                    W.EACH,  "info",    "Pipeline {name} is deleted by {by}"),
+    Row(DELETED,  ANY,                         W.EACH,  "warning", GONE_FILE),
     Row(QUEUED,   ANY,                         W.EACH,  "info",    RUN + " ({name}) waits for a runner"),
     Row(STEPS,    ("succeeded",),              W.EACH,  "info",    RUN + ": {step} succeeded in {seconds} s"),
     Row(STEPS,    ("failed",),                 W.EACH,  "warning", RUN + ": {step} failed, exit code {code}"),

@@ -14,16 +14,19 @@ from actors.runtime.context import Context
 from actors.runtime.decision import NOTHING, TimerFired
 from actors.runtime.host import Host
 from bus_schemas.catalogue import topics_of
-from bus_schemas.errors import ErrorCode, RefusalTemplate
+from bus_schemas.names import SYSTEM
 from bus_schemas.pipeline import (
     APPROVE_STEP,
     CLAIM_RUN,
+    DELETE_PIPELINE,
     REPORT_RUN,
     RUN_PIPELINE,
     STOP_PIPELINE,
     ApproveStep,
     ClaimedRun,
     ClaimRun,
+    DeletedPipeline,
+    DeletePipeline,
     PipelineDefinition,
     Reported,
     ReportRun,
@@ -35,13 +38,19 @@ from bus_schemas.pipeline import (
 )
 from bus_schemas.pipeline_events import PIPELINE_QUEUED, PipelineActivated, PipelineEvent
 
-NO_PIPELINE = RefusalTemplate(ErrorCode.NOT_FOUND, "No such pipeline.")
+API = "api"  # the source of what was made by hand
 
 
 class Define(Order[PipelineDefinition], frozen=True, kw_only=True):
     """Be like this from now on."""
 
     text: str
+    source: str
+
+
+class Gone(Order[None], frozen=True, kw_only=True):
+    """The file of the definition is not there any more."""
+
     source: str
 
 
@@ -77,6 +86,17 @@ class PipelineActor(Actor[Pipeline, PipelineEvent, Never, Never]):
         decision = machine.stop(pipeline, request.run, context.user, self._now())
         runs = [number for number in sorted(pipeline.open) if request.run in (None, number)]
         return Outcome(decision=decision, reply=StopAccepted(id=pipeline.pipeline, runs=runs))
+
+    def delete(self, request: DeletePipeline, context: Context) -> Outcome[DeletedPipeline]:
+        pipeline = self.there()
+        if pipeline.deleted:
+            raise machine.NO_PIPELINE()
+        decision = machine.delete(
+            pipeline, API, context.user, self._now(), self._host.name, open_runs="stop" if request.stop else "refuse"
+        )
+        runs = sorted(pipeline.open)
+        reply = DeletedPipeline(id=pipeline.pipeline, version=pipeline.version, runs=runs)
+        return Outcome(decision=decision, reply=reply)
 
     def approve(self, request: ApproveStep, context: Context) -> Outcome[RunAccepted]:
         pipeline = self.there()
@@ -116,7 +136,7 @@ class PipelineActor(Actor[Pipeline, PipelineEvent, Never, Never]):
 
     commands = by_verb(
         command(RUN_PIPELINE, run, answered_beside=PIPELINE_QUEUED), command(STOP_PIPELINE, stop_runs),
-        command(APPROVE_STEP, approve),
+        command(DELETE_PIPELINE, delete), command(APPROVE_STEP, approve),
         command(CLAIM_RUN, claim), command(REPORT_RUN, report),
     )  # fmt: skip
 
@@ -128,12 +148,16 @@ class PipelineActor(Actor[Pipeline, PipelineEvent, Never, Never]):
         )
         return Outcome(decision=decision, reply=lambda: _shown(self.there()))
 
-    orders = by_type(Define.by(define))
+    def gone(self, order: Gone, context: Context, now: Moment) -> Outcome[None]:
+        decision = machine.delete(self.there(), order.source, SYSTEM, now, self._host.name, open_runs="leave")
+        return Outcome(decision=decision, reply=None)
+
+    orders = by_type(Define.by(define), Gone.by(gone))
 
     def there(self) -> Pipeline:
         """Raises Refusal where nothing is on record of it."""
         if self.state is None:
-            raise NO_PIPELINE()
+            raise machine.NO_PIPELINE()
         return self.state
 
     # --- the machine's place

@@ -24,6 +24,7 @@ from bus_schemas.pipeline_events import (
     PipelineApproved,
     PipelineCheckedOut,
     PipelineDefined,
+    PipelineDeleted,
     PipelineEnded,
     PipelineEvent,
     PipelineQueued,
@@ -39,9 +40,12 @@ STOP_SECONDS = 30.0  # in which a runner says that it has ended what it was to; 
 LONGEST_SLEEP = 3600.0  # seconds until a schedule is looked at again
 SCHEDULE = "schedule"
 
+NO_PIPELINE = RefusalTemplate(E.NOT_FOUND, "No such pipeline.")
 NOT_OPEN = RefusalTemplate(E.NOT_FOUND, "No such run that is not over.")
 DISABLED = RefusalTemplate(E.PIPELINE_ERROR, "The pipeline is switched off by its definition.", why="disabled")
 RUNNING = RefusalTemplate(E.PIPELINE_ERROR, "It is running already, and its definition refuses another run.",
+                          why="running")  # fmt: skip
+GOES_ON = RefusalTemplate(E.PIPELINE_ERROR, "Runs of it are not over: wait, or stop them with it (`stop`).",
                           why="running")  # fmt: skip
 FULL = RefusalTemplate(E.RATE_LIMITED, "As many of its runs wait as may.", rule="pipeline_queue", retry_after=60)
 NO_REPOSITORY = RefusalTemplate(E.PIPELINE_ERROR, "It has no repository, and so no branch.", why="no_repository")
@@ -70,9 +74,9 @@ def define(
     came with one. Raises Refusal."""
     definition = definition_of(text)
     if pipeline is not None:
-        if pipeline.source != source:
+        if pipeline.source != source and not pipeline.deleted:
             raise ANOTHERS(source=pipeline.source)
-        if pipeline.text == text:
+        if pipeline.text == text and not pipeline.deleted:
             return NOTHING
     event = PipelineDefined(
         pipeline=id, at=now.at, by=by, name=definition.name, version=pipeline.version + 1 if pipeline else 1,
@@ -82,11 +86,32 @@ def define(
     return Decision(events=(event,), effects=_schedule(definition, now, now.at))
 
 
+def delete(
+    pipeline: Pipeline, source: str, by: str, now: Moment, host: str, *, open_runs: Literal["refuse", "stop", "leave"]
+) -> PipelineDecision:
+    """Take the definition away. One that is gone already stays so. `source`: of the definitions that whoever asks may
+    take away; `open_runs`: what becomes of runs that are not over. Raises Refusal."""
+    if pipeline.deleted:
+        return NOTHING
+    if pipeline.source != source:
+        raise ANOTHERS(source=pipeline.source)
+    if pipeline.open and open_runs == "refuse":
+        raise GOES_ON(runs=sorted(pipeline.open))
+    deleted = PipelineDeleted(
+        pipeline=pipeline.pipeline, at=now.at, by=by, name=pipeline.name, version=pipeline.version, source=source,
+        host=host,
+    )  # fmt: skip
+    ends = _stopped(pipeline, pipeline.open.values() if open_runs == "stop" else (), by, "it was deleted", now)
+    return Decision(events=(deleted, *ends.events), effects=(CancelTimer(name=SCHEDULE), *ends.effects))
+
+
 def resume(pipeline: Pipeline | None, now: Moment, *, lost: float) -> PipelineDecision:
     """A new owner waits on. Runners have not been heard of here: each has its time to be."""
     if pipeline is None:
         return NOTHING
-    effects: list[Effect] = [*_schedule(definition_of(pipeline.text), now, pipeline.due or pipeline.defined)]
+    effects: list[Effect] = []
+    if not pipeline.deleted:
+        effects += _schedule(definition_of(pipeline.text), now, pipeline.due or pipeline.defined)
     for run in pipeline.open.values():
         effects += [SetTimer(name=f"lost-{run.run}", seconds=lost)] if run.runner else [_patience(pipeline, run, now)]
         effects += _deadlines(pipeline, run, now)
@@ -134,6 +159,8 @@ def run(
 ) -> PipelineDecision:  # fmt: skip
     """Somebody wants it run. `runner`: there is one with its labels; `service_token`: of whoever came with one. Raises
     Refusal."""
+    if pipeline.deleted:
+        raise NO_PIPELINE()
     definition = definition_of(pipeline.text)
     if branch is not None and definition.repository is None:
         raise NO_REPOSITORY()
@@ -147,7 +174,7 @@ def due(pipeline: Pipeline, now: Moment) -> PipelineDecision:
     """Look at the schedule. A moment that is long past is passed over, and the newest one is run."""
     definition = definition_of(pipeline.text)
     schedule = definition.schedule
-    if schedule is None or not definition.enabled:
+    if schedule is None or not definition.enabled or pipeline.deleted:
         return NOTHING
     after, here = parse_utc(pipeline.due or pipeline.defined), parse_utc(now.at)
     after = max(after, here - timedelta(seconds=LATE))
@@ -341,7 +368,7 @@ def _lost(pipeline: Pipeline, run: OpenRun, now: Moment) -> PipelineDecision:
     """Nothing has been heard of its runner: nobody knows how far it came."""
     definition = definition_of(pipeline.texts[run.version])
     why = f"nothing is heard of its runner {run.runner} any more"
-    if run.stopping is not None or run.again >= definition.rerun:
+    if run.stopping is not None or run.again >= definition.rerun or pipeline.deleted:
         status = RunStatus.LOST
         return Decision(events=(_ended(pipeline, run, status, now, why, run.stopping),), effects=_no_timers(run))
     queued = PipelineQueued(

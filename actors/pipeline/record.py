@@ -11,6 +11,7 @@ from bus_schemas.pipeline_events import (
     PipelineApproved,
     PipelineCheckedOut,
     PipelineDefined,
+    PipelineDeleted,
     PipelineEnded,
     PipelineEvent,
     PipelineQueued,
@@ -62,7 +63,8 @@ class OpenRun(Struct, frozen=True, kw_only=True):
 class Pipeline(Struct, frozen=True, kw_only=True):
     """One pipeline. `texts`: its definition in the versions that count still, the newest and those of `open` runs.
     `runs`: how many there have been; `due`: the last moment of its schedule that a run was made for.
-    `service_token`: by which it was made; None: by its user."""
+    `service_token`: by which it was made; None: by its user. `deleted`: nobody can run it, until it is defined again;
+    versions and runs are counted on."""
 
     pipeline: int
     name: str
@@ -75,6 +77,7 @@ class Pipeline(Struct, frozen=True, kw_only=True):
     open: Mapping[int, OpenRun] = {}
     due: str | None = None
     service_token: str | None = None
+    deleted: bool = False
 
     @property
     def text(self) -> str:
@@ -87,6 +90,8 @@ def evolve(pipeline: Pipeline | None, event: PipelineEvent) -> Pipeline | None:
         return _defined(pipeline, event)
     if pipeline is None or isinstance(event, PipelineActivated):
         return pipeline
+    if isinstance(event, PipelineDeleted):
+        return replace(pipeline, deleted=True)
     if isinstance(event, PipelineQueued):
         return _queued(pipeline, event)
     run = pipeline.open.get(event.run)
@@ -105,6 +110,7 @@ def _defined(pipeline: Pipeline | None, event: PipelineDefined) -> Pipeline:
     return _kept(replace(
         before, name=event.name, version=event.version, source=event.source, by=event.by, defined=event.at,
         texts={**before.texts, event.version: event.text}, service_token=event.service_token,
+        deleted=False,
     ))  # fmt: skip
 
 

@@ -1,13 +1,14 @@
 """How pipelines start: on shards, so that each goes on wherever a host is; and how their definitions get there."""
 
 import asyncio
+import contextlib
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from actors.pipeline.actor import Define, PipelineActor
+from actors.pipeline.actor import API, Define, Gone, PipelineActor
 from actors.pipeline.checking import Checked, check
 from actors.pipeline.files import DefinitionFiles, Read
 from actors.pipeline.language import Definition
@@ -36,7 +37,7 @@ from bus_schemas.pipeline import (
     PutPipeline,
 )
 
-API = "api"  # the source of what was made by hand
+GONE_LOOKS = 3  # at which a file is not there, so that nobody who replaces one by hand takes its pipeline away
 WRONG = RefusalTemplate(ErrorCode.PIPELINE_ERROR, "The definition cannot be run.", why="definition")
 NOT_YOU = RefusalTemplate(ErrorCode.PIPELINE_ERROR, "`as_user` of a definition that you make is you.", why="as_user")
 
@@ -64,7 +65,7 @@ async def start(
     parts.any_host.append((serve(DEFINE_PIPELINE, desk.define), serve(CHECK_PIPELINE, desk.check)))
     folders = (shipped if settings.shipped else None, Path(settings.folder) if settings.folder else None)
     there = tuple(folder for folder in folders if folder is not None)
-    if there:
+    if there or shipped is not None:
         parts.background.append(Bringer(host=parts.host, files=DefinitionFiles(there)).run)
 
 
@@ -119,18 +120,38 @@ class OnShard:
 
 class Bringer:
     """Brings the definitions in files on record: what is wrong with one is said, and the version before it goes on to
-    be run."""
+    be run. One of this host's shards whose file has been gone for some looks can be run no more."""
 
     def __init__(self, *, host: Host, files: DefinitionFiles) -> None:
         self._host = host
         self._files = files
+        self._missed: dict[str, int] = {}  # looks at which the files of pipelines were not there
 
     async def run(self) -> None:
         while True:
             for name, path, stamp in self._files.changed():
                 if await self._bring(await asyncio.to_thread(self._files.read, name, path)):
                     self._files.take(name, stamp)
+            await self._take_away(await asyncio.to_thread(self._gone))
             await self._host.pause(EVERY)
+
+    def _gone(self) -> list[tuple[Host, PipelineActor]]:
+        """Pipelines whose files are not there now."""
+        here = [(host, one) for host in list(self._host.shards.values()) for one in host.all(PipelineActor)]
+        return [
+            (host, one) for host, one in here
+            if (state := one.state) is not None and not state.deleted and state.source != API
+            and self._files.is_gone(state.source, state.pipeline)
+        ]  # fmt: skip
+
+    async def _take_away(self, gone: list[tuple[Host, PipelineActor]]) -> None:
+        self._missed = {one.id: self._missed.get(one.id, 0) + 1 for _, one in gone}
+        for host, one in gone:
+            if self._missed[one.id] >= GONE_LOOKS and one.state is not None:
+                with contextlib.suppress(Refusal):  # another host has it now, or it is tried again
+                    order = Gone(source=one.state.source)
+                    await host.order(PipelineActor, one.id, order, Context(command_id=self._host.ids.new()))
+                self._host.quarantined.pop(("pipeline", one.state.source), None)
 
     async def _bring(self, read: Read) -> bool:
         """False: it could not be said now, and is to be tried again."""

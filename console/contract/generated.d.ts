@@ -2934,7 +2934,12 @@ export interface paths {
         get: operations["get_definition"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Delete a pipeline
+         * @description Delete a pipeline that was made over the API. Its runs stay readable, and its number can be used again. `stop`:
+         *         end the runs that are not over; without it there must be none.
+         */
+        delete: operations["delete_pipeline"];
         options?: never;
         head?: never;
         patch?: never;
@@ -8090,6 +8095,27 @@ export interface components {
             pipeline: number;
         };
         /**
+         * DeletePipeline
+         * @description Delete a pipeline that was made over the API. Its runs stay readable, and its number can be used again. `stop`:
+         *         end the runs that are not over; without it there must be none.
+         */
+        DeletePipeline: {
+            /** @example 1 */
+            pipeline: number;
+            /** @default false */
+            stop: boolean;
+        };
+        /**
+         * DeletedPipeline
+         * @description A pipeline that is gone. `version`: its last; `runs`: those that end now.
+         */
+        DeletedPipeline: {
+            /** @example 1 */
+            id: number;
+            version: number;
+            runs: number[];
+        };
+        /**
          * RunPipeline
          * @description Run it. `branch`: another one than its definition says; `parameters`: by name, as its definition types them.
          */
@@ -10103,6 +10129,27 @@ export interface components {
             text: string;
             /** @default null */
             service_token: string | null;
+        };
+        /**
+         * PipelineDeleted
+         * @description It cannot be run any more: somebody has deleted it, or its file is gone from the folder of `host`. Runs that are
+         *         not over go on, unless they are stopped as well.
+         */
+        PipelineDeleted: {
+            /** @example 1 */
+            pipeline: number;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            by: string;
+            /** @example deploy-production */
+            name: string;
+            version: number;
+            source: string;
+            /** @example local */
+            host: string;
         };
         /**
          * PipelineQueued
@@ -29680,6 +29727,113 @@ export interface operations {
             415: components["responses"]["NotAsItIs"];
             417: components["responses"]["NoExpectation"];
             429: components["responses"]["TooManyConnections"];
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    delete_pipeline: {
+        parameters: {
+            query?: {
+                stop?: boolean;
+            };
+            header?: never;
+            path: {
+                pipeline: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeletedPipeline"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            /** @description PIPELINE_ERROR */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
             /** @description INTERNAL */
             500: {
                 headers: {

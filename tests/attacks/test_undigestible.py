@@ -41,6 +41,7 @@ from bus_schemas.pipeline import (
     ApproveStep,
     CheckPipeline,
     DefinePipeline,
+    DeletePipeline,
     RunPipeline,
     StopPipeline,
 )
@@ -152,6 +153,7 @@ BASE: dict[type, dict[str, Any]] = {
     CheckPipeline: {"text": DEFINITION},
     RunPipeline: {"pipeline": 9, "branch": "main", "parameters": {"version": "1.0"}},
     StopPipeline: {"pipeline": 1, "run": 1},
+    DeletePipeline: {"pipeline": 9, "stop": True},
     ApproveStep: {"pipeline": 1, "run": 1, "step": "ask", "approve": True, "comment": "x"},
     CheckScript: {"text": "name = 'x'", "name": "x"},
     StartCall: {"number": "+380501230001", "slot": "AUTO"},

@@ -126,6 +126,51 @@ def test_a_definition_belongs_to_where_it_came_from() -> None:
     assert stand.there.version == 2 and list(stand.there.texts) == [2]
 
 
+def delete(stand: Stand, open_runs: Any = "refuse", source: str = "file") -> None:
+    stand.take(machine.delete(stand.there, source, "ann", stand.now, "h", open_runs=open_runs))
+
+
+def test_what_is_deleted_is_run_no_more_and_may_be_defined_again() -> None:
+    stand = Stand('schedule = { cron = "* * * * *" }')
+    run = stand.run()
+    for source, why in (("api", "source"), ("file", "running")):
+        with pytest.raises(Refusal) as refused_it:
+            delete(stand, source=source)
+        assert (refused_it.value.code, (refused_it.value.details or {})["why"]) == ("PIPELINE_ERROR", why)
+    delete(stand, "stop")
+    assert stand.ends(run) == [RunStatus.STOPPED] and not stand.timers
+    stand.wait(3600)
+    assert stand.there.runs == 1
+    with pytest.raises(Refusal) as gone:
+        stand.run()
+    assert gone.value.code == "NOT_FOUND"
+    assert not machine.delete(stand.there, "file", "ann", stand.now, "h", open_runs="refuse").events
+    assert not machine.resume(stand.there, stand.now, lost=LOST).effects
+    stand.take(machine.define(stand.there, 1, text(), "api", "ann", stand.now))
+    assert (stand.run(), stand.there.version, stand.there.source) == (2, 2, "api")  # numbers are given once
+
+
+def test_a_run_whose_definition_went_goes_on_to_its_end() -> None:
+    stand = Stand("rerun = 5\nat_once = 2")
+    taken, waits = stand.run(), stand.run()
+    stand.claim(taken)
+    delete(stand, "leave")
+    stand.claim(waits)
+    stand.report(waits, over="succeeded")
+    stand.wait(LOST + 1)
+    assert stand.ends(waits) == [RunStatus.SUCCEEDED] and stand.ends(taken) == [RunStatus.LOST]
+
+
+def test_a_run_is_stopped_with_its_definition_by_its_runner() -> None:
+    stand = Stand()
+    run = stand.run()
+    stand.claim(run)
+    delete(stand, "stop")
+    assert stand.there.open[run].stopping == "ann" and not stand.ends(run)
+    stand.report(run, over="stopped")
+    assert stand.ends(run) == [RunStatus.STOPPED]
+
+
 def test_a_run_keeps_the_version_it_was_begun_with() -> None:
     stand = Stand()
     run = stand.run()

@@ -104,7 +104,9 @@ def repository(folder: Path) -> Path:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("pipelines")
     made = repository(folder / "app")
-    more = f'{MORE}\n[pipelines]\nlost_after = 4.0\n[runner]\nrepositories = ["{made}"]\n'
+    (folder / "definitions").mkdir()
+    own = f'folder = "{folder / "definitions"}"'
+    more = f'{MORE}\n[pipelines]\n{own}\nlost_after = 4.0\n[runner]\nrepositories = ["{made}"]\n'
     with running_site(folder, SLOTS, more, env={"OTTB_SECRET_DEPLOY_KEY": SECRET}) as running:
         yield running
 
@@ -288,6 +290,48 @@ async def test_a_definition_that_is_wrong_is_refused_with_its_places(admin: Clie
     assert (refused["code"], refused["details"]["why"]) == ("PIPELINE_ERROR", "no_runner")
 
 
+async def test_what_is_deleted_is_gone_and_its_runs_are_shown(admin: Client) -> None:
+    await define(admin, STAYS.format(id=65, rerun=0, mark="98765"))
+    _, accepted = await admin.post("/api/dci/pipeline/65/run", {}, part=D)
+    await run_until(admin, 65, 1, "running")
+    status, refused = await admin.call("DELETE", "/api/dci/pipeline/65", part=D)
+    assert (status, refused["code"], refused["details"]["runs"]) == (422, "PIPELINE_ERROR", [1])
+    assert (await admin.call("DELETE", "/api/dci/pipeline/1", part=D))[1]["details"]["why"] == "source"
+    status, deleted = await admin.call("DELETE", "/api/dci/pipeline/65?stop=true", part=D)
+    assert (status, deleted) == (200, {"id": 65, "version": 1, "runs": [1]})
+    done = await run_until(admin, 65, 1, *OVER)
+    assert (done["status"], done["reason"]) == ("stopped", "it was deleted")
+    for path in ("", "/run"):
+        answered = await (admin.post(f"/api/dci/pipeline/65{path}", {}, part=D) if path else
+                          admin.get("/api/dci/pipeline/65", part=D))  # fmt: skip
+        assert answered[1]["code"] == "NOT_FOUND"
+    assert (await admin.call("DELETE", "/api/dci/pipeline/65", part=D))[0] == 404
+    assert all(row["id"] != 65 for row in (await admin.get("/api/dci/pipelines", part=D))[1])
+    async with admin.session.get(
+        accepted["log_url"] if accepted["log_url"].startswith("http") else admin.site.url(D, accepted["log_url"])
+    ) as answer:
+        assert answer.status == 200 and "begun" in await answer.text()
+    await define(admin, CLI.format(id=65))
+    assert (await admin.post("/api/dci/pipeline/65/run", {}, part=D))[1]["run"] == 2
+
+
+async def test_a_file_that_goes_takes_its_pipeline_along(site: Site, admin: Client) -> None:
+    file, path = site.folder / "definitions" / "own.toml", "/api/dci/pipeline/66"
+    file.write_text(CLI.format(id=66))
+    await until(lambda: admin.get(path, part=D), lambda seen: seen[0] == 200)
+    away = file.rename(file.with_suffix(".off"))
+    await until(lambda: admin.get(path, part=D), lambda seen: seen[0] == 404, 20.0)
+    assert (await admin.post(f"{path}/run", {}, part=D))[0] == 404
+
+    async def noted() -> list[str]:
+        return [line["message"] for line in (await admin.get("/api/dci/logs?module=DCI&limit=200", part=D))[1]]
+
+    await until(noted, lambda lines: any("own.toml is gone from the folder" in line for line in lines))
+    away.rename(file)
+    seen = await until(lambda: admin.get(path, part=D), lambda seen: seen[0] == 200, 20.0)
+    assert (seen[1]["version"], seen[1]["source"]) == (2, "own.toml")
+
+
 async def test_the_command_line_runs_one_and_exits_as_it_ends(site: Site, admin: Client, tmp_path: Path) -> None:
     await define(admin, CLI.format(id=80))
     file = tmp_path / "made.toml"
@@ -308,6 +352,8 @@ async def test_the_command_line_runs_one_and_exits_as_it_ends(site: Site, admin:
     code, out = await ottb("run", "cli-80", "n=3", "--follow")
     assert code == 1 and "exit code 3" in out, out
     assert "cli-80" in (await ottb("list"))[1] and "failed" in (await ottb("status", "cli-80"))[1]
+    assert "cli-80 is deleted" in (await ottb("delete", "cli-80"))[1]
+    assert "cli-80" not in (await ottb("list"))[1]
     assert (await ottb("check", str(file)))[0] == 0
     file.write_text("id = 1\nname = 3\n")
     code, out = await ottb("check", str(file))
