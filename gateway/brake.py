@@ -20,6 +20,7 @@ from bus_schemas.names import Share
 WORTH = 5.0  # seconds' worth of changes that come without a wait after a quiet time
 LOOKS_WORTH = 1.0  # the same of looks, so that the first of them are felt by nobody either
 PATIENCE = 5.0  # seconds that a change waits at most, so that few of a user do
+ONE_LOOK = 8 * 1024  # bytes of an answer that count as one look
 LASTING_AT_ONCE = 10_000  # of those of the long run
 FREE = 1e6  # a second: more than anybody asks
 
@@ -77,6 +78,11 @@ class Brake:
                 retry_after=retry_after(PATIENCE),
             )  # fmt: skip
         await _sleep(wait)
+
+    def looked(self, share: Share, size: int) -> None:
+        """What was looked at had so many bytes: of much, a look counts as several, for which the next ones wait."""
+        if (more := size / ONE_LOOK - 1) > 0:
+            self._looks.turn(share, patience=math.inf, weight=more)
 
     async def before_login(self, share: Share) -> None:
         """Wait until something is left of the logins of somebody who is only said to be this one, and takes none of

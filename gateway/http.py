@@ -406,6 +406,8 @@ class HttpApi:
             answered = await ask_in_parts(self.bus, route.parts, rpc_request, context)
         request[CHANGED] = UNCHANGED_HEADER not in answered.headers
         data = answered.data
+        if needs.brake is Held.LOOKS:
+            self.brake.looked(caller.share, len(data))
         if route.linked:
             data = await self.log_links.put_in(request, data, replace(context, credential=caller.credential))
         response = await presented(route, request, data)
