@@ -64,11 +64,11 @@ from actors.runtime.open_files import allow_files
 from actors.runtime.parts import Parts
 from actors.runtime.plain_files import NO_LINK, opened
 from actors.runtime.problems import Problem, but_for
-from actors.runtime.secret_files import own_folder
+from actors.runtime.secret_files import UMASK, own_folder
 from actors.runtime.settings import SettingsError
 from actors.runtime.spread import Spread
 from actors.runtime.stopping import Stopped, before
-from actors.settings import UMASK, Settings, load
+from actors.settings import Settings, load
 from actors.slot.actor import SlotActor
 from actors.slot.registry import adb_name, adb_place
 from actors.telephony.zones import zone

@@ -44,7 +44,6 @@ from bus_schemas.fields import HostName, plainly
 from bus_schemas.slot import SlotConfig
 from bus_schemas.trunk import TrunkConfig
 
-UMASK = 0o077  # of every process of ours: what it makes is its user's alone
 LOCAL = "local"  # the name of a host that nobody has named
 OF_HOSTS = ("slots", "trunks")
 SANDBOX_REPOSITORIES = "repositories"  # in the state folder

@@ -29,9 +29,10 @@ from actors.runtime import memory, tracing
 from actors.runtime.bus import BusUnavailable
 from actors.runtime.logging import configure
 from actors.runtime.open_files import allow_files
+from actors.runtime.secret_files import UMASK
 from actors.runtime.settings import SettingsError
 from actors.runtime.stopping import Stopped, before
-from actors.settings import UMASK, Http, Settings, load
+from actors.settings import Http, Settings, load
 from gateway.auditor import Auditor
 from gateway.auth import Authenticator
 from gateway.brake import Brake
