@@ -134,7 +134,7 @@ async def running(
         await start_log(parts, stack)
         if sender is not None:
             await start_webhooks(parts, stack, settings=settings.webhooks, sender=sender)
-        await start_pipelines(parts, stack, settings=settings.pipelines, shipped=definitions)
+        await start_pipelines(parts, stack, settings=settings.pipelines, shipped=definitions, secret=secret)
         if executor is not None:
             await start_runner(
                 parts, stack, settings=settings.runner, executor=executor, state=settings.state, secret=secret,

@@ -11,7 +11,7 @@ from bus_schemas.errors import ErrorCode
 from bus_schemas.fields import UNSEEN, HostName, Id, SlotId, Utc, of_values, shaped
 from bus_schemas.host import PartVersions
 from bus_schemas.kinds import Kind
-from bus_schemas.permissions import Action
+from bus_schemas.permissions import Access, Action
 
 E = ErrorCode
 A = Action
@@ -47,6 +47,10 @@ MOST_PARAMS = 50
 MOST_STEPS = 50
 MOST_JOBS = 200  # steps of one run, each cell of a matrix one
 Given = Annotated[dict[ParamName, str | int | bool], Meta(max_length=MOST_PARAMS), of_values(2 * MOST_PARAMS)]
+
+
+Trigger = Literal["api", "schedule", "webhook"]
+SIGNING = ("OTTB-Signature", "OTTB-Event-Id", "X-Hub-Signature-256", "X-GitHub-Delivery")
 
 
 class RunStatus(StrEnum):
@@ -139,6 +143,22 @@ class DeletePipeline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     pipeline: PipelineId
     stop: bool = False
+
+
+class TriggerPipeline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An outside service wants it run, as its `[webhook]` says. `body`: as it was posted; `headers`: those that sign it
+    and name it, of `SIGNING`."""
+
+    pipeline: PipelineId
+    body: Annotated[bytes, Meta(max_length=64 * 1024)]
+    headers: dict[str, Annotated[str, Meta(max_length=1000)]] = {}
+
+
+class TriggerOnShard(Struct, frozen=True, kw_only=True):
+    """The same, for whoever has the shard of the pipeline."""
+
+    shard: int
+    asked: TriggerPipeline
 
 
 class CheckPipeline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -279,6 +299,15 @@ class StopAccepted(Struct, frozen=True, kw_only=True):
     runs: list[RunNumber]
 
 
+class Triggered(Struct, frozen=True, kw_only=True):
+    """What came of what an outside service has posted. `run`: its run; None: there is none of such as this. `begun`: by
+    this; not where the same was posted before."""
+
+    id: PipelineId
+    run: RunNumber | None
+    begun: bool
+
+
 class DeletedPipeline(Struct, frozen=True, kw_only=True):
     """A pipeline that is gone. `version`: its last; `runs`: those that end now."""
 
@@ -330,7 +359,7 @@ class PipelineRunView(Struct, frozen=True, kw_only=True):
     name: PipelineName
     version: int
     status: RunStatus
-    trigger: Literal["api", "schedule"]
+    trigger: Trigger
     triggered_by: str
     branch: str | None
     commit: str | None
@@ -520,7 +549,14 @@ APPROVE_STEP     = Rpc("ottb.v1.cmd.pipeline.{pipeline}.approve", ApproveStep,  
                        summary="Approve a step that waits for it", permission=A.PIPELINE_APPROVE,
                        audit_fields=("pipeline", "run", "step", "approve"), fallback=PIPELINE_ABSENT)
 
+TRIGGER_PIPELINE = Rpc("ottb.v1.cmd.pipelines.trigger",   TriggerPipeline,  Triggered,
+                       frozenset({E.AUTH_FAIL, E.PIPELINE_ERROR, E.RATE_LIMITED}), timeout=10.0,
+                       summary="Run a pipeline by a webhook", permission=Access.SIGNED,
+                       audit_fields=("pipeline", "run"))
+
 # Between parts of the platform.
+TRIGGER_ON_SHARD = Rpc("ottb.v1.cmd.shard.{shard}.trigger_pipeline", TriggerOnShard, Triggered,
+                       frozenset({E.AUTH_FAIL, E.PIPELINE_ERROR, E.RATE_LIMITED}), timeout=8.0)
 PUT_PIPELINE     = Rpc("ottb.v1.cmd.shard.{shard}.put_pipeline",  PutPipeline,  PipelineDefinition,
                        frozenset({E.PIPELINE_ERROR}), timeout=8.0)
 CLAIM_RUN        = Rpc("ottb.v1.cmd.pipeline.{pipeline}.claim",   ClaimRun,     ClaimedRun,

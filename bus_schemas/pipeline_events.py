@@ -19,6 +19,7 @@ from bus_schemas.pipeline import (
     SlotResult,
     StepName,
     StepStatus,
+    Trigger,
 )
 
 
@@ -51,14 +52,24 @@ class PipelineDeleted(Struct, frozen=True, kw_only=True):
     host: HostName
 
 
+class Delivery(Struct, frozen=True, kw_only=True):
+    """What an outside service has posted, so that the same begins no second run. `signed`: of what was signed, SHA-256
+    in hexadecimal (the first half); `until`: when its signature is too old; `id`: the same of its own name for it."""
+
+    signed: str
+    until: Utc
+    id: str | None = None
+
+
 class PipelineQueued(Struct, frozen=True, kw_only=True):
     """A run waits for a runner. `again`: how often it had one before, who is gone. `due`: the moment of the schedule
-    that it is for. `service_token`: with no more than which it acts; None: as its user."""
+    that it is for. `service_token`: with no more than which it acts; None: as its user. `delivery`: by which it was
+    begun."""
 
     pipeline: PipelineId
     run: RunNumber
     at: Utc
-    trigger: Literal["api", "schedule"]
+    trigger: Trigger
     user: str
     branch: str | None
     parameters: dict[str, str | int | bool]
@@ -68,6 +79,7 @@ class PipelineQueued(Struct, frozen=True, kw_only=True):
     again: int = 0
     due: Utc | None = None
     service_token: Id | None = None
+    delivery: Delivery | None = None
 
 
 class PipelineStarted(Struct, frozen=True, kw_only=True):

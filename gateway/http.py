@@ -164,8 +164,7 @@ class HttpApi:
 
         async def carry_out(request: web.Request) -> web.StreamResponse:
             caller = await self.authenticate(route.permission, request)
-            if caller is not ANYBODY:
-                await self._brake_for(route, request, caller, needs)
+            await self._brake_for(route, request, caller, needs)
             async with self._turn_for(route, caller):
                 return await answer(request, caller)
 
@@ -207,6 +206,10 @@ class HttpApi:
 
     async def _brake_for(self, route: Route, request: web.Request, caller: Caller, needs: "Needs") -> None:
         """Wait for the turn of what is posted or looked at. A refresh takes of the logins of whose token it is."""
+        if caller is ANYBODY:
+            if route.signing:
+                self.brake.stranger(route.rpc, client_of(request))
+            return
         if needs.brake is Held.TURNS or route.rpc is REFRESH:
             await self.brake.turn(caller.share)
         elif needs.brake is Held.CHANGES:
@@ -217,7 +220,7 @@ class HttpApi:
     async def authenticate(self, permission: Action | Access, request: web.Request) -> Caller:
         """Who asks, if they may. Raises Refusal."""
         header = request.headers.get("Authorization")
-        if permission is Access.PUBLIC or (permission is Access.OPTIONAL and header is None):
+        if permission in (Access.PUBLIC, Access.SIGNED) or (permission is Access.OPTIONAL and header is None):
             return ANYBODY
         if header is None and request.method in READS and PARAMETER in request.query and isinstance(permission, Action):
             caller = await self.authenticator.authenticate_link(request.raw_path)

@@ -100,6 +100,9 @@ def _operation(route: Route, schemas: Mapping[str, Any]) -> dict[str, Any]:
     if has_body:
         body = _body_schema(request, in_path)
         content = {kind: {"schema": body} for kind in ((JSON, FORM) if route.form else (JSON,))}
+        if route.signing:
+            body = ANYTHING
+            content = {JSON: {"schema": ANYTHING}}
         if route.lines:
             binary = {XLSX: {"format": "binary"}}
             content = {kind: {"schema": {"type": "string", **binary.get(kind, {})}} for kind in FILE_KINDS}
@@ -107,7 +110,7 @@ def _operation(route: Route, schemas: Mapping[str, Any]) -> dict[str, Any]:
     if route.upload is not None:
         schema = {"type": "string", "format": "binary"}
         operation["requestBody"] = {"required": True, "content": {"application/octet-stream": {"schema": schema}}}
-    if route.permission is not Access.PUBLIC:
+    if route.permission not in (Access.PUBLIC, Access.SIGNED):
         operation["security"] = [{"bearer": []}]
         operation["x-permission"] = str(route.permission)
     return operation
@@ -121,6 +124,8 @@ def _parameters(route: Route, request: Mapping[str, Any], in_path: list[str], ha
         elif not has_body and (route.upload is None or name != route.upload.field):
             required = name in request.get("required", ())
             parameters.append({"name": name, "in": "query", "required": required, "schema": schema})
+    text = {"type": "string"}
+    parameters += ({"name": name, "in": "header", "required": False, "schema": text} for name in route.signing)
     if route.effect:
         schema = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"}
         parameters.append({"name": "Idempotency-Key", "in": "header", "required": False, "schema": schema})

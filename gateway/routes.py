@@ -103,7 +103,8 @@ class Route:
     list of people, which goes on the audit. `columns`: of its table, also without rows; `whole`: it is sent whole,
     unless a page of it is asked for. `as_table`: where the table of the same is. `costly`: all hosts are
     asked for it, or much is looked at. `light`: one thing is looked up. `passed`: the answer says which stream of a
-    phone's host is sent."""
+    phone's host is sent. `signing`: the body is handed on as it was posted, with those of these headers that are
+    there: whoever answers knows by them whose it is."""
 
     method: str
     path: str
@@ -129,6 +130,7 @@ class Route:
     costly: bool = False
     light: bool = False
     passed: Passed | None = None
+    signing: tuple[str, ...] = ()
 
     @cached_property
     def brake(self) -> Held:

@@ -7,6 +7,7 @@ from actors.pipeline.checking import definition_of
 from actors.pipeline.machine import PipelineDecision
 from actors.pipeline.record import Pipeline, evolve
 from actors.pipeline.runners import Runners
+from actors.pipeline.trigger import Wanted
 from actors.runtime.actor import Actor
 from actors.runtime.clock import Moment, moment
 from actors.runtime.commands import Order, Outcome, by_type, by_verb, command
@@ -14,6 +15,7 @@ from actors.runtime.context import Context
 from actors.runtime.decision import NOTHING, TimerFired
 from actors.runtime.host import Host
 from bus_schemas.catalogue import topics_of
+from bus_schemas.errors import ErrorCode, RefusalTemplate
 from bus_schemas.names import SYSTEM
 from bus_schemas.pipeline import (
     APPROVE_STEP,
@@ -35,9 +37,13 @@ from bus_schemas.pipeline import (
     RunStatus,
     StopAccepted,
     StopPipeline,
+    Triggered,
 )
-from bus_schemas.pipeline_events import PIPELINE_QUEUED, PipelineActivated, PipelineEvent
+from bus_schemas.pipeline_events import PIPELINE_QUEUED, Delivery, PipelineActivated, PipelineEvent
 
+NOT_SIGNED = RefusalTemplate(
+    ErrorCode.AUTH_FAIL, "Nothing here is run by what is signed so: see docs/pipelines.md, Webhooks."
+)
 API = "api"  # the source of what was made by hand
 
 
@@ -52,6 +58,15 @@ class Gone(Order[None], frozen=True, kw_only=True):
     """The file of the definition is not there any more."""
 
     source: str
+
+
+class Trigger(Order[Triggered], frozen=True, kw_only=True):
+    """An outside service has posted this, as the definition of this version wants it signed. `wanted` None: nothing is
+    run for such as this."""
+
+    version: int
+    wanted: Wanted | None
+    delivery: Delivery
 
 
 class PipelineActor(Actor[Pipeline, PipelineEvent, Never, Never]):
@@ -152,7 +167,19 @@ class PipelineActor(Actor[Pipeline, PipelineEvent, Never, Never]):
         decision = machine.delete(self.there(), order.source, SYSTEM, now, self._host.name, open_runs="leave")
         return Outcome(decision=decision, reply=None)
 
-    orders = by_type(Define.by(define), Gone.by(gone))
+    def trigger(self, order: Trigger, context: Context, now: Moment) -> Outcome[Triggered]:
+        pipeline = self.there()
+        if pipeline.deleted or pipeline.version != order.version:  # it has changed since the signature was looked at
+            raise NOT_SIGNED()
+        before = pipeline.repeats.run_of(order.delivery)
+        if order.wanted is None or before is not None:
+            return Outcome(decision=NOTHING, reply=Triggered(id=pipeline.pipeline, run=before, begun=False))
+        decision = machine.trigger(pipeline, order.wanted, order.delivery, now)
+        return Outcome(
+            decision=decision, reply=Triggered(id=pipeline.pipeline, run=pipeline.runs + 1, begun=True)
+        )
+
+    orders = by_type(Define.by(define), Gone.by(gone), Trigger.by(trigger))
 
     def there(self) -> Pipeline:
         """Raises Refusal where nothing is on record of it."""

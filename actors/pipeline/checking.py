@@ -67,6 +67,8 @@ def _wrong(definition: Definition) -> Unfit:
     yield from _wrong_variables(definition.environment)
     if definition.schedule is not None:
         yield from _wrong_schedule(definition, definition.schedule)
+    if definition.webhook is not None:
+        yield from ((("webhook", *way), why) for way, why in _wrong_webhook(definition, definition.webhook))
     seen = set[str]()
     for place, step in enumerate(definition.steps):
         yield from ((("steps", place, *way), why) for way, why in _wrong_step(definition, step, seen))
@@ -119,6 +121,20 @@ def _wrong_schedule(definition: Definition, schedule: say.Schedule) -> Unfit:
         yield ("schedule",), f"the parameter `{name}` has no default: give it in `params` here"
 
 
+def _wrong_webhook(definition: Definition, hook: say.Webhook) -> Unfit:
+    if (hook.signature == "github") == (hook.time is None):
+        yield (), "`time` stands with `signature = \"github\"`, which signs no time of its own, and with it alone"
+    if hook.branch is not None and definition.repository is None:
+        yield ("branch",), "without `repository` there is no branch"
+    if hook.params is None:
+        return
+    for name in hook.params:
+        if name not in definition.params:
+            yield ("params", name), "there is no such parameter"
+    for name in _missing(definition, hook.params):
+        yield ("params",), f"the parameter `{name}` has no default: say where in the body it is"
+
+
 def _wrong_step(definition: Definition, step: say.Step, seen: set[str]) -> Unfit:
     if step.name in seen:
         yield ("name",), "another step is called so"
@@ -136,8 +152,9 @@ def _wrong_step(definition: Definition, step: say.Step, seen: set[str]) -> Unfit
     if isinstance(step, say.Run):
         yield from _wrong_variables(step.environment)
         yield from _wrong_paths(step)
-    if isinstance(step, say.OnFleet) and definition.schedule is not None and definition.as_user is None:
-        yield (), "a pipeline with a schedule says by `as_user` in whose name its steps on phones act"
+    by_itself = definition.schedule is not None or definition.webhook is not None
+    if isinstance(step, say.OnFleet) and by_itself and definition.as_user is None:
+        yield (), "what begins by itself (`schedule`, `webhook`) says by `as_user` in whose name it acts on phones"
 
 
 def _wrong_variables(environment: Mapping[str, str]) -> Unfit:

@@ -15,12 +15,14 @@ from typing import Literal, Never
 from actors.pipeline.checking import bound, definition_of, next_due
 from actors.pipeline.language import Definition, Value
 from actors.pipeline.record import OpenRun, Pipeline
+from actors.pipeline.trigger import Wanted
 from actors.runtime.clock import Moment, parse_utc, utc
 from actors.runtime.decision import NOTHING, CancelTimer, Decision, Effect, SetTimer
 from bus_schemas.errors import ErrorCode, RefusalTemplate
 from bus_schemas.names import SYSTEM
-from bus_schemas.pipeline import STEP_OVER, ReportRun, RunStatus, StepReport, StepStatus
+from bus_schemas.pipeline import STEP_OVER, ReportRun, RunStatus, StepReport, StepStatus, Trigger
 from bus_schemas.pipeline_events import (
+    Delivery,
     PipelineApproved,
     PipelineCheckedOut,
     PipelineDefined,
@@ -35,6 +37,7 @@ from bus_schemas.pipeline_events import (
 
 E = ErrorCode
 MOST_OPEN = 200  # runs of one pipeline that are not over
+MOST_SIGNED = 500  # signatures of what was posted to one pipeline that could be repeated still
 LATE = 300.0  # seconds for which a moment of the schedule is made up for
 STOP_SECONDS = 30.0  # in which a runner says that it has ended what it was to; then the run ends without it
 LONGEST_SLEEP = 3600.0  # seconds until a schedule is looked at again
@@ -48,6 +51,8 @@ RUNNING = RefusalTemplate(E.PIPELINE_ERROR, "It is running already, and its defi
 GOES_ON = RefusalTemplate(E.PIPELINE_ERROR, "Runs of it are not over: wait, or stop them with it (`stop`).",
                           why="running")  # fmt: skip
 FULL = RefusalTemplate(E.RATE_LIMITED, "As many of its runs wait as may.", rule="pipeline_queue", retry_after=60)
+POSTED = RefusalTemplate(E.RATE_LIMITED, "As much was posted for it as can be known again. Wait.",
+                         rule="pipeline_webhooks", retry_after=60)  # fmt: skip
 NO_REPOSITORY = RefusalTemplate(E.PIPELINE_ERROR, "It has no repository, and so no branch.", why="no_repository")
 NO_RUNNER = RefusalTemplate(E.PIPELINE_ERROR, "No runner that is there has these labels.", why="no_runner")
 NOT_WAITING = RefusalTemplate(E.PIPELINE_ERROR, "The step does not wait for an approval.", why="not_waiting")
@@ -195,6 +200,24 @@ def due(pipeline: Pipeline, now: Moment) -> PipelineDecision:
     return Decision(events=decision.events, effects=(*decision.effects, *wait))
 
 
+def trigger(
+    pipeline: Pipeline, wanted: Wanted, delivery: Delivery, now: Moment
+) -> PipelineDecision:
+    """An outside service wants it run. What it has posted before begins nothing. Raises Refusal."""
+    if pipeline.repeats.run_of(delivery) is not None:
+        return NOTHING
+    definition = definition_of(pipeline.text)
+    if wanted.branch is not None and definition.repository is None:
+        raise NO_REPOSITORY()
+    if len(pipeline.repeats.lasting(now.at).signed) >= MOST_SIGNED:
+        raise POSTED(most=MOST_SIGNED)
+    parameters = bound(definition, wanted.parameters)
+    return _begin(
+        pipeline, definition, definition.as_user or pipeline.by, wanted.branch, parameters, "webhook", now,
+        service_token=pipeline.service_token, delivery=delivery,
+    )  # fmt: skip
+
+
 def _refuses(pipeline: Pipeline, definition: Definition) -> bool:
     full = len(pipeline.open) >= MOST_OPEN
     return full or (definition.concurrency == "refuse" and len(pipeline.open) >= definition.at_once)
@@ -202,7 +225,8 @@ def _refuses(pipeline: Pipeline, definition: Definition) -> bool:
 
 def _begin(
     pipeline: Pipeline, definition: Definition, user: str, branch: str | None, parameters: dict[str, Value],
-    trigger: Literal["api", "schedule"], now: Moment, due: str | None = None, service_token: str | None = None,
+    trigger: Trigger, now: Moment, due: str | None = None, service_token: str | None = None,
+    delivery: Delivery | None = None,
 ) -> PipelineDecision:  # fmt: skip
     if not definition.enabled:
         raise DISABLED()
@@ -215,6 +239,7 @@ def _begin(
         pipeline=pipeline.pipeline, run=number, at=now.at, trigger=trigger, user=user, parameters=parameters,
         branch=branch or (definition.branch if definition.repository is not None else None), version=pipeline.version,
         name=definition.name, labels=tuple(definition.labels), due=due, service_token=service_token,
+        delivery=delivery,
     )  # fmt: skip
     effects: tuple[Effect, ...] = (SetTimer(name=f"wait-{number}", seconds=definition.wait),)
     if definition.concurrency != "cancel_older":
@@ -372,16 +397,12 @@ def _lost(pipeline: Pipeline, run: OpenRun, now: Moment) -> PipelineDecision:
         status = RunStatus.LOST
         return Decision(events=(_ended(pipeline, run, status, now, why, run.stopping),), effects=_no_timers(run))
     queued = PipelineQueued(
-        pipeline=pipeline.pipeline, run=run.run, at=now.at, trigger=_trigger(run.trigger), user=run.user,
+        pipeline=pipeline.pipeline, run=run.run, at=now.at, trigger=run.trigger, user=run.user,
         branch=run.branch, parameters=dict(run.parameters), version=run.version, name=definition.name,
         labels=tuple(definition.labels), again=run.again + 1, service_token=run.service_token,
     )  # fmt: skip
     wait = SetTimer(name=f"wait-{run.run}", seconds=definition.wait)
     return Decision(events=(queued,), effects=(*_no_timers(run), wait))
-
-
-def _trigger(said: str) -> Literal["api", "schedule"]:
-    return "schedule" if said == "schedule" else "api"
 
 
 # --- approvals

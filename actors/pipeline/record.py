@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from bus_schemas.pipeline import RunStatus, StepStatus
+from bus_schemas.pipeline import RunStatus, StepStatus, Trigger
 from bus_schemas.pipeline_events import (
+    Delivery,
     PipelineActivated,
     PipelineApproved,
     PipelineCheckedOut,
@@ -19,6 +20,8 @@ from bus_schemas.pipeline_events import (
     PipelineStep,
     PipelineStopping,
 )
+
+MOST_IDS = 500  # that services have given what they posted
 
 
 class Wait(Struct, frozen=True, kw_only=True):
@@ -36,7 +39,7 @@ class OpenRun(Struct, frozen=True, kw_only=True):
 
     run: int
     user: str
-    trigger: str
+    trigger: Trigger
     branch: str | None
     parameters: Mapping[str, str | int | bool]
     version: int
@@ -60,6 +63,35 @@ class OpenRun(Struct, frozen=True, kw_only=True):
         return RunStatus.WAITING if waiting and not going else RunStatus.RUNNING
 
 
+class Repeats(Struct, frozen=True, kw_only=True):
+    """By what it is known that an outside service posts something again, each with the run that it began. `signed`:
+    with the moment until which that could be repeated; `ids`: the newest names that services have given."""
+
+    signed: Mapping[str, tuple[int, str]] = {}
+    ids: Mapping[str, int] = {}
+
+    def run_of(self, delivery: Delivery) -> int | None:
+        """The run that this began before."""
+        if (found := self.signed.get(delivery.signed)) is not None:
+            return found[0]
+        return self.ids.get(delivery.id) if delivery.id is not None else None
+
+    def lasting(self, now: str) -> "Repeats":
+        """Without those whose signature is too old by now."""
+        return replace(self, signed={key: one for key, one in self.signed.items() if one[1] >= now})
+
+    def begun(self, run: int, delivery: Delivery, now: str) -> "Repeats":
+        """With this one."""
+        ids = {key: one for key, one in self.ids.items() if key != delivery.id}
+        if delivery.id is not None:
+            ids[delivery.id] = run
+        kept = dict([*ids.items()][-MOST_IDS:])
+        return replace(self.lasting(now), ids=kept)._signed(run, delivery)
+
+    def _signed(self, run: int, delivery: Delivery) -> "Repeats":
+        return replace(self, signed={**self.signed, delivery.signed: (run, delivery.until)})
+
+
 class Pipeline(Struct, frozen=True, kw_only=True):
     """One pipeline. `texts`: its definition in the versions that count still, the newest and those of `open` runs.
     `runs`: how many there have been; `due`: the last moment of its schedule that a run was made for.
@@ -78,6 +110,7 @@ class Pipeline(Struct, frozen=True, kw_only=True):
     due: str | None = None
     service_token: str | None = None
     deleted: bool = False
+    repeats: Repeats = Repeats()
 
     @property
     def text(self) -> str:
@@ -127,7 +160,12 @@ def _queued(pipeline: Pipeline, event: PipelineQueued) -> Pipeline:
         service_token=event.service_token,
     )  # fmt: skip
     due = event.due if event.due is not None and event.again == 0 else pipeline.due
-    return replace(pipeline, runs=max(pipeline.runs, event.run), open={**pipeline.open, event.run: run}, due=due)
+    repeats = pipeline.repeats
+    if event.delivery is not None and event.again == 0:
+        repeats = repeats.begun(event.run, event.delivery, event.at)
+    return replace(
+        pipeline, runs=max(pipeline.runs, event.run), open={**pipeline.open, event.run: run}, due=due, repeats=repeats
+    )
 
 
 def _after(

@@ -2965,6 +2965,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/dci/pipeline/{pipeline}/webhook": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Run a pipeline by a webhook
+         * @description An outside service wants it run, as its `[webhook]` says. `body`: as it was posted; `headers`: those that sign it
+         *         and name it, of `SIGNING`.
+         */
+        post: operations["trigger_pipeline"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/dci/pipeline/{pipeline}/stop": {
         parameters: {
             query?: never;
@@ -8151,6 +8172,31 @@ export interface components {
          */
         RunStatus: "failed" | "lost" | "queued" | "running" | "stopped" | "succeeded" | "waiting";
         /**
+         * TriggerPipeline
+         * @description An outside service wants it run, as its `[webhook]` says. `body`: as it was posted; `headers`: those that sign it
+         *         and name it, of `SIGNING`.
+         */
+        TriggerPipeline: {
+            /** @example 1 */
+            pipeline: number;
+            body: string;
+            /** @default {} */
+            headers: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * Triggered
+         * @description What came of what an outside service has posted. `run`: its run; None: there is none of such as this. `begun`: by
+         *         this; not where the same was posted before.
+         */
+        Triggered: {
+            /** @example 1 */
+            id: number;
+            run: number | null;
+            begun: boolean;
+        };
+        /**
          * StopPipeline
          * @description End a run, or all that are not over where none is named: also those that wait.
          */
@@ -8195,7 +8241,7 @@ export interface components {
             version: number;
             status: components["schemas"]["RunStatus"];
             /** @enum {unknown} */
-            trigger: "api" | "schedule";
+            trigger: "api" | "schedule" | "webhook";
             triggered_by: string;
             branch: string | null;
             commit: string | null;
@@ -10154,7 +10200,8 @@ export interface components {
         /**
          * PipelineQueued
          * @description A run waits for a runner. `again`: how often it had one before, who is gone. `due`: the moment of the schedule
-         *         that it is for. `service_token`: with no more than which it acts; None: as its user.
+         *         that it is for. `service_token`: with no more than which it acts; None: as its user. `delivery`: by which it was
+         *         begun.
          */
         PipelineQueued: {
             /** @example 1 */
@@ -10167,7 +10214,7 @@ export interface components {
              */
             at: string;
             /** @enum {unknown} */
-            trigger: "api" | "schedule";
+            trigger: "api" | "schedule" | "webhook";
             user: string;
             branch: string | null;
             parameters: {
@@ -10183,6 +10230,23 @@ export interface components {
             due: string | null;
             /** @default null */
             service_token: string | null;
+            /** @default null */
+            delivery: components["schemas"]["Delivery"] | null;
+        };
+        /**
+         * Delivery
+         * @description What an outside service has posted, so that the same begins no second run. `signed`: of what was signed, SHA-256
+         *         in hexadecimal (the first half); `until`: when its signature is too old; `id`: the same of its own name for it.
+         */
+        Delivery: {
+            signed: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            until: string;
+            /** @default null */
+            id: string | null;
         };
         /**
          * PipelineStarted
@@ -29961,6 +30025,119 @@ export interface operations {
             };
             417: components["responses"]["NoExpectation"];
             /** @description IDEMPOTENCY_MISMATCH, PIPELINE_ERROR */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    trigger_pipeline: {
+        parameters: {
+            query?: never;
+            header?: {
+                "OTTB-Signature"?: string;
+                "OTTB-Event-Id"?: string;
+                "X-Hub-Signature-256"?: string;
+                "X-GitHub-Delivery"?: string;
+            };
+            path: {
+                pipeline: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description Done. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Triggered"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description PIPELINE_ERROR */
             422: {
                 headers: {
                     [name: string]: unknown;

@@ -17,8 +17,10 @@ from bus_schemas.pipeline import (
     PIPELINE_STATUS,
     RUN_LOG,
     RUN_PIPELINE,
+    SIGNING,
     STEP_LOG,
     STOP_PIPELINE,
+    TRIGGER_PIPELINE,
     PipelineId,
 )
 from bus_schemas.pipeline_events import (
@@ -53,6 +55,7 @@ ROUTES = (
     Route("GET",  ONE,                             GET_DEFINITION,     200, P.DCI, light=True),
     Route("DELETE", ONE,                           DELETE_PIPELINE,    200, P.DCI),
     Route("POST", ONE + "/run",                    RUN_PIPELINE,       201, P.DCI, True, linked=True),
+    Route("POST", ONE + "/webhook",                TRIGGER_PIPELINE,   202, P.DCI, signing=SIGNING),
     Route("POST", ONE + "/stop",                   STOP_PIPELINE,      200, P.DCI, True),
     Route("GET",  ONE + "/status",                 PIPELINE_STATUS,    200, P.DCI, light=True, linked=True),
     Route("GET",  ONE + "/runs",                   LIST_PIPELINE_RUNS, 200, P.DCI, linked=True),

@@ -46,7 +46,8 @@ TRIES = 12
 
 def of(*held: Held) -> list[tuple[int, Route]]:
     """The routes with such a brake that somebody known asks, each with a number of its own."""
-    known = ((number, route) for number, route in enumerate(ROUTES) if route.permission is not Access.PUBLIC)
+    strangers = (Access.PUBLIC, Access.SIGNED)
+    known = ((number, route) for number, route in enumerate(ROUTES) if route.permission not in strangers)
     return [(number, route) for number, route in known if route.brake in held]
 
 

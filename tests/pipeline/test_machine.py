@@ -3,6 +3,7 @@
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -10,12 +11,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from actors.pipeline import machine
 from actors.pipeline.machine import PipelineDecision
-from actors.pipeline.record import Pipeline, evolve
+from actors.pipeline.record import MOST_IDS, Pipeline, evolve
+from actors.pipeline.trigger import Wanted
 from actors.runtime.clock import Moment
 from actors.runtime.decision import CancelTimer, SetTimer
 from bus_schemas.errors import Refusal
 from bus_schemas.pipeline import ReportRun, RunStatus, StepReport, StepStatus
 from bus_schemas.pipeline_events import (
+    Delivery,
     PipelineApproved,
     PipelineEnded,
     PipelineQueued,
@@ -75,6 +78,10 @@ class Stand:
     def report(self, run: int, *steps: StepReport, token: str | None = None, **more: Any) -> list[Any]:
         said = ReportRun(pipeline=1, run=run, token=token or self.tokens[run], steps=steps, **more)
         return self.take(machine.report(self.there, said, self.now, lost=LOST))
+
+    def report_over(self, run: int) -> None:
+        self.claim(run)
+        self.report(run, over="succeeded")
 
     def wait(self, seconds: float) -> None:
         """Let time pass, and the timers that are due fire in their order."""
@@ -169,6 +176,75 @@ def test_a_run_is_stopped_with_its_definition_by_its_runner() -> None:
     assert stand.there.open[run].stopping == "ann" and not stand.ends(run)
     stand.report(run, over="stopped")
     assert stand.ends(run) == [RunStatus.STOPPED]
+
+
+HOOK = '[webhook]\nsecret = "HOOK"\n'
+
+
+def post(stand: Stand, signed: str, id: str | None = None, branch: str | None = None, **given: Any) -> list[Any]:
+    until = at(stand.seconds + 300).at
+    delivery = Delivery(signed=signed, until=until, id=id)
+    said = Wanted(branch=branch, parameters=given)
+    return stand.take(machine.trigger(stand.there, said, delivery, stand.now))
+
+
+def test_what_is_posted_begins_one_run_in_the_name_of_who_defined_it() -> None:
+    stand = Stand(f"[params.n]\ntype = 'integer'\ndefault = 1\n{HOOK}")
+    [queued] = post(stand, "s1", "e1", n=2)
+    assert (queued.trigger, queued.user, queued.parameters) == ("webhook", "admin", {"n": 2})
+    assert not post(stand, "s1", "e2") and not post(stand, "s2", "e1")  # its signature, or its name, was there before
+    assert stand.there.repeats.run_of(Delivery(signed="s1", until="")) == 1
+    stand.report_over(1)
+    assert not post(stand, "s1")
+    stand.wait(299)
+    assert not post(stand, "s1")
+    stand.wait(2)  # nobody lets such a signature in any more: it need not be known
+    assert [event.run for event in post(stand, "s3")] == [2] and list(stand.there.repeats.signed) == ["s3"]
+    assert not post(stand, "s4", "e1")
+
+
+def test_as_many_signatures_are_known_as_could_be_repeated() -> None:
+    stand = Stand(f'concurrency = "cancel_older"\n{HOOK}')
+    for number in range(machine.MOST_SIGNED):
+        post(stand, f"s{number}", f"e{number}")
+    with pytest.raises(Refusal) as full:
+        post(stand, "one more")
+    assert full.value.code == "RATE_LIMITED" and not post(stand, "s0")
+    stand.wait(301)
+    assert post(stand, "one more", "e") and len(stand.there.repeats.signed) == 1
+    assert len(stand.there.repeats.ids) == MOST_IDS and "e0" not in stand.there.repeats.ids
+
+
+def test_what_is_posted_is_refused_like_what_is_asked() -> None:
+    refusing = Stand(f'concurrency = "refuse"\n{HOOK}')
+    post(refusing, "s1")
+    for stand, more, why in (
+        (refusing, {}, "running"), (Stand(f"enabled = false\n{HOOK}"), {}, "disabled"),
+        (Stand(HOOK), {"branch": "dev"}, "no_repository"), (Stand(HOOK), {"n": 1}, None),
+    ):
+        with pytest.raises(Refusal) as refused_it:
+            post(stand, "s9", **more)
+        assert (refused_it.value.details or {}).get("why") == why
+        assert stand.there.repeats.run_of(Delivery(signed="s9", until="")) is None  # it may be tried again
+
+
+def test_a_token_that_defined_a_webhook_bounds_what_it_begins() -> None:
+    stand = Stand(HOOK)
+    stand.take(machine.delete(stand.there, "file", "admin", stand.now, "h", open_runs="leave"))
+    made = machine.define(stand.there, 1, text(more=HOOK), "api", "ann", stand.now, service_token="t1")
+    stand.take(made)
+    [queued] = post(stand, "s1")
+    assert (queued.user, queued.service_token, stand.there.open[1].service_token) == ("ann", "t1", "t1")
+
+
+def test_what_was_posted_is_known_in_another_life() -> None:
+    stand = Stand(f"rerun = 1\n{HOOK}")
+    post(stand, "s1", "e1")
+    stored = msgspec.json.decode(msgspec.json.encode(stand.there), type=Pipeline)
+    assert stored.repeats == stand.there.repeats and stored.repeats.run_of(Delivery(signed="s1", until="")) == 1
+    stand.claim(1)
+    stand.wait(LOST + 1)
+    assert stand.there.open[1].again == 1 and stand.there.open[1].trigger == "webhook"
 
 
 def test_a_run_keeps_the_version_it_was_begun_with() -> None:
