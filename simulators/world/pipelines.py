@@ -59,12 +59,12 @@ labels = ["linux"]
 [[steps]]
 name = "one"
 do = "run"
-commands = ["work 4.0"]
+commands = ["work 6.0"]
 [[steps]]
 name = "two"
 do = "run"
 needs = []
-commands = ["work 7.0"]
+commands = ["work 11.0"]
 [[steps]]
 name = "odd"
 do = "run"
@@ -89,16 +89,17 @@ do = "run"
 when = { after = "always" }
 commands = ["work 1.0"]
 """,
-    # As many as come wait in a row.
+    # As many as come wait in a row, three go on.
     HEAD.format(id=4, name="queue") + """
-wait = 60
+at_once = 3
+wait = 100
 [[steps]]
 name = "work"
 do = "run"
-commands = ["work 1.5"]
+commands = ["work 9.0"]
 """,
 )
-PEOPLE, STEPS = 3, 6
+PEOPLE, STEPS = 4, 10
 TRIES = 10
 ENDS_WITHIN = 100.0  # seconds in which all runs are over once nothing goes wrong: of those that wait, the last
 PROBE = 2  # the pipeline that is run when all is quiet: nobody has to approve it
@@ -155,7 +156,7 @@ class Pipeliners:
                 run = self.random.choice((None, self.random.randrange(1, 5)))
                 return STOP_PIPELINE, StopPipeline(pipeline=pipeline, run=run)
             case _:
-                run, approve = self.random.randrange(1, 5), self.random.random() < 0.8
+                run, approve = self.random.randrange(1, 7), self.random.random() < 0.8
                 return APPROVE_STEP, ApproveStep(pipeline=1, run=run, step="ask", approve=approve)
 
     def _run(self, pipeline: int) -> RunPipeline:
