@@ -30,8 +30,17 @@ _MOST_GAPS = 64 * 1024  # bytes of line ends within a secret, beyond which it is
 
 _COLOUR = rb"\x1b\[[0-9;]{0,32}[mK]"
 _CUT_COLOUR = rb"\x1b(?:\[[0-9;]{0,32})?\Z"
-_WRAPPED = re.compile(rb"(?:[\r\n][\r\n \t]*|" + _COLOUR + rb")+(?:" + _CUT_COLOUR + rb")?|" + _CUT_COLOUR)
-_SPACED = re.compile(rb"(?:[\r\n \t]|" + _COLOUR + rb")+(?:" + _CUT_COLOUR + rb")?|" + _CUT_COLOUR)
+
+
+def _gap(begins: Iterable[bytes], goes_on: bytes) -> re.Pattern[bytes]:
+    """What is left out between two bytes of a secret. That each way to begin is one byte has `re` look for these alone,
+    which is ten times as fast."""
+    first = b"|".join((*begins, _COLOUR, _CUT_COLOUR))
+    return re.compile(b"(?:%b)(?:%b|%b)*(?:%b)?" % (first, goes_on, _COLOUR, _CUT_COLOUR))
+
+
+_WRAPPED = _gap((rb"\r[\r\n \t]*", rb"\n[\r\n \t]*"), rb"[\r\n][\r\n \t]*")
+_SPACED = _gap((rb"\r", rb"\n", rb" ", rb"\t"), rb"[\r\n \t]")
 _SPACE = re.compile(rb"[\r\n \t]+")
 
 
