@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from bus_schemas.catalogue import NAMES, TOPICS
 from bus_schemas.contract import ALWAYS_POSSIBLE
@@ -222,7 +223,8 @@ def _page(path: str, summary: str, schema: Mapping[str, Any]) -> dict[str, Any]:
 
 def asyncapi() -> dict[str, Any]:
     """The events: on NATS for other systems, and as Socket.IO clients hear them."""
-    types = list(dict.fromkeys([topic.event for topic in TOPICS] + [row.update for row in LIVE]))
+    heard = [(row, *one) for row in LIVE for one in _heard(row)]
+    types = list(dict.fromkeys([topic.event for topic in TOPICS] + [data for _, _, data, _ in heard]))
     _, components = msgspec.json.schema_components(types, ref_template=REF)
     for topic in TOPICS:
         if guarded := guards(topic.event):
@@ -240,11 +242,11 @@ def asyncapi() -> dict[str, Any]:
             "messages": {name: {"$ref": f"#/components/messages/{name}"}},
         }
         operations[f"hear{name}"] = {"action": "receive", "channel": {"$ref": f"#/channels/{name}"}}
-    for row in LIVE:
-        key = row.event.replace(".", "_")
+    for row, event, _, _ in heard:
+        key = event.replace(".", "_")
         channels[key] = {
-            "address": row.event,
-            "title": f"Socket.IO event {row.event}, in the room {row.kind.room}",
+            "address": event,
+            "title": f"Socket.IO event {event}, in the room {row.kind.room}",
             "servers": [{"$ref": "#/servers/socketio"}],
             "messages": {key: {"$ref": f"#/components/messages/{key}"}},
         }
@@ -253,8 +255,9 @@ def asyncapi() -> dict[str, Any]:
         topic.event.__name__: {"payload": {"$ref": REF.format(name=topic.event.__name__)}, "contentType": JSON}
         for topic in TOPICS
     }
-    for row in LIVE:
-        messages[row.event.replace(".", "_")] = {"payload": _live_payload(row), "contentType": JSON}
+    for _, event, data, place in heard:
+        payload = _live_payload(event, data, place)
+        messages[event.replace(".", "_")] = {"payload": payload, "contentType": JSON}
     return {
         "asyncapi": "3.0.0",
         "info": {"title": TITLE, "version": VERSION},
@@ -274,10 +277,15 @@ def _loosen(schema: dict[str, Any], guarded: Iterable[str]) -> None:
     schema["required"] = [name for name in schema.get("required", ()) if name not in guarded]
 
 
-def _live_payload(row: AnyRoom) -> dict[str, Any]:
-    data = {"$ref": REF.format(name=row.update.__name__)}
-    properties = {"event": {"const": row.event}, "data": data, "seq": {"type": "integer"}}
-    return {"type": "object", "properties": properties, "required": ["event", "data", "seq"]}
+def _heard(row: AnyRoom) -> list[tuple[str, type[Struct], str]]:
+    """What is heard in a room: the name of each event, its data, and the field that says its place."""
+    return [(row.event, row.update, "seq"), *((one.event, one.data, one.place) for one in row.beside)]
+
+
+def _live_payload(event: str, data: type[Struct], place: str) -> dict[str, Any]:
+    of = {"$ref": REF.format(name=data.__name__)}
+    properties = {"event": {"const": event}, "data": of, place: {"type": "integer"}}
+    return {"type": "object", "properties": properties, "required": ["event", "data", place]}
 
 
 def types() -> dict[str, Any]:
@@ -285,7 +293,7 @@ def types() -> dict[str, Any]:
     each Socket.IO event by its name, `LiveRooms`, what each room may be narrowed by, and `LiveThings`, what a snapshot
     of one has. `make types` turns it into TypeScript."""
     document, events = openapi(), asyncapi()["components"]
-    live = {row.event: _live_payload(row) for row in LIVE}
+    live = {row.event: _live_payload(row.event, row.update, "seq") for row in LIVE}
     rooms = {row.kind.room: _narrowed(row) for row in LIVE}
     things = {row.kind.room: _schema(row.listing.thing) for row in LIVE if row.listing is not None}
     named = {

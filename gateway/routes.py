@@ -204,12 +204,23 @@ class Listing:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """What the clients of a room hear of besides, that is in no journal. `event`: the name under which; `place`: the
+    field that says where in its own stream it is."""
+
+    event: str
+    data: type[Struct]
+    place: str
+
+
+@dataclass(frozen=True)
 class Room(Generic[Update]):
     """What Socket.IO clients hear of a kind, in its room. `topics`: the events that say something of it, of whatever
     kind they are. `present`: what one of them says to whoever sees the thing, an `update`; None: nothing. `narrows`:
     fields that each update has, and of which a client may want one value alone, with their types. `board`: it shows how
     things are, so its updates may come in groups. `whole`: the thing of which an update says all that there is to say,
-    so that the newest stands for those before it. `listing`: where a snapshot of it comes from."""
+    so that the newest stands for those before it. `listing`: where a snapshot of it comes from. `beside`: what else is
+    heard in it."""
 
     kind: Kind
     update: type[Update]
@@ -219,6 +230,7 @@ class Room(Generic[Update]):
     board: bool = False
     whole: Callable[[Update], str | None] = lambda update: None
     listing: Listing | None = None
+    beside: tuple[Beside, ...] = ()
 
     @property
     def event(self) -> str:

@@ -11810,6 +11810,25 @@ export interface components {
             artefacts?: components["schemas"]["ArtefactView"][];
             log_lines?: number;
         };
+        /**
+         * OutputLines
+         * @description Lines that a step has written. `first`: the number of the first of them, from 1; `offset`: bytes before it.
+         *         `text`: whole lines, each with its end, but where the step has ended in the middle of one.
+         */
+        OutputLines: {
+            /** @example 1 */
+            pipeline: number;
+            /** @example 7 */
+            run: number;
+            /**
+             * @example build
+             * @example test_2
+             */
+            step: string;
+            first: number;
+            offset: number;
+            text: string;
+        };
         LiveEvents: {
             "call.update": {
                 /** @constant */

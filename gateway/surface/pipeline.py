@@ -30,6 +30,7 @@ from bus_schemas.pipeline_events import (
     PIPELINE_STARTED,
     PIPELINE_STEP,
     PIPELINE_STOPPING,
+    OutputLines,
     PipelineApproved,
     PipelineEnded,
     PipelineQueued,
@@ -37,7 +38,7 @@ from bus_schemas.pipeline_events import (
     PipelineStep,
     PipelineUpdate,
 )
-from gateway.routes import Part, Room, Route, shared_fields
+from gateway.routes import Beside, Part, Room, Route, shared_fields
 
 P = Part
 D = "/api/dci"
@@ -85,8 +86,9 @@ def present(event: Struct) -> PipelineUpdate | None:
     return PipelineUpdate(**fields, change="stopping")
 
 
+LOG = Beside("pipeline.log", OutputLines, "log_seq")
 ROOM = Room(
     PIPELINE, PipelineUpdate,
     (PIPELINE_QUEUED, PIPELINE_STARTED, PIPELINE_STEP, PIPELINE_APPROVED, PIPELINE_STOPPING, PIPELINE_ENDED), present,
-    narrows=(("pipeline", PipelineId),),
+    narrows=(("pipeline", PipelineId),), beside=(LOG,),
 )  # fmt: skip

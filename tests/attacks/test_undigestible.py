@@ -44,6 +44,7 @@ from bus_schemas.pipeline import (
     DeletePipeline,
     RunPipeline,
     StopPipeline,
+    TriggerPipeline,
 )
 from bus_schemas.preview import BeginPreviewed, PreviewLead, SkipPreviewed
 from bus_schemas.script import CheckScript, RunScript, StopRun
@@ -153,6 +154,7 @@ BASE: dict[type, dict[str, Any]] = {
     CheckPipeline: {"text": DEFINITION},
     RunPipeline: {"pipeline": 9, "branch": "main", "parameters": {"version": "1.0"}},
     StopPipeline: {"pipeline": 1, "run": 1},
+    TriggerPipeline: {"pipeline": 9, "body": "e30=", "headers": {}},  # and signed by nobody
     DeletePipeline: {"pipeline": 9, "stop": True},
     ApproveStep: {"pipeline": 1, "run": 1, "step": "ask", "approve": True, "comment": "x"},
     CheckScript: {"text": "name = 'x'", "name": "x"},
