@@ -175,7 +175,7 @@ async def start_actors(
         allowed=hooks.allowed, http=hooks.http, connect=hooks.connect_seconds, whole=hooks.seconds
     )
     stack.push_async_callback(sender.close)
-    executor = executor_of(settings)
+    executor, no_executor = executor_of(settings)
     apart = executor.isolation() if executor is not None else None
     versions = Versions(
         nats=nats_version, adb=tracker.client, pbxs=pbxs, git=apart.git if apart else None,
@@ -204,6 +204,7 @@ async def start_actors(
         listed=tracker.listed,
         series=(lambda: (round_trips.now, pauses.now),),
         executor=executor,
+        no_executor=no_executor,
         versions=versions.now,
         secret=partial(secret_of, settings.state),
         definitions=SHIPPED,
@@ -261,20 +262,21 @@ def send_traces(settings: Settings, stack: AsyncExitStack) -> None:
         stack.callback(tracing.send_to(otlp.take, share=settings.traces.share))
 
 
-def executor_of(settings: Settings) -> LocalExecutor | None:
-    """What carries out the steps of pipelines on this host. None: nothing does, which the log says."""
+def executor_of(settings: Settings) -> tuple[LocalExecutor | None, str | None]:
+    """What carries out the steps of pipelines on this host. None: nothing does; why, where something should."""
     runner = settings.runner
     if not runner.enabled:
-        return None
+        return None, None
     try:
-        return LocalExecutor(
+        made = LocalExecutor(
             folder=settings.state / f"runner-{settings.host}", places=settings.repositories, user=runner.user or None,
             bubblewrap=runner.bubblewrap, visible=[Path(folder) for folder in runner.visible],
             disk_free=runner.disk_free * MIB,
         )  # fmt: skip
     except (RunnerError, OSError) as error:
         log.error("this host carries no pipelines out", error=str(error))
-        return None
+        return None, str(error)
+    return made, None
 
 
 def secret_of(state: Path, name: str) -> str | None:

@@ -88,6 +88,8 @@ _FAMILIES = (
     Family(name="ottb_inbox_longest", labels=("kind",), adds=False,
            says="What waits in the fullest one; at 1024 it refuses."),
     Family(name="ottb_webhook_deliveries_waiting", says="Deliveries that have not arrived and are not given up."),
+    Family(name="ottb_runner_up", adds=False,
+           says="1 while runs of pipelines are carried out on a host, 0 while they are not and should be."),
     Family(name="ottb_records_behind", labels=("records",), says="Entries of its stream that a read model lacks."),
     Family(name="ottb_records_failing", labels=("records",), says="1 while a read model does not get on."),
     # gateways

@@ -41,6 +41,7 @@ class State(StrEnum):
     TRUNK_DOWN = "trunk.down"
     TRUNK_WARN = "trunk.warn"
     JOURNAL_FULL = "host.journal_full"  # nearly: nothing new is begun
+    RUNNER_GONE = "runner.gone"  # a host that is there carries no pipelines out, though it should
     LEFT_ALONE = "host.left_alone"  # something of a host is not used: it fails, or cannot be read
     MAIL_FAILING = "mail.failing"  # alerts cannot be sent by e-mail
 

@@ -22,6 +22,7 @@ from bus_schemas.pipeline_events import PIPELINE_ENDED, PIPELINE_QUEUED, RUNNER_
 log = structlog.get_logger()
 
 LOOK = 2.0  # seconds between two looks when nobody says anything
+SILENT = 5.0  # seconds since it was last said that it is there, after which it is not
 STOP_PATIENCE = 15.0  # seconds in which the runs of a runner that ends may end
 
 
@@ -35,6 +36,7 @@ class Runner:
         self._news = asyncio.Event()
         self._ends: list[Unsubscribe] = []
         self._tasks: list[asyncio.Task[None]] = []
+        self._said = desk.clock.monotonic()  # that it is there
 
     async def start(self) -> None:
         """End what an earlier process has left, then take runs."""
@@ -67,6 +69,13 @@ class Runner:
                     log.info("runs that wait are not heard of yet", error=repr(error))
                 await asyncio.sleep(LOOK)
 
+    def away(self) -> str | None:
+        """Why no run is taken here, though some should be; None: they are."""
+        if any(task.done() for task in self._tasks[:2]):
+            return "it has ended by an error, which is in the log of its host"
+        silent = self._desk.clock.monotonic() - self._said
+        return f"it has said nothing for {silent:.0f} s" if silent > SILENT else None
+
     async def _hear(self, recorded: Recorded) -> None:
         self._news.set()
 
@@ -76,6 +85,7 @@ class Runner:
             beat = RunnerBeat(runner=self._desk.name, view=view)
             with contextlib.suppress(BusError):
                 await self._desk.bus.publish(RUNNER_BEAT.subject_for(beat), msgspec.json.encode(beat), {})
+                self._said = self._desk.clock.monotonic()
             await asyncio.sleep(BEAT)
 
     async def _take_runs(self) -> None:

@@ -53,6 +53,7 @@ def of_a_host() -> list[Sample]:
         *(Sample("ottb_slots_quarantined", 1, (str(symptom),)) for symptom in Symptom),
         *(Sample("ottb_slots_condition", 1, (name,)) for name in conditions()),
         Sample("ottb_webhook_deliveries_waiting", 0), Sample("ottb_host_tasks", 0),
+        Sample("ottb_runner_up", 1),
     ]  # fmt: skip
 
 

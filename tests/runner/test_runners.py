@@ -14,7 +14,7 @@ from actors.adapters.random_ids import RandomIds
 from actors.adapters.runner.executor import LocalExecutor
 from actors.adapters.system_clock import SystemClock
 from actors.runner.desk import Desk
-from actors.runner.runner import Runner
+from actors.runner.runner import SILENT, Runner
 from actors.runner.settings import Runner as Settings
 from bus_schemas.pipeline import RunnerView
 from simulators.bus.memory_bus import MemoryBus
@@ -100,6 +100,26 @@ async def test_two_runners_share_what_waits_and_none_is_run_twice(site: Whole, t
     assert {event["status"] for event in over} == {"succeeded"}
     assert {event["runner"] for event in said(site, "started")} == {"r1", "r2"}
     assert sorted(map(int, written.read_text().split())) == list(range(1, count + 1))
+
+
+async def test_a_runner_that_is_not_heard_says_so(site: Whole, tmp_path: Path) -> None:
+    async with runner_on(site, "r1", tmp_path) as runner:
+        await asyncio.sleep(0.5)
+        assert runner.away() is None
+        bus = runner._desk.bus
+        assert isinstance(bus, MemoryBus)
+        site.broker.cut(bus)
+        async with asyncio.timeout(SILENT + 5):
+            while (why := runner.away()) is None:
+                await asyncio.sleep(0.1)
+        assert why.startswith("it has said nothing for")
+        site.broker.mend(bus)
+        async with asyncio.timeout(5):
+            while runner.away() is not None:
+                await asyncio.sleep(0.1)
+        runner._tasks[1].cancel()
+        await asyncio.sleep(0.1)
+        assert runner.away() == "it has ended by an error, which is in the log of its host"
 
 
 async def test_a_runner_takes_what_its_labels_are_enough_for(site: Whole, tmp_path: Path) -> None:
