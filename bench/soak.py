@@ -40,7 +40,7 @@ WARM_UP = 0.25  # of the time, at the beginning
 LOOK = 2.0  # seconds between two looks
 START_SECONDS = 120.0
 MB = 2**20
-GOALS = {"memory": 1.0, "descriptors": 2.0, "tasks": 2.0}  # MB or pieces an hour
+GOALS = {"memory": 1.0, "descriptors": 10.0, "tasks": 10.0}  # MB or pieces an hour
 USER = ("op12", "1234")  # of the sandbox
 PROCESSES = {
     "actors.main": "actors", "gateway.main": "gateway", "simulators.phone.main": "phones",

@@ -21,6 +21,7 @@ from gateway.surface import ROUTES
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from tests.support.door import EVERYTHING, InProcess, bus_door_on, gateway_on, serving, token_of
+from tests.support.site import PATIENCE
 
 # What is looked up by its name or number, in memory or by a key of the records: as often as a page may want to.
 LIGHT = {
@@ -65,7 +66,7 @@ class Crowd:
 
     async def asked(self, number: int) -> int:
         """How often the actors were asked by a user, who asks more often than may be."""
-        async with asyncio.timeout(10.0):
+        async with asyncio.timeout(PATIENCE):
             while self.heard[f"u{number}"] < AT_ONCE:
                 await asyncio.sleep(0.01)
         await asyncio.sleep(0.05)  # what else would be let in is under way
@@ -108,7 +109,7 @@ async def crowd(per_second: float = SLOWEST, looks: float = FREE) -> AsyncIterat
 
 async def counted(what: "Counter[int]", most: int) -> None:
     """Wait until there are so many, and a moment longer, for one too many."""
-    async with asyncio.timeout(15.0):
+    async with asyncio.timeout(PATIENCE):
         while what.total() < most:
             await asyncio.sleep(0.01)
     await asyncio.sleep(0.05)
@@ -163,7 +164,7 @@ async def test_who_looks_without_end_waits_for_others() -> None:
                 refused[answer] += status == 429 and "looks_per_second" in answer
 
             tasks = [asyncio.ensure_future(ask()) for _ in range(TRIES)]
-            async with asyncio.timeout(10.0):
+            async with asyncio.timeout(PATIENCE):
                 while refused.total() < TRIES - 1:
                     await asyncio.sleep(0.01)
             for task in tasks:  # the first waits for actors that never answer
