@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -172,26 +172,27 @@ class Bringer:
             for name, path, stamp in self._files.changed():
                 if await self._bring(await asyncio.to_thread(self._files.read, name, path)):
                     self._files.take(name, stamp)
-            await self._take_away(await asyncio.to_thread(self._gone))
+            await self._take_away()
             await self._host.pause(EVERY)
 
-    def _gone(self) -> list[tuple[Host, PipelineActor]]:
-        """Pipelines whose files are not there now."""
-        here = [(host, one) for host in list(self._host.shards.values()) for one in host.all(PipelineActor)]
-        return [
-            (host, one) for host, one in here
+    async def _take_away(self) -> None:
+        """See which files of this host's pipelines are not there now, and have been missed before."""
+        files = {
+            one.id: (host, state.source) for host in self._host.shards.values() for one in host.all(PipelineActor)
             if (state := one.state) is not None and not state.deleted and state.source != API
-            and self._files.is_gone(state.source, state.pipeline)
-        ]  # fmt: skip
+        }  # fmt: skip
+        gone = await asyncio.to_thread(self._gone, {id: source for id, (_, source) in files.items()})
+        self._missed = {id: self._missed.get(id, 0) + 1 for id in gone}
+        for id in [id for id, times in self._missed.items() if times >= GONE_LOOKS]:
+            host, source = files[id]
+            with contextlib.suppress(Refusal):  # another host has it now, or it is tried again
+                context = Context(command_id=self._host.ids.new())
+                await host.order(PipelineActor, id, Gone(source=source), context)
+            self._host.quarantined.pop(("pipeline", source), None)
 
-    async def _take_away(self, gone: list[tuple[Host, PipelineActor]]) -> None:
-        self._missed = {one.id: self._missed.get(one.id, 0) + 1 for _, one in gone}
-        for host, one in gone:
-            if self._missed[one.id] >= GONE_LOOKS and one.state is not None:
-                with contextlib.suppress(Refusal):  # another host has it now, or it is tried again
-                    order = Gone(source=one.state.source)
-                    await host.order(PipelineActor, one.id, order, Context(command_id=self._host.ids.new()))
-                self._host.quarantined.pop(("pipeline", one.state.source), None)
+    def _gone(self, files: Mapping[str, str]) -> list[str]:
+        """Those whose files are not there. Blocks."""
+        return [id for id, source in files.items() if self._files.is_gone(source, int(id))]
 
     async def _bring(self, read: Read) -> bool:
         """False: it could not be said now, and is to be tried again."""

@@ -154,6 +154,11 @@ async def test_a_pipeline_of_six_steps_from_git_to_twenty_phones(site: Site, adm
         await socket.expect(lambda heard: heard.get("payload", {}).get("data", {}).get("change") == "ended")
         lines = "".join(one["data"]["text"] for one in socket.events("pipeline.log"))
         assert "attempt 1\n" in lines and "hello" in lines and SECRET not in lines
+    async with JsClient(site.url("workspace", ""), str(admin.token)) as socket:  # which comes back
+        await socket.expect(lambda heard: heard.get("connected"))
+        told = await socket.ask("subscribe:pipelines", {"pipeline": pipeline, "log_since": 0})
+        assert told["error"] is False and told["log_seq"] > 0 and "log_snapshot_needed" not in told
+        assert "".join(one["data"]["text"] for one in socket.events("pipeline.log")) == lines
     assert done["status"] == "succeeded", done
     steps = {step["step"]: step for step in done["steps"]}
     assert [steps[name]["status"] for name in ("build", "flaky", "test_1", "test_2", "ask", "fleet", "failed")] == [
