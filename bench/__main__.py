@@ -29,6 +29,7 @@ from bench import (
     monitoring,
     pacing,
     pbx,
+    pipelines,
     readers,
     refusals,
     scripts,
@@ -40,8 +41,8 @@ from bench.table import Row, print_table
 
 ALL = (
     gateway, live, fanout, strangers, bus, bus_overload, adb, actors, ledger, leads, logins, campaigns, dashboard,
-    dialling, dialling_start, do_not_call, imports, kills, monitoring, pacing, pbx, readers, refusals, scripts,
-    teams, traces,
+    dialling, dialling_start, do_not_call, imports, kills, monitoring, pacing, pbx, pipelines, readers, refusals,
+    scripts, teams, traces,
 )  # fmt: skip
 
 
