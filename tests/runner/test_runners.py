@@ -5,21 +5,25 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.runner.executor import LocalExecutor
 from actors.adapters.system_clock import SystemClock
+from actors.pipeline.settings import Pipelines
 from actors.runner.desk import Desk
 from actors.runner.runner import SILENT, Runner
 from actors.runner.settings import Runner as Settings
 from bus_schemas.pipeline import RunnerView
 from simulators.bus.memory_bus import MemoryBus
+from tests.runner.steps import running_with
 from tests.support.depth import examples
-from tests.support.whole import Whole, whole_site
+from tests.support.whole import SETTINGS, Whole, whole_site
 
 SECRETS = {"KEY": "sesame-street-9"}
 HEAD = 'id = 1\nname = "p"\nat_once = 100\n'
@@ -34,7 +38,9 @@ async def site(tmp_path: Path) -> AsyncIterator[Whole]:
 
 
 @asynccontextmanager
-async def runner_on(site: Whole, name: str, folder: Path, **more: Any) -> AsyncIterator[Runner]:
+async def runner_on(
+    site: Whole, name: str, folder: Path, lost_after: float = 30.0, **more: Any
+) -> AsyncIterator[Runner]:
     """A runner as a host has one."""
     settings = Settings(**more)
     executor = LocalExecutor(folder=folder / name, bubblewrap=False, disk_free=0)
@@ -47,7 +53,7 @@ async def runner_on(site: Whole, name: str, folder: Path, **more: Any) -> AsyncI
 
     desk = Desk(
         bus=MemoryBus(site.broker), clock=SystemClock(), ids=RandomIds(), executor=executor, name=name,
-        secret=SECRETS.get, repository=str, lost_after=30.0, view=view,
+        secret=SECRETS.get, repository=str, lost_after=lost_after, view=view,
     )  # fmt: skip
     runner = Runner(desk, settings)
     await runner.start()
@@ -122,6 +128,27 @@ async def test_a_runner_that_is_not_heard_says_so(site: Whole, tmp_path: Path) -
         assert runner.away() == "it has ended by an error, which is in the log of its host"
 
 
+async def test_what_a_runner_loses_is_over_before_somebody_else_begins(tmp_path: Path) -> None:
+    """It hears nothing of its pipeline any more; its step does not end by itself, nor by a word."""
+    lost_after, mark = 14.0, "91817"
+    settings = replace(SETTINGS, pipelines=Pipelines(lost_after=lost_after))
+    endless = f"trap '' TERM; while :; do sleep {mark} & wait; done"
+    step = f'[[steps]]\nname = "a"\ndo = "run"\ncommands = ["{endless}"]\n'
+    async with whole_site(tmp_path / "site", settings) as site:
+        await site.login()
+        await define(site, HEAD + step)
+        async with runner_on(site, "r1", tmp_path, lost_after) as runner:
+            await begin(site)
+            async with asyncio.timeout(20):
+                while not running_with(mark):
+                    await asyncio.sleep(0.05)
+            bus = runner._desk.bus
+            assert isinstance(bus, MemoryBus)
+            site.broker.cut(bus)
+            [over] = await ends(site, 1)
+            assert over["status"] == "lost" and not running_with(mark)
+
+
 async def test_a_runner_takes_what_its_labels_are_enough_for(site: Whole, tmp_path: Path) -> None:
     await define(site, HEAD + 'labels = ["arm"]\n' + STEP)
     async with runner_on(site, "plain", tmp_path):
@@ -147,6 +174,17 @@ async def test_a_run_ends_as_its_steps_do(
         await begin(site)
         [over] = await ends(site, 1)
     assert (over["status"], over["reason"]) == (status, why)
+
+
+async def test_the_files_of_the_last_attempt_are_kept(site: Whole, tmp_path: Path) -> None:
+    step = 'commands = ["echo $OTTB_ATTEMPT > a.txt; test $OTTB_ATTEMPT = 2"]\nartefacts = ["a.txt"]\nretries = 1\n'
+    await define(site, HEAD + f'[[steps]]\nname = "a"\ndo = "run"\n{step}')
+    async with runner_on(site, "r1", tmp_path):
+        await begin(site)
+        [over] = await ends(site, 1)
+    assert over["status"] == "succeeded"
+    [artefact] = said(site, "step")[-1]["artefacts"]
+    assert artefact["sha256"] == sha256(b"2\n").hexdigest()
 
 
 async def test_a_secret_that_is_not_there_fails_the_run(site: Whole, tmp_path: Path) -> None:

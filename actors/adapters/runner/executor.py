@@ -235,7 +235,7 @@ class LocalWorkspace:
         )  # fmt: skip
 
     async def read(self, artefact: Artefact) -> AsyncIterator[bytes]:
-        with (self._place / "kept" / kept.stored_as(artefact.name)).open("rb") as file:
+        with (self._place / "kept" / artefact.sha256).open("rb") as file:
             while piece := await asyncio.to_thread(file.read, _PIECE):
                 yield piece
 
