@@ -39,9 +39,9 @@ async def site(tmp_path: Path) -> AsyncIterator[Whole]:
 
 @asynccontextmanager
 async def runner_on(
-    site: Whole, name: str, folder: Path, lost_after: float = 30.0, **more: Any
+    site: Whole, name: str, folder: Path, lost_after: float = 30.0, bus: MemoryBus | None = None, **more: Any
 ) -> AsyncIterator[Runner]:
-    """A runner as a host has one."""
+    """A runner as a host has one. `bus`: its own, in some state."""
     settings = Settings(**more)
     executor = LocalExecutor(folder=folder / name, bubblewrap=False, disk_free=0)
 
@@ -52,7 +52,7 @@ async def runner_on(
         )  # fmt: skip
 
     desk = Desk(
-        bus=MemoryBus(site.broker), clock=SystemClock(), ids=RandomIds(), executor=executor, name=name,
+        bus=bus or MemoryBus(site.broker), clock=SystemClock(), ids=RandomIds(), executor=executor, name=name,
         secret=SECRETS.get, repository=str, lost_after=lost_after, view=view,
     )  # fmt: skip
     runner = Runner(desk, settings)
@@ -106,6 +106,18 @@ async def test_two_runners_share_what_waits_and_none_is_run_twice(site: Whole, t
     assert {event["status"] for event in over} == {"succeeded"}
     assert {event["runner"] for event in said(site, "started")} == {"r1", "r2"}
     assert sorted(map(int, written.read_text().split())) == list(range(1, count + 1))
+
+
+async def test_a_runner_may_begin_before_its_bus_is_there(site: Whole, tmp_path: Path) -> None:
+    await define(site, HEAD + STEP)
+    bus = MemoryBus(site.broker)
+    site.broker.cut(bus)
+    async with runner_on(site, "r1", tmp_path, bus=bus):
+        await asyncio.sleep(0.5)
+        site.broker.mend(bus)
+        await begin(site)
+        [over] = await ends(site, 1)
+    assert over["status"] == "succeeded"
 
 
 async def test_a_runner_that_is_not_heard_says_so(site: Whole, tmp_path: Path) -> None:
