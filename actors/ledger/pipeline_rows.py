@@ -88,10 +88,11 @@ class StepRow(Struct, frozen=True, gc=False):
 
 
 PIPELINES = sa.Table("pipelines", METADATA, *columns(PipelineRow, primary="pipeline"))
-IS_QUEUED = sa.text("status = 'queued'")
+IS_QUEUED, IS_OPEN = sa.text("status = 'queued'"), sa.text("ended IS NULL")
 RUNS = sa.Table(
     "pipeline_runs", METADATA, *columns(RunRow, primary="seq", unique="key"),
     sa.Index("pipeline_runs_of", "pipeline", "run"),
+    sa.Index("open_pipeline_runs", "pipeline", "run", sqlite_where=IS_OPEN, postgresql_where=IS_OPEN),
     sa.Index("queued_pipeline_runs", "seq", sqlite_where=IS_QUEUED, postgresql_where=IS_QUEUED),
 )  # fmt: skip
 STEPS = sa.Table(
