@@ -206,6 +206,8 @@ def trigger(
     """An outside service wants it run. What it has posted before begins nothing. Raises Refusal."""
     if pipeline.repeats.run_of(delivery) is not None:
         return NOTHING
+    if pipeline.deleted:
+        raise NO_PIPELINE()
     definition = definition_of(pipeline.text)
     if wanted.branch is not None and definition.repository is None:
         raise NO_REPOSITORY()

@@ -415,6 +415,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.stand = Stand(f'concurrency = "{concurrency}"\nat_once = {at_once}\nrerun = {rerun}\nwait = 500')
         self.at_once = at_once
         self.all_tokens: list[tuple[int, str]] = []
+        self.begun: dict[str, tuple[int, float]] = {}  # by each signature and name: the run, and until when for certain
 
     @rule()
     def run(self) -> None:
@@ -422,6 +423,34 @@ class AnyOrder(RuleBasedStateMachine):
             self.stand.run()
         except Refusal:
             return
+        assert not self.stand.there.deleted
+
+    @rule(signed=st.sampled_from(["s1", "s2", "s3"]), id=st.none() | st.sampled_from(["e1", "e2"]))
+    def post(self, signed: str, id: str | None) -> None:
+        known = [self.begun[key] for key in (signed, id) if key in self.begun]
+        before = [run for run, until in known if self.stand.seconds <= until]
+        try:
+            told = post(self.stand, signed, id)
+        except Refusal:
+            return
+        queued = [event.run for event in told if isinstance(event, PipelineQueued)]
+        assert not (queued and (before or self.stand.there.deleted)), (queued, before)
+        for run in queued:
+            self.begun[signed] = (run, self.stand.seconds + 300)
+            self.begun.update({id: (run, float("inf"))} if id is not None else {})
+
+    @rule(open_runs=st.sampled_from(["refuse", "stop", "leave"]))
+    def delete(self, open_runs: str) -> None:
+        try:
+            delete(self.stand, open_runs)
+        except Refusal:
+            assert self.stand.there.open
+
+    @rule()
+    def define_again(self) -> None:
+        stand = self.stand
+        stand.take(machine.define(stand.there, 1, stand.there.text, "file", "admin", stand.now))
+        assert not stand.there.deleted
 
     @rule(run=st.integers(1, 12), runner=st.sampled_from(["r1", "r2"]))
     def claim(self, run: int, runner: str) -> None:
@@ -466,6 +495,7 @@ class AnyOrder(RuleBasedStateMachine):
     @rule()
     def take_over(self) -> None:
         self.stand.timers.clear()
+        self.stand.state = msgspec.json.decode(msgspec.json.encode(self.stand.there), type=Pipeline)
         self.stand.take(machine.resume(self.stand.there, self.stand.now, lost=LOST))
 
     @invariant()
