@@ -119,13 +119,23 @@ class Runner:
         since = self._desk.clock.monotonic()
         wanted = ClaimRun(pipeline=run.pipeline, run=run.run, runner=self._desk.name, token=token)
         try:
-            claimed = await ask(self._desk.bus, CLAIM_RUN, wanted, Context(command_id=self._desk.ids.new()))
+            claimed = await self._asked(wanted)
         except Refusal as refusal:
             if refusal.code not in (ErrorCode.CONFLICT, ErrorCode.NOT_FOUND):
                 log.info("a run was not claimed", pipeline=run.pipeline, run=run.run, why=refusal.message)
             return False
         self._begin(claimed, token, since)
         return True
+
+    async def _asked(self, wanted: ClaimRun) -> ClaimedRun:
+        """Once more under the same token where no answer came: the run may be ours by now, and would be lost. Raises
+        Refusal."""
+        try:
+            return await ask(self._desk.bus, CLAIM_RUN, wanted, Context(command_id=self._desk.ids.new()))
+        except Refusal as refusal:
+            if refusal.code not in (ErrorCode.TIMEOUT, ErrorCode.UNAVAILABLE):
+                raise
+        return await ask(self._desk.bus, CLAIM_RUN, wanted, Context(command_id=self._desk.ids.new()))
 
     def _begin(self, claimed: ClaimedRun, token: str, since: float) -> None:
         work = Work(self._desk, claimed, token, since)

@@ -19,6 +19,7 @@ from actors.pipeline.settings import Pipelines
 from actors.runner.desk import Desk
 from actors.runner.runner import SILENT, Runner
 from actors.runner.settings import Runner as Settings
+from actors.runtime.bus import Headers, Message, RequestTimeout
 from bus_schemas.pipeline import RunnerView
 from simulators.bus.memory_bus import MemoryBus
 from tests.runner.steps import running_with
@@ -118,6 +119,28 @@ async def test_a_runner_may_begin_before_its_bus_is_there(site: Whole, tmp_path:
         await begin(site)
         [over] = await ends(site, 1)
     assert over["status"] == "succeeded"
+
+
+class Forgetful(MemoryBus):
+    """The first claim is answered, and the answer gets lost."""
+
+    lost = False
+
+    async def request(self, subject: str, data: bytes, headers: Headers, **more: Any) -> Message:
+        answer = await super().request(subject, data, headers, **more)
+        if subject.endswith(".claim") and not self.lost:
+            self.lost = True
+            raise RequestTimeout(subject)
+        return answer
+
+
+async def test_a_claim_whose_answer_is_lost_is_asked_for_again(site: Whole, tmp_path: Path) -> None:
+    await define(site, HEAD + STEP)
+    bus = Forgetful(site.broker)
+    async with runner_on(site, "r1", tmp_path, bus=bus):
+        await begin(site)
+        [over] = await ends(site, 1)
+    assert bus.lost and over["status"] == "succeeded" and len(said(site, "started")) == 1
 
 
 async def test_a_runner_that_is_not_heard_says_so(site: Whole, tmp_path: Path) -> None:
