@@ -269,7 +269,8 @@ def executor_of(settings: Settings) -> tuple[LocalExecutor | None, str | None]:
         return None, None
     try:
         made = LocalExecutor(
-            folder=settings.state / f"runner-{settings.host}", places=settings.repositories, user=runner.user or None,
+            folder=(Path(runner.folder) if runner.folder else settings.state) / f"runner-{settings.host}",
+            places=settings.repositories, user=runner.user or None,
             bubblewrap=runner.bubblewrap, visible=[Path(folder) for folder in runner.visible],
             disk_free=runner.disk_free * MIB,
         )  # fmt: skip
