@@ -116,7 +116,7 @@ def resume(pipeline: Pipeline | None, now: Moment, *, lost: float) -> PipelineDe
         return NOTHING
     effects: list[Effect] = []
     if not pipeline.deleted:
-        effects += _schedule(definition_of(pipeline.text), now, pipeline.due or pipeline.defined)
+        effects += _schedule(definition_of(pipeline.text), now, _looked_at(pipeline, now))
     for run in pipeline.open.values():
         effects += [SetTimer(name=f"lost-{run.run}", seconds=lost)] if run.runner else [_patience(pipeline, run, now)]
         effects += _deadlines(pipeline, run, now)
@@ -181,8 +181,8 @@ def due(pipeline: Pipeline, now: Moment) -> PipelineDecision:
     schedule = definition.schedule
     if schedule is None or not definition.enabled or pipeline.deleted:
         return NOTHING
-    after, here = parse_utc(pipeline.due or pipeline.defined), parse_utc(now.at)
-    after = max(after, here - timedelta(seconds=LATE))
+    here = parse_utc(now.at)
+    after = max(parse_utc(_looked_at(pipeline, now)), here - timedelta(seconds=LATE))
     moment = next_due(schedule, after)
     while moment is not None and (later := next_due(schedule, moment)) is not None and later <= here:
         moment = later
@@ -218,6 +218,12 @@ def trigger(
         pipeline, definition, definition.as_user or pipeline.by, wanted.branch, parameters, "webhook", now,
         service_token=pipeline.service_token, delivery=delivery,
     )  # fmt: skip
+
+
+def _looked_at(pipeline: Pipeline, now: Moment) -> str:
+    """Since when the schedule was not looked at. A moment far ahead is of a clock that was wrong."""
+    last = pipeline.due or pipeline.defined
+    return utc(parse_utc(now.at) - timedelta(seconds=LATE)) if _age(last, now) < -LATE else last
 
 
 def _refuses(pipeline: Pipeline, definition: Definition) -> bool:

@@ -381,6 +381,20 @@ def test_a_new_owner_makes_up_for_what_has_just_passed_and_no_more() -> None:
     assert stand.there.due == at(86_400 + 600).at
 
 
+def test_a_clock_that_was_years_ahead_silences_no_schedule() -> None:
+    years = 3 * 365 * 86_400.0
+    stand = Stand('schedule = { cron = "*/10 * * * *" }\nat_once = 5')
+    stand.take(machine.due(stand.there, at(years + 1)))
+    assert stand.there.due == at(years).at
+    for seconds in (1.0, 301.0, 601.0, 901.0, 1201.0):  # the clock is right again
+        stand.seconds = seconds
+        stand.take(machine.resume(stand.there, stand.now, lost=LOST))
+        assert stand.timers[machine.SCHEDULE] - seconds <= 600.0
+        stand.take(machine.due(stand.there, stand.now))
+    dues = [event.due for event in stand.events if isinstance(event, PipelineQueued)]
+    assert dues[1:] == [at(0).at, at(600).at, at(1200).at]
+
+
 def test_a_new_owner_does_not_begin_again_what_a_schedule_has_begun() -> None:
     stand = Stand('schedule = { cron = "*/10 * * * *" }\nat_once = 5')
     stand.wait(601)

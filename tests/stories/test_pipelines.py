@@ -190,9 +190,12 @@ async def test_a_pipeline_of_six_steps_from_git_to_twenty_phones(site: Site, adm
 
 
 async def test_the_documented_list_shows_each_with_its_newest_run(admin: Client) -> None:
-    status, rows = await admin.get("/api/dci/pipelines", part=D)
-    assert status == 200
-    deploy = next(row for row in rows if row["name"] == "deploy-production")
+    async def listed() -> dict[str, Any] | None:  # definitions are brought on record once the host is up
+        status, rows = await admin.get("/api/dci/pipelines", part=D)
+        assert status == 200
+        return next((row for row in rows if row["name"] == "deploy-production"), None)
+
+    deploy = await until(listed, bool)
     documented = {"id", "name", "branch", "status", "triggered_by", "start_time", "end_time", "log_url"}
     assert documented <= deploy.keys()
     if deploy["run"] is None:
