@@ -26,8 +26,7 @@ from actors.runner.port import (
     Source,
 )
 
-GONE_WITHIN = 2.5  # seconds in which all ends whose runner is killed
-STOPPED_WITHIN = 6.5  # and what is stopped: five seconds until it is no longer asked, and one and a half
+ENDS_WITHIN = 6.5  # seconds in which all ends that is stopped, or whose runner is killed; asked for five
 
 
 @dataclass(eq=False)
@@ -66,7 +65,7 @@ class Workshop:
         """Nobody waits for what runs on a machine: its keepers end it. `at_once`: the machine itself has gone down."""
         for carried, execution in list(self._going.items()):
             if carried.machine == machine:
-                execution.end_within(0.0 if at_once else GONE_WITHIN, "lost")
+                execution.end_within(0.0 if at_once else ENDS_WITHIN, "lost")
         if at_once:
             self.workspaces.pop(machine, None)
 
@@ -74,7 +73,7 @@ class Workshop:
         """Wait until nothing runs there any more. How much did."""
         left = [execution for carried, execution in self._going.items() if carried.machine == machine]
         for execution in left:
-            execution.end_within(GONE_WITHIN, "lost")
+            execution.end_within(ENDS_WITHIN, "lost")
             await execution.ended()
         return len(left)
 
@@ -118,7 +117,7 @@ class SimulatedExecution:
         return Ending(how=carried.how, code=carried.code, seconds=carried.ended - carried.began, output=0)
 
     def stop(self) -> None:
-        self.end_within(STOPPED_WITHIN, "stopped")
+        self.end_within(ENDS_WITHIN, "stopped")
 
 
 class SimulatedWorkspace:
