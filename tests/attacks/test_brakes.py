@@ -26,7 +26,7 @@ from tests.support.site import PATIENCE
 # What is looked up by its name or number, in memory or by a key of the records: as often as a page may want to.
 LIGHT = {
     "/api/point/rolecheck", "/api/slots/{slot}", "/api/slots/{slot}/adb-command/{command_id}", "/api/call/{call_id}",
-    "/api/call/{call_id}/cdr", "/api/pbx/status", "/api/pbx/cdr/{call_id}", "/api/autodialer/campaigns/{campaign_id}",
+    "/api/call/{call_id}/cdr", "/api/pbx/status", "/api/pbx/cdr/{call_id}",
     "/api/autodialer/campaigns/{campaign_id}/leads/{lead}", "/api/do-not-call/check", "/api/operators/me",
     "/api/operators/{user}", "/api/autodialer/imports/{import_id}", "/api/crm/note/{note}",
     "/api/crm/leads/{campaign_id}/{lead}", "/api/webhooks/{webhook}", "/api/crm/erasures/{erasure}",
