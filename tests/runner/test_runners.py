@@ -109,6 +109,17 @@ async def test_two_runners_share_what_waits_and_none_is_run_twice(site: Whole, t
     assert sorted(map(int, written.read_text().split())) == list(range(1, count + 1))
 
 
+async def test_a_runner_that_ends_leaves_no_task_that_waits(site: Whole, tmp_path: Path) -> None:
+    await define(site, HEAD + '[[steps]]\nname = "ask"\ndo = "approval"\n')
+    async with runner_on(site, "r1", tmp_path):
+        await begin(site)
+        async with asyncio.timeout(10):
+            while not said(site, "step"):
+                await asyncio.sleep(0.05)
+    await asyncio.sleep(0.1)
+    assert [task for task in asyncio.all_tasks() if "actors/runner/" in repr(task.get_stack())] == []
+
+
 async def test_a_runner_may_begin_before_its_bus_is_there(site: Whole, tmp_path: Path) -> None:
     await define(site, HEAD + STEP)
     bus = MemoryBus(site.broker)
