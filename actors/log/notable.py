@@ -54,8 +54,8 @@ class Source(Struct, frozen=True):
 
 
 class Row(Struct, frozen=True):
-    """An event that says one of these states (`ANY`: whatever it says), and what the log says of it, with the event's
-    own fields."""
+    """An event that says one of these states (`ANY`: one that no row of it names), and what the log says of it, with
+    the event's own fields."""
 
     of: Source
     states: tuple[str | bool, ...]
@@ -132,6 +132,8 @@ NOTABLE = (
     Row(ENDS,     ("lost",),                   W.EACH,  "error",   RUN + " ({name}) is lost: its runner is gone"),
 )
 # fmt: on
+NAMED = {source: {state for row in NOTABLE if row.of is source for state in row.states} for source in
+         {row.of for row in NOTABLE}}  # fmt: skip
 TOPICS = (*dict.fromkeys(row.of.topic for row in NOTABLE), AUDIT_RECORDED)
 
 
@@ -141,7 +143,7 @@ def notes(topic: AnyTopic, event: Struct, noted: Noted) -> Iterator[LogEvent]:
         yield from (_refused_logins(entry) for entry in event.entries if _is_series(entry))
     for row in NOTABLE:
         state = getattr(event, row.of.state) if row.of.topic is topic else None
-        said = state in row.states or (state is not None and row.states == ANY)
+        said = state in row.states or (state is not None and row.states == ANY and state not in NAMED[row.of])
         if said and _is_news(row, topic.subject_for(event), str(state), noted):
             yield _note(row, event)
 

@@ -363,6 +363,15 @@ async def test_the_command_line_runs_one_and_exits_as_it_ends(site: Site, admin:
     assert "cli-80 is deleted" in (await ottb("delete", "cli-80"))[1]
     assert "cli-80" not in (await ottb("list"))[1]
     assert (await ottb("check", str(file)))[0] == 0
+    assert await ottb("define", str(file)) == (0, f"{file}: ok (cli-81, 1 steps)\npipeline 81 cli-81, version 1\n")
+    await define(admin, CLI.format(id=82).replace("cli-82", "cli-81"))
+    code, out = await ottb("run", "cli-81")
+    assert code == 1 and "2 pipelines are called cli-81: say the number, 81 or 82" in out, out
+    assert (await ottb("run", "81", "--follow"))[0] == 0
+    _, noted = await admin.get("/api/dci/logs?module=DCI&text=cli-80", part=D)
+    assert [row["message"] for row in noted if "delete" in row["message"] or "folder" in row["message"]] == [
+        "Pipeline cli-80 is deleted by admin"
+    ]
     file.write_text("id = 1\nname = 3\n")
     code, out = await ottb("check", str(file))
     assert code == 1 and f"{file}:2:1: name:" in out, out
