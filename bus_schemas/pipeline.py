@@ -335,7 +335,7 @@ class ArtefactView(Struct, frozen=True, kw_only=True):
 
 class StepView(Struct, frozen=True, kw_only=True):
     """One step of a run, or one cell of its matrix. `seconds`: that it took, all attempts together. `until`: when an
-    approval that it waits for is too late."""
+    approval that it waits for is too late. `decided_by`: who has approved it or not, and `comment`: what they said."""
 
     step: JobName
     status: StepStatus
@@ -349,6 +349,8 @@ class StepView(Struct, frozen=True, kw_only=True):
     slots: list[SlotResult] = []
     artefacts: list[ArtefactView] = []
     log_lines: int = 0
+    decided_by: str | None = None
+    comment: str | None = None
 
 
 class PipelineRunView(Struct, frozen=True, kw_only=True):

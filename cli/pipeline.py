@@ -249,7 +249,9 @@ def of_step(step: "StepView") -> str:
     cell = " ".join(f"{name}={value}" for name, value in step.matrix.items())
     seconds = f" after {step.seconds:.1f} s" if step.seconds is not None else ""
     why = f": {step.reason}" if step.reason else ""
-    return f"{step.step}{f' ({cell})' if cell else ''}: {step.status}{seconds}{why}"
+    by = f" by {step.decided_by}" if step.decided_by else ""
+    said = f" ({step.comment})" if step.comment else ""
+    return f"{step.step}{f' ({cell})' if cell else ''}: {step.status}{by}{seconds}{why}{said}"
 
 
 async def _listed(session: "Session") -> list[str]:

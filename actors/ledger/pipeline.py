@@ -194,6 +194,7 @@ def view_of_step(row: StepRow) -> StepView:
         exit_code=row.exit_code, attempts=row.attempts, reason=row.reason, matrix=msgspec.json.decode(row.matrix),
         until=row.until, slots=msgspec.json.decode(row.slots, type=list[SlotResult]),
         artefacts=msgspec.json.decode(row.artefacts, type=list[ArtefactView]), log_lines=row.log_lines,
+        decided_by=row.decided_by, comment=row.comment,
     )  # fmt: skip
 
 

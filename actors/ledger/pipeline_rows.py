@@ -68,7 +68,8 @@ class RunRow(Struct, frozen=True, gc=False):
 
 
 class StepRow(Struct, frozen=True, gc=False):
-    """`key`: the run's, and the step. `matrix`, `slots`, `artefacts`: as JSON. `ms`: thousandths of a second."""
+    """`key`: the run's, and the step. `matrix`, `slots`, `artefacts`: as JSON. `ms`: thousandths of a second.
+    `decided_by`, `comment`: of its approval."""
 
     seq: int
     key: str
@@ -85,6 +86,8 @@ class StepRow(Struct, frozen=True, gc=False):
     slots: str
     artefacts: str
     log_lines: int
+    decided_by: str | None = None
+    comment: str | None = None
 
 
 PIPELINES = sa.Table("pipelines", METADATA, *columns(PipelineRow, primary="pipeline"))
@@ -135,7 +138,7 @@ def of_run(event: OfRun) -> Iterator[Said]:
     yield Said(f"{event.pipeline}/{event.run}", event)
 
 
-def of_step(event: PipelineStep) -> Iterator[Said]:
+def of_step(event: PipelineStep | PipelineApproved) -> Iterator[Said]:
     yield Said(f"{event.pipeline}/{event.run}/{event.step}", event)
 
 
@@ -173,15 +176,17 @@ def _waits_anew(row: RunRow) -> RunRow:
     return replace(row, status=RunStatus.QUEUED.value, started=None, runner=None, waits=None)
 
 
-def fold_step(row: StepRow | None, said: Said, seq: int) -> StepRow:
+def fold_step(row: StepRow | None, said: Said, seq: int) -> StepRow | None:
     """The step after an event."""
-    event: PipelineStep = said.event
+    event: PipelineStep | PipelineApproved = said.event
+    if isinstance(event, PipelineApproved):
+        return row and replace(row, decided_by=event.by, comment=event.comment or None)
     again = row is not None and event.status in (StepStatus.RUNNING, StepStatus.WAITING)
     return StepRow(
         row.seq if row is not None else seq, said.key, f"{event.pipeline}/{event.run}", event.step, event.status.value,
         row.started if row is not None and not again else event.at, round(1000 * event.seconds), event.code,
         event.attempts, event.reason, _json(event.matrix), event.until, _json(event.slots), _json(event.artefacts),
-        event.log_lines,
+        event.log_lines, *((row.decided_by, row.comment) if row is not None and not again else ()),
     )  # fmt: skip
 
 
@@ -199,5 +204,7 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
         fold=fold,
     ),
     Projection(table=RUNS, row=RunRow, key="key", events=RUN_EVENTS, parts=of_run, fold=fold_run),
-    Projection(table=STEPS, row=StepRow, key="key", events=(PipelineStep,), parts=of_step, fold=fold_step),
+    Projection(
+        table=STEPS, row=StepRow, key="key", events=(PipelineStep, PipelineApproved), parts=of_step, fold=fold_step,
+    ),
 )

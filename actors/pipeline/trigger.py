@@ -65,6 +65,8 @@ def _github(hook: Webhook, secret: str, body: bytes, header: str, now: float) ->
 def wanted(hook: Webhook, definition: Definition, body: bytes) -> Wanted | None:
     """What is to be run; None: nothing, for such as this. Raises Refusal(INVALID_PARAMS)."""
     said = _json(body)
+    if not isinstance(said, dict):
+        raise misfit("body", "an object is expected.")
     if not all(_fits(at_pointer(said, where), globs) for where, globs in hook.only.items()):
         return None
     branch = at_pointer(said, hook.branch or BRANCH)

@@ -2,7 +2,7 @@
 is asked of the slots over the bus, as anybody asks, so that all that holds for people holds for it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
 from msgspec import Struct
@@ -26,6 +26,7 @@ from bus_schemas.slot import GET_SLOT, LIST_SLOTS, GetSlot, ListSlots, SlotStatu
 Request = TypeVar("Request", bound=Struct)
 Reply = TypeVar("Reply")
 LONGEST_SAID = 300  # characters that are kept of a slot
+NOT_THERE = "there is no such slot, or none that the run's user sees"
 MOST_SAID = 40_000  # of all slots of a step: with JSON, a quarter of a megabyte at most
 
 
@@ -40,15 +41,18 @@ class Fleet:
     async def carry_out(self, step: OnFleet, output: Output, workspace: Workspace) -> Came:
         """All attempts of a step; of a second one, the slots on which it has not gone well. Raises RunnerError."""
         file = await _file(step, workspace)
-        slots = await self._slots(step.on)
+        seen = await self._seen()
+        slots = await self._slots(step.on, seen)
+        results = {slot: SlotResult(slot=slot, ok=False, said=NOT_THERE) for slot in _missing(step.on, seen)}
+        missing, whole = len(results), len(slots) + len(results)
         if not slots:
-            return Came(status=StepStatus.FAILED, reason="no slot is there that it is for")
-        results = dict[int, SlotResult]()
+            return Came(status=StepStatus.FAILED, reason="no slot is there that it is for", slots=said_in_all(results))
         attempt = 0
         for attempt in range(1, step.retries + 2):
             left = [slot for slot in slots if slot.id not in results or not results[slot.id].ok]
             await output.say(f"attempt {attempt}: {len(left)} slots")
-            results |= await self._on_all(step, left, output, workspace, file)
+            if missing < step.stop_at:
+                results |= await self._on_all(step, left, output, workspace, file, step.stop_at - missing)
             failed = sum(not result.ok for result in results.values())
             if self._stop.is_set() or not failed:
                 break
@@ -56,20 +60,21 @@ class Fleet:
         done = said_in_all(results)
         if self._stop.is_set():
             return Came(status=StepStatus.STOPPED, attempts=attempt, slots=done)
-        words = f"{failed} of {len(slots)} slots failed" if failed else None
+        words = f"{failed} of {whole} slots failed" if failed else None
         status = StepStatus.FAILED if failed >= step.stop_at else StepStatus.SUCCEEDED
         return Came(status=status, attempts=attempt, slots=done, reason=words)
 
     async def _on_all(
-        self, step: OnFleet, slots: list[SlotSummary], output: Output, workspace: Workspace, file: Artefact | None
-    ) -> dict[int, SlotResult]:
+        self, step: OnFleet, slots: list[SlotSummary], output: Output, workspace: Workspace, file: Artefact | None,
+        stop_at: int,
+    ) -> dict[int, SlotResult]:  # fmt: skip
         results = dict[int, SlotResult]()
         gate = asyncio.Semaphore(step.at_once)
 
         async def one(slot: SlotSummary) -> None:
             async with gate:
                 failed = sum(not result.ok for result in results.values())
-                if self._stop.is_set() or failed >= step.stop_at:
+                if self._stop.is_set() or failed >= stop_at:
                     return
                 result = await self._on_one(step, slot, output, workspace, file)
                 results[slot.id] = result
@@ -93,10 +98,14 @@ class Fleet:
         except TimeoutError:
             return SlotResult(slot=slot.id, ok=False, said="its time is over")
 
-    async def _slots(self, wanted: Slots) -> list[SlotSummary]:
-        """The slots that a step is for, of those that the user sees, by number. Raises RunnerError."""
+    async def _seen(self) -> list[SlotSummary]:
+        """The slots that the user sees. Raises RunnerError."""
+        return await self._ask(LIST_SLOTS, ListSlots(limit=1000), await in_the_name_of(self._desk, self._claimed))
+
+    async def _slots(self, wanted: Slots, seen: Sequence[SlotSummary]) -> list[SlotSummary]:
+        """Those of them that a step is for, by number. Raises RunnerError."""
         context = await in_the_name_of(self._desk, self._claimed)
-        found = [slot for slot in await self._ask(LIST_SLOTS, ListSlots(limit=1000), context) if _fits(slot, wanted)]
+        found = [slot for slot in seen if _fits(slot, wanted)]
         if wanted.hub is not None:
             details = [await self._ask(GET_SLOT, GetSlot(slot=slot.id), context) for slot in found]
             on_hub = {each.id for each in details if each.config.hub == wanted.hub}
@@ -122,6 +131,11 @@ async def _file(step: OnFleet, workspace: Workspace) -> Artefact | None:
         return collected.artefacts[0]
     why = "; ".join(refused.reason for refused in collected.refused) or "it is several files"
     raise RunnerError(f"{step.file}: {why}")
+
+
+def _missing(wanted: Slots, seen: Sequence[SlotSummary]) -> list[int]:
+    """Slots that a step names and the user does not see."""
+    return sorted(set(wanted.slots or ()).difference(slot.id for slot in seen))
 
 
 def said_in_all(results: Mapping[int, SlotResult]) -> tuple[SlotResult, ...]:

@@ -8267,7 +8267,7 @@ export interface components {
         /**
          * StepView
          * @description One step of a run, or one cell of its matrix. `seconds`: that it took, all attempts together. `until`: when an
-         *         approval that it waits for is too late.
+         *         approval that it waits for is too late. `decided_by`: who has approved it or not, and `comment`: what they said.
          */
         StepView: {
             /**
@@ -8298,6 +8298,10 @@ export interface components {
             artefacts: components["schemas"]["ArtefactView"][];
             /** @default 0 */
             log_lines: number;
+            /** @default null */
+            decided_by: string | null;
+            /** @default null */
+            comment: string | null;
         };
         /**
          * StepStatus

@@ -114,7 +114,8 @@ def test_a_run_is_as_its_events_say(place: Place) -> None:
         told.step(1, 1, "ask", S.WAITING, until=LATER)
         seen = told.run(1, 1)
         assert (seen.status, seen.waits_for) == (RunStatus.WAITING, "the approval of the step ask")
-        told.fold(PipelineApproved(pipeline=1, run=1, at=AT, step="ask", by="ann", approved=True))
+        told.fold(PipelineApproved(pipeline=1, run=1, at=AT, step="ask", by="ann", approved=True, comment="go"))
+        told.step(1, 1, "ask", S.SUCCEEDED)
         told.step(1, 1, "phones", S.FAILED, slots=(SlotResult(slot=44, ok=False, said="busy"),), reason="1 of 1")
         told.fold(PipelineStopping(pipeline=1, run=1, at=AT, by="ann"))
         assert told.run(1, 1).stopping
@@ -122,7 +123,8 @@ def test_a_run_is_as_its_events_say(place: Place) -> None:
         told.step(1, 1, "late", S.RUNNING)
         seen = told.run(1, 1)
         assert (seen.status, seen.stopped_by, seen.stopping, seen.commit) == ("stopped", "ann", False, "c" * 40)
-        build, _, phones, _ = seen.steps
+        build, ask, phones, _ = seen.steps
+        assert (ask.decided_by, ask.comment, ask.status) == ("ann", "go", "succeeded")
         assert (build.seconds, build.exit_code, build.attempts, build.artefacts) == (1.25, 0, 2, [kept])
         assert phones.slots[0].slot == 44 and phones.reason == "1 of 1"
 

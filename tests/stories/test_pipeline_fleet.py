@@ -190,3 +190,15 @@ async def test_a_slot_is_kept_until_a_command_that_was_stopped_is_over(admin: Cl
     done = await end_of(admin, path, 20.0)
     assert done["status"] == "stopped" and asyncio.get_running_loop().time() - stopped > 3.0
     assert await kept() == [] and [one["slot"] for one in done["steps"][0]["slots"]] == [15]
+
+
+async def test_a_slot_that_is_named_and_not_there_is_told(admin: Client) -> None:
+    steps = '[[steps]]\nname = "do"\ndo = "adb"\ncommand = "true"\non = { slots = [11, 99] }\n'
+    path = await begin(admin, 240, steps)
+    done = await slots_of(admin, path, "do")
+    assert {slot: one["ok"] for slot, one in done.items()} == {99: False}  # `stop_at` is 1: no other begins
+    path = await begin(admin, 240, steps + "stop_at = 2\n")
+    done = await slots_of(admin, path, "do")
+    assert {slot: one["ok"] for slot, one in done.items()} == {11: True, 99: False}
+    assert "no such slot" in done[99]["said"]
+    assert (await admin.get(path, part=D))[1]["status"] == "succeeded"

@@ -163,6 +163,7 @@ async def test_a_pipeline_of_six_steps_from_git_to_twenty_phones(site: Site, adm
     steps = {step["step"]: step for step in done["steps"]}
     assert [steps[name]["status"] for name in ("build", "flaky", "test_1", "test_2", "ask", "fleet", "failed")] == [
         "succeeded"] * 6 + ["skipped"]  # fmt: skip
+    assert (steps["ask"]["decided_by"], steps["ask"]["comment"]) == ("admin", "go")
     assert steps["flaky"]["attempts"] == 2 and len(done["commit"]) == 40
     assert [slot["slot"] for slot in steps["fleet"]["slots"]] == sorted(SLOTS)
     assert all(slot["ok"] for slot in steps["fleet"]["slots"])
