@@ -84,7 +84,8 @@ PURE = [
     *(ROOT / f"actors/usb/{name}.py" for name in ("topology", "port_map", "power", "views")),
     *(ROOT / f"actors/pipeline/{name}.py" for name in ("language", "checking", "trigger", "variables")),
     ROOT / "actors/operator/days.py", ROOT / "actors/erasure/person.py", ROOT / "actors/erasure/redacting.py",
-    *(ROOT / f"actors/runner/{name}.py" for name in ("environment", "globs", "masking", "repositories")),
+    *(ROOT / f"actors/runner/{name}.py" for name in ("environment", "globs", "masking")),
+    ROOT / "actors/pipeline/repositories.py",
     *(ROOT / f"actors/webhook/{name}.py" for name in ("addresses", "backoff", "queue")),
     *(ROOT / f"actors/campaign/{name}.py"
       for name in ("dry_run", "durations", "explain", "hours", "intake", "learning", "lookahead", "pacing", "places",

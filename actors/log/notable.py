@@ -86,7 +86,7 @@ QUEUED = Source(PIPELINE_QUEUED, "trigger", ("pipeline", "run", "name", "trigger
 STEPS = Source(PIPELINE_STEP, "status", ("pipeline", "run", "step", "seconds", "code", "attempts"), DCI)
 ASKED = Source(PIPELINE_APPROVED, "approved", ("pipeline", "run", "step", "by", "comment"), DCI)
 STOPS = Source(PIPELINE_STOPPING, "run", ("pipeline", "run", "by"), DCI)
-ENDS = Source(PIPELINE_ENDED, "status", ("pipeline", "run", "name", "status", "by"), DCI)
+ENDS = Source(PIPELINE_ENDED, "status", ("pipeline", "run", "name", "status", "by", "reason"), DCI)
 GONE_FILE = "Pipeline {name} cannot be run any more: its file {source} is gone from the folder of {host}"
 RUN = "Run {run} of pipeline {pipeline}"
 
@@ -152,13 +152,14 @@ def quarantined(kind: str, id: str, reason: str) -> LogEvent:
     """One thing cannot be used, and why."""
     context = {"kind": kind, "id": id, "reason": reason[:LONGEST_REASON]} | _slot(kind, id)
     words = f"{kind} {id} is quarantined: {reason}"
-    return LogEvent(module="OTTB", severity="error", message=words[:LONGEST_MESSAGE], context=context)
+    return LogEvent(module=_module(kind), severity="error", message=words[:LONGEST_MESSAGE], context=context)
 
 
 def usable_again(kind: str, id: str) -> LogEvent:
     """It is not quarantined any more."""
     context = {"kind": kind, "id": id} | _slot(kind, id)
-    return LogEvent(module="OTTB", severity="info", message=f"{kind} {id} is no longer quarantined", context=context)
+    words = f"{kind} {id} is no longer quarantined"
+    return LogEvent(module=_module(kind), severity="info", message=words, context=context)
 
 
 def left_out(count: int, like: LogEvent) -> LogEvent:
@@ -188,6 +189,10 @@ def _note(row: Row, event: Struct) -> LogEvent:
 
 def _plain(value: Any) -> Any:
     return str(value)[:LONGEST_REASON] if isinstance(value, str) else value
+
+
+def _module(kind: str) -> str:
+    return DCI if kind == "pipeline" else "OTTB"
 
 
 def _slot(kind: str, id: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from actors.pipeline import language as say
 from actors.pipeline.language import Definition, Param, Value
+from actors.pipeline.repositories import odd_repository
 from actors.pipeline.variables import refused_name
 from actors.script.loading import MOST_PROBLEMS, Problem, source, written
 from actors.script.patterns import BadPattern, compiled
@@ -75,16 +76,8 @@ def _wrong(definition: Definition) -> Unfit:
         seen.add(step.name)
     if sum(len(cells(step)) for step in definition.steps) > MOST_JOBS:
         yield ("steps",), f"more than {MOST_JOBS} steps, each cell of a matrix one"
-    if definition.repository is not None and _odd_repository(definition.repository):
-        yield ("repository",), "a folder (absolute, or of the state folder), or a URL (https, ssh, git, file)"
-
-
-def _odd_repository(repository: str) -> bool:
-    """What git would take for an option or for a helper's command (`ext::`)."""
-    if repository.startswith("-") or "::" in repository or any(sign < " " for sign in repository):
-        return True
-    scheme, found, _ = repository.partition("://")
-    return bool(found) and scheme not in ("https", "http", "ssh", "git", "file")
+    if definition.repository is not None and (why := odd_repository(definition.repository)) is not None:
+        yield ("repository",), why
 
 
 def _wrong_param(param: Param) -> Unfit:

@@ -204,7 +204,7 @@ class Bringer:
             except Refusal as refusal:
                 if refusal.code is not ErrorCode.PIPELINE_ERROR:
                     return False
-                problem = f"{read.name}: {refusal.message} {refusal.details or ''}"
+                problem = f"{read.name}: {refusal.message}"
         if problem is None:
             self._host.quarantined.pop(("pipeline", read.name), None)
         else:

@@ -59,6 +59,7 @@ LEAVES = 10.0  # seconds in which a phone that restarts is seen to be away
 Request = TypeVar("Request", bound=Struct)
 Reply = TypeVar("Reply")
 Seen = TypeVar("Seen")
+Say = Callable[[str], Awaitable[None]]
 PASSING = (ErrorCode.SLOT_BUSY, ErrorCode.RATE_LIMITED)
 OVER = (CallState.ENDED, CallState.FAILED)
 
@@ -77,15 +78,19 @@ class Session:
         context = Context(command_id=self.desk.ids.new(), user=self.context.user, actions=may)
         return await ask(self.desk.bus, rpc, request, context)
 
-    async def once_free(self, rpc: Rpc[Request, Reply], request: Request, patience: float) -> Reply:
-        """The same, waiting while the slot is busy, or others have their turn. Raises Refusal, RunnerError."""
-        until = self.desk.clock.monotonic() + patience
+    async def once_free(self, rpc: Rpc[Request, Reply], request: Request, patience: float, waits: Say) -> Reply:
+        """The same, waiting while the slot is busy, or others have their turn, which is said once. Raises Refusal,
+        RunnerError."""
+        until, why = self.desk.clock.monotonic() + patience, ""
         while True:
             try:
                 return await self.ask(rpc, request)
             except Refusal as refusal:
                 if refusal.code not in PASSING or self.desk.clock.monotonic() >= until:
                     raise
+                if refusal.message != why:
+                    why = refusal.message
+                    await waits(why)
             await self.pause(BUSY)
 
     async def pause(self, seconds: float) -> None:
@@ -134,6 +139,9 @@ class OnSlot:
         self._workspace = workspace
         self._file = file
 
+    async def _waits(self, why: str) -> None:
+        await self._output.say(f"slot {self._slot.id} waits, {self._step.patience:g} s at most: {why}")
+
     @asynccontextmanager
     async def _kept(self) -> AsyncIterator[None]:
         """Keep the slot: while it is reserved, nobody else's call begins on it, and in one it cannot be. A call of
@@ -142,10 +150,14 @@ class OnSlot:
         until = clock.monotonic() + self._step.patience
         minutes = max(int(self._step.timeout // 60) + 1, 1)
         await self._session.once_free(
-            RESERVE_SLOT, ReserveSlot(slot=slot, minutes=min(minutes, 480)), self._step.patience
+            RESERVE_SLOT, ReserveSlot(slot=slot, minutes=min(minutes, 480)), self._step.patience, self._waits
         )
+        told = False
         try:
             while await self._in_call():
+                if not told:
+                    told = True
+                    await self._waits("it is in a call")
                 if clock.monotonic() >= until:
                     raise RunnerError("the slot is in a call")
                 await self._session.pause(BUSY)
@@ -202,7 +214,7 @@ class OnSlot:
     async def script(self) -> str:
         params = {name: filled(value, self._parameters) for name, value in self._step.params.items()}
         wanted = RunScript(slot_id=self._slot.id, script=self._step.script, params=params)
-        id = (await self._session.once_free(RUN_SCRIPT, wanted, self._step.patience)).script_id
+        id = (await self._session.once_free(RUN_SCRIPT, wanted, self._step.patience, self._waits)).script_id
 
         async def look() -> RunView | None:
             run = await self._session.ask(GET_RUN, GetRun(script_id=id))
@@ -226,7 +238,7 @@ class OnSlot:
         return f"{file.name} installed"
 
     async def reboot(self) -> str:
-        await self._session.once_free(REBOOT_DEVICE, RebootDevice(slot=self._slot.id), self._step.patience)
+        await self._session.once_free(REBOOT_DEVICE, RebootDevice(slot=self._slot.id), self._step.patience, self._waits)
         until = self._session.desk.clock.monotonic() + LEAVES
         away = False
         while True:
@@ -239,7 +251,7 @@ class OnSlot:
     async def call(self) -> str:
         number = str(filled(self._step.number, self._parameters))
         wanted = StartCall(number=number, slot=self._slot.id)
-        started = await self._session.once_free(START_CALL, wanted, self._step.patience)
+        started = await self._session.once_free(START_CALL, wanted, self._step.patience, self._waits)
         try:
             call = await self._call_until(started.call_id, lambda call: call.state is CallState.ACTIVE)
             if call.answer_time is None:

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.pipeline.repositories import refused_branch, refused_commit, refused_repository
 from actors.pipeline.variables import refused_name
 from actors.runner.environment import refused_value
 from actors.runner.globs import BadGlob, Glob
-from actors.runner.repositories import refused_branch, refused_commit, refused_repository
 
 REFUSED_NAMES = [
     "PATH", "path", "LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "DYLD_INSERT_LIBRARIES", "GIT_SSH_COMMAND",

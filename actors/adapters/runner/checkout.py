@@ -11,15 +11,15 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from actors.runner.environment import PATH
-from actors.runner.port import MIB, Ending, Limits, RunnerError, Source
-from actors.runner.repositories import (
+from actors.pipeline.repositories import (
     is_below,
     is_folder,
     refused_branch,
     refused_commit,
     refused_repository,
 )
+from actors.runner.environment import PATH
+from actors.runner.port import MIB, Ending, Limits, RunnerError, Source
 
 _LISTED = re.compile(rb"^([0-9a-f]{40}(?:[0-9a-f]{24})?)\t(refs/[^\n]+)$", re.MULTILINE)
 _CONFIGURATION = """[core]

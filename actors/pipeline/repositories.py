@@ -12,6 +12,7 @@ LONGEST = 500
 _SCHEMES = ("https", "http", "ssh", "git")
 _URL = re.compile(r"(?P<scheme>[a-z]+)://(?P<host>[A-Za-z0-9._@:-]+)(?P<path>(?:/[A-Za-z0-9._~+-]+)+/?)")
 _FOLDER = re.compile(r"(?:/[^/\x00-\x1f\x7f]+)+/?")
+_WITHIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._~+-]*(?:/[A-Za-z0-9._~+-]+)*/?")
 _BRANCH = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._/+#@-]*[A-Za-z0-9_+#-])?")
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
@@ -45,6 +46,15 @@ def refused_repository(repository: str, places: Iterable[str]) -> str | None:
     if not any(is_below(repository, place) for place in places):
         return f"{shown} lies in none of the places that this host may get repositories from (its settings name them)"
     return None
+
+
+def odd_repository(repository: str) -> str | None:
+    """Why no host can check out what a definition names: nothing of it is one of these, or git would take it for
+    something else. A folder that is not whole is one of the state folder."""
+    known = _known_form(repository) if "://" in repository or is_folder(repository) else _WITHIN.fullmatch(repository)
+    if known and not {"..", "."} & set(repository.split("/")):
+        return None
+    return f"a folder (whole, or of the state folder), or a URL ({', '.join(_SCHEMES)}) like ssh://git@host/path"
 
 
 def is_below(repository: str, place: str) -> bool:
