@@ -42,11 +42,15 @@ class DefinitionFiles:
     def is_gone(self, name: str, number: int) -> bool:
         """Whether no file of this name defines this pipeline any more. Where a folder cannot be looked into, nobody
         knows."""
-        if not all(folder.is_dir() for folder in self._folders):
-            return False
-        if any(map(_may_be_there, (folder / name for folder in self._folders))):
-            return self._numbers.get(name, number) != number
-        return True
+        return self.lacks(name) or (self._are_seen and self._numbers.get(name, number) != number)
+
+    def lacks(self, name: str) -> bool:
+        """Whether there is no file of this name, as far as anybody can tell."""
+        return self._are_seen and not any(map(_may_be_there, (folder / name for folder in self._folders)))
+
+    @property
+    def _are_seen(self) -> bool:
+        return all(folder.is_dir() for folder in self._folders)
 
     def read(self, name: str, path: Path) -> Read:
         """A file, checked. It takes a while."""

@@ -26,7 +26,7 @@ from actors.runtime.rendezvous import shard_of
 from actors.runtime.service import serve
 from actors.runtime.shards import Sharded, bring_here
 from actors.runtime.sparing import SparingLog
-from actors.runtime.toml_files import EVERY
+from actors.runtime.toml_files import EVERY, SUFFIX
 from actors.runtime.wire import Page, ask, forward
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.pipeline import (
@@ -173,6 +173,7 @@ class Bringer:
                 if await self._bring(await asyncio.to_thread(self._files.read, name, path)):
                     self._files.take(name, stamp)
             await self._take_away()
+            await self._forget_refused()
             await self._host.pause(EVERY)
 
     async def _take_away(self) -> None:
@@ -189,6 +190,13 @@ class Bringer:
                 context = Context(command_id=self._host.ids.new())
                 await host.order(PipelineActor, id, Gone(source=source), context)
             self._host.quarantined.pop(("pipeline", source), None)
+
+    async def _forget_refused(self) -> None:
+        """A file that was refused and is there no more is no trouble any more."""
+        left = self._host.quarantined
+        refused = [name for kind, name in left if kind == "pipeline" and name.endswith(SUFFIX)]
+        for gone in await asyncio.to_thread(lambda: [name for name in refused if self._files.lacks(name)]):
+            left.pop(("pipeline", gone), None)
 
     def _gone(self, files: Mapping[str, str]) -> list[str]:
         """Those whose files are not there. Blocks."""

@@ -9,9 +9,11 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
+from actors.dialing.attempts import call_id_of
 from actors.pipeline import language as say
 from actors.pipeline.language import Value, filled
 from actors.runner.desk import Desk
+from actors.runner.on_phones import CALL, SCRIPT, SLOT, Begun
 from actors.runner.output import Output
 from actors.runner.port import Artefact, RunnerError, Workspace
 from actors.runtime.context import Context
@@ -73,10 +75,26 @@ class Session:
     stop: asyncio.Event
 
     async def ask(self, rpc: Rpc[Request, Reply], request: Request) -> Reply:
-        """Raises Refusal."""
+        """Raises Refusal, RunnerError."""
         may = self.context.actions & rpc.needed
         context = Context(command_id=self.desk.ids.new(), user=self.context.user, actions=may)
-        return await ask(self.desk.bus, rpc, request, context)
+        if not isinstance(request, StartCall):
+            return await ask(self.desk.bus, rpc, request, context)
+        begins = Begun(CALL, call_id_of(context))  # noted before there is one: after it may be too late
+        await self.note(begins)
+        try:
+            return await ask(self.desk.bus, rpc, request, context)
+        except Refusal as refusal:
+            if refusal.code is not ErrorCode.TIMEOUT:  # nobody knows then
+                self.desk.phones.over(begins)
+            raise
+
+    async def note(self, begun: Begun) -> None:
+        """Have the next runner here end it, should this one not come to that. Raises RunnerError."""
+        try:
+            await self.desk.phones.note(begun, self.context.user)
+        except OSError as error:
+            raise RunnerError(f"it cannot be noted: {error.strerror or error}") from None
 
     async def once_free(self, rpc: Rpc[Request, Reply], request: Request, patience: float, waits: Say) -> Reply:
         """The same, waiting while the slot is busy, or others have their turn, which is said once. Raises Refusal,
@@ -149,9 +167,16 @@ class OnSlot:
         slot, clock = self._slot.id, self._session.desk.clock
         until = clock.monotonic() + self._step.patience
         minutes = max(int(self._step.timeout // 60) + 1, 1)
-        await self._session.once_free(
-            RESERVE_SLOT, ReserveSlot(slot=slot, minutes=min(minutes, 480)), self._step.patience, self._waits
-        )
+        begun, by_hand = Begun(SLOT, str(slot)), self._slot.reserved_by == self._session.context.user
+        if not by_hand:
+            await self._session.note(begun)
+        wanted = ReserveSlot(slot=slot, minutes=min(minutes, 480))
+        try:
+            await self._session.once_free(RESERVE_SLOT, wanted, self._step.patience, self._waits)
+        except (Refusal, RunnerError) as error:
+            if getattr(error, "code", None) is not ErrorCode.TIMEOUT:  # nobody knows then
+                self._session.desk.phones.over(begun)
+            raise
         told = False
         try:
             while await self._in_call():
@@ -163,8 +188,9 @@ class OnSlot:
                 await self._session.pause(BUSY)
             yield
         finally:
-            if self._slot.reserved_by != self._session.context.user:  # else it was kept by hand before
+            if not by_hand:
                 await self._session.ask(END_RESERVATION, EndReservation(slot=slot))
+                self._session.desk.phones.over(begun)
 
     async def _in_call(self) -> bool:
         now = await self._session.ask(GET_SLOT, GetSlot(slot=self._slot.id))
@@ -216,11 +242,15 @@ class OnSlot:
         wanted = RunScript(slot_id=self._slot.id, script=self._step.script, params=params)
         id = (await self._session.once_free(RUN_SCRIPT, wanted, self._step.patience, self._waits)).script_id
 
+        begun = Begun(SCRIPT, id)
+        await self._session.note(begun)
+
         async def look() -> RunView | None:
             run = await self._session.ask(GET_RUN, GetRun(script_id=id))
             return run if run.state in RUN_OVER else None
 
         run = await self._watched(look, GIVEN_UP, lambda: self._session.ask(STOP_RUN, StopRun(script_id=id)))
+        self._session.desk.phones.over(begun)
         if run.state is not RunState.SUCCEEDED:
             raise RunnerError(f"{run.script}: {run.reason or run.state}")
         return f"{run.script} succeeded"
@@ -259,6 +289,7 @@ class OnSlot:
             await self._session.pause(self._step.seconds)
         finally:
             await self._session.ask(END_CALL, EndCall(call_id=started.call_id))
+            self._session.desk.phones.over(Begun(CALL, started.call_id))
         over = await self._call_until(started.call_id, lambda call: False)
         return f"{started.call_id} was answered and lasted {over.duration} s"
 

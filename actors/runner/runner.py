@@ -43,7 +43,10 @@ class Runner:
         for left in await self._desk.executor.end_leftovers():
             log.warning("a run of an earlier runner was ended", run=left.run, processes=left.ended)
         loop = asyncio.get_running_loop()
-        self._tasks = [loop.create_task(work) for work in (self._say_there(), self._take_runs(), self._follow())]
+        self._tasks = [loop.create_task(work) for work in (
+            self._say_there(), self._take_runs(), self._follow(),
+            self._desk.phones.end_left(self._desk.bus, self._desk.ids),
+        )]
 
     async def stop(self) -> None:
         """Take no more, and end what goes on: nobody would report it."""

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from actors.runner.desk import Desk
+from actors.runner.on_phones import OnPhones
 from actors.runner.port import Executor, Isolation
 from actors.runner.runner import Runner, load
 from actors.runner.settings import Runner as Settings
@@ -33,7 +34,7 @@ async def start(
 
     desk = Desk(
         bus=parts.bus, clock=parts.clock, ids=parts.ids, executor=executor, name=name, secret=secret,
-        repository=repository, lost_after=lost_after, view=view,
+        repository=repository, lost_after=lost_after, view=view, phones=OnPhones(state / f"runner-{name}.phones"),
     )  # fmt: skip
     runner = Runner(desk, settings)
     stack.push_async_callback(runner.stop)

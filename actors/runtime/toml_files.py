@@ -6,6 +6,7 @@ from pathlib import Path
 
 from actors.runtime.plain_files import NoFile, opened
 
+SUFFIX = ".toml"
 EVERY = 2.0  # seconds between two looks at the files
 MOST_FILES = 500  # of a folder
 
@@ -17,7 +18,7 @@ def stamps(folders: Iterable[Path]) -> Iterator[tuple[str, Stamp]]:
     for folder in folders:
         try:
             with os.scandir(folder) as entries:  # a third of what `glob` takes, every other second
-                files = sorted((one.path, one) for one in entries if one.name.endswith(".toml"))[:MOST_FILES]
+                files = sorted((one.path, one) for one in entries if one.name.endswith(SUFFIX))[:MOST_FILES]
         except OSError:
             continue
         for path, file in files:

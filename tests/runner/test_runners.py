@@ -17,6 +17,7 @@ from actors.adapters.runner.executor import LocalExecutor
 from actors.adapters.system_clock import SystemClock
 from actors.pipeline.settings import Pipelines
 from actors.runner.desk import Desk
+from actors.runner.on_phones import OnPhones
 from actors.runner.runner import SILENT, Runner
 from actors.runner.settings import Runner as Settings
 from actors.runtime.bus import Headers, Message, RequestTimeout
@@ -55,6 +56,7 @@ async def runner_on(
     desk = Desk(
         bus=bus or MemoryBus(site.broker), clock=SystemClock(), ids=RandomIds(), executor=executor, name=name,
         secret=SECRETS.get, repository=str, lost_after=lost_after, view=view,
+        phones=OnPhones(executor.folder / "phones"),
     )  # fmt: skip
     runner = Runner(desk, settings)
     await runner.start()

@@ -203,3 +203,24 @@ async def test_a_slot_that_is_named_and_not_there_is_told(admin: Client) -> None
     assert {slot: one["ok"] for slot, one in done.items()} == {11: True, 99: False}
     assert "no such slot" in done[99]["said"]
     assert (await admin.get(path, part=D))[1]["status"] == "succeeded"
+
+
+async def test_what_a_killed_host_has_begun_on_phones_is_ended(site: Site, admin: Client) -> None:
+    """By the next runner there: nobody else would hang up, stop the script or give the slot back."""
+    calls = f'do = "call"\nnumber = "{TALKS_ON}"\nseconds = 600\non = {{ slots = [11] }}\n'
+    keeps = 'do = "adb"\ncommand = "sleep 200"\ntimeout = 300\non = { slots = [12] }\n'
+    paths = [
+        await begin(admin, id, f'[[steps]]\nname = "do"\n{step}') for id, step in ((250, calls), (251, keeps))
+    ]
+
+    async def going() -> tuple[bool, bool]:
+        _, slots = await admin.get("/api/slots")
+        by_id = {slot["id"]: slot for slot in slots}
+        return by_id[11]["call_id"] is not None, by_id[12]["reserved_by"] is not None
+
+    await until(going, lambda seen: seen == (True, True))
+    call = (await admin.get("/api/slots/11"))[1]["call_id"]
+    site.kill("actors")
+    await until(going, lambda seen: seen == (False, False), 90.0)
+    assert (await admin.get(f"/api/call/{call}"))[1]["end_time"] is not None
+    assert [(await end_of(admin, path, 90.0))["status"] for path in paths] == ["lost", "lost"]

@@ -1,0 +1,97 @@
+"""What steps have begun on phones, on the disk: a call, a script or a reservation of a runner that is killed is ended
+by the next one of its host, as its processes are."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import structlog
+from msgspec import Struct
+
+from actors.runtime.bus import Bus
+from actors.runtime.context import Context
+from actors.runtime.ids import Ids
+from actors.runtime.secret_files import write_secret
+from actors.runtime.wire import ask
+from bus_schemas.call import END_CALL, EndCall
+from bus_schemas.contract import Rpc
+from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.script import STOP_RUN, StopRun
+from bus_schemas.slot import END_RESERVATION, EndReservation
+
+log = structlog.get_logger()
+
+CALL, SCRIPT, SLOT = "call", "script", "slot"
+PATIENCE, AGAIN = 300.0, 2.0  # seconds for what is left, whose owners may still be starting; and between two tries
+PASSING = (ErrorCode.UNAVAILABLE, ErrorCode.TIMEOUT, ErrorCode.RATE_LIMITED)
+
+
+class Begun(Struct, frozen=True):
+    """`kind`: CALL, SCRIPT, or SLOT that is reserved; `id`: its own."""
+
+    kind: str
+    id: str
+
+
+class OnPhones:
+    """Of one host, in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def note(self, begun: Begun, user: str) -> None:
+        """It is about to begin, in somebody's name. Raises OSError."""
+        await asyncio.to_thread(self._write, begun, user)
+
+    def over(self, begun: Begun) -> None:
+        """It is over, or has not begun."""
+        self._file(begun).unlink(missing_ok=True)
+
+    async def end_left(self, bus: Bus, ids: Ids) -> None:
+        """End what is noted, each for a while."""
+        left = await asyncio.to_thread(self._left)
+        await asyncio.gather(*(self._end(begun, user, bus, ids) for begun, user in left))
+
+    async def _end(self, begun: Begun, user: str, bus: Bus, ids: Ids) -> None:
+        rpc, request = _ending(begun)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while not await _asked(rpc, request, Context(command_id=ids.new(), user=user, actions=rpc.needed), bus):
+                    await asyncio.sleep(AGAIN)
+        except TimeoutError:
+            log.error("what a run has left on a phone is not ended", kind=begun.kind, id=begun.id)
+            return
+        log.warning("what a run has left on a phone is ended", kind=begun.kind, id=begun.id)
+        self.over(begun)
+
+    def _file(self, begun: Begun) -> Path:
+        return self._folder / f"{begun.kind}.{begun.id}"
+
+    def _write(self, begun: Begun, user: str) -> None:
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        write_secret(self._file(begun), user.encode())
+
+    def _left(self) -> list[tuple[Begun, str]]:
+        if not self._folder.is_dir():
+            return []
+        files = [file for file in sorted(self._folder.iterdir()) if file.suffix != ".partial"]
+        return [(Begun(*file.name.split(".", 1)), file.read_text()) for file in files]
+
+
+def _ending(begun: Begun) -> tuple[Rpc[Any, Any], Struct]:  # any: of the kind
+    match begun.kind:
+        case "call":
+            return END_CALL, EndCall(call_id=begun.id)
+        case "script":
+            return STOP_RUN, StopRun(script_id=begun.id)
+        case _:
+            return END_RESERVATION, EndReservation(slot=int(begun.id))
+
+
+async def _asked(rpc: Rpc[Any, Any], request: Struct, context: Context, bus: Bus) -> bool:
+    """Whether it is over: what is refused for good is nowhere, or over already."""
+    try:
+        await ask(bus, rpc, request, context)
+    except Refusal as refusal:
+        return refusal.code not in PASSING
+    return True
