@@ -32,7 +32,7 @@ from actors.runtime.bus import Bus
 from actors.runtime.clock import Clock
 from actors.runtime.host import Host
 from actors.runtime.ids import Ids
-from actors.runtime.ownership import Lease, LeaseKeeper
+from actors.runtime.ownership import LEASES, Lease, LeaseKeeper
 from actors.runtime.parts import HostParts, Parts, Series
 from actors.runtime.peers import Peers
 from actors.runtime.problems import Problem
@@ -168,7 +168,7 @@ async def start_host(
     problems: Callable[[], Iterable[Problem]],
 ) -> HostParts:
     """A host under its lease, with nothing in it yet."""
-    lease = Lease(bus=parts.bus, clock=parts.clock, key=f"host.{settings.host}", holder=parts.ids.new())
+    lease = Lease(bus=parts.bus, clock=parts.clock, key=f"{LEASES}{settings.host}", holder=parts.ids.new())
     keeper = LeaseKeeper(lease=lease, on_lost=on_lost, on_regained=lambda: host.verify())
     host = Host(
         name=settings.host, bus=parts.bus, clock=parts.clock, ids=parts.ids, ownership=keeper,

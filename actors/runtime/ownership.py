@@ -19,7 +19,9 @@ from actors.runtime.clock import Clock
 log = structlog.get_logger()
 
 BUCKET = "OTTB_OWN"
+LEASES = "host."  # beginnings of the keys of leases
 TTL = 3.0  # seconds, for one server; a replicated one needs longer than an election (12)
+SILENT = 3.0
 MARGIN = 0.2  # seconds by which the holder stops early
 LAST_RENEWAL = 1.0  # seconds that a renewal has in the end
 
@@ -36,6 +38,29 @@ class Ownership(Protocol):
         """Grows with every new owner."""
 
 
+class Ghosts:
+    """Leases that nobody renews and that do not run out: a server that is killed brings entries back whose time was
+    over, and never ends them (nats-server 2.15.1, "TTL state is outdated": it counts the time only of what it had not
+    yet written down). A holder renews each quarter of its time, and judges by its own clock from the moment at which
+    it sent. So one whose revision stays the same for `SILENT` times as long, as it is seen here, is in nobody's hand.
+    """
+
+    def __init__(self, clock: Clock, ttl: float) -> None:
+        self._clock = clock
+        self._ttl = ttl
+        self._seen: dict[str, tuple[int, float, float]] = {}  # by key: its revision, seen for how long, and when last
+
+    def among(self, leases: Mapping[str, Entry]) -> dict[str, int]:
+        """Those of these keys, which are all there are now, with their revisions. What passes between two looks counts
+        as a part of the time at most: the bus may have been away, for the holder, too."""
+        now, before, self._seen = self._clock.monotonic(), self._seen, {}
+        for key, entry in leases.items():
+            revision, silent, last = before.get(key, (0, 0.0, now))
+            silent = silent + min(now - last, self._ttl / 2) if revision == entry.revision else 0.0
+            self._seen[key] = entry.revision, silent, now
+        return {key: revision for key, (revision, silent, _) in self._seen.items() if silent > SILENT * self._ttl}
+
+
 class Lease:
     """One key, held by `holder` while it is renewed. `epoch` is the revision of the first write.
 
@@ -48,7 +73,8 @@ class Lease:
         self._clock = clock
         self.key = key
         self._holder = f"{holder} {secrets.token_hex(8)}".encode()
-        self._ttl = ttl
+        self.ttl = ttl
+        self._ghosts = Ghosts(clock, ttl)
         self._until = 0.0
         self._revision = 0
         self.epoch = 0
@@ -67,10 +93,11 @@ class Lease:
         sent = self._clock.monotonic()
         now = await self._bus.get(BUCKET, self.key)
         if now is not None and now.data is not None and now.data != self._holder:
+            await end_ghosts(self._bus, self._ghosts.among({self.key: now}))
             return False
         try:
             revision = await self._bus.put(
-                BUCKET, self.key, self._holder, expect=now.revision if now else 0, ttl=self._ttl
+                BUCKET, self.key, self._holder, expect=now.revision if now else 0, ttl=self.ttl
             )
         except Fenced:
             return False
@@ -83,7 +110,7 @@ class Lease:
         """Hold it for another while. False: somebody else has it. Raises BusError."""
         sent = self._clock.monotonic()
         try:
-            revision = await self._bus.put(BUCKET, self.key, self._holder, expect=self._revision, ttl=self._ttl)
+            revision = await self._bus.put(BUCKET, self.key, self._holder, expect=self._revision, ttl=self.ttl)
         except Fenced:
             return await self.acquire()
         self._hold(revision, sent)
@@ -97,7 +124,15 @@ class Lease:
 
     def _hold(self, revision: int, sent: float) -> None:
         self._revision = revision
-        self._until = sent + self._ttl - MARGIN
+        self._until = sent + self.ttl - MARGIN
+
+
+async def end_ghosts(bus: Bus, ghosts: Mapping[str, int]) -> None:
+    """Have leases gone that are in nobody's hand, where they still are as they were seen. Raises BusError."""
+    for key, revision in ghosts.items():
+        with contextlib.suppress(Fenced):
+            await bus.delete(BUCKET, key, expect=revision)
+            log.warning("a lease that nobody renewed had not run out, and is ended", key=key, revision=revision)
 
 
 def lease_in(name: bytes) -> str:

@@ -27,7 +27,7 @@ from actors.runtime.clock import moment
 from actors.runtime.effects import Work
 from actors.runtime.host import Host
 from actors.runtime.journalled import Unreadable
-from actors.runtime.ownership import BUCKET, Claim, Lease, lease_in, lives
+from actors.runtime.ownership import BUCKET, LEASES, Claim, Ghosts, Lease, end_ghosts, lease_in, lives
 from actors.runtime.peers import Peers
 from actors.runtime.rendezvous import all_shards, shard_of, shards_of
 from bus_schemas.contract import ROOT, AnyTopic, id_of
@@ -94,6 +94,7 @@ class Shards:
     def __init__(self, *, host: Host, lease: Lease, peers: Peers) -> None:
         self._host = host
         self._lease = lease
+        self._ghosts = Ghosts(host.clock, lease.ttl)
         self._peers = peers
         self._kinds: list[Sharded] = []
         self._held: dict[int, Shard] = {}
@@ -147,6 +148,8 @@ class Shards:
     async def _look(self) -> None:
         """See who is there, and begin to take and to let go what follows from that. Raises BusError."""
         entries = await self._host.bus.entries(BUCKET)
+        leases = {key: entry for key, entry in entries.items() if key.startswith(LEASES) and entry.data is not None}
+        await end_ghosts(self._host.bus, self._ghosts.among(leases))
         if not self._lease.held or not lives(self._lease.name, entries):  # another one of this name may have joined
             return
         if not self._joined.held and await self._joined.take(_revision(entries.get(f"{JOINED}.{self._host.name}"))):

@@ -9,7 +9,7 @@ import pytest
 
 from actors.adapters.system_clock import SystemClock
 from actors.runtime.bus import BusError, RequestTimeout
-from actors.runtime.ownership import MARGIN, Lease, LeaseKeeper
+from actors.runtime.ownership import BUCKET, MARGIN, SILENT, Lease, LeaseKeeper
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from simulators.time.clock import SimClock
@@ -171,3 +171,31 @@ async def test_a_renewal_that_is_under_way_in_the_end_leaves_no_lease(site: Site
     await asyncio.sleep(TTL / 4 + 0.1)
     await keeper.stop()
     assert await site.theirs.acquire()
+
+
+@simulated
+async def test_a_lease_that_nobody_renews_and_that_stays_is_ended(site: Site) -> None:
+    await site.bus.put(BUCKET, "host.x", b"somebody 1", expect=0)  # for ever
+    keeper = LeaseKeeper(lease=site.mine, on_lost=lambda: None, ttl=TTL)
+    await asyncio.wait_for(keeper.start(), SILENT * TTL + 2.0)
+    assert site.mine.held and site.loop.time() > SILENT * TTL
+    await keeper.stop()
+
+
+@simulated
+async def test_one_that_is_renewed_late_each_time_stays(site: Site) -> None:
+    revision = await site.bus.put(BUCKET, "host.x", b"somebody 1", expect=0)
+    for _ in range(20):
+        for _ in range(8):
+            assert not await site.mine.acquire()
+            await asyncio.sleep(1.0)
+        revision = await site.bus.put(BUCKET, "host.x", b"somebody 1", expect=revision)
+
+
+@simulated
+async def test_one_that_was_seen_before_the_bus_was_away_is_given_its_time(site: Site) -> None:
+    await site.bus.put(BUCKET, "host.x", b"somebody 1", expect=0)
+    assert not await site.mine.acquire()
+    await asyncio.sleep(60.0)  # in which nobody could renew
+    assert not await site.mine.acquire() and not await site.mine.acquire()
+    assert (await site.bus.get(BUCKET, "host.x")) is not None

@@ -9,12 +9,13 @@ import pytest
 from actors.call.actor import CallActor
 from actors.runtime import journalled
 from actors.runtime.context import Context
-from actors.runtime.ownership import BUCKET
+from actors.runtime.ownership import BUCKET, SILENT, TTL
 from actors.runtime.rendezvous import SHARDS, shard_of, shards_of
 from actors.runtime.shards import Sharded
 from actors.runtime.wire import ask
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.note import NOTE_ADDED
+from simulators.bus.memory_bus import MemoryBus
 from tests.runtime.sharded import CLOSE, DROP, Count, CounterActor, Life, Site, play, simulated
 
 COUNTERS = [f"c{number}" for number in range(40)]
@@ -388,3 +389,26 @@ async def test_who_waits_is_told_when_an_actor_is_let_go_of_in_the_middle(site: 
         await asked
     assert told.value.code is ErrorCode.TIMEOUT and "interrupted" in told.value.message
     assert site.now - began < 5.0
+
+
+@simulated
+async def test_a_lease_that_came_back_from_the_dead_keeps_nothing(site: Site) -> None:
+    """A server that was killed has one again that had run out, and never ends it."""
+    bus = MemoryBus(site.broker)
+    for again in (False, True):
+        lives = [site.start(name) for name in ("a", "b")]
+        await site.until_right("a", "b")
+        lease = (await bus.entries(BUCKET))["host.b"].data
+        site.kill(lives[1])
+        await lost(site, "a", within=DEATH_S)
+        assert lease is not None
+        left = (await bus.entries(BUCKET)).get("host.b")
+        assert left is None or left.data is None
+        revision = left.revision if left is not None else 0
+        await bus.put(BUCKET, "host.b", lease, expect=revision)
+        if again:
+            lives.append(site.start("b"))  # who waits for it to run out
+        await asyncio.sleep(SILENT * TTL + 2.0)
+        await site.until_right(*(("a", "b") if again else ("a",)))
+        for life in (lives[0], *lives[2:]):
+            await site.leave(life)
