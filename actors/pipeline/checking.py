@@ -2,6 +2,7 @@
 given fits. Pure."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -26,24 +27,22 @@ from bus_schemas.pipeline import LONGEST_TEXT, MOST_JOBS
 Unfit = Iterator[tuple[Path, str]]
 LONGEST = 1000  # characters of a parameter's value
 MOST_DAYS = 366 * 5  # within which a schedule must come
+MOST_WORK = 30_000  # instructions of all its patterns: whoever begins a run may have to have them made, in 50 ms
 
 
 class Checked(Struct, frozen=True):
-    """A definition that can be run, or None and why not, in the order of the text. `written`: what it says, also where
-    that cannot be run."""
+    """A definition that can be run, or None and why not, in the order of the text."""
 
     definition: Definition | None
     problems: tuple[Problem, ...]
-    written: Definition | None = None
 
     def words(self, name: str) -> str:
         """What is wrong, in one line."""
         return "; ".join(problem.text(name) for problem in self.problems[:3])
 
 
-@lru_cache(maxsize=500)
 def check(text: str) -> Checked:
-    """Check the text of a definition."""
+    """Check the text of a definition. A hard one takes seconds."""
     if len(text) > LONGEST_TEXT:
         return Checked(None, (Problem(line=1, column=1, at="", message=f"longer than {LONGEST_TEXT} characters"),))
     found = source(text)
@@ -52,19 +51,25 @@ def check(text: str) -> Checked:
     definition, wrong = written(found, Definition)
     if definition is not None:
         wrong = [found.problem(path, why) for path, why in islice(_wrong(definition), MOST_PROBLEMS)]
-    return Checked(None if wrong else definition, tuple(sorted(set(wrong))), definition)
+    return Checked(None if wrong else definition, tuple(sorted(set(wrong))))
 
 
+@lru_cache(maxsize=500)
 def definition_of(text: str) -> Definition:
-    """One that was checked before, perhaps when fewer things were known to be wrong."""
-    found = check(text).written
-    assert found is not None, "a definition on record was checked"
-    return found
+    """One that was checked before, perhaps when fewer things were known to be wrong. It is read alone, in a tenth of a
+    second at most: what others have checked meanwhile makes it no slower for an actor."""
+    found = source(text)
+    assert not isinstance(found, Problem), "a definition on record was checked"
+    definition, _ = written(found, Definition)
+    assert definition is not None, "a definition on record was checked"
+    return definition
 
 
 def _wrong(definition: Definition) -> Unfit:
     for name, param in definition.params.items():
         yield from ((("params", name, *way), why) for way, why in _wrong_param(param))
+    if _work(definition) > MOST_WORK:
+        yield ("params",), "their patterns come to too much: repeat less in them"
     yield from _wrong_variables(definition.environment)
     if definition.schedule is not None:
         yield from _wrong_schedule(definition, definition.schedule)
@@ -78,6 +83,15 @@ def _wrong(definition: Definition) -> Unfit:
         yield ("steps",), f"more than {MOST_JOBS} steps, each cell of a matrix one"
     if definition.repository is not None and (why := odd_repository(definition.repository)) is not None:
         yield ("repository",), why
+
+
+def _work(definition: Definition) -> int:
+    """Instructions that all patterns come to."""
+    work = 0
+    for param in definition.params.values():
+        with suppress(BadPattern):
+            work += compiled(param.pattern).work if param.pattern is not None else 0
+    return work
 
 
 def _wrong_param(param: Param) -> Unfit:

@@ -135,7 +135,7 @@ class OnShard:
 
     async def put(self, request: PutPipeline, context: Context) -> PipelineDefinition:
         id = str(request.pipeline)
-        await asyncio.to_thread(check, request.text)  # known from here on: the actor looks it up
+        await asyncio.to_thread(definition_of, request.text)  # known from here on: the actor looks it up
         await bring_here(self._host, PipelineActor, id)
         return await self._host.order(PipelineActor, id, Define(text=request.text, source=request.source), context)
 
@@ -145,7 +145,8 @@ class OnShard:
         asked, number = request.asked, str(request.asked.pipeline)
         actor = self._host.get(PipelineActor, number)
         pipeline = actor.state if actor is not None else None
-        definition = definition_of(pipeline.text) if pipeline is not None and not pipeline.deleted else None
+        text = pipeline.text if pipeline is not None and not pipeline.deleted else None
+        definition = await asyncio.to_thread(definition_of, text) if text is not None else None
         hook = definition.webhook if definition is not None else None
         secret = self._secret((hook or NO_HOOK).secret)
         now = self._host.clock.now().timestamp()

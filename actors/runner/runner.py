@@ -8,6 +8,7 @@ import os
 import msgspec
 import structlog
 
+from actors.pipeline.checking import definition_of
 from actors.runner.desk import Desk
 from actors.runner.reporter import BEAT
 from actors.runner.settings import Runner as Settings
@@ -127,6 +128,7 @@ class Runner:
             if refusal.code not in (ErrorCode.CONFLICT, ErrorCode.NOT_FOUND):
                 log.info("a run was not claimed", pipeline=run.pipeline, run=run.run, why=refusal.message)
             return False
+        await asyncio.to_thread(definition_of, claimed.text)  # known from here on
         self._begin(claimed, token, since)
         return True
 

@@ -49,6 +49,11 @@ class Pattern:
         """How many groups in brackets it has."""
         return int(self._compiled.groups)
 
+    @property
+    def work(self) -> int:
+        """How many instructions it is: it took a microsecond or two for each to make it."""
+        return int(self._compiled.programsize)
+
     def in_it(self, text: str) -> bool:
         """Whether some of the text fits."""
         return self._compiled.search(_whole(text)) is not None

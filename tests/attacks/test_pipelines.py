@@ -9,17 +9,19 @@ import msgspec
 import pytest
 
 from actors.pipeline import machine
+from actors.pipeline.checking import check, definition_of
 from actors.pipeline.record import Pipeline, evolve
 from actors.runner.commands import ROOM, cache_key
 from actors.runner.fleet import MOST_SAID, said_in_all
 from actors.runtime import files
 from actors.runtime.clock import Moment
+from actors.script import patterns
 from bus_schemas.permissions import Action
 from bus_schemas.pipeline import ClaimedRun, SlotResult
 from tests.stories.conftest import MORE, SLOTS
 from tests.support.site import Client, Site, running_site, until
 
-D = "dci"
+D, CHECKED = "dci", 600
 OVER = ("succeeded", "failed", "stopped", "lost")
 TOUCHES = """
 id = {id}
@@ -101,6 +103,25 @@ async def test_a_hard_definition_holds_nobody_up(boss: Client) -> None:
     codes = [status for status, _ in await asyncio.gather(*many)]
     assert 429 in codes and 200 in codes and set(codes) <= {200, 429}, codes
     print(f"{len(codes) + 1} hard definitions checked, {answered} answered beside the first")
+
+
+def small(number: int) -> str:
+    return f'id = 95\nname = "n{number}"\n[[steps]]\nname = "a"\ndo = "run"\ncommands = ["true"]'
+
+
+def test_what_others_have_checked_makes_no_definition_slow() -> None:
+    """Whoever may look at pipelines has definitions checked. One on record is read without its patterns, and once."""
+    hard = small(0) + "".join(f'\n[params.p{n}]\ndefault = "a"\npattern = "\\\\pL{{1,25}}{n}|a"' for n in range(2))
+    assert (known := check(hard)).definition is None and "too much" in known.words("x"), known
+    right = hard.replace("{1,25}", "{1,3}")
+    assert check(right).definition is not None
+    patterns._compiled.cache_clear()
+    here = definition_of(right)
+    assert patterns._compiled.cache_info().misses == 0
+    for number in range(CHECKED):
+        assert check(small(number)).definition is not None
+    assert definition_of(right) is here
+    print(f"{CHECKED} definitions checked, one stays known")
 
 
 async def test_artefacts_leave_room_for_what_people_upload(boss: Client, ran: Site) -> None:
