@@ -1,6 +1,7 @@
 """What steps of pipelines have written, from its stream to the client: as text, whole or the part that `Range` asks
 for. Nobody ever holds more than an entry of it in memory."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -72,6 +73,7 @@ class StepOutputs:
         yield head
         at = 0
         async for entry in self._bus.outputs.replay(subject):
+            await asyncio.sleep(0)  # an entry is long, several come at once, and others want to be answered
             try:
                 said = _decode(entry.data)
             except UNDECODABLE:

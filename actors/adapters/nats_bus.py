@@ -117,6 +117,7 @@ class NatsBus:
     """One connection. Build it with `connect`."""
 
     _stream: ClassVar[str] = JOURNAL  # that is read here
+    _batch_bytes: ClassVar[int] = BATCH_BYTES
 
     def __init__(self, client: Client, link: Link) -> None:
         self._client = client
@@ -297,7 +298,7 @@ class NatsBus:
     async def _batch(self, scope: str, start: Mapping[str, object], after: int) -> tuple[list[Recorded], bool]:
         """Up to BATCH entries and BATCH_BYTES from `start` on, which is right behind `after`, and whether there are
         more."""
-        query = {**start, "batch": BATCH, "max_bytes": BATCH_BYTES, "next_by_subj": scope}
+        query = {**start, "batch": BATCH, "max_bytes": self._batch_bytes, "next_by_subj": scope}
         found, more = await self._read(self._stream, query)
         more = more and bool(found)
         before = found[-1].seq + 1 if more else math.inf
@@ -433,6 +434,7 @@ class NatsOutputs(NatsLog):
     """What steps of pipelines write, over the same connection."""
 
     _stream = OUTPUT
+    _batch_bytes = 256 * 1024  # a browser reads them by way of a gateway, whose other answers come behind each batch
 
 
 def _entry(last: Recorded) -> Entry:
