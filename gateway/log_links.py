@@ -15,6 +15,7 @@ from actors.runtime.ids import Ids
 from actors.runtime.wire import ask
 from bus_schemas.errors import Refusal
 from bus_schemas.link import LONGEST, MAKE_LINK, MakeLink
+from gateway.server import origin_of
 
 AT_ONCE = 16
 FRESH = 60.0  # seconds for which a link is said again: signing a hundred of them costs POINT 20 ms
@@ -37,7 +38,7 @@ class LogLinks:
         minute less where they have asked before; one for which no link can be made has that of who logs in."""
         answer = msgspec.json.decode(data)
         gate = asyncio.Semaphore(AT_ONCE)
-        base = f"{request.scheme}://{request.host}"
+        base = origin_of(request)
 
         async def link(one: Said) -> None:
             path = LOG.format(id=one["id"], run=one["run"])

@@ -5,7 +5,7 @@ from ipaddress import ip_network
 
 from actors.runtime.addresses import parsed
 
-FORWARDED_FOR = "X-Forwarded-For"
+FORWARDED_FOR, FORWARDED_PROTO = "X-Forwarded-For", "X-Forwarded-Proto"
 HOPS = 32  # that are looked at
 
 

@@ -31,7 +31,7 @@ from gateway.auth import Caller
 from gateway.connections import Connections, Seat
 from gateway.greeter import Greeter, Waiting
 from gateway.pace import take_turns
-from gateway.proxies import FORWARDED_FOR
+from gateway.proxies import FORWARDED_FOR, FORWARDED_PROTO
 
 log = structlog.get_logger()
 
@@ -54,6 +54,7 @@ ENCODED = RefusalTemplate(ErrorCode.UNSUPPORTED_MEDIA_TYPE, "Send the body as it
 NO_EXPECTATION = RefusalTemplate(ErrorCode.INVALID_PARAMS, "This expectation cannot be met.")
 
 CLIENT: web.RequestKey[str] = web.RequestKey("client", str)  # the address of who asks, also behind trusted proxies
+OVER_TLS: web.RequestKey[bool] = web.RequestKey("over_tls", bool)  # one of these says that it is what ends TLS
 
 # aiohttp makes no setting of this. That it still counts is seen by tests/attacks/test_pipelined.py.
 web_protocol.MAX_MSG_QUEUE_SIZE = QUEUED
@@ -132,6 +133,8 @@ class Protocol(RequestHandler):
         self._chunked = request.content if hdrs.TRANSFER_ENCODING in request.headers else None
         if self._seat is not None:
             request[CLIENT] = self._connections.ask(self._seat, request.headers.getall(FORWARDED_FOR, []))
+            if self._seat.proxied and request.headers.getall(FORWARDED_PROTO, [])[-1:] == ["https"]:
+                request[OVER_TLS] = True
             if not request.content.is_eof():
                 self.rest(request)
                 request.content.on_eof(partial(self.work, request))
@@ -232,6 +235,11 @@ def client_of(request: web.BaseRequest) -> str:
     """The address of who asks."""
     address: str = request.get(CLIENT, request.remote or "")
     return address
+
+
+def origin_of(request: web.BaseRequest) -> str:
+    """Scheme and host as who asks has them, also before a proxy of the site's that ends TLS."""
+    return f"{'https' if OVER_TLS in request else request.scheme}://{request.host}"
 
 
 def protocol_of(request: web.BaseRequest) -> Protocol:

@@ -10,6 +10,8 @@ from bus_schemas.link import MAKE_LINK, MakeLink, SignedLink, url_of
 from bus_schemas.permissions import BUILT_IN_ROLES, resolve
 from bus_schemas.pipeline import PIPELINE_STATUS, GetPipeline, PipelineRunView, PipelineStatusView, RunStatus
 from gateway import log_links
+from gateway.connections import Connections
+from gateway.proxies import TrustedProxies
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from tests.support.door import gateway_on, serving
@@ -61,3 +63,18 @@ async def test_who_looks_again_has_each_link_signed_once(monkeypatch: Any) -> No
         now += log_links.FRESH
         await gateway.get(PATH)
         assert signer.signed == {"token:op12": RUNS, "token:op13": 2 * RUNS}
+
+
+async def test_no_link_is_opened_in_the_clear_where_a_proxy_ends_tls() -> None:
+    """What is in it is a secret for an hour. Others than the site's proxies say nothing of it."""
+    signer, broker, found = Signer(), MemoryBroker(clock=SystemClock()), dict[tuple[bool, str], set[str]]()
+    lines = {MAKE_LINK: signer.make_link, PIPELINE_STATUS: signer.status}
+    async with serving(broker, lines, USERS):
+        for named in (True, False):
+            connections = Connections(proxies=TrustedProxies(["127.0.0.1"] if named else []))
+            async with gateway_on(MemoryBus(broker), connections) as gateway:
+                for said in ("https", "http", "javascript", ""):
+                    _, body = await gateway.ask("GET", PATH, **{"X-Forwarded-Proto": said})
+                    found[named, said] = {run["log_url"].partition("://")[0] for run in body["runs"]}
+    print(f"{len(found)} requests, {found}")
+    assert found.pop((True, "https")) == {"https"} and all(schemes == {"http"} for schemes in found.values())
