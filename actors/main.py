@@ -64,7 +64,7 @@ from actors.runtime.open_files import allow_files
 from actors.runtime.parts import Parts
 from actors.runtime.plain_files import NO_LINK, opened
 from actors.runtime.problems import Problem, but_for
-from actors.runtime.secret_files import UMASK, own_folder
+from actors.runtime.secret_files import UMASK, own_folder, refuse_others_above
 from actors.runtime.settings import SettingsError
 from actors.runtime.spread import Spread
 from actors.runtime.stopping import Stopped, before
@@ -267,9 +267,12 @@ def executor_of(settings: Settings) -> tuple[LocalExecutor | None, str | None]:
     runner = settings.runner
     if not runner.enabled:
         return None, None
+    folder = (Path(runner.folder) if runner.folder else settings.state) / f"runner-{settings.host}"
     try:
+        if runner.folder:  # what is above the state folder was looked at before
+            refuse_others_above(folder)
         made = LocalExecutor(
-            folder=(Path(runner.folder) if runner.folder else settings.state) / f"runner-{settings.host}",
+            folder=folder,
             places=settings.repositories, user=runner.user or None,
             bubblewrap=runner.bubblewrap, visible=[Path(folder) for folder in runner.visible],
             disk_free=runner.disk_free * MIB,

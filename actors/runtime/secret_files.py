@@ -5,6 +5,7 @@ Every name is opened without following a link: what stands there may have been p
 
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,6 +74,18 @@ def check_owner(descriptor: int) -> os.stat_result:
     found = os.fstat(descriptor)
     refuse_stranger(found.st_uid)
     return found
+
+
+def refuse_others_above(path: Path) -> None:
+    """Raise PermissionError where somebody else could put another folder in the place of this one: whoever may write to
+    one above it, in which names are not kept (as they are in /tmp) for whoever made them."""
+    for above in path.resolve().parents:
+        if above.exists():
+            found = above.stat()
+            lax = stat.S_IWOTH | (stat.S_IWGRP if found.st_gid not in (ROOT, os.getegid()) else 0)
+            if found.st_mode & lax and not found.st_mode & stat.S_ISVTX:
+                raise PermissionError(0, f"others may write to {above}")
+            refuse_stranger(found.st_uid)
 
 
 def refuse_stranger(owner: int) -> None:
