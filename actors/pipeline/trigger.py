@@ -23,6 +23,7 @@ GITHUB_SIGNATURE, GITHUB_DELIVERY = "X-Hub-Signature-256", "X-GitHub-Delivery"
 BRANCH, PARAMETERS = "/branch", "/parameters"  # where they are unless a definition says otherwise
 HEADS = ("refs/heads/", "refs/tags/")  # what stands before branches and tags where git names them in full
 _INDEX = re.compile("[0-9]{1,6}")
+LONGEST = 1000  # characters that are compared with globs, of which there may be two hundred
 HALF = 32  # hexadecimal digits of a SHA-256 that are kept
 
 
@@ -116,7 +117,7 @@ def _fits(value: Any, globs: list[str]) -> bool:
     if value is None or isinstance(value, dict | list):
         return False
     text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    return any(fnmatchcase(text, glob) for glob in globs)
+    return len(text) <= LONGEST and any(fnmatchcase(text, glob) for glob in globs)
 
 
 def _seconds(said: Any) -> float | None:

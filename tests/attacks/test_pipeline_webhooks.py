@@ -14,6 +14,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from actors.pipeline.checking import check
+from actors.pipeline.trigger import wanted
 from actors.runtime.signature import sign
 from tests.attacks.test_pipelines import OVER, D
 from tests.stories.conftest import MORE, SLOTS
@@ -84,6 +86,18 @@ def ours(body: bytes, secret: str = SECRET, at: float | None = None) -> str:
 
 async def runs(boss: Client, id: int) -> list[Any]:
     return list((await boss.get(f"/api/dci/pipeline/{id}/runs", part=D))[1])
+
+
+def test_what_is_compared_with_many_globs_is_short() -> None:
+    """It is compared in the loop of the pipeline's host."""
+    hard = [*(f"*{'?' * 250}{n}" for n in range(19)), "*"]
+    only = ", ".join(f'"/{n}" = {json.dumps(hard)}' for n in range(10))
+    found = check(ONE.format(id=1, hook=f'[webhook]\nsecret = "HOOK"\nonly = {{ {only} }}')).definition
+    assert found is not None and found.webhook is not None
+    body, began = json.dumps({str(n): "a" * 6000 for n in range(10)}).encode(), time.thread_time()
+    assert wanted(found.webhook, found, body) is None
+    print(f"200 globs, {len(body)} bytes: {(took := time.thread_time() - began):.4f} s")
+    assert took < 0.05 and wanted(found.webhook, found, body.replace(b"a" * 5000, b"")) is not None
 
 
 async def test_who_cannot_sign_learns_nothing(boss: Client) -> None:
