@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import get_args
+from urllib.parse import quote
 
 from aiohttp import web
 
@@ -33,6 +34,13 @@ def known_columns(route: Route) -> tuple[str, ...]:
 def csv_headers(route: Route) -> dict[str, str]:
     """Of a table, which browsers keep under the name of its route."""
     return CSV_HEADERS | {"Content-Disposition": f'attachment; filename="{route.path.rsplit("/", 1)[1]}.csv"'}
+
+
+def attachment(name: str) -> str:
+    """`Content-Disposition` of a file that somebody else may have named (RFC 6266), all of which is a name."""
+    plain = "".join(one if one.isascii() and (one.isalnum() or one in "._- ") else "_" for one in name)
+    more = f"; filename*=UTF-8''{quote(name, safe='', errors='replace')}" if plain != name else ""
+    return f'attachment; filename="{plain}"{more}'
 
 
 def at_table(request: web.Request, path: str) -> str:

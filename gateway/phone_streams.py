@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 import msgspec
 from aiohttp import web
@@ -34,6 +33,7 @@ from bus_schemas.slot_files import (
     PutPiece,
     SentFile,
 )
+from gateway.answers import attachment
 from gateway.auth import Caller
 from gateway.live.engine import bound_unread
 from gateway.routes import Passed
@@ -192,10 +192,7 @@ def headers_of(passed: Passed, opened: OpenedStream) -> dict[str, str]:
     """What is sent, and what it is called."""
     headers = {**PRIVATE, "Content-Type": CONTENT_TYPES.get(passed, opened.content_type)}
     if passed is Passed.FILE:
-        plain = "".join(one if one.isascii() and (one.isalnum() or one in "._- ") else "_" for one in opened.name)
-        headers["Content-Disposition"] = (
-            f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(opened.name, safe='', errors='replace')}"
-        )
+        headers["Content-Disposition"] = attachment(opened.name)
     return headers
 
 

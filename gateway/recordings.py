@@ -11,6 +11,7 @@ from aiohttp.abc import AbstractStreamWriter
 from actors.runtime.plain_files import NO_LINK, opened
 from bus_schemas.call import Recording
 from bus_schemas.errors import ErrorCode, RefusalTemplate, misfit
+from gateway.answers import attachment
 
 GONE = RefusalTemplate(ErrorCode.NOT_FOUND, "The recording is not in the folder of its PBX (any more, or not yet).")
 
@@ -46,7 +47,7 @@ class Recordings:
             raise web.HTTPRequestRangeNotSatisfiable(headers={"Content-Range": f"bytes */{size}"})
         headers = {
             "Content-Type": "audio/wav",
-            "Content-Disposition": f'attachment; filename="{recording.file}"',
+            "Content-Disposition": attachment(recording.file),
             "Cache-Control": "private, no-store",
         }
         return _OpenFile(file, headers)

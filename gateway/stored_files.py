@@ -20,6 +20,7 @@ from bus_schemas.pipeline import KeptArtefact
 from bus_schemas.script import KeptFile
 from bus_schemas.slot_files import SentFile
 from gateway import pace, ranges
+from gateway.answers import attachment
 from gateway.bodies import BROKEN_OFF, LATE
 from gateway.phone_streams import Poured
 from gateway.routes import Upload
@@ -143,7 +144,7 @@ class StoredFiles:
         anything is sent, and what `ranges.wanted` raises."""
         response = web.StreamResponse(headers={
             "Content-Type": "text/csv; charset=utf-8" if isinstance(file, ErrorFile) else file.type,
-            "Content-Disposition": f'attachment; filename="{_name(file)}"',
+            "Content-Disposition": attachment(_name(file)),
             "Cache-Control": "private, no-store",
             "X-Content-Type-Options": "nosniff",
         })  # fmt: skip
