@@ -54,7 +54,7 @@ def check(text: str) -> Checked:
     return Checked(None if wrong else definition, tuple(sorted(set(wrong))))
 
 
-@lru_cache(maxsize=500)
+@lru_cache(maxsize=250)  # of 400 kB at most
 def definition_of(text: str) -> Definition:
     """One that was checked before, perhaps when fewer things were known to be wrong. It is read alone, in a tenth of a
     second at most: what others have checked meanwhile makes it no slower for an actor."""
