@@ -2,7 +2,6 @@
 given fits. Pure."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -66,9 +65,10 @@ def definition_of(text: str) -> Definition:
 
 
 def _wrong(definition: Definition) -> Unfit:
-    for name, param in definition.params.items():
-        yield from ((("params", name, *way), why) for way, why in _wrong_param(param))
-    if _work(definition) > MOST_WORK:
+    params = definition.params.items()
+    wrong = [(("params", name, *way), why) for name, param in params for way, why in _wrong_param(param)]
+    yield from wrong
+    if not wrong and _work(definition) > MOST_WORK:
         yield ("params",), "their patterns come to too much: repeat less in them"
     yield from _wrong_variables(definition.environment)
     if definition.schedule is not None:
@@ -86,12 +86,8 @@ def _wrong(definition: Definition) -> Unfit:
 
 
 def _work(definition: Definition) -> int:
-    """Instructions that all patterns come to."""
-    work = 0
-    for param in definition.params.values():
-        with suppress(BadPattern):
-            work += compiled(param.pattern).work if param.pattern is not None else 0
-    return work
+    """Instructions that all patterns come to, which are good."""
+    return sum(compiled(one.pattern).work for one in definition.params.values() if one.pattern is not None)
 
 
 def _wrong_param(param: Param) -> Unfit:
