@@ -7,6 +7,8 @@ from pathlib import Path
 
 from actors.alert.mailer import Mailer
 from actors.alert.start import start as start_alerts
+from actors.archive.archive import Archive
+from actors.archive.start import start as start_archive
 from actors.by_hand.start import Tools
 from actors.by_hand.start import start as start_by_hand
 from actors.call.start import start as start_calls
@@ -79,6 +81,7 @@ async def running(
     executor: Executor | None = None,
     secret: Callable[[str], str | None] = lambda name: None,
     definitions: Path | None = None,
+    archive: Archive | None = None,
 ) -> AsyncIterator[Host]:
     """The host with everything that runs in it, started in order and stopped in reverse. `problems`: what is wrong in
     the same process beside its actors. `reader`: of lists; None: this process. `sender`: to receivers of
@@ -87,7 +90,7 @@ async def running(
     of the process are. `usb`: this machine's, where phones hang on it; `listed`: as `devices`, None while that is not
     known. `series`: what else of the process is counted. `executor`: what carries out the steps of pipelines here;
     None: they are not. `secret`: one of theirs, by its name; `definitions`: the folder of pipelines that come with the
-    platform."""
+    platform. `archive`: of the site; None: it has none."""
     async with AsyncExitStack() as stack:
         process = Parts(bus=bus, clock=clock, ids=ids)
         parts = await start_host(process, stack, settings=settings, on_lost=lost.set, problems=problems)
@@ -140,6 +143,8 @@ async def running(
         watcher = await start_monitor(
             parts, stack, settings=settings.monitor, reader=machine, records=records, hubs=hubs
         )
+        if archive is not None:
+            start_archive(parts, settings=settings.archive, archive=archive)
         await start_alerts(parts, settings=settings.alerts, watcher=watcher, hubs=hubs, mailer=mailer)
         await serve(parts, stack)
         yield parts.host

@@ -23,6 +23,7 @@ import structlog
 from actors.adapters.adb import AdbClient
 from actors.adapters.adb_phone import AdbPhone
 from actors.adapters.adb_tracker import DeviceTracker, label
+from actors.adapters.archive_folder import ArchiveFolder
 from actors.adapters.asterisk import Asterisk
 from actors.adapters.host_figures import PsutilReader
 from actors.adapters.host_lock import HostLock
@@ -42,6 +43,7 @@ from actors.adapters.system_clock import SystemClock
 from actors.adapters.tls import ClientTls, on_hangup
 from actors.adapters.tls import client as client_tls
 from actors.adapters.usb_devices import UsbDevices
+from actors.archive.archive import Archive
 from actors.assembly import running
 from actors.audit.start import start as start_audit
 from actors.by_hand.start import Tools
@@ -195,6 +197,7 @@ async def start_actors(
         executor=executor_of(settings),
         secret=partial(secret_of, settings.state),
         definitions=SHIPPED,
+        archive=archive_of(settings, parts),
     )
     return await stack.enter_async_context(host)
 
@@ -247,6 +250,12 @@ def send_traces(settings: Settings, stack: AsyncExitStack) -> None:
         otlp = Otlp(settings.traces, service="ottb-actors", host=settings.host)
         stack.push_async_callback(otlp.close)
         stack.callback(tracing.send_to(otlp.take, share=settings.traces.share))
+
+
+def archive_of(settings: Settings, parts: Parts) -> Archive:
+    """Where days of the journal are sealed."""
+    store = ArchiveFolder(settings.archive_folder)
+    return Archive(bus=parts.bus, clock=parts.clock, ids=parts.ids, store=store)
 
 
 def executor_of(settings: Settings) -> LocalExecutor | None:

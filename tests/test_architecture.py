@@ -49,6 +49,7 @@ FOLDERS = {
     "point": {"runtime"},
     "usb": {"runtime", "telephony", "slot"},
     "alert": {"runtime", "telephony", "slot", "trunk", "monitor", "usb"},
+    "archive": {"runtime"},
     "audit": {"runtime"},
     "log": {"runtime"},
     "monitor": {"runtime", "slot", "usb"},

@@ -9,8 +9,10 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+from actors.adapters.archive_folder import ArchiveFolder
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
+from actors.archive.archive import Archive
 from actors.assembly import running
 from actors.audit.start import start as start_audit
 from actors.ledger.kinds import LOG_PROJECTIONS
@@ -103,12 +105,14 @@ class Whole:
             handset = self.handsets[config.serial or f"{config.hub}.{config.port}"]
             return SimulatedPhone(handset, alive=lambda: bus.alive, buried=bus.buried)
 
+        store = ArchiveFolder(self.folder / "archive")
+        self.archive = Archive(bus=bus, clock=parts.clock, ids=parts.ids, store=store)
         pbx = SimulatedPbx(self.switch, alive=lambda: bus.alive, buried=bus.buried)
         self.host = host = await stack.enter_async_context(
             running(
                 self.settings, bus=bus, clock=parts.clock, ids=parts.ids, make_phone=make_phone, devices=lambda: (),
                 pbxs={"main": pbx}, lost=asyncio.Event(), sender=Nowhere(), usb=self.usb,
-                listed=self.listed, machine=self.machine,
+                listed=self.listed, machine=self.machine, archive=self.archive,
             )
         )  # fmt: skip
         self.gateway: InProcess = await stack.enter_async_context(

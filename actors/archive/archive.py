@@ -1,0 +1,162 @@
+"""The archive's shell: what is sealed by the journal's word, files that are read and checked, and days that are sealed.
+
+Nothing is locked. A day is named by a write that is fenced by the last event of the archive as it was before the day
+was read; a file never changes, and what no event names is nothing.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from typing import TypeVar
+
+import msgspec
+import structlog
+
+from actors.archive.record import Book, Segment, evolve
+from actors.archive.segment import Head, Packing, check, day_of, name_of
+from actors.archive.store import Draft, NotKept, SegmentStore
+from actors.runtime.bus import ID, Bus, Recorded
+from actors.runtime.clock import Clock, utc
+from actors.runtime.digest import must_be_digestible
+from actors.runtime.ids import Ids
+from bus_schemas.archive import DAY_SEALED, DaySealed
+from bus_schemas.contract import ROOT, UNDECODABLE
+
+log = structlog.get_logger()
+
+ALL, SCOPE = f"{ROOT}.evt.>", f"{ROOT}.evt.archive.days.*"
+GRACE = timedelta(hours=1)  # after the end of a day, until it is sealed
+GROUP = 1_000  # entries that are packed at once
+FORGOTTEN = 2 * 24 * 3600.0  # seconds after which nobody is still at work on a file that no event names
+
+Done = TypeVar("Done")
+
+
+class NotAnArchive(Exception):
+    """The archive's own events cannot be read: nothing is sealed on top of that."""
+
+
+class Archive:
+    """The archive of a site, as one host does with it. `threads=False`: files are written and read on the loop, as
+    simulated time needs it."""
+
+    def __init__(self, *, bus: Bus, clock: Clock, ids: Ids, store: SegmentStore, threads: bool = True) -> None:
+        self._bus = bus
+        self._clock = clock
+        self._ids = ids
+        self.store = store
+        self._threads = threads
+
+    async def book(self) -> Book:
+        """What is sealed now. Raises NotAnArchive, BusError."""
+        book = Book()
+        async for entry in self._bus.replay(SCOPE):
+            book = _after(book, entry)
+        return book
+
+    async def seal(self, host: str) -> Segment | None:
+        """Seal the next day that is over. None: there is none. Raises Fenced (another one has sealed it), NotKept,
+        Damaged, NotAnArchive, BusError; nothing has changed then."""
+        book = await self.book()
+        entries = self._bus.replay(ALL, after=book.last)
+        first = await anext(entries, None)
+        if first is None or not self._is_over(day := self._closes(first, book)):
+            return None
+        packing = Packing(Head(day=day, first=book.last + 1, previous=book.link))
+        with await self._do(self.store.draft) as draft:
+            await self._pack(packing, draft, [first], entries)
+            name = name_of(day, packing.digest)
+            await self._do(lambda: draft.keep(name))
+        return await self._name(book, packing, host)
+
+    async def _pack(
+        self, packing: Packing, draft: Draft, begun: Sequence[Recorded], entries: AsyncIterator[Recorded]
+    ) -> None:
+        """Write the entries of the day. Raises NotKept, BusError."""
+        group, today = list(begun), self._today()
+
+        def write(end: bool) -> None:
+            draft.write(packing.add(group) + (packing.end() if end else b""))
+
+        async for entry in entries:
+            if packing.head.day < day_of(entry.at) <= today:
+                break
+            group.append(entry)
+            if len(group) == GROUP:
+                await self._do(lambda: write(False))
+                group.clear()
+        await self._do(lambda: write(True))
+
+    async def _name(self, book: Book, packing: Packing, host: str) -> Segment:
+        """Look at the whole file once more, and have it be the day's."""
+        event = DaySealed(
+            day=packing.head.day, at=utc(self._clock.now()), host=host, first=packing.head.first, last=packing.last,
+            entries=packing.entries, size=packing.size, digest=packing.digest, previous=packing.head.previous,
+        )  # fmt: skip
+        after = evolve(book, event, 0)
+        await self.check(after.days[-1])
+        data, headers = must_be_digestible(DAY_SEALED, event), {ID: self._ids.new()}
+        await self._bus.append(DAY_SEALED.subject, data, headers, scope=SCOPE, expect=book.seq)
+        return after.days[-1]
+
+    async def check(self, segment: Segment) -> None:
+        """Read a segment's file, whole. Raises Damaged, NotThere, NotKept."""
+        await self._do(lambda: self._check(segment))
+
+    def _check(self, segment: Segment) -> None:
+        with self.store.open(segment.name) as file:
+            try:
+                check(
+                    file, head=segment.head, entries=segment.entries, last=segment.last, digest=segment.digest
+                )
+            except OSError as error:
+                raise NotKept(f"{segment.name}: {error.strerror or error}") from None
+
+    async def tidy(self) -> list[str]:
+        """Delete files that no event names and nobody can still be at work on. Returns their names. Raises NotKept,
+        NotAnArchive, BusError."""
+        found = await self._do(self.store.kept)
+        named = {one.name for one in (await self.book()).days}  # read after the files: what is named since is known
+        old = [one.name for one in found if one.name not in named and one.age > FORGOTTEN]
+        for name in old:
+            await self._do(partial(self.store.delete, name))
+        return old
+
+    # --- which day
+
+    def _today(self) -> str:
+        return self._clock.now().astimezone(UTC).date().isoformat()
+
+    def _closes(self, first: Recorded, book: Book) -> str:
+        """The day of the next segment, by its first entry. Days only go up: a server's clock that was set back, or
+        was ahead, makes a day of its neighbour's entries."""
+        day = day_of(first.at)
+        if day > self._today():  # of a clock that was ahead: it says nothing
+            day = _next(book.days[-1].day) if book.days else _before(self._today())
+        return max(day, _next(book.days[-1].day)) if book.days else day
+
+    def _is_over(self, day: str) -> bool:
+        end = datetime.combine(date.fromisoformat(_next(day)), datetime.min.time(), UTC)
+        return self._clock.now() >= end + GRACE
+
+    async def _do(self, work: Callable[[], Done]) -> Done:
+        return await asyncio.to_thread(work) if self._threads else work()
+
+
+def _after(book: Book, entry: Recorded) -> Book:
+    """Raises NotAnArchive."""
+    if not entry.subject.endswith(f".{DAY_SEALED.verb}"):
+        raise NotAnArchive(f"entry {entry.seq} ({entry.subject}) is of a later version")
+    try:
+        return evolve(book, msgspec.json.decode(entry.data, type=DaySealed), entry.seq)
+    except UNDECODABLE as error:
+        raise NotAnArchive(f"entry {entry.seq} ({entry.subject}) cannot be read: {error}") from None
+
+
+def _next(day: str) -> str:
+    return (date.fromisoformat(day) + timedelta(days=1)).isoformat()
+
+
+def _before(day: str) -> str:
+    return (date.fromisoformat(day) - timedelta(days=1)).isoformat()

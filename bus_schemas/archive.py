@@ -1,0 +1,31 @@
+"""The archive: days of the journal that are sealed in files, as the journal itself names them."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from bus_schemas.contract import Topic
+from bus_schemas.fields import HostName, Utc
+
+Day = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$(?!\n)")]  # in UTC
+Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]  # SHA-256 of a file, as `sha256sum` prints it
+Place = Annotated[int, Meta(ge=1)]  # the sequence of an entry
+
+
+class DaySealed(Struct, frozen=True, kw_only=True):
+    """A copy of the journal's entries `first` to `last`, all that it had of a day, is in the file of this digest and
+    `size` (bytes). `entries`: how many there are; `previous`: the link of the day sealed before, zeros for the
+    first. A day's link is its digest here, also when its file is another one since."""
+
+    day: Day
+    at: Utc
+    host: HostName
+    first: Place
+    last: Place
+    entries: Annotated[int, Meta(ge=1)]
+    size: Annotated[int, Meta(ge=1)]
+    digest: Digest
+    previous: Digest
+
+
+DAY_SEALED = Topic("ottb.v1.evt.archive.days.sealed", DaySealed, "A day of the journal is in the archive")

@@ -1,0 +1,58 @@
+"""The archive of a journal on a real server, and what `ottb archive` says of it."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+from actors.adapters.archive_folder import ArchiveFolder
+from actors.adapters.nats_bus import NatsBus
+from actors.adapters.random_ids import RandomIds
+from actors.adapters.system_clock import SystemClock
+from actors.archive.archive import Archive
+from actors.archive.settings import Archive as ArchiveSettings
+from actors.runtime.bus import ID
+from actors.runtime.settings import Nats
+from actors.settings import Settings
+from cli.archive import status, verify
+from tests.runtime.test_buses import CONFIG, server
+
+
+class InTwoDays(SystemClock):
+    def now(self) -> datetime:
+        return super().now() + timedelta(days=2)
+
+
+async def test_a_day_of_a_real_journal(tmp_path: Path) -> None:
+    async with server(tmp_path, CONFIG) as port:
+        url = f"nats://127.0.0.1:{port}"
+        settings = Settings(
+            state_dir=str(tmp_path / "state"), nats=Nats(url=url), archive=ArchiveSettings(enabled=True)
+        )
+        bus = await NatsBus.connect(url, name="t")
+        await bus.ensure_streams()
+        said: list[str] = []
+        assert await status(settings, said.append) == 0 and "days     none" in said
+        for number in range(3000):
+            subject = f"ottb.v1.evt.slot.{number}.linked"
+            headers = {ID: RandomIds().new(), "Ottb-Command": f"k{number}"}
+            await bus.append(subject, msgspec.json.encode({"slot": number}), headers, scope=subject, expect=0)
+        entry = await bus.entry(7)
+        assert entry is not None
+        await bus.redact(entry, b'{"slot":0}', {})
+        store = ArchiveFolder(settings.archive_folder)
+        archive = Archive(bus=bus, clock=InTwoDays(), ids=RandomIds(), store=store)
+        sealed = await archive.seal("h1")
+        assert sealed is not None and (sealed.first, sealed.last, sealed.entries) == (1, 3000, 3000)
+        with store.open(sealed.name) as file:
+            import gzip
+
+            lines = gzip.decompress(file.read()).splitlines()
+        assert msgspec.json.decode(lines[7])["data"] == {"slot": 0}  # what was erased is not in it
+        assert msgspec.json.decode(lines[8])["headers"] == {"Ottb-Command": "k7"}
+        assert await verify(settings, said.append) == 0 and said[-1] == "The archive is whole."
+        path = settings.archive_folder / sealed.name
+        path.write_bytes(path.read_bytes()[:-1])
+        assert await status(settings, said.append) == 1 and await verify(settings, said.append) == 1
+        assert said[-1] == "The archive is broken." and any(sealed.name in line for line in said)
+        await bus.close()
