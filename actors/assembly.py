@@ -129,7 +129,7 @@ async def running(
         )  # fmt: skip
         await start_notes(parts, stack)
         folders = {name: Path(ami.recordings) for name, ami in settings.ami.items() if ami.recordings}
-        await start_erasures(parts, stack, region=rules.site_region, folders=folders)
+        await start_erasures(parts, stack, region=rules.site_region, folders=folders, archive=archive)
         await start_imports(parts, stack, settings=settings.imports, rules=rules, reader=reader)
         await start_log(parts, stack)
         if sender is not None:

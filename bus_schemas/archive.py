@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from bus_schemas.contract import Topic
-from bus_schemas.fields import HostName, Utc
+from bus_schemas.fields import HostName, Id, Utc
 
 Day = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$(?!\n)")]  # in UTC
 Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]  # SHA-256 of a file, as `sha256sum` prints it
@@ -28,4 +28,26 @@ class DaySealed(Struct, frozen=True, kw_only=True):
     previous: Digest
 
 
-DAY_SEALED = Topic("ottb.v1.evt.archive.days.sealed", DaySealed, "A day of the journal is in the archive")
+class RewrittenDay(Struct, frozen=True):
+    """Another file is the day's now."""
+
+    day: Day
+    size: Annotated[int, Meta(ge=1)]
+    digest: Digest
+
+
+class DaysRewritten(Struct, frozen=True, kw_only=True):
+    """Somebody was erased: from now on these files are their days'. Whoever was reading a day to seal it, reads it
+    anew, also where none has changed."""
+
+    at: Utc
+    erasure: Id
+    days: tuple[RewrittenDay, ...]
+
+
+ArchiveEvent = DaySealed | DaysRewritten
+
+# fmt: off
+DAY_SEALED     = Topic("ottb.v1.evt.archive.days.sealed",    DaySealed,     "A day of the journal is in the archive")
+DAYS_REWRITTEN = Topic("ottb.v1.evt.archive.days.rewritten", DaysRewritten, "A person was erased from days of it")
+# fmt: on

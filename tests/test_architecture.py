@@ -42,7 +42,7 @@ FOLDERS = {
     "healing": {"runtime", "telephony", "slot", "monitor"},
     "run": {"runtime", "telephony", "slot", "call", "dialing", "script"},
     "note": {"runtime"},
-    "erasure": {"runtime", "telephony", "dialing", "leads"},
+    "erasure": {"runtime", "archive", "telephony", "dialing", "leads"},
     "runner": {"runtime", "pipeline"},
     "pipeline": {"runtime", "script"},
     "webhook": {"runtime", "log"},

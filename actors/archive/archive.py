@@ -5,32 +5,37 @@ was read; a file never changes, and what no event names is nothing.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
 import msgspec
-import structlog
+from msgspec import Struct
+from msgspec.structs import replace
 
 from actors.archive.record import Book, Segment, evolve
-from actors.archive.segment import Head, Packing, check, day_of, name_of
+from actors.archive.segment import Damaged, Head, Line, Packing, Unpacking, check, day_of, digest_of, entry_of, name_of
 from actors.archive.store import Draft, NotKept, SegmentStore
-from actors.runtime.bus import ID, Bus, Recorded
+from actors.runtime.bus import ID, Bus, Fenced, Recorded
 from actors.runtime.clock import Clock, utc
 from actors.runtime.digest import must_be_digestible
 from actors.runtime.ids import Ids
-from bus_schemas.archive import DAY_SEALED, DaySealed
-from bus_schemas.contract import ROOT, UNDECODABLE
-
-log = structlog.get_logger()
+from bus_schemas.archive import DAY_SEALED, DAYS_REWRITTEN, ArchiveEvent, DaySealed, DaysRewritten, RewrittenDay
+from bus_schemas.contract import ROOT, UNDECODABLE, Topic, verb_of
 
 ALL, SCOPE = f"{ROOT}.evt.>", f"{ROOT}.evt.archive.days.*"
 GRACE = timedelta(hours=1)  # after the end of a day, until it is sealed
 GROUP = 1_000  # entries that are packed at once
 FORGOTTEN = 2 * 24 * 3600.0  # seconds after which nobody is still at work on a file that no event names
 
+EVENTS: Mapping[str, type[ArchiveEvent]] = {topic.verb: topic.event for topic in (DAY_SEALED, DAYS_REWRITTEN)}
+
 Done = TypeVar("Done")
+Told = TypeVar("Told", bound=Struct)
+Said = tuple[bytes, dict[str, str]]
+Change = Callable[[Recorded], Said | None]  # what an entry is to say, and its headers; None: what it says
 
 
 class NotAnArchive(Exception):
@@ -75,18 +80,15 @@ class Archive:
     ) -> None:
         """Write the entries of the day. Raises NotKept, BusError."""
         group, today = list(begun), self._today()
-
-        def write(end: bool) -> None:
-            draft.write(packing.add(group) + (packing.end() if end else b""))
-
         async for entry in entries:
             if packing.head.day < day_of(entry.at) <= today:
                 break
             group.append(entry)
             if len(group) == GROUP:
-                await self._do(lambda: write(False))
+                await self._do(partial(_write, draft, packing, group))
                 group.clear()
-        await self._do(lambda: write(True))
+        await self._do(partial(_write, draft, packing, group))
+        await self._do(lambda: draft.write(packing.end()))
 
     async def _name(self, book: Book, packing: Packing, host: str) -> Segment:
         """Look at the whole file once more, and have it be the day's."""
@@ -96,22 +98,78 @@ class Archive:
         )  # fmt: skip
         after = evolve(book, event, 0)
         await self.check(after.days[-1])
-        data, headers = must_be_digestible(DAY_SEALED, event), {ID: self._ids.new()}
-        await self._bus.append(DAY_SEALED.subject, data, headers, scope=SCOPE, expect=book.seq)
+        await self._say(DAY_SEALED, event, book)
         return after.days[-1]
+
+    async def _say(self, topic: Topic[Told], event: Told, book: Book) -> None:
+        """Put an event on record right behind what is in the book. Raises Fenced, BusError."""
+        data, headers = must_be_digestible(topic, event), {ID: self._ids.new()}
+        await self._bus.append(topic.subject, data, headers, scope=SCOPE, expect=book.seq)
 
     async def check(self, segment: Segment) -> None:
         """Read a segment's file, whole. Raises Damaged, NotThere, NotKept."""
         await self._do(lambda: self._check(segment))
 
     def _check(self, segment: Segment) -> None:
-        with self.store.open(segment.name) as file:
+        with self.store.open(segment.name) as file, _reading(segment.name):
+            check(file, head=segment.head, entries=segment.entries, last=segment.last, digest=segment.digest)
+
+    async def entries(self, segment: Segment) -> AsyncIterator[list[Recorded]]:
+        """What is in a segment, in order, some at once; nothing of one whose file is another than it should be. Raises
+        Damaged, NotThere, NotKept."""
+        await self._do(lambda: self._compare(segment))
+        with await self._do(lambda: self.store.open(segment.name)) as file:
+            pieces = Unpacking(file).pieces()
+            while (found := await self._do(lambda: _entries(pieces))) is not None:
+                yield found
+
+    def _compare(self, segment: Segment) -> None:
+        with self.store.open(segment.name) as file, _reading(segment.name):
+            if digest_of(file) != segment.digest:
+                raise Damaged(f"{segment.name}: its checksum is another one")
+
+    async def rewrite(self, erasure: str, change: Change) -> int:
+        """Have all days say what `change` makes of their entries, and nothing be left of the files that said more. To
+        be asked once the journal says it: what is read of it from then on may be sealed. Returns how many entries have
+        changed. Raises NotKept, Damaged, NotAnArchive, BusError; again does the rest."""
+        done, count = dict[str, RewrittenDay | None](), 0
+        while True:
+            book, before = await self.book(), await self._do(self.store.kept)
+            for one in book.days:
+                if one.digest not in done:
+                    done[one.digest], changed = await self._rewritten(one, change)
+                    count += changed
+            days = tuple(file for one in book.days if (file := done[one.digest]) is not None)
+            event = DaysRewritten(at=utc(self._clock.now()), erasure=erasure, days=days)
             try:
-                check(
-                    file, head=segment.head, entries=segment.entries, last=segment.last, digest=segment.digest
-                )
-            except OSError as error:
-                raise NotKept(f"{segment.name}: {error.strerror or error}") from None
+                await self._say(DAYS_REWRITTEN, event, book)
+            except Fenced:  # a day was sealed meanwhile, of what the journal said before, perhaps
+                continue
+            # What was there before that event, and is not named after it, nobody can name any more.
+            named = {one.name for one in evolve(book, event, 0).days}
+            for old in before:
+                if old.name not in named:
+                    await self._do(partial(self.store.delete, old.name))
+            return count
+
+    async def _rewritten(self, segment: Segment, change: Change) -> tuple[RewrittenDay | None, int]:
+        """A segment's new file, if it needs one, and how many of its entries have changed."""
+        packing, count = Packing(segment.head), 0
+        with await self._do(self.store.draft) as draft:
+            async for piece in self.entries(segment):
+                group = list[Recorded]()
+                for entry in piece:
+                    said = change(entry)
+                    count += said is not None
+                    group.append(replace(entry, data=said[0], headers=said[1]) if said is not None else entry)
+                await self._do(partial(_write, draft, packing, group))
+            await self._do(lambda: draft.write(packing.end()))
+            if not count:
+                return None, 0
+            after = replace(segment, size=packing.size, digest=packing.digest)
+            await self._do(lambda: draft.keep(after.name))
+        await self.check(after)
+        return RewrittenDay(after.day, after.size, after.digest), count
 
     async def tidy(self) -> list[str]:
         """Delete files that no event names and nobody can still be at work on. Returns their names. Raises NotKept,
@@ -146,12 +204,30 @@ class Archive:
 
 def _after(book: Book, entry: Recorded) -> Book:
     """Raises NotAnArchive."""
-    if not entry.subject.endswith(f".{DAY_SEALED.verb}"):
+    kind = EVENTS.get(verb_of(entry.subject))
+    if kind is None:
         raise NotAnArchive(f"entry {entry.seq} ({entry.subject}) is of a later version")
     try:
-        return evolve(book, msgspec.json.decode(entry.data, type=DaySealed), entry.seq)
+        return evolve(book, msgspec.json.decode(entry.data, type=kind), entry.seq)
     except UNDECODABLE as error:
         raise NotAnArchive(f"entry {entry.seq} ({entry.subject}) cannot be read: {error}") from None
+
+
+@contextmanager
+def _reading(name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise NotKept(f"{name}: {error.strerror or error}") from None
+
+
+def _entries(pieces: Iterator[list[Line]]) -> list[Recorded] | None:
+    """The next ones; None: there are no more."""
+    return next(([entry_of(line) for line in piece] for piece in pieces), None)
+
+
+def _write(draft: Draft, packing: Packing, entries: Sequence[Recorded]) -> None:
+    draft.write(packing.add(entries))
 
 
 def _next(day: str) -> str:

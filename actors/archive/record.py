@@ -4,7 +4,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.archive.segment import GENESIS, Head, name_of
-from bus_schemas.archive import DaySealed
+from bus_schemas.archive import ArchiveEvent, DaySealed
 
 
 class Segment(Struct, frozen=True, kw_only=True):
@@ -45,13 +45,23 @@ class Book(Struct, frozen=True, kw_only=True):
         return self.days[-1].link if self.days else GENESIS
 
 
-def evolve(book: Book, event: DaySealed, seq: int) -> Book:
+def evolve(book: Book, event: ArchiveEvent, seq: int) -> Book:
     """The book after an event."""
-    sealed = Segment(
+    if isinstance(event, DaySealed):
+        return replace(book, seq=seq, days=(*book.days, _sealed(event)))
+    files = {one.day: one for one in event.days}
+    days = [
+        replace(one, size=file.size, digest=file.digest) if (file := files.get(one.day)) is not None else one
+        for one in book.days
+    ]
+    return replace(book, seq=seq, days=tuple(days))
+
+
+def _sealed(event: DaySealed) -> Segment:
+    return Segment(
         day=event.day, first=event.first, last=event.last, entries=event.entries, size=event.size,
         digest=event.digest, link=event.digest, previous=event.previous,
     )  # fmt: skip
-    return replace(book, seq=seq, days=(*book.days, sealed))
 
 
 def broken(book: Book) -> list[str]:

@@ -229,3 +229,11 @@ def check(file: BinaryIO, *, head: Head, entries: int, last: int, digest: str) -
         raise Damaged("its checksum is another one")
     if (reading.head, reading.entries, reading.last) != (head, entries, last):
         raise Damaged(f"it is of other entries: {reading.head}, {reading.entries} up to {reading.last}")
+
+
+def digest_of(file: BinaryIO) -> str:
+    """The checksum of a file. Raises OSError."""
+    found = sha256()
+    while piece := file.read(16 * PIECE):
+        found.update(piece)
+    return found.hexdigest()

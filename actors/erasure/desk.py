@@ -13,6 +13,9 @@ import msgspec
 import structlog
 from msgspec.structs import replace
 
+from actors.archive.archive import Archive, NotAnArchive
+from actors.archive.segment import Damaged
+from actors.archive.store import NotKept
 from actors.erasure.logged import About, about, to_delete
 from actors.erasure.machine import Cleared, Finished, Impossible, Report
 from actors.erasure.parted import LeadKey, Numbered, Pair, Parted, parted, parted_at, restored
@@ -57,6 +60,7 @@ log = structlog.get_logger()
 
 CALLS = 500  # live ones that are looked through; there are no more at once than lines
 AGAIN = 1.0  # seconds until a step that could not be done is tried again
+ARCHIVE_AGAIN, ARCHIVE_AWAY = 10.0, (NotKept, Damaged, NotAnArchive)  # a person has to do something
 SNAPSHOTS, WIPED = "OTTB_SNAP", ("OTTB_IDEM", "OTTB_FILE")  # what is in them is made anew, or sent again
 KEPT = ("site.up",)  # but for what stands among the snapshots and is none
 TOLD_BY = (  # who somebody is
@@ -75,10 +79,15 @@ NOT_THERE = (
 
 
 class Desk:
-    """`hosts`: how they are asked; `names`: those that are there, this one among them."""
+    """`hosts`: how they are asked; `names`: those that are there, this one among them. `archive`: of
+    the site; None: it has none."""
 
-    def __init__(self, *, bus: Bus, marks: Marks, hosts: Hosts, names: Callable[[], Sequence[str]]) -> None:
+    def __init__(
+        self, *, bus: Bus, marks: Marks, hosts: Hosts, names: Callable[[], Sequence[str]],
+        archive: Archive | None = None,
+    ) -> None:  # fmt: skip
         self._bus = bus
+        self._archive = archive
         self._marks = marks
         self._hosts = hosts
         self._names = names
@@ -94,6 +103,9 @@ class Desk:
             except (BusError, Refusal) as error:
                 log.warning("an erasure does not get on", erasure=begun.erasure, error=repr(error))
                 await asyncio.sleep(AGAIN)
+            except ARCHIVE_AWAY as error:
+                log.error("an erasure waits for the archive", erasure=begun.erasure, error=str(error))
+                await asyncio.sleep(ARCHIVE_AGAIN)
 
     async def finish(self, begun: ErasureBegun, cleared: int) -> Report:
         """Wait until the records are made anew, up to the entry `cleared`, and forget whom it was about."""
@@ -186,6 +198,8 @@ class Desk:
             entries, notes, left = entries + changed, max(notes, looked.notes), looked.left
             if not changed:
                 break
+        if self._archive is not None:
+            await self._from_archive(self._archive, begun.erasure, traces)
         for bucket in WIPED:
             await self._bus.wipe(bucket)
         await self._wipe_snapshots()
@@ -243,6 +257,11 @@ class Desk:
                 await self._bus.redact(entry, *said)
                 changed += 1
         return changed, redactor
+
+    async def _from_archive(self, archive: Archive, erasure: str, traces: Traces) -> None:
+        """The journal says it already: so does what is read of it from now on to be sealed."""
+        redactor = Redactor(traces)
+        await archive.rewrite(erasure, lambda entry: redactor.redacted(entry.subject, entry.data, entry.headers))
 
     async def _from_log(self, traces: Traces) -> tuple[int, int]:
         """Delete entries with a number, and those of others than the platform with a name in full: no more than one

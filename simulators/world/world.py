@@ -16,7 +16,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from actors.adapters.archive_folder import ArchiveFolder
 from actors.adapters.ledger.sqlite import SqliteLedger
+from actors.archive.archive import Archive
 from actors.assembly import running
 from actors.call.settings import Calls
 from actors.campaign.settings import Campaigns
@@ -259,6 +261,11 @@ class World:
         life.bus.kill()
         self._down(life)
 
+    def archive(self, life: Life) -> Archive:
+        """As a process has it: all have one folder."""
+        ids, store = CountedIds(f"archive-{life.process.name}-"), ArchiveFolder(self.folder / "archive")
+        return Archive(bus=life.bus, clock=life.machine.clock, ids=ids, store=store, threads=False)
+
     async def _live(self, life: Life) -> None:
         machine, settings = life.machine, life.machine.settings
 
@@ -279,6 +286,7 @@ class World:
                     devices=lambda: (),
                     pbxs={"main": pbx},
                     lost=life.lost,
+                    archive=self.archive(life),
                 )
             )
             self.book.note(self.now, f"{life.process.name} is up")

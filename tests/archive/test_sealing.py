@@ -1,6 +1,7 @@
 """Days are sealed: whole, once, checked before they are named, and readable with public tools."""
 
 import asyncio
+import gzip
 import json
 import os
 import subprocess
@@ -226,6 +227,17 @@ async def test_a_file_that_was_changed_is_told(days: Days, how: str) -> None:
     assert sealed is not None
     days.spoil(sealed.name, SPOILS[how])
     with pytest.raises(Damaged):
+        await days.archive().check(sealed)
+
+
+async def test_a_file_that_was_written_anew_is_told(days: Days) -> None:
+    """It has the right form, as many entries, under the same numbers."""
+    await days.passes()
+    sealed = await days.archive().seal("h1")
+    assert sealed is not None
+    days.spoil(sealed.name, lambda data: gzip.compress(gzip.decompress(data).replace(b'"n": 1', b'"n": 7')))
+    assert b'"n": 7' in unpacked(days.folder / sealed.name)
+    with pytest.raises(Damaged, match="checksum"):
         await days.archive().check(sealed)
 
 
