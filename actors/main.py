@@ -44,6 +44,7 @@ from actors.adapters.tls import ClientTls, on_hangup
 from actors.adapters.tls import client as client_tls
 from actors.adapters.usb_devices import UsbDevices
 from actors.archive.archive import Archive
+from actors.archive.whole import Whole
 from actors.assembly import running
 from actors.audit.start import start as start_audit
 from actors.by_hand.start import Tools
@@ -146,6 +147,7 @@ async def start_actors(
     tracker: DeviceTracker,
     site: SiteParts,
     lost: Event,
+    archive: Archive,
 ) -> Host:
     """The slots, trunks and calls of this host. `lost` is set when somebody else owns them."""
 
@@ -197,14 +199,15 @@ async def start_actors(
         executor=executor_of(settings),
         secret=partial(secret_of, settings.state),
         definitions=SHIPPED,
-        archive=archive_of(settings, parts),
+        archive=archive,
     )
     return await stack.enter_async_context(host)
 
 
 async def start_site(
-    settings: Settings, parts: Parts, stack: AsyncExitStack, *, tls: ClientTls, on_closed: Callable[[], None]
-) -> SiteParts:
+    settings: Settings, parts: Parts, stack: AsyncExitStack, *, tls: ClientTls, on_closed: Callable[[], None],
+    archive: Archive,
+) -> SiteParts:  # fmt: skip
     """What any host of a site may answer: the audit, POINT and the records."""
     passwords = Passwords()
     stack.callback(passwords.close)
@@ -229,6 +232,7 @@ async def start_site(
     ledger = await start_ledger(
         parts, stack, store=store_of(settings), region=settings.dial.site_region,
         joins=bool(joining(settings.trunks, settings.ami)), zone=zone(settings.dial.timezone), log_ledger=log_ledger,
+        stream=Whole(bus=parts.bus, archive=archive),
     )  # fmt: skip
 
     def problems() -> Iterable[Problem]:
@@ -315,9 +319,10 @@ async def serve(settings: Settings) -> int:
         tracker.start()
         stack.push_async_callback(tracker.stop)
         parts = Parts(bus=bus, clock=SystemClock(), ids=RandomIds())
-        site = await start_site(settings, parts, stack, tls=tls, on_closed=closed.set)
+        archive = archive_of(settings, parts)
+        site = await start_site(settings, parts, stack, tls=tls, on_closed=closed.set, archive=archive)
         noting = await start_noting(parts, stack, host=settings.host)
-        host = await start_actors(settings, parts, stack, tracker=tracker, site=site, lost=lost)
+        host = await start_actors(settings, parts, stack, tracker=tracker, site=site, lost=lost, archive=archive)
         noting.watch(host.left_alone)
         memory.freeze(memory.RARELY)
         say_up(settings, host)

@@ -11,6 +11,7 @@ import structlog
 from bench import (
     actors,
     adb,
+    archive,
     bus,
     bus_overload,
     campaigns,
@@ -39,9 +40,9 @@ from bench import (
 from bench.table import Row, print_table
 
 ALL = (
-    gateway, live, fanout, strangers, bus, bus_overload, adb, actors, ledger, leads, logins, campaigns, dashboard,
-    dialling, dialling_start, do_not_call, imports, kills, monitoring, pacing, pbx, readers, refusals, scripts,
-    teams, traces,
+    gateway, live, fanout, strangers, bus, bus_overload, adb, actors, ledger, archive, leads, logins, campaigns,
+    dashboard, dialling, dialling_start, do_not_call, imports, kills, monitoring, pacing, pbx, readers, refusals,
+    scripts, teams, traces,
 )  # fmt: skip
 
 

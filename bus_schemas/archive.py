@@ -5,10 +5,10 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from bus_schemas.contract import Topic
-from bus_schemas.fields import HostName, Id, Utc
+from bus_schemas.fields import HostName, Id, Utc, shaped
 
-Day = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$(?!\n)")]  # in UTC
-Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]  # SHA-256 of a file, as `sha256sum` prints it
+Day = Annotated[str, shaped(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$(?!\n)", "a day like 2025-11-15")]  # in UTC
+Digest = Annotated[str, shaped(r"^[0-9a-f]{64}$(?!\n)", "a SHA-256, as `sha256sum` prints it")]  # of a file
 Place = Annotated[int, Meta(ge=1)]  # the sequence of an entry
 
 

@@ -16,12 +16,24 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.archive.record import Book, Segment, evolve
-from actors.archive.segment import Damaged, Head, Line, Packing, Unpacking, check, day_of, digest_of, entry_of, name_of
+from actors.archive.segment import (
+    Damaged,
+    Head,
+    Line,
+    Packing,
+    Unpacking,
+    check,
+    day_of,
+    digest_of,
+    entries_of,
+    name_of,
+)
 from actors.archive.store import Draft, NotKept, SegmentStore
 from actors.runtime.bus import ID, Bus, Fenced, Recorded
 from actors.runtime.clock import Clock, utc
 from actors.runtime.digest import must_be_digestible
 from actors.runtime.ids import Ids
+from actors.runtime.turns import Turns
 from bus_schemas.archive import DAY_SEALED, DAYS_REWRITTEN, ArchiveEvent, DaySealed, DaysRewritten, RewrittenDay
 from bus_schemas.contract import ROOT, UNDECODABLE, Topic, verb_of
 
@@ -154,11 +166,12 @@ class Archive:
 
     async def _rewritten(self, segment: Segment, change: Change) -> tuple[RewrittenDay | None, int]:
         """A segment's new file, if it needs one, and how many of its entries have changed."""
-        packing, count = Packing(segment.head), 0
+        packing, count, turns = Packing(segment.head), 0, Turns()
         with await self._do(self.store.draft) as draft:
             async for piece in self.entries(segment):
                 group = list[Recorded]()
                 for entry in piece:
+                    await turns.after(len(entry.data))
                     said = change(entry)
                     count += said is not None
                     group.append(replace(entry, data=said[0], headers=said[1]) if said is not None else entry)
@@ -223,7 +236,7 @@ def _reading(name: str) -> Iterator[None]:
 
 def _entries(pieces: Iterator[list[Line]]) -> list[Recorded] | None:
     """The next ones; None: there are no more."""
-    return next(([entry_of(line) for line in piece] for piece in pieces), None)
+    return next(map(entries_of, pieces), None)
 
 
 def _write(draft: Draft, packing: Packing, entries: Sequence[Recorded]) -> None:

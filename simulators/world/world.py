@@ -19,12 +19,13 @@ from msgspec.structs import replace
 from actors.adapters.archive_folder import ArchiveFolder
 from actors.adapters.ledger.sqlite import SqliteLedger
 from actors.archive.archive import Archive
+from actors.archive.whole import Whole
 from actors.assembly import running
 from actors.call.settings import Calls
 from actors.campaign.settings import Campaigns
 from actors.dialing.settings import Dial
 from actors.ledger.ledger import Ledger
-from actors.runtime.bus import BusError, Message, Unsubscribe
+from actors.runtime.bus import BusError, Message, Stream, Unsubscribe
 from actors.runtime.host import Host
 from actors.settings import Settings
 from bus_schemas.slot import SlotConfig
@@ -296,7 +297,7 @@ class World:
     async def _ledger(self, life: Life, stack: AsyncExitStack) -> Ledger:
         store = ledger_at(self.ledger_file(life.machine))
         stack.callback(store.close)
-        ledger = ledger_of(life.bus, store)
+        ledger = ledger_of(life.bus, store, Whole(bus=life.bus, archive=self.archive(life)))
         await ledger.start()
         stack.push_async_callback(ledger.stop)
         return ledger
@@ -353,6 +354,6 @@ def with_slot(settings: Settings, slot: int, **changes: Any) -> Settings:
     return replace(settings, slots=slots)
 
 
-def ledger_of(bus: MemoryBus, store: SqliteLedger) -> Ledger:
+def ledger_of(bus: MemoryBus, store: SqliteLedger, stream: Stream | None = None) -> Ledger:
     """A ledger that works without threads: simulated time does not wait for them."""
-    return Ledger(bus=bus, store=store, threads=False)
+    return Ledger(bus=bus, store=store, threads=False, stream=stream)

@@ -41,7 +41,7 @@ class Days:
         bus = bus or MemoryBus(self.broker)
         return Archive(bus=bus, clock=self.clock, ids=RandomIds(), store=ArchiveFolder(self.folder), threads=False)
 
-    async def write(self, subject: str = "slot.1.linked", data: bytes = b'{"slot":1}', **headers: str) -> int:
+    async def write(self, subject: str = "thing.1.said", data: bytes = b'{"thing":1}', **headers: str) -> int:
         """One entry, now."""
         whole = f"ottb.v1.evt.{subject}"
         last = await self.bus.last(whole, certain=True)
@@ -51,7 +51,7 @@ class Days:
     async def passes(self, entries: int = 3) -> None:
         """Entries of a day, then the next one begins."""
         for number in range(entries):
-            await self.write(data=json.dumps({"slot": 1, "at": self.clock.moment.isoformat(), "n": number}).encode())
+            await self.write(data=json.dumps({"thing": 1, "at": self.clock.moment.isoformat(), "n": number}).encode())
         self.clock.moment += timedelta(days=1)
 
     def files(self) -> list[Path]:

@@ -74,7 +74,9 @@ async def test_only_the_days_that_say_something_are_written_anew(days: Days) -> 
 
 
 async def test_a_day_that_is_read_meanwhile_is_read_anew(days: Days, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A host has read the name, and is slow to name the file; the journal is cleared, and then the archive."""
+    """A host has read the name, and is slow to name the file; the journal is cleared, and then the archive, of
+    which no day is to be changed."""
+    await days.archive().rewrite("er_0", without)
     seq = await days.write(data=b'{"name":"Olena"}')
     await days.passes()
     check, read, go_on = Archive.check, asyncio.Event(), asyncio.Event()

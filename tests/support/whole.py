@@ -13,6 +13,7 @@ from actors.adapters.archive_folder import ArchiveFolder
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
 from actors.archive.archive import Archive
+from actors.archive.whole import Whole as Sealed
 from actors.assembly import running
 from actors.audit.start import start as start_audit
 from actors.ledger.kinds import LOG_PROJECTIONS
@@ -97,7 +98,12 @@ class Whole:
         )
         await point.seed("root", PASSWORD, "admin")
         store = ledger_at(self.folder / f"ledger-{self.lives}")
-        ledger = await start_ledger(parts, stack, store=store, region=self.settings.dial.site_region)
+        segments = ArchiveFolder(self.folder / "archive")
+        self.archive = Archive(bus=bus, clock=parts.clock, ids=parts.ids, store=segments)
+        stream = Sealed(bus=bus, archive=self.archive)
+        ledger = await start_ledger(
+            parts, stack, store=store, region=self.settings.dial.site_region, stream=stream
+        )
         log_store = ledger_at(self.folder / f"log-{self.lives}", LOG_PROJECTIONS)
         log = await start_of_log(parts, stack, store=log_store)
 
@@ -105,8 +111,6 @@ class Whole:
             handset = self.handsets[config.serial or f"{config.hub}.{config.port}"]
             return SimulatedPhone(handset, alive=lambda: bus.alive, buried=bus.buried)
 
-        store = ArchiveFolder(self.folder / "archive")
-        self.archive = Archive(bus=bus, clock=parts.clock, ids=parts.ids, store=store)
         pbx = SimulatedPbx(self.switch, alive=lambda: bus.alive, buried=bus.buried)
         self.host = host = await stack.enter_async_context(
             running(
