@@ -1,5 +1,6 @@
 """The records are made anew from sealed days and the journal, and are what they are without the archive."""
 
+import gzip
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator
@@ -116,7 +117,15 @@ async def test_a_day_without_its_file_is_read_from_the_journal(days: Days) -> No
     assert [(entry.seq, entry.data) for entry in await read(whole(days))] == before
     days.spoil(days.files()[0].name, lambda data: data[:-9])
     assert [(entry.seq, entry.data) for entry in await read(whole(days))] == before
+    days.spoil(days.files()[0].name, lambda _: gzip.compress(b"{}"))
+    assert [(entry.seq, entry.data) for entry in await read(whole(days))] == before
     shutil.rmtree(days.folder)
+    assert [(entry.seq, entry.data) for entry in await read(whole(days))] == before
+
+
+async def test_nothing_of_a_file_that_was_written_anew_is_read(days: Days) -> None:
+    before = [(entry.seq, entry.data) for entry in await read(days.bus)]
+    days.spoil(days.files()[0].name, lambda data: gzip.compress(gzip.decompress(data).replace(b"op12", b"op13")))
     assert [(entry.seq, entry.data) for entry in await read(whole(days))] == before
 
 
