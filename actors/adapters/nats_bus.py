@@ -369,6 +369,10 @@ class NatsBus:
     async def redact(self, entry: Recorded, data: bytes, headers: Headers) -> None:
         await self._redactions.redact(entry, data, headers)
 
+    async def remove(self, seq: int) -> None:
+        await erase(self._link, JOURNAL, seq)
+        await self._redactions.remove(seq)
+
     # --- keys
 
     async def get(self, bucket: str, key: str, *, certain: bool = False) -> Entry | None:

@@ -100,6 +100,20 @@ async def test_a_copy_that_is_redacted_again_leaves_nothing_behind(tmp_path: Pat
         assert [one.data for one in await _read(bus)] == [b"nobody, nobody, Ivan Third", b"end"]
 
 
+async def test_no_byte_of_what_was_removed_is_on_the_disk(tmp_path: Path, port: int) -> None:
+    async with serving(tmp_path, port), connected(port) as bus:
+        seqs, seq = list[int](), 0
+        for number in range(50):
+            seqs.append(seq := await _write(bus, PERSON if number % 2 else b"%d" % number, seq))
+        await _redact(bus, seqs[1])
+        entry = await bus.entry(seqs[1])
+        assert entry is not None and _files_with(tmp_path, b"nobody")
+        for seq in seqs[1::2]:
+            await bus.remove(seq)
+        assert _files_with(tmp_path, PERSON) == _files_with(tmp_path, b"nobody") == []
+        assert [one.seq for one in await _read(bus)] == seqs[::2]
+
+
 async def test_keys_and_what_they_were_before_are_gone_too(tmp_path: Path, port: int) -> None:
     async with serving(tmp_path, port), connected(port) as bus:
         await bus.put("OTTB_SNAP", "lead", PERSON, expect=0)
