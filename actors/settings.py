@@ -262,6 +262,7 @@ def _tidy_caller_ids(values: dict[str, Any]) -> None:
 
 def _mistakes(settings: Settings, slots: Iterable[SlotConfig]) -> Iterator[str]:
     """What is wrong with values that have the right form, each with its place. `slots`: with those of a sandbox."""
+    yield from settings.archive.mistakes()
     yield from settings.dial.mistakes()
     yield from settings.webhooks.mistakes()
     yield from settings.alerts.mistakes()

@@ -10,11 +10,23 @@ from actors.archive.archive import Archive
 from actors.archive.record import Book, broken
 from actors.archive.segment import Damaged
 from actors.archive.store import NotKept
-from actors.runtime.bus import Bus
+from actors.archive.whole import Whole
+from actors.runtime.bus import Bus, Stream
 from actors.settings import Settings
 from cli.site.bus import connect
 
 MB = 2**20
+
+
+def archive_of(bus: Bus, settings: Settings) -> Archive:
+    """The site's, as this machine reaches it."""
+    store = ArchiveFolder(settings.archive_folder)
+    return Archive(bus=bus, clock=SystemClock(), ids=RandomIds(), store=store)
+
+
+def whole(bus: Bus, settings: Settings) -> Stream:
+    """The journal with what has left it."""
+    return Whole(bus=bus, archive=archive_of(bus, settings))
 
 
 @asynccontextmanager
@@ -22,8 +34,7 @@ async def reading(settings: Settings) -> AsyncIterator[tuple[Bus, Archive]]:
     """The site's archive. Raises BusError."""
     bus = await connect(settings, "gateway", name="ottb archive")
     try:
-        store = ArchiveFolder(settings.archive_folder)
-        yield bus, Archive(bus=bus, clock=SystemClock(), ids=RandomIds(), store=store)
+        yield bus, archive_of(bus, settings)
     finally:
         await bus.close()
 
@@ -40,6 +51,7 @@ async def status(settings: Settings, say: Callable[[str], None]) -> int:
     say(f"folder   {settings.archive_folder}")
     say(f"days     {_days(book)}")
     say(f"entries  {sum(one.entries for one in book.days)} sealed, up to {book.last} of {last}")
+    say(f"left     {_left(settings, book)}")
     say(f"bytes    {sum(one.size for one in book.days) / MB:.1f} MB")
     if unnamed:
         say(f"unnamed  {len(unnamed)} files that the journal does not name; two days old, they are deleted")
@@ -50,6 +62,12 @@ async def status(settings: Settings, say: Callable[[str], None]) -> int:
 
 def _days(book: Book) -> str:
     return f"{len(book.days)}, {book.days[0].day} to {book.days[-1].day}" if book.days else "none"
+
+
+def _left(settings: Settings, book: Book) -> str:
+    days = settings.archive.journal_days
+    when = f"after {days} days" if days else "never ([archive] journal_days)"
+    return f"what is over leaves the journal {when}; up to entry {book.leaving} it may have"
 
 
 async def verify(settings: Settings, say: Callable[[str], None]) -> int:

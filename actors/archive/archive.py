@@ -34,7 +34,16 @@ from actors.runtime.clock import Clock, utc
 from actors.runtime.digest import must_be_digestible
 from actors.runtime.ids import Ids
 from actors.runtime.turns import Turns
-from bus_schemas.archive import DAY_SEALED, DAYS_REWRITTEN, ArchiveEvent, DaySealed, DaysRewritten, RewrittenDay
+from bus_schemas.archive import (
+    DAY_SEALED,
+    DAYS_LEAVING,
+    DAYS_REWRITTEN,
+    ArchiveEvent,
+    DaySealed,
+    DaysLeaving,
+    DaysRewritten,
+    RewrittenDay,
+)
 from bus_schemas.contract import ROOT, UNDECODABLE, Topic, verb_of
 
 ALL, SCOPE = f"{ROOT}.evt.>", f"{ROOT}.evt.archive.days.*"
@@ -42,7 +51,9 @@ GRACE = timedelta(hours=1)  # after the end of a day, until it is sealed
 GROUP = 1_000  # entries that are packed at once
 FORGOTTEN = 2 * 24 * 3600.0  # seconds after which nobody is still at work on a file that no event names
 
-EVENTS: Mapping[str, type[ArchiveEvent]] = {topic.verb: topic.event for topic in (DAY_SEALED, DAYS_REWRITTEN)}
+EVENTS: Mapping[str, type[ArchiveEvent]] = {
+    topic.verb: topic.event for topic in (DAY_SEALED, DAYS_REWRITTEN, DAYS_LEAVING)
+}
 
 Done = TypeVar("Done")
 Told = TypeVar("Told", bound=Struct)
@@ -183,6 +194,11 @@ class Archive:
             await self._do(lambda: draft.keep(after.name))
         await self.check(after)
         return RewrittenDay(after.day, after.size, after.digest), count
+
+    async def leave(self, book: Book, up_to: int, host: str) -> None:
+        """Say that entries up to there may be gone from now on. Raises Fenced, BusError."""
+        if book.leaving < up_to:
+            await self._say(DAYS_LEAVING, DaysLeaving(at=utc(self._clock.now()), host=host, up_to=up_to), book)
 
     async def tidy(self) -> list[str]:
         """Delete files that no event names and nobody can still be at work on. Returns their names. Raises NotKept,

@@ -1,10 +1,12 @@
 """What is sealed, as the journal's own events tell it. Pure."""
 
+from bisect import bisect_left
+
 from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.archive.segment import GENESIS, Head, name_of
-from bus_schemas.archive import ArchiveEvent, DaySealed
+from bus_schemas.archive import ArchiveEvent, DaySealed, DaysLeaving
 
 
 class Segment(Struct, frozen=True, kw_only=True):
@@ -29,15 +31,22 @@ class Segment(Struct, frozen=True, kw_only=True):
 
 
 class Book(Struct, frozen=True, kw_only=True):
-    """All of them, in order. `seq`: of the last event, which fences the next one."""
+    """All of them, in order. `seq`: of the last event, which fences the next one; `leaving`: up to which entry some may
+    be gone from the journal."""
 
     seq: int = 0
+    leaving: int = 0
     days: tuple[Segment, ...] = ()
 
     @property
     def last(self) -> int:
         """Up to where the journal is sealed; 0: nowhere."""
         return self.days[-1].last if self.days else 0
+
+    def holding(self, seq: int) -> Segment | None:
+        """The day that an entry is in. None: it is not sealed."""
+        place = bisect_left(self.days, seq, key=lambda one: one.last)
+        return self.days[place] if place < len(self.days) else None
 
     @property
     def link(self) -> str:
@@ -49,6 +58,8 @@ def evolve(book: Book, event: ArchiveEvent, seq: int) -> Book:
     """The book after an event."""
     if isinstance(event, DaySealed):
         return replace(book, seq=seq, days=(*book.days, _sealed(event)))
+    if isinstance(event, DaysLeaving):
+        return replace(book, seq=seq, leaving=max(book.leaving, event.up_to))
     files = {one.day: one for one in event.days}
     days = [
         replace(one, size=file.size, digest=file.digest) if (file := files.get(one.day)) is not None else one

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import structlog
 
 from actors.archive.archive import Archive, NotAnArchive
-from actors.archive.record import Segment
 from actors.archive.segment import Damaged
 from actors.archive.store import NotKept
 from actors.runtime.bus import Bus, BusUnavailable, Recorded, Size, Unsubscribe
@@ -38,15 +37,13 @@ class Whole:
                     for entry in _wanted(piece, scope, after, since):
                         yield entry
             except (Damaged, NotKept) as error:  # before anything of it was handed on
-                self._must_be_there(segment, error)
+                if segment.first <= book.leaving:
+                    raise BusUnavailable(f"a sealed day that has left the journal: {error}") from None
+                log.warning("a sealed day is read from the journal", day=segment.day, error=str(error))
                 break
             after = segment.last
         async for entry in self._bus.replay(scope, after=after, since=since):
             yield entry
-
-    def _must_be_there(self, segment: Segment, error: Exception) -> None:
-        """The journal still has all that is sealed."""
-        log.warning("a sealed day is read from the journal", day=segment.day, error=str(error))
 
     async def follow(self, scope: str, handler: Callable[[Recorded], Awaitable[None]], *, after: int) -> Unsubscribe:
         return await self._bus.follow(scope, handler, after=after)

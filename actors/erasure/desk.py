@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from actors.archive.archive import Archive, NotAnArchive
 from actors.archive.segment import Damaged
 from actors.archive.store import NotKept
+from actors.archive.whole import Whole
 from actors.erasure.logged import About, about, to_delete
 from actors.erasure.machine import Cleared, Finished, Impossible, Report
 from actors.erasure.parted import LeadKey, Numbered, Pair, Parted, parted, parted_at, restored
@@ -30,7 +31,7 @@ from actors.erasure.redacting import (
     pair_in,
     with_merged,
 )
-from actors.runtime.bus import Bus, BusError, NotErased, Recorded
+from actors.runtime.bus import Bus, BusError, NotErased, Recorded, Stream
 from actors.runtime.context import Context
 from actors.runtime.marks import BUCKET, Marks
 from actors.runtime.rendezvous import shard_of
@@ -88,6 +89,7 @@ class Desk:
     ) -> None:  # fmt: skip
         self._bus = bus
         self._archive = archive
+        self._whole: Stream = bus if archive is None else Whole(bus=bus, archive=archive)
         self._marks = marks
         self._hosts = hosts
         self._names = names
@@ -147,7 +149,7 @@ class Desk:
             async for lead, seq, numbers in self._numbers()
             for number in apart.own(lead, seq, numbers & leads.numbers)
         ]
-        found = await self._read(TOLD_BY[-1], leads, leads.numbers, apart)
+        found = await self._read(TOLD_BY[-1], leads, leads.numbers, apart)  # also those that have left the journal
         return replace(found, had=frozenset(had))
 
     async def _parted(self, at: Mapping[Pair, int]) -> Parted:
@@ -173,7 +175,7 @@ class Desk:
     async def _read(self, scope: str, known: Person, numbers: frozenset[str], apart: Parted) -> Person:
         found, turns = [known], Turns()
         by = replace(known, numbers=numbers)
-        async for entry in self._bus.replay(scope):
+        async for entry in (self._whole if scope == TOLD_BY[-1] else self._bus).replay(scope):
             if (told := found_in(entry.subject, entry.data, by, apart, entry.seq)) != NOBODY:
                 found.append(told)
             await turns.after(len(entry.data))

@@ -24,6 +24,7 @@ class OfParts:
     def __init__(self, host: Host) -> None:
         self.host = host
         self.background: list[object] = []
+        self.this_host: list[object] = []
 
 
 async def up(folder: Path) -> Whole:
