@@ -7,8 +7,9 @@ to ask the server only when a connection is new.
 
 Found out on nats-server 2.15.1: `STREAM.MSG.DELETE` without `no_erase` overwrites a message in its block, at once; a
 message that is replaced under `max_msgs_per_subject` stays in the block until that is compacted. So copies are not
-replaced: the one before is deleted in the same way. A stream that was made with `deny_delete` refuses, and stays so:
-an update does not take that back (10052).
+replaced: the one before is deleted in the same way. To overwrite one the server writes the whole block anew (8 MB, 14
+to 30 ms on two busy cores); with `no_erase` it is a thousandth of that. A stream that was made with `deny_delete`
+refuses, and stays so: an update does not take that back (10052).
 """
 
 import asyncio
@@ -210,9 +211,10 @@ def _place(seq: int, subject: str) -> str:
     return f"{KEPT}{seq}.{subject}"
 
 
-async def erase(link: Link, stream: str, seq: int) -> bool:
-    """Have a message of a stream overwritten. False: it was gone already. Raises NotErased, BusError."""
-    asked = msgspec.json.encode({"seq": seq})
+async def erase(link: Link, stream: str, seq: int, *, overwrite: bool = True) -> bool:
+    """Have a message of a stream overwritten, or only removed. False: it was gone already. Raises NotErased,
+    BusError."""
+    asked = msgspec.json.encode({"seq": seq} if overwrite else {"seq": seq, "no_erase": True})
     headers, data = await link.request(f"$JS.API.STREAM.MSG.DELETE.{stream}", asked, b"", TRY_TIMEOUT)
     if nobody_heard(headers, data):
         raise BusUnavailable(f"{stream} is not there")

@@ -9,6 +9,7 @@ over, or nowhere, and never one that has begun and not ended.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, timedelta
+from typing import Any
 
 import msgspec
 import structlog
@@ -17,16 +18,19 @@ from actors.archive.archive import Archive
 from actors.archive.record import Book, Segment
 from actors.runtime.bus import Bus, Recorded
 from actors.runtime.clock import Clock
+from actors.runtime.journalled import REPLY_HEADER
 from bus_schemas.audit import AUDIT_RECORDED
 from bus_schemas.call import CALL_DIALING, CALL_ENDED, CallDialing
+from bus_schemas.catalogue import topic_of
 from bus_schemas.contract import ROOT, UNDECODABLE, id_of, verb_of
 from bus_schemas.erasure import ERASURE_BEGUN, ERASURE_DONE, ERASURE_FAILED
+from bus_schemas.personal import EACH, PERSONAL
 
 log = structlog.get_logger()
 
 AUDIT_KEPT = 1_000  # newest records of the audit that stay: hosts look back at some
 MOST = 20_000  # calls, and records of the audit, in one turn
-AT_ONCE = 16  # that are looked at and removed at once
+AT_ONCE = 4  # that are looked at and removed at once: each is work for the server's disk
 
 Everywhere = Callable[[Segment], Awaitable[bool]]  # whether every host has just read a day, whole
 Known = Callable[[str, int], Awaitable[bool]]  # whether the records, read up to an entry, have a call, and its end
@@ -87,7 +91,7 @@ class Leaving:
         if not await self._are_safe(book, entries) or not await self._known(call_id, limit):
             return None
         for entry in sorted(entries, key=_last_of_all):
-            await self._bus.remove(entry.seq)
+            await self._bus.remove(entry.seq, overwrite=_is_personal(entry))
         return len(entries)
 
     async def _audit(self, book: Book, limit: int) -> int:
@@ -106,7 +110,7 @@ class Leaving:
             some = old[begin : min(begin + AT_ONCE, stop)]
             if not await self._may_go_on() or not await self._are_safe(book, some):
                 return gone
-            await asyncio.gather(*(self._bus.remove(entry.seq) for entry in some))
+            await asyncio.gather(*(self._bus.remove(entry.seq, overwrite=_is_personal(entry)) for entry in some))
             gone += len(some)
         return gone
 
@@ -148,3 +152,26 @@ def _may_leave(entries: Sequence[Recorded]) -> bool:
 def _last_of_all(entry: Recorded) -> tuple[bool, bool, int]:
     verb = verb_of(entry.subject)
     return verb == CALL_ENDED.verb, verb == CALL_DIALING.verb, entry.seq
+
+
+def _is_personal(entry: Recorded) -> bool:
+    """Whether it says something of a person: then nothing of it may be left on a disk, since who erases somebody later
+    can overwrite what is in the journal, and rewrite sealed days, and nothing else."""
+    topic = topic_of(entry.subject)
+    if topic is None or REPLY_HEADER in entry.headers:  # an answer may show a whole call
+        return True
+    try:
+        said = msgspec.json.decode(entry.data)
+        return any(_has(said, path.split(".")) for path in PERSONAL.get(topic, {}))
+    except UNDECODABLE:
+        return True
+
+
+def _has(said: Any, path: Sequence[str]) -> bool:
+    """Whether there is something at a path of names; `*`: of each."""
+    match said, path:
+        case dict() | list(), [name, *rest]:
+            some = said if isinstance(said, list) else said.values() if name in ("*", EACH) else [said.get(name)]
+            return any(_has(one, rest) for one in some)
+        case _:
+            return bool(said) and not path

@@ -393,7 +393,7 @@ class MemoryBus:
         self._broker.log.redact(entry, data, headers)
         await self._pass(f"after redact {entry.seq}")
 
-    async def remove(self, seq: int) -> None:
+    async def remove(self, seq: int, *, overwrite: bool = True) -> None:
         await self._pass(f"before remove {seq}")
         await self._reach(f"remove {seq}")
         self._broker.log.remove(seq)

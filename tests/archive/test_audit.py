@@ -91,6 +91,14 @@ async def test_the_newest_records_stay_however_old_they_are(days: Days) -> None:
     assert report.problems == [] and report.verdict.number == 13
 
 
+async def test_nothing_leaves_while_somebody_is_erased(days: Days) -> None:
+    for erasure, end in (("er_1", "done"), ("er_2", "failed")):
+        await days.write(f"erasure.{erasure}.begun", b"{}")
+        assert await leave(days) == 0
+        await days.write(f"erasure.{erasure}.{end}", b"{}")
+    assert await leave(days) == 8
+
+
 async def test_a_sealed_day_that_is_gone_is_no_whole_chain(days: Days) -> None:
     await leave(days)
     days.files()[1].unlink()

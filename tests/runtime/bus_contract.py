@@ -589,8 +589,8 @@ class BusContract:
         await bus.redact(redacted, b"...", {})
         assert [one.data async for one in other.replay(SCOPE)][1] == b"..."
         before = await other.size()
-        for seq in (seqs[0], seqs[1], seqs[1], seqs[3]):
-            await bus.remove(seq)
+        for seq, overwrite in ((seqs[0], True), (seqs[1], True), (seqs[1], False), (seqs[3], False)):
+            await bus.remove(seq, overwrite=overwrite)
         after = await other.size()
         assert after.last_seq == before.last_seq and after.entries < before.entries
         heard: list[int] = []
