@@ -195,6 +195,7 @@ WHY_LONG = {
     "actors/campaign/machine.py": "the whole life of a campaign, read against its diagram",
     "actors/slot/machine.py": "the whole life of a slot, read against its diagram",
     "gateway/live/feed.py": "a live client's way, from its handshake to what it has missed",
+    "simulators/bus/memory_bus.py": "one port, and all that can happen to whoever uses it",
     "bus_schemas/call.py": "the contract of a kind is one file",
     "bus_schemas/slot.py": "the contract of a kind is one file",
     "bus_schemas/campaign.py": "the contract of a kind is one file",

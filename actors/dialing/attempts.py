@@ -85,7 +85,7 @@ class Attempts:
         )
 
     async def _run(self, call_id: str, context: Context, answer: Answer, start: Begin, *, limited: bool) -> Page:
-        first = None if context.fresh else await self.first(call_id)
+        first = None if context.fresh else await self.first(call_id, context.campaign)
         if first is not None:
             return Page(body=answer(first), seq=first.seq)
         if not self._host.may_act:
@@ -113,18 +113,20 @@ class Attempts:
             host = (refusal.details or {}).get("host") if nobody else None  # named where nobody owns the line
             if host is None and refusal.code is not ErrorCode.NOT_FOUND:
                 raise
-            first = await self.first(call_id_of(context))  # it may have been theirs to see, then
+            first = await self.first(call_id_of(context), context.campaign)  # it may have been theirs to see, then
             if first is not None:
                 return Page(body=answer(first), seq=first.seq)
             if host is None:
                 raise
             raise Unowned(host) from None
 
-    async def first(self, call_id: str) -> StartedCall | None:
+    async def first(self, call_id: str, campaign: str | None) -> StartedCall | None:
         """The attempt that is on record for a call, by the word of the journal's leader; where it has left the journal,
-        by the records'. Raises Refusal, also for an attempt that ended without a dial: it would be no answer that the
-        call has started."""
+        by the records': no call of a `campaign` ever does. Raises Refusal, also for an attempt that ended without a
+        dial: it would be no answer that the call has started."""
         recorded = await self._on_record(call_id, CALL_DIALING)
+        if recorded is None and campaign is not None:
+            return None
         if recorded is None:  # there was none, or it has left
             past = await left(self._host.bus, call_id, self._host.ids.new())
             return _started(past) if past is not None else None
@@ -212,7 +214,7 @@ class Attempts:
             self._host.tell_by_name(*line, Drop(id=attempt.call_id))
             self.limits.withdraw(attempt.call_id, attempt.user)
             self.limits.withdraw_line(attempt.line, attempt.call_id)
-            first = await self.first(attempt.call_id)
+            first = await self.first(attempt.call_id, attempt.campaign)
             if first is None:
                 raise GIVEN_UP() from None
             return first

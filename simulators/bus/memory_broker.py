@@ -129,6 +129,9 @@ class Journal:
             near = self._by_token[place, token]
             near[near.index(known)] = said
 
+    def entry(self, seq: int) -> Recorded | None:
+        return self.entries[seq - 1] if 0 < seq <= len(self.entries) and seq not in self.removed else None
+
     def remove(self, seq: int) -> None:
         """Nobody reads it any more."""
         if seq not in self.removed:
