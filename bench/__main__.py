@@ -36,13 +36,14 @@ from bench import (
     strangers,
     teams,
     traces,
+    year,
 )
 from bench.table import Row, print_table
 
 ALL = (
     gateway, live, fanout, strangers, bus, bus_overload, adb, actors, ledger, archive, leads, logins, campaigns,
     dashboard, dialling, dialling_start, do_not_call, imports, kills, monitoring, pacing, pbx, readers, refusals,
-    scripts, teams, traces,
+    scripts, teams, traces, year,
 )  # fmt: skip
 
 
