@@ -84,7 +84,7 @@ class ArchiveFolder:
                 found = sorted(os.scandir(self._folder), key=lambda each: each.name)
             except FileNotFoundError:
                 return []
-            return [Kept(each.name, (stat := each.stat()).st_size, now - stat.st_mtime) for each in found]
+            return [_kept(each, now) for each in found]
 
     def delete(self, name: str) -> None:
         with _doing(f"{self._folder / name}"):
@@ -99,3 +99,8 @@ def _sync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _kept(each: "os.DirEntry[str]", now: float) -> Kept:
+    stat = each.stat(follow_symlinks=False)
+    return Kept(each.name, stat.st_size, now - stat.st_mtime, draft=each.name.endswith(PARTIAL))

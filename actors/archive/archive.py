@@ -49,6 +49,7 @@ from bus_schemas.contract import ROOT, UNDECODABLE, Topic, verb_of
 ALL, SCOPE = f"{ROOT}.evt.>", f"{ROOT}.evt.archive.days.*"
 GRACE = timedelta(hours=1)  # after the end of a day, until it is sealed
 GROUP = 1_000  # entries that are packed at once
+DAY = len("2026-03-01")  # of a file's name
 FORGOTTEN = 2 * 24 * 3600.0  # seconds after which nobody is still at work on a file that no event names
 
 EVENTS: Mapping[str, type[ArchiveEvent]] = {
@@ -87,6 +88,8 @@ class Archive:
         """Seal the next day that is over. None: there is none. Raises Fenced (another one has sealed it), NotKept,
         Damaged, NotAnArchive, BusError; nothing has changed then."""
         book = await self.book()
+        if book.days and not self._is_over(_next(book.days[-1].day)):  # nothing needs to be read
+            return None
         entries = self._bus.replay(ALL, after=book.last)
         first = await anext(entries, None)
         if first is None or not self._is_over(day := self._closes(first, book)):
@@ -201,11 +204,16 @@ class Archive:
             await self._say(DAYS_LEAVING, DaysLeaving(at=utc(self._clock.now()), host=host, up_to=up_to), book)
 
     async def tidy(self) -> list[str]:
-        """Delete files that no event names and nobody can still be at work on. Returns their names. Raises NotKept,
-        NotAnArchive, BusError."""
+        """Delete files that no event names and nobody can still be at work on. Those of days that the journal knows
+        nothing of stay: it may be an older one, which was restored. Returns their names. Raises NotKept, NotAnArchive,
+        BusError."""
         found = await self._do(self.store.kept)
-        named = {one.name for one in (await self.book()).days}  # read after the files: what is named since is known
-        old = [one.name for one in found if one.name not in named and one.age > FORGOTTEN]
+        book = await self.book()  # after the files: what is named since is known
+        named, sealed = {one.name for one in book.days}, book.days[-1].day if book.days else ""
+        old = [
+            one.name for one in found
+            if one.name not in named and one.age > FORGOTTEN and (one.draft or one.name[:DAY] <= sealed)
+        ]  # fmt: skip
         for name in old:
             await self._do(partial(self.store.delete, name))
         return old

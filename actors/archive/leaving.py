@@ -51,6 +51,8 @@ class Leaving:
         self._known = known
         self._may = may
         self._seen = 0  # ends of calls up to here were looked at by this process: what stayed, stays
+        self._done = 0  # all that may leave up to here has left
+        self._left_over = False  # in this turn, something for a later one
         self._checked: dict[str, bool] = {}  # by digest, in this turn
 
     async def turn(self, host: str) -> int:
@@ -61,24 +63,29 @@ class Leaving:
         old = [one for one in book.days if one.day < oldest_kept]
         if not old:
             return 0
-        limit, self._checked = old[-1].last, {}
+        limit, self._checked, self._left_over = old[-1].last, {}, False
+        if limit == self._done:
+            return 0
         await self._archive.leave(book, limit, host)
-        gone = await self._calls(book, limit)
-        return gone + await self._audit(book, limit)
+        gone = await self._calls(book, limit) + await self._audit(book, limit)
+        self._done = limit if not self._left_over else 0
+        return gone
 
     async def _calls(self, book: Book, limit: int) -> int:
         ended, gone = list[Recorded](), 0
         async for entry in self._bus.replay(CALL_ENDED.pattern, after=self._seen):
-            if entry.seq > limit or len(ended) == MOST:
+            if entry.seq > limit or self._is_much(len(ended)):
                 break
             ended.append(entry)
         for begin in range(0, len(ended), AT_ONCE):
             if not await self._may_go_on():
+                self._left_over = True
                 return gone
             some = ended[begin : begin + AT_ONCE]
             left = await asyncio.gather(*(self._call(book, id_of(entry.subject), limit) for entry in some))
             gone += sum(filter(None, left))
-            if None in left:  # later, perhaps
+            if None in left:
+                self._left_over = True
                 return gone
             self._seen = some[-1].seq
         return gone
@@ -102,17 +109,23 @@ class Leaving:
                 break
         old = list[Recorded]()
         async for entry in self._bus.replay(AUDIT_RECORDED.subject):
-            if entry.seq > limit or len(old) == MOST + AUDIT_KEPT:
+            if entry.seq > limit or self._is_much(len(old)):
                 break
             old.append(entry)
         gone = 0
         for begin in range(0, stop := max(len(old) - (AUDIT_KEPT - newer), 0), AT_ONCE):
             some = old[begin : min(begin + AT_ONCE, stop)]
             if not await self._may_go_on() or not await self._are_safe(book, some):
+                self._left_over = True
                 return gone
             await asyncio.gather(*(self._bus.remove(entry.seq, overwrite=_is_personal(entry)) for entry in some))
             gone += len(some)
         return gone
+
+    def _is_much(self, number: int) -> bool:
+        """Whether that many are enough for this turn."""
+        self._left_over = self._left_over or number >= MOST
+        return number >= MOST
 
     async def _are_safe(self, book: Book, entries: Sequence[Recorded]) -> bool:
         """Whether every host has read the days that they are in."""

@@ -15,11 +15,13 @@ class NotThere(NotKept):
 
 
 class Kept(Struct, frozen=True):
-    """What is there under a name. `age`: seconds since it was last written to, `size`: bytes."""
+    """What is there under a name. `age`: seconds since it was last written to, `size`: bytes; `draft`: it never was
+    kept."""
 
     name: str
     size: int
     age: float
+    draft: bool = False
 
 
 class Draft(Protocol):

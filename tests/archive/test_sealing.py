@@ -181,6 +181,24 @@ async def test_a_file_that_may_be_under_way_stays(days: Days) -> None:
     assert await days.archive().tidy() == ["0123.partial"]
 
 
+async def test_files_of_days_that_the_journal_knows_nothing_of_stay(days: Days) -> None:
+    """As after the journal of a week ago was restored: they may be all that there is of these days."""
+    for _ in range(2):
+        await days.passes()
+    await sealed_all(days)
+    names = [path.name for path in days.files()]
+    days.broker.log.entries.clear()
+    days.broker.log._by_token.clear()
+    _age(days)
+    assert await days.archive().tidy() == []
+    days.clock.moment -= timedelta(days=2)
+    await days.passes(1)
+    sealed = await days.archive().seal("h1")
+    assert sealed is not None and sealed.name not in names
+    assert await days.archive().tidy() == names[:1]
+    assert sorted(path.name for path in days.files()) == sorted([sealed.name, names[1]])
+
+
 async def test_a_full_disk_is_one_more_day_that_waits(days: Days, monkeypatch: pytest.MonkeyPatch) -> None:
     await days.passes()
     with monkeypatch.context() as patch:
