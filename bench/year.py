@@ -21,6 +21,7 @@ from msgspec.structs import replace
 
 from actors.adapters.archive_folder import ArchiveFolder
 from actors.adapters.nats_bus import NatsBus
+from actors.adapters.nats_reading import JOURNAL
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
 from actors.archive.archive import Archive
@@ -96,9 +97,17 @@ async def _year(folder: Path, *, leaves: bool) -> Year:
             bus.ends = []
             try:
                 await bus.ensure_streams()
+                await _forget_soon(bus)
                 return await _lived(bus, Path(place) / "archive", server, leaves=leaves)
             finally:
                 await bus.close()
+
+
+async def _forget_soon(bus: Dated) -> None:
+    """The ids of the last two minutes, which are much of a year here and nothing on a site."""
+    config = (await bus._js.stream_info(JOURNAL)).config
+    config.duplicate_window = 1.0
+    await bus._js.update_stream(config)
 
 
 def _words(process: psutil.Process) -> str:
