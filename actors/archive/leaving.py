@@ -30,6 +30,7 @@ log = structlog.get_logger()
 
 AUDIT_KEPT = 1_000  # newest records of the audit that stay: hosts look back at some
 MOST = 20_000  # calls, and records of the audit, in one turn
+REST = 600.0  # seconds until a day that a host could not read is asked for again
 AT_ONCE = 4  # that are looked at and removed at once: each is work for the server's disk
 
 Everywhere = Callable[[Segment], Awaitable[bool]]  # whether every host has just read a day, whole
@@ -52,6 +53,7 @@ class Leaving:
         self._may = may
         self._seen = 0  # ends of calls up to here were looked at by this process: what stayed, stays
         self._done = 0  # all that may leave up to here has left
+        self._not_before = 0.0  # as some host could not read a day: monotonic
         self._left_over = False  # in this turn, something for a later one
         self._checked: dict[str, bool] = {}  # by digest, in this turn
 
@@ -64,7 +66,7 @@ class Leaving:
         if not old:
             return 0
         limit, self._checked, self._left_over = old[-1].last, {}, False
-        if limit == self._done:
+        if limit == self._done or self._clock.monotonic() < self._not_before:
             return 0
         await self._archive.leave(book, limit, host)
         gone = await self._calls(book, limit) + await self._audit(book, limit)
@@ -84,19 +86,22 @@ class Leaving:
             some = ended[begin : begin + AT_ONCE]
             left = await asyncio.gather(*(self._call(book, id_of(entry.subject), limit) for entry in some))
             gone += sum(filter(None, left))
-            if None in left:
-                self._left_over = True
-                return gone
-            self._seen = some[-1].seq
+            self._left_over = self._left_over or None in left
+            if not self._left_over:
+                self._seen = some[-1].seq
         return gone
 
     async def _call(self, book: Book, call_id: str, limit: int) -> int | None:
-        """One call. Returns how many entries are gone; None: not now. What is not over with is left for good."""
+        """One call. Returns how many entries are gone; None: not now. What is not over with, or not in the records, is
+        left for good."""
         entries = [entry async for entry in self._bus.replay(f"{ROOT}.evt.call.*.{call_id}.*")]
         if any(entry.seq > limit for entry in entries) or not _may_leave(entries):
             return 0
-        if not await self._are_safe(book, entries) or not await self._known(call_id, limit):
+        if not await self._are_safe(book, entries):
             return None
+        if not await self._known(call_id, limit):
+            log.warning("a call stays in the journal: the records do not know its end", call_id=call_id)
+            return 0
         for entry in sorted(entries, key=_last_of_all):
             await self._bus.remove(entry.seq, overwrite=_is_personal(entry))
         return len(entries)
@@ -136,6 +141,7 @@ class Leaving:
             if day.digest not in self._checked:
                 self._checked[day.digest] = await self._everywhere(day)
             if not self._checked[day.digest]:
+                self._not_before = self._clock.monotonic() + REST
                 return False
         return True
 

@@ -1,5 +1,6 @@
 """The archive of a journal on a real server, and what `ottb archive` says of it."""
 
+import gzip
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -9,12 +10,17 @@ from actors.adapters.archive_folder import ArchiveFolder
 from actors.adapters.nats_bus import NatsBus
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
-from actors.archive.archive import Archive
+from actors.archive.archive import ALL, Archive
+from actors.archive.leaving import Leaving
+from actors.archive.record import Segment
 from actors.archive.settings import Archive as ArchiveSettings
+from actors.archive.whole import Whole
 from actors.runtime.bus import ID
 from actors.runtime.settings import Nats
 from actors.settings import Settings
+from bus_schemas.contract import id_of
 from cli.archive import status, verify
+from tests.ledger.journals import call
 from tests.runtime.test_buses import CONFIG, server
 
 
@@ -45,8 +51,6 @@ async def test_a_day_of_a_real_journal(tmp_path: Path) -> None:
         sealed = await archive.seal("h1")
         assert sealed is not None and (sealed.first, sealed.last, sealed.entries) == (1, 3000, 3000)
         with store.open(sealed.name) as file:
-            import gzip
-
             lines = gzip.decompress(file.read()).splitlines()
         assert msgspec.json.decode(lines[7])["data"] == {"slot": 0}  # what was erased is not in it
         assert msgspec.json.decode(lines[8])["headers"] == {"Ottb-Command": "k7"}
@@ -55,4 +59,42 @@ async def test_a_day_of_a_real_journal(tmp_path: Path) -> None:
         path.write_bytes(path.read_bytes()[:-1])
         assert await status(settings, said.append) == 1 and await verify(settings, said.append) == 1
         assert said[-1] == "The archive is broken." and any(sealed.name in line for line in said)
+        await bus.close()
+
+
+async def test_calls_leave_a_real_journal(tmp_path: Path) -> None:
+    async with server(tmp_path, CONFIG) as port:
+        bus = await NatsBus.connect(f"nats://127.0.0.1:{port}", name="t")
+        reader = await NatsBus.connect(f"nats://127.0.0.1:{port}", name="r")
+        await bus.ensure_streams()
+        for number in range(20):
+            await call(bus, number, over=number != 7)
+        redacted = await bus.entry(2)
+        assert redacted is not None
+        await bus.redact(redacted, redacted.data.replace(b"op12", b"op13"), {})
+        clock, store = InTwoDays(), ArchiveFolder(tmp_path / "archive")
+        archive = Archive(bus=bus, clock=clock, ids=RandomIds(), store=store)
+        assert await archive.seal("h1") is not None
+        before = [(one.seq, one.data) async for one in bus.replay(ALL)]
+
+        async def everywhere(day: Segment) -> bool:
+            await archive.check(day)
+            return True
+
+        async def known(call_id: str, up_to: int) -> bool:
+            return call_id != "c_3"
+
+        away = Leaving(
+            bus=bus, clock=clock, archive=archive, days=1, everywhere=everywhere, known=known, may=lambda: True
+        )
+        while await away.turn("h1"):
+            pass
+        left = {id_of(one.subject) async for one in bus.replay("ottb.v1.evt.call.>")}
+        assert left == {"c_3", "c_7"}  # what the records do not know, and what is not over
+        for one in (bus, reader):
+            whole = [(entry.seq, entry.data) async for entry in Whole(bus=one, archive=archive).replay(ALL)]
+            assert whole[: len(before)] == before
+            last = await one.last("ottb.v1.evt.call.*.c_0.>", certain=True)
+            assert last is None
+        await reader.close()
         await bus.close()
