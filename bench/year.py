@@ -37,6 +37,7 @@ from bus_schemas.kinds import owners_header
 
 DAYS, CALLS, KEPT = 365, 20, 14
 SETTLED = 60  # days after which memory is to be what it will be
+WINDOW = 20  # days of which one is taken: the server's garbage comes and goes
 BYTES = 1500  # of the journal for a call: the goal
 AT_ONCE = 64
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -140,7 +141,8 @@ async def _lived(bus: Dated, folder: Path, server: psutil.Process, *, leaves: bo
             await away.turn("bench")
         memory.append(server.memory_info().rss)
     [journal, *_] = await bus.usage()
-    slope = linear_regression(range(SETTLED, DAYS), memory[SETTLED:]).slope
+    lowest = [min(memory[day : day + WINDOW]) for day in range(SETTLED, DAYS - WINDOW, WINDOW)]  # after collections
+    slope = linear_regression(range(len(lowest)), lowest).slope / WINDOW
     archived = sum(one.size for one in archive.store.kept())
     calls = DAYS * CALLS
     return Year(held=journal.bytes / calls, grows=slope / CALLS, archived=archived / calls)

@@ -245,9 +245,10 @@ def _after(book: Book, entry: Recorded) -> Book:
     if kind is None:
         raise NotAnArchive(f"entry {entry.seq} ({entry.subject}) is of a later version")
     try:
-        return evolve(book, msgspec.json.decode(entry.data, type=kind), entry.seq)
+        after = evolve(book, msgspec.json.decode(entry.data, type=kind), entry.seq)
     except UNDECODABLE as error:
         raise NotAnArchive(f"entry {entry.seq} ({entry.subject}) cannot be read: {error}") from None
+    return replace(after, at=entry.at)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ over, or nowhere, and never one that has begun and not ended.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -61,7 +61,8 @@ class Leaving:
         """Remove what may go now, some of it at most. Returns how many entries are gone. Raises BusError, NotErased,
         NotAnArchive, Fenced, Refusal."""
         book = await self._archive.book()
-        oldest_kept = (self._clock.now().astimezone(UTC).date() - timedelta(days=self._days)).isoformat()
+        now = min(self._clock.now(), datetime.fromtimestamp(book.at, UTC))  # this host's clock may be ahead
+        oldest_kept = (now.astimezone(UTC).date() - timedelta(days=self._days)).isoformat()
         old = [one for one in book.days if one.day < oldest_kept]
         if not old:
             return 0

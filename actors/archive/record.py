@@ -31,10 +31,11 @@ class Segment(Struct, frozen=True, kw_only=True):
 
 
 class Book(Struct, frozen=True, kw_only=True):
-    """All of them, in order. `seq`: of the last event, which fences the next one; `leaving`: up to which entry some may
-    be gone from the journal."""
+    """All of them, in order. `seq`: of the last event, which fences the next one, `at`: when it was stored (epoch
+    seconds); `leaving`: up to which entry some may be gone from the journal."""
 
     seq: int = 0
+    at: float = 0.0
     leaving: int = 0
     days: tuple[Segment, ...] = ()
 

@@ -1,5 +1,6 @@
 """The audit's chain over the seam: what has left the journal is read from the sealed days."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from actors.runtime.bus import BusUnavailable, Recorded
 from bus_schemas.audit import LIST_AUDIT
 from cli.audit import Known, examine
 from simulators.bus.memory_bus import MemoryBus
-from tests.archive.days import Days
+from tests.archive.days import Days, SetClock
 from tests.audit.test_audit import entry
 from tests.audit.test_verify import _known
 
@@ -52,10 +53,11 @@ async def days(tmp_path: Path) -> Days:
     return days
 
 
-async def leave(days: Days, after: int = 2) -> int:
-    bus = MemoryBus(days.broker)
+async def leave(days: Days, after: int = 2, ahead: int = 0) -> int:
+    bus, clock = MemoryBus(days.broker), SetClock()
+    clock.moment = days.clock.moment + timedelta(days=ahead)
     return await Leaving(
-        bus=bus, clock=days.clock, archive=days.archive(bus), days=after, everywhere=yes, known=yes, may=lambda: True
+        bus=bus, clock=clock, archive=days.archive(bus), days=after, everywhere=yes, known=yes, may=lambda: True
     ).turn("h1")
 
 
@@ -89,6 +91,10 @@ async def test_the_newest_records_stay_however_old_they_are(days: Days) -> None:
     await act(days, 50)
     report = await examine(days.bus, (), whole(days))
     assert report.problems == [] and report.verdict.number == 13
+
+
+async def test_a_host_whose_clock_is_ahead_has_no_more_leave(days: Days) -> None:
+    assert await leave(days, ahead=300) == 8
 
 
 async def test_nothing_leaves_while_somebody_is_erased(days: Days) -> None:
