@@ -4,6 +4,7 @@ BIN := .venv/bin
 CONFIG ?= config/sandbox.toml
 TESTS ?= tests
 WORKERS ?= 6
+MINUTES ?= 30
 # What `make test` leaves to `make attacks` and `make test-all`: each worker would read it to leave it out.
 ELSEWHERE := attacks live
 # Dozens of processes start from the same sources: where bytecode is not kept, each compiles them anew.
@@ -51,8 +52,8 @@ test-all: test test-sites attacks test-postgresql test-usb test-runner ## Also t
 	@OTTB_TEST_FAULTS=$${OTTB_TEST_FAULTS:-200} $(PYTEST) $(TESTS) -m "faults or live or long"
 	@$(BIN)/python -m tests.mutants.run
 
-soak: setup-test ## Stop, kill and cut off real processes 200 times and judge the calls (OTTB_TEST_FAULTS: how often)
-	@OTTB_TEST_FAULTS=$${OTTB_TEST_FAULTS:-200} $(BIN)/python -m pytest tests/faults/test_pauses.py -s
+soak: setup-test ## Have a sandbox at work for MINUTES (30) and print by how much its processes grow an hour
+	@$(BIN)/python -m bench.soak $(MINUTES)
 
 mutants: setup-test ## Plant bugs one at a time and see that each is caught (OTTB_MUTANTS=quick: some of them)
 	@$(BIN)/python -m tests.mutants.run

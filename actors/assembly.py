@@ -52,7 +52,9 @@ from actors.usb.port import Usb
 from actors.usb.start import start as start_usb
 from actors.webhook.sender import Sender
 from actors.webhook.start import start as start_webhooks
+from bus_schemas.host import PartVersions
 from bus_schemas.monitor import Following
+from bus_schemas.series import Sample
 
 SETTINGS_EVERY = 5.0  # seconds
 
@@ -79,9 +81,11 @@ async def running(
     listed: Callable[[], Sequence[Device] | None] | None = None,
     series: Iterable[Series] = (),
     executor: Executor | None = None,
+    no_executor: str | None = None,
     secret: Callable[[str], str | None] = lambda name: None,
     definitions: Path | None = None,
     archive: Archive | None = None,
+    versions: Callable[[], PartVersions | None] = lambda: None,
 ) -> AsyncIterator[Host]:
     """The host with everything that runs in it, started in order and stopped in reverse. `problems`: what is wrong in
     the same process beside its actors. `reader`: of lists; None: this process. `sender`: to receivers of
@@ -89,12 +93,14 @@ async def running(
     hand on phones; None: there is none. `machine`: whose figures are watched; None: none are. `records`: how far those
     of the process are. `usb`: this machine's, where phones hang on it; `listed`: as `devices`, None while that is not
     known. `series`: what else of the process is counted. `executor`: what carries out the steps of pipelines here;
-    None: they are not. `secret`: one of theirs, by its name; `definitions`: the folder of pipelines that come with the
-    platform. `archive`: of the site; None: it has none."""
+    None: they are not; `no_executor`: though they should be, and why. `secret`: one of theirs, by its name;
+    `definitions`: the folder of pipelines that come with the platform. `versions`: of what the host works with.
+    `archive`: of the site; None: it has none."""
     async with AsyncExitStack() as stack:
         process = Parts(bus=bus, clock=clock, ids=ids)
         parts = await start_host(process, stack, settings=settings, on_lost=lost.set, problems=problems)
         parts.series.extend(series)
+        parts.peers.versions = versions
         limits, rules = limits_of(settings.dial), rules_of(settings.dial)
         lists = await start_do_not_call(
             parts, stack, region=rules.site_region, accepts=may_be_listed(rules.premium_allowed),
@@ -134,18 +140,27 @@ async def running(
         await start_log(parts, stack)
         if sender is not None:
             await start_webhooks(parts, stack, settings=settings.webhooks, sender=sender)
-        await start_pipelines(parts, stack, settings=settings.pipelines, shipped=definitions)
+        await start_pipelines(parts, stack, settings=settings.pipelines, shipped=definitions, secret=secret)
+        runner = None
         if executor is not None:
-            await start_runner(
+            runner = await start_runner(
                 parts, stack, settings=settings.runner, executor=executor, state=settings.state, secret=secret,
                 lost_after=settings.pipelines.lost_after,
-            )
+            )  # fmt: skip
+
+        def no_runner() -> str | None:
+            return no_executor if runner is None else runner.away()
+
+        if runner is not None or no_executor is not None:
+            parts.series.append(lambda: (Sample("ottb_runner_up", float(no_runner() is None)),))
         watcher = await start_monitor(
             parts, stack, settings=settings.monitor, reader=machine, records=records, hubs=hubs
         )
         if archive is not None:
             start_archive(parts, settings=settings.archive, archive=archive)
-        await start_alerts(parts, settings=settings.alerts, watcher=watcher, hubs=hubs, mailer=mailer)
+        await start_alerts(
+            parts, settings=settings.alerts, watcher=watcher, hubs=hubs, mailer=mailer, no_runner=no_runner
+        )
         await serve(parts, stack)
         yield parts.host
 

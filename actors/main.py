@@ -32,6 +32,7 @@ from actors.adapters.ledger.postgresql import PostgresLedger, figures_schema_of,
 from actors.adapters.ledger.sqlite import SqliteLedger
 from actors.adapters.list_reader import Apart
 from actors.adapters.nats_bus import NatsBus, connect
+from actors.adapters.part_versions import Versions
 from actors.adapters.passwords import Passwords
 from actors.adapters.phone_files import AdbTools
 from actors.adapters.pictures import as_jpeg, as_png
@@ -66,11 +67,11 @@ from actors.runtime.open_files import allow_files
 from actors.runtime.parts import Parts
 from actors.runtime.plain_files import NO_LINK, opened
 from actors.runtime.problems import Problem, but_for
-from actors.runtime.secret_files import own_folder
+from actors.runtime.secret_files import UMASK, own_folder
 from actors.runtime.settings import SettingsError
 from actors.runtime.spread import Spread
 from actors.runtime.stopping import Stopped, before
-from actors.settings import UMASK, Settings, load
+from actors.settings import Settings, load
 from actors.slot.actor import SlotActor
 from actors.slot.registry import adb_name, adb_place
 from actors.telephony.zones import zone
@@ -148,8 +149,10 @@ async def start_actors(
     site: SiteParts,
     lost: Event,
     archive: Archive,
+    nats_version: Callable[[], str | None],
 ) -> Host:
-    """The slots, trunks and calls of this host. `lost` is set when somebody else owns them."""
+    """The slots, trunks and calls of this host. `lost` is set when somebody else owns them. `nats_version`: of the
+    server that it is connected to."""
 
     hubs, round_trips, pauses = settings.hub_map, Spread(ADB_ROUND_TRIP), Spread(GC_PAUSE)
     stack.callback(memory.measure(pauses))
@@ -176,6 +179,14 @@ async def start_actors(
         allowed=hooks.allowed, http=hooks.http, connect=hooks.connect_seconds, whole=hooks.seconds
     )
     stack.push_async_callback(sender.close)
+    executor, no_executor = executor_of(settings)
+    apart = executor.isolation() if executor is not None else None
+    versions = Versions(
+        nats=nats_version, adb=tracker.client, pbxs=pbxs, git=apart.git if apart else None,
+        bubblewrap=apart.bubblewrap_version if apart else None,
+    )  # fmt: skip
+    versions.start()
+    stack.push_async_callback(versions.stop)
     mailer = SmtpMailer(settings.alerts.smtp) if settings.alerts.smtp.host else None
     host = running(
         settings,
@@ -196,7 +207,9 @@ async def start_actors(
         usb=usb,
         listed=tracker.listed,
         series=(lambda: (round_trips.now, pauses.now),),
-        executor=executor_of(settings),
+        executor=executor,
+        no_executor=no_executor,
+        versions=versions.now,
         secret=partial(secret_of, settings.state),
         definitions=SHIPPED,
         archive=archive,
@@ -262,20 +275,22 @@ def archive_of(settings: Settings, parts: Parts) -> Archive:
     return Archive(bus=parts.bus, clock=parts.clock, ids=parts.ids, store=store)
 
 
-def executor_of(settings: Settings) -> LocalExecutor | None:
-    """What carries out the steps of pipelines on this host. None: nothing does, which the log says."""
+def executor_of(settings: Settings) -> tuple[LocalExecutor | None, str | None]:
+    """What carries out the steps of pipelines on this host. None: nothing does; why, where something should."""
     runner = settings.runner
     if not runner.enabled:
-        return None
+        return None, None
     try:
-        return LocalExecutor(
-            folder=settings.state / f"runner-{settings.host}", places=settings.repositories, user=runner.user or None,
+        made = LocalExecutor(
+            folder=(Path(runner.folder) if runner.folder else settings.state) / f"runner-{settings.host}",
+            places=settings.repositories, user=runner.user or None,
             bubblewrap=runner.bubblewrap, visible=[Path(folder) for folder in runner.visible],
             disk_free=runner.disk_free * MIB,
         )  # fmt: skip
     except (RunnerError, OSError) as error:
         log.error("this host carries no pipelines out", error=str(error))
-        return None
+        return None, str(error)
+    return made, None
 
 
 def secret_of(state: Path, name: str) -> str | None:
@@ -322,7 +337,10 @@ async def serve(settings: Settings) -> int:
         archive = archive_of(settings, parts)
         site = await start_site(settings, parts, stack, tls=tls, on_closed=closed.set, archive=archive)
         noting = await start_noting(parts, stack, host=settings.host)
-        host = await start_actors(settings, parts, stack, tracker=tracker, site=site, lost=lost, archive=archive)
+        host = await start_actors(
+            settings, parts, stack, tracker=tracker, site=site, lost=lost, archive=archive,
+            nats_version=lambda: bus.server_version,
+        )  # fmt: skip
         noting.watch(host.left_alone)
         memory.freeze(memory.RARELY)
         say_up(settings, host)

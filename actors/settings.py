@@ -45,7 +45,6 @@ from bus_schemas.fields import HostName, plainly
 from bus_schemas.slot import SlotConfig
 from bus_schemas.trunk import TrunkConfig
 
-UMASK = 0o077  # of every process of ours: what it makes is its user's alone
 LOCAL = "local"  # the name of a host that nobody has named
 OF_HOSTS = ("slots", "trunks")
 SANDBOX_REPOSITORIES = "repositories"  # in the state folder
@@ -57,7 +56,8 @@ class Http(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     for addresses that were never logged in from. `refusals_per_second`: requests of strangers of one address, and
     refused ones of one user, that are answered at once; beyond, a second later. `changes_per_second`: of one user, done
     or refused, that begin at once; beyond, in their turn; `lasting_changes_per_second`: those that were done, on the
-    long run, and as many that end something, and logins. `looks_per_second`: requests for one thing, likewise.
+    long run, and as many that end something, and logins. `looks_per_second`: requests for one thing, or 8 kB of
+    one, likewise.
     `trusted_proxies`: addresses or networks (`10.0.0.0/8`) whose `X-Forwarded-For` is believed. With `certificate` and
     `key` (PEM files) it speaks TLS on all four ports."""
 

@@ -30,6 +30,7 @@ from bench import (
     monitoring,
     pacing,
     pbx,
+    pipelines,
     readers,
     refusals,
     scripts,
@@ -42,8 +43,8 @@ from bench.table import Row, print_table
 
 ALL = (
     gateway, live, fanout, strangers, bus, bus_overload, adb, actors, ledger, archive, leads, logins, campaigns,
-    dashboard, dialling, dialling_start, do_not_call, imports, kills, monitoring, pacing, pbx, readers, refusals,
-    scripts, teams, traces, year,
+    dashboard, dialling, dialling_start, do_not_call, imports, kills, monitoring, pacing, pbx, pipelines, readers,
+    refusals, scripts, teams, traces, year,
 )  # fmt: skip
 
 

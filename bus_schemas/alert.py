@@ -28,6 +28,7 @@ Why = Annotated[str, Meta(min_length=1, max_length=300, examples=["the rack is b
 
 LONGEST_SILENCE = 30  # days
 MOST_SIGHTED = 500  # of one host, in one report
+MOST_PENDING = 1_000  # that are shown, as they are one message
 
 NO_ALERT = RefusalTemplate(ErrorCode.NOT_FOUND, "No such alert.")
 NOT_FIRING = RefusalTemplate(ErrorCode.NOT_FOUND, "No such alert fires now: it is over, or has not begun.")
@@ -162,11 +163,13 @@ class EndSilence(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class LookAtBoard(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the board has in memory."""
+    """What the board has in memory of an alert; null: all that is pending."""
+
+    alert: AlertId | None = None
 
 
 class BoardStands(Struct, frozen=True, kw_only=True):
-    """`pending`: what has begun; `within`: by alert, what is within it."""
+    """`pending`: what has begun; `within`: by alert, what is within it; of one alert, itself within another."""
 
     pending: tuple[AlertView, ...] = ()
     within: dict[str, tuple[AlertView, ...]] = {}

@@ -42,10 +42,24 @@ class BusAudience(Struct, frozen=True, kw_only=True):
     users: tuple[str, ...] | None
 
 
+class PartVersions(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The versions of what a host works with, as far as it has seen them. `nats_server`: of the server that it is
+    connected to; `adb`: of its servers; `asterisk`: by the PBX's name. What it has not is left out."""
+
+    ottb: str
+    python: str
+    nats_server: str | None = None
+    adb: str | None = None
+    asterisk: dict[str, str] = {}
+    bubblewrap: str | None = None
+    git: str | None = None
+
+
 class HostTelemetry(Struct, frozen=True, kw_only=True):
     """A host is alive. Said every two seconds and when its shards change, not kept. `trouble`: why the journal takes
     nothing from it, if so. `streams`: how full the bus's streams are, as it sees them. `shards`: those it serves now;
-    null: nothing of it lives on shards. `operators`: how many of them are there by status."""
+    null: nothing of it lives on shards. `operators`: how many of them are there by status. `versions`: of what it works
+    with."""
 
     host: HostName
     at: Utc
@@ -54,6 +68,7 @@ class HostTelemetry(Struct, frozen=True, kw_only=True):
     streams: list[StreamUse] = []
     shards: list[int] | None = None
     operators: Mapping[str, int] = {}
+    versions: PartVersions | None = None
 
 
 class ShardTaken(Struct, frozen=True, kw_only=True):

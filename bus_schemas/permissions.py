@@ -16,6 +16,7 @@ class Access(StrEnum):
     PUBLIC = "public"
     OPTIONAL = "optional"  # whoever is logged in is known, and nobody has to be
     LOGGED_IN = "logged in"
+    SIGNED = "signed"  # whoever has signed what they send, with a secret that whoever answers knows
 
 
 class Action(StrEnum):

@@ -9,8 +9,9 @@ from msgspec import Meta, Struct
 from bus_schemas.contract import Rpc
 from bus_schemas.errors import ErrorCode
 from bus_schemas.fields import UNSEEN, HostName, Id, SlotId, Utc, of_values, shaped
+from bus_schemas.host import PartVersions
 from bus_schemas.kinds import Kind
-from bus_schemas.permissions import Action
+from bus_schemas.permissions import Access, Action
 
 E = ErrorCode
 A = Action
@@ -46,6 +47,10 @@ MOST_PARAMS = 50
 MOST_STEPS = 50
 MOST_JOBS = 200  # steps of one run, each cell of a matrix one
 Given = Annotated[dict[ParamName, str | int | bool], Meta(max_length=MOST_PARAMS), of_values(2 * MOST_PARAMS)]
+
+
+Trigger = Literal["api", "schedule", "webhook"]
+SIGNING = ("OTTB-Signature", "OTTB-Event-Id", "X-Hub-Signature-256", "X-GitHub-Delivery")
 
 
 class RunStatus(StrEnum):
@@ -130,6 +135,30 @@ class DefinePipeline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Make a pipeline of a text, or another version of one that was made so. Its number stands in the text."""
 
     text: Annotated[str, Meta(min_length=1, max_length=LONGEST_TEXT)]
+
+
+class DeletePipeline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Delete a pipeline that was made over the API. Its runs stay readable, and its number can be used again. `stop`:
+    end the runs that are not over; without it there must be none."""
+
+    pipeline: PipelineId
+    stop: bool = False
+
+
+class TriggerPipeline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An outside service wants it run, as its `[webhook]` says. `body`: as it was posted; `headers`: those that sign it
+    and name it, of `SIGNING`."""
+
+    pipeline: PipelineId
+    body: Annotated[bytes, Meta(max_length=64 * 1024)]
+    headers: dict[str, Annotated[str, Meta(max_length=1000)]] = {}
+
+
+class TriggerOnShard(Struct, frozen=True, kw_only=True):
+    """The same, for whoever has the shard of the pipeline."""
+
+    shard: int
+    asked: TriggerPipeline
 
 
 class CheckPipeline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -270,6 +299,23 @@ class StopAccepted(Struct, frozen=True, kw_only=True):
     runs: list[RunNumber]
 
 
+class Triggered(Struct, frozen=True, kw_only=True):
+    """What came of what an outside service has posted. `run`: its run; None: there is none of such as this. `begun`: by
+    this; not where the same was posted before."""
+
+    id: PipelineId
+    run: RunNumber | None
+    begun: bool
+
+
+class DeletedPipeline(Struct, frozen=True, kw_only=True):
+    """A pipeline that is gone. `version`: its last; `runs`: those that end now."""
+
+    id: PipelineId
+    version: int
+    runs: list[RunNumber]
+
+
 class SlotResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a step came to on one slot."""
 
@@ -313,7 +359,7 @@ class PipelineRunView(Struct, frozen=True, kw_only=True):
     name: PipelineName
     version: int
     status: RunStatus
-    trigger: Literal["api", "schedule"]
+    trigger: Trigger
     triggered_by: str
     branch: str | None
     commit: str | None
@@ -349,6 +395,7 @@ class KeptArtefact(Struct, frozen=True, kw_only=True):
     pieces: int
     type: str
     name: str
+    sha256: str
 
 
 class RunOutput(Struct, frozen=True, kw_only=True):
@@ -377,7 +424,8 @@ class RunnerView(Struct, frozen=True, kw_only=True):
 
 
 class DciStatus(Struct, frozen=True, kw_only=True):
-    """`status`: `ok`; `degraded`: there is no runner. `queued`, `running`: runs, all pipelines together."""
+    """`status`: `ok`; `degraded`: there is no runner. `queued`, `running`: runs, all pipelines together. `hosts`: the
+    versions of what each host that is there works with, by its name."""
 
     status: Literal["ok", "degraded"]
     version: str
@@ -386,6 +434,7 @@ class DciStatus(Struct, frozen=True, kw_only=True):
     queued: int
     running: int
     waiting: int
+    hosts: dict[HostName, PartVersions] = {}
 
 
 class QueuedRun(Struct, frozen=True, kw_only=True):
@@ -491,11 +540,23 @@ RUN_PIPELINE     = Rpc("ottb.v1.cmd.pipeline.{pipeline}.run",     RunPipeline,  
 STOP_PIPELINE    = Rpc("ottb.v1.cmd.pipeline.{pipeline}.stop",    StopPipeline, StopAccepted, CHANGES,
                        summary="Stop runs of a pipeline", permission=A.PIPELINE_STOP, when_full=True,
                        audit_fields=("pipeline", "run"), fallback=STOP_ABSENT_PIPELINE)
+DELETE_ABSENT_PIPELINE = Rpc("ottb.v1.qry.pipeline.delete_absent", DeletePipeline, DeletedPipeline, ONE,
+                             summary="Why nobody has a pipeline that is to be deleted")
+DELETE_PIPELINE  = Rpc("ottb.v1.cmd.pipeline.{pipeline}.delete",  DeletePipeline, DeletedPipeline, CHANGES,
+                       summary="Delete a pipeline", permission=A.PIPELINE_EDIT, when_full=True,
+                       audit_fields=("pipeline", "version"), fallback=DELETE_ABSENT_PIPELINE)
 APPROVE_STEP     = Rpc("ottb.v1.cmd.pipeline.{pipeline}.approve", ApproveStep,  RunAccepted,  CHANGES,
                        summary="Approve a step that waits for it", permission=A.PIPELINE_APPROVE,
                        audit_fields=("pipeline", "run", "step", "approve"), fallback=PIPELINE_ABSENT)
 
+TRIGGER_PIPELINE = Rpc("ottb.v1.cmd.pipelines.trigger",   TriggerPipeline,  Triggered,
+                       frozenset({E.AUTH_FAIL, E.PIPELINE_ERROR, E.RATE_LIMITED}), timeout=10.0,
+                       summary="Run a pipeline by a webhook", permission=Access.SIGNED,
+                       audit_fields=("pipeline", "run"))
+
 # Between parts of the platform.
+TRIGGER_ON_SHARD = Rpc("ottb.v1.cmd.shard.{shard}.trigger_pipeline", TriggerOnShard, Triggered,
+                       frozenset({E.AUTH_FAIL, E.PIPELINE_ERROR, E.RATE_LIMITED}), timeout=8.0)
 PUT_PIPELINE     = Rpc("ottb.v1.cmd.shard.{shard}.put_pipeline",  PutPipeline,  PipelineDefinition,
                        frozenset({E.PIPELINE_ERROR}), timeout=8.0)
 CLAIM_RUN        = Rpc("ottb.v1.cmd.pipeline.{pipeline}.claim",   ClaimRun,     ClaimedRun,

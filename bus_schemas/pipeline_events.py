@@ -19,6 +19,7 @@ from bus_schemas.pipeline import (
     SlotResult,
     StepName,
     StepStatus,
+    Trigger,
 )
 
 
@@ -38,14 +39,37 @@ class PipelineDefined(Struct, frozen=True, kw_only=True):
     service_token: Id | None = None
 
 
+class PipelineDeleted(Struct, frozen=True, kw_only=True):
+    """It cannot be run any more: somebody has deleted it, or its file is gone from the folder of `host`. Runs that are
+    not over go on, unless they are stopped as well."""
+
+    pipeline: PipelineId
+    at: Utc
+    by: str
+    name: PipelineName
+    version: int
+    source: str
+    host: HostName
+
+
+class Delivery(Struct, frozen=True, kw_only=True):
+    """What an outside service has posted, so that the same begins no second run. `signed`: of what was signed, SHA-256
+    in hexadecimal (the first half); `until`: when its signature is too old; `id`: the same of its own name for it."""
+
+    signed: str
+    until: Utc
+    id: str | None = None
+
+
 class PipelineQueued(Struct, frozen=True, kw_only=True):
     """A run waits for a runner. `again`: how often it had one before, who is gone. `due`: the moment of the schedule
-    that it is for. `service_token`: with no more than which it acts; None: as its user."""
+    that it is for. `service_token`: with no more than which it acts; None: as its user. `delivery`: by which it was
+    begun."""
 
     pipeline: PipelineId
     run: RunNumber
     at: Utc
-    trigger: Literal["api", "schedule"]
+    trigger: Trigger
     user: str
     branch: str | None
     parameters: dict[str, str | int | bool]
@@ -55,6 +79,7 @@ class PipelineQueued(Struct, frozen=True, kw_only=True):
     again: int = 0
     due: Utc | None = None
     service_token: Id | None = None
+    delivery: Delivery | None = None
 
 
 class PipelineStarted(Struct, frozen=True, kw_only=True):
@@ -141,8 +166,8 @@ class PipelineActivated(Struct, frozen=True, kw_only=True):
 
 
 PipelineEvent = (
-    PipelineDefined | PipelineQueued | PipelineStarted | PipelineStep | PipelineCheckedOut | PipelineApproved
-    | PipelineStopping | PipelineEnded | PipelineActivated
+    PipelineDefined | PipelineDeleted | PipelineQueued | PipelineStarted | PipelineStep | PipelineCheckedOut
+    | PipelineApproved | PipelineStopping | PipelineEnded | PipelineActivated
 )  # fmt: skip
 
 
@@ -167,6 +192,7 @@ class OutputLines(Struct, frozen=True, kw_only=True):
 
 # fmt: off
 PIPELINE_DEFINED   = Topic("ottb.v1.evt.pipeline.{pipeline}.defined",   PipelineDefined,   "A pipeline is defined")
+PIPELINE_DELETED   = Topic("ottb.v1.evt.pipeline.{pipeline}.deleted",   PipelineDeleted,   "A pipeline is gone")
 PIPELINE_QUEUED    = Topic("ottb.v1.evt.pipeline.{pipeline}.queued",    PipelineQueued,    "A run waits for a runner")
 PIPELINE_STARTED   = Topic("ottb.v1.evt.pipeline.{pipeline}.started",   PipelineStarted,   "A runner has a run")
 PIPELINE_STEP      = Topic("ottb.v1.evt.pipeline.{pipeline}.step",      PipelineStep,      "How it is with a step")

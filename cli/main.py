@@ -1,11 +1,8 @@
 """The `ottb` command. Each subcommand imports what it needs, so that `ottb --help` is quick."""
 
-import asyncio
 import json
 import os
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Coroutine, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeVar
 
 import click
 
-from actors.settings import UMASK
+from actors.runtime.secret_files import UMASK
 from cli.alert_commands import alerts, top
 from cli.archive_commands import archive
 from cli.options import AS, CONFIG, JSON, begun, logged_in, password_of, secret, settings_of
@@ -66,6 +63,9 @@ def doctor(config: Path | None, as_json: bool) -> None:
 @CONFIG
 def status(config: Path | None) -> None:
     """Ask the running gateway whether everything is ready."""
+    import urllib.error
+    import urllib.request
+
     from actors.adapters.tls import BadCertificate, trusting
 
     http = settings_of(config).http
@@ -88,6 +88,8 @@ def status(config: Path | None) -> None:
 @click.argument("subject", default="ottb.v1.evt.call.>")
 def events(config: Path | None, subject: str) -> None:
     """Print the bus's events as JSON lines, as another system would hear them."""
+    import asyncio
+
     from actors.runtime.bus import BusError
     from cli.events import NotHeard, watch
 
@@ -155,6 +157,8 @@ def head(config: Path | None, only_key: bool) -> None:
 
 def _of_audit(work: Coroutine[Any, Any, Answer]) -> Answer:
     """Do it."""
+    import asyncio
+
     from actors.audit.heads import BadHead
     from actors.runtime.bus import BusError
 

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from actors.runtime.settings import SettingsError
-from actors.settings import Settings, load
 from cli.terminal import harmless
 
 if TYPE_CHECKING:
+    from actors.settings import Settings
     from cli.gateway import Session
 
 CONFIG = click.option(
@@ -20,8 +19,11 @@ CONFIG = click.option(
 )
 
 
-def settings_of(config: Path | None) -> Settings:
+def settings_of(config: Path | None) -> "Settings":
     """The settings of this run. Raises ClickException."""
+    from actors.runtime.settings import SettingsError
+    from actors.settings import load
+
     try:
         return load(config=config, environment=os.environ)
     except SettingsError as error:
@@ -29,7 +31,7 @@ def settings_of(config: Path | None) -> Settings:
 
 
 @contextmanager
-def begun(settings: Settings, port: int, user: str, password: str) -> Iterator["Session"]:
+def begun(settings: "Settings", port: int, user: str, password: str) -> Iterator["Session"]:
     """A session at a port of the site on this machine, which nobody but the site's user may answer. What the API
     refuses ends the command."""
     from cli.gateway import NotDone, in_words, session
@@ -62,6 +64,6 @@ AS = click.option("--as", "user", default="admin", show_default=True, help="Log 
 JSON = click.option("--json", "as_json", is_flag=True, help="The API's answer, as JSON.")
 
 
-def logged_in(settings: Settings, user: str) -> AbstractContextManager["Session"]:
+def logged_in(settings: "Settings", user: str) -> AbstractContextManager["Session"]:
     """A session at WORKSPACE, which serves all of the API."""
     return begun(settings, settings.http.workspace_port, user, password_of(user))

@@ -34,6 +34,19 @@ def check_files(files: tuple[Path, ...]) -> None:
     sys.exit(0 if all(well) else 1)
 
 
+@pipeline.command("define")
+@CONFIG
+@AS
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def define(config: Path | None, user: str, file: Path) -> None:
+    """Put FILE on the site: a pipeline, or another version of one that was put there so."""
+    if not checked(file, say):
+        sys.exit(FAILED)
+    with logged_in(settings_of(config), user) as session:
+        made = session.done(session.api.define_pipeline(text=file.read_text()))
+        say(f"pipeline {made.id} {made.name}, version {made.version}")
+
+
 @pipeline.command("list")
 @CONFIG
 @AS
@@ -94,6 +107,18 @@ def stop_one(config: Path | None, user: str, name: str, run: int | None) -> None
         say(f"stopping: {', '.join(map(str, stopped.runs)) or 'nothing'}")
 
 
+@pipeline.command("delete")
+@CONFIG
+@AS
+@click.argument("name")
+@click.option("--stop", is_flag=True, help="Stop its runs that are not over.")
+def delete(config: Path | None, user: str, name: str, stop: bool) -> None:
+    """Delete the pipeline NAME, which was made over the API. Its runs are shown still."""
+    with logged_in(settings_of(config), user) as session:
+        deleted = session.done(session.api.delete_pipeline(found(session, name), stop=stop))
+        say(f"{name} is deleted; stopping: {', '.join(map(str, deleted.runs)) or 'nothing'}")
+
+
 @pipeline.command("approve")
 @CONFIG
 @AS
@@ -131,13 +156,16 @@ def found(session: "Session", name: str) -> int:
     if name.isascii() and name.isdigit():
         return int(name)
 
-    async def numbers() -> dict[str, int]:
-        return {one.name: one.id async for one in session.api.list_pipelines()}
+    async def listed() -> list[tuple[str, int]]:
+        return [(one.name, one.id) async for one in session.api.list_pipelines()]
 
-    known = session.done(numbers())
-    if name not in known:
-        raise NotDone(f"there is no pipeline {name}: there are {', '.join(sorted(known)) or 'none'}")
-    return known[name]
+    known = session.done(listed())
+    numbers = [number for other, number in known if other == name]
+    if not numbers:
+        raise NotDone(f"there is no pipeline {name}: there are {', '.join(sorted(dict(known))) or 'none'}")
+    if len(numbers) > 1:
+        raise NotDone(f"{len(numbers)} pipelines are called {name}: say the number, {' or '.join(map(str, numbers))}")
+    return numbers[0]
 
 
 def given_as(session: "Session", number: int, params: Sequence[str]) -> dict[str, str | int | bool]:

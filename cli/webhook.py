@@ -7,7 +7,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from actors.log.harmless import harmless
-from actors.webhook.signature import EVENT_ID, SIGNATURE, verify
+from actors.runtime.signature import EVENT_ID, SIGNATURE, verify
 
 LARGEST = 2**20  # bytes of a body
 

@@ -27,18 +27,24 @@ from bus_schemas.permissions import Access, Action
 from bus_schemas.user import (
     IDENTIFY,
     SESSION_CLOSED,
+    TOKEN_CREATED,
+    TOKEN_REVOKED,
     TOKEN_USED,
+    USER_CREATED,
     Identify,
     Identity,
     LoginKind,
     SessionClosed,
+    TokenRevoked,
     TokenUsed,
 )
 from gateway.metrics import Metrics
 
 REMEMBERED = 10_000
 SCOPE = "ottb.v1.evt.point.>"
-NOTHING_CHANGED = (".session_opened", ".session_refreshed", ".activated")
+NOTHING_CHANGED = (  # for anybody who is known
+    ".session_opened", ".session_refreshed", ".activated", f".{TOKEN_CREATED.verb}", f".{USER_CREATED.verb}",
+)  # fmt: skip
 USE_NOTED = 60.0  # seconds between two notes of a service token's use
 
 Key = tuple[str, VerifyKey]  # with its name
@@ -259,21 +265,27 @@ class Authenticator:
             return
         self._changes += 1
         self._watermark = recorded.seq
-        if recorded.subject.endswith(f".{SESSION_CLOSED.verb}"):
-            self._forget_session(recorded)
-        else:
+        try:
+            ended = _ended(recorded)
+        except UNDECODABLE as error:  # it may be anybody's
+            self._metrics.not_understood("change of users", subject=recorded.subject, error=error, seq=recorded.seq)
+            ended = None
+        if ended is None:
             self._callers.clear()
+        else:
+            for key in [key for key in self._callers if key[0] == ended]:
+                del self._callers[key]
         for changed in self._on_change:
             changed()
 
-    def _forget_session(self, recorded: Recorded) -> None:
-        try:
-            session = msgspec.json.decode(recorded.data, type=SessionClosed).session
-        except UNDECODABLE as error:  # it may be anybody's
-            self._metrics.not_understood("change of users", subject=recorded.subject, error=error, seq=recorded.seq)
-            self._callers.clear()
-        else:
-            self._callers.pop((f"{LoginKind.SESSION}:{session}", ""), None)
+
+def _ended(recorded: Recorded) -> str | None:
+    """The one credential that is good for nothing any more. None: what others may do can have changed, too."""
+    if recorded.subject.endswith(f".{SESSION_CLOSED.verb}"):
+        return f"{LoginKind.SESSION}:{msgspec.json.decode(recorded.data, type=SessionClosed).session}"
+    if recorded.subject.endswith(f".{TOKEN_REVOKED.verb}"):
+        return f"{LoginKind.TOKEN}:{msgspec.json.decode(recorded.data, type=TokenRevoked).token_id}"
+    return None
 
 
 def _caller(identity: Identity) -> Caller:

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 from functools import partial
 
+from actors.runtime.addresses import neighbourhood
 from actors.runtime.clock import Clock
 from actors.runtime.pace import Pace
 from bus_schemas.contract import AnyRpc
@@ -20,7 +21,9 @@ from bus_schemas.names import Share
 WORTH = 5.0  # seconds' worth of changes that come without a wait after a quiet time
 LOOKS_WORTH = 1.0  # the same of looks, so that the first of them are felt by nobody either
 PATIENCE = 5.0  # seconds that a change waits at most, so that few of a user do
+ONE_LOOK = 8 * 1024  # bytes of an answer that count as one look
 LASTING_AT_ONCE = 10_000  # of those of the long run
+STRANGERS, STRANGERS_AT_ONCE = 2.0, 60.0  # a second, and after a quiet time, that an address posts without a login
 FREE = 1e6  # a second: more than anybody asks
 
 GiveBack = partial[None]
@@ -40,6 +43,7 @@ class Brake:
             Pace(per_second=lasting, at_once=LASTING_AT_ONCE, now=clock.monotonic) for _ in range(3)
         )
         self._looks = Pace(per_second=looks, at_once=LOOKS_WORTH * looks, now=clock.monotonic)
+        self._strangers = Pace(per_second=STRANGERS, at_once=STRANGERS_AT_ONCE, now=clock.monotonic)
         self._nearly_full = nearly_full
 
     async def admit(self, rpc: AnyRpc, share: Share) -> GiveBack:
@@ -60,6 +64,18 @@ class Brake:
             raise
         return give_back
 
+    def stranger(self, rpc: AnyRpc, address: str) -> None:
+        """Let an address in that says by a signature alone who it is, if it has not asked for too much, whoever that
+        was. Raises Refusal."""
+        if self._nearly_full() and not rpc.when_full:
+            raise JOURNAL_FULL()
+        share = ("address", neighbourhood(address))
+        if self._strangers.turn(share, patience=0.0) is None:
+            raise Refusal(
+                ErrorCode.RATE_LIMITED, "Too much was posted from your address. Wait.", rule="webhooks_per_address",
+                retry_after=retry_after(self._strangers.wait(share)),
+            )  # fmt: skip
+
     async def turn(self, share: Share, patience: float = PATIENCE) -> None:
         """Wait for a share's next turn; mostly that is now. Raises Refusal(UNAVAILABLE) where too many wait."""
         wait = self._pace.turn(share, patience=patience)
@@ -77,6 +93,11 @@ class Brake:
                 retry_after=retry_after(PATIENCE),
             )  # fmt: skip
         await _sleep(wait)
+
+    def looked(self, share: Share, size: int) -> None:
+        """What was looked at had so many bytes: of much, a look counts as several, for which the next ones wait."""
+        if (more := size / ONE_LOOK - 1) > 0:
+            self._looks.turn(share, patience=math.inf, weight=more)
 
     async def before_login(self, share: Share) -> None:
         """Wait until something is left of the logins of somebody who is only said to be this one, and takes none of

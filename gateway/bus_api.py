@@ -202,6 +202,14 @@ class BusApi:
         elif route.brake is Held.LOOKS:
             await self._brake.look(caller.share)
 
+    async def _ask(self, route: Route, request: Any, asked: Context, share: Share) -> Message:
+        """Ask on the bus, of what is read much in turn. Raises Refusal."""
+        async with self._reads.turn(share) if route.many else contextlib.nullcontext():
+            answered = await ask_raw(self._bus, route.rpc, request, asked)
+        if route.brake is Held.LOOKS:
+            self._brake.looked(share, len(answered.data))
+        return answered
+
     async def _carry_out(self, message: Message, caller: Caller) -> web.Response:
         subject = "ottb.v1." + ".".join(message.subject.split(".")[4:])
         route, fields = _line(subject)
@@ -227,8 +235,7 @@ class BusApi:
             asked = msgspec.structs.replace(context, actions=now.actions & rpc.needed)
             if audited:
                 intent = await self._auditor.announce(self._entry(rpc, request, b"", caller, UNKNOWN, context))
-            async with self._reads.turn(caller.share) if route.many else contextlib.nullcontext():
-                answered = await ask_raw(self._bus, rpc, request, asked)
+            answered = await self._ask(route, request, asked, caller.share)
             return web.Response(body=answered.data, headers=_public_headers(answered.headers))
 
         try:

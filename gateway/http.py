@@ -66,7 +66,11 @@ OF_A_SECRET = {"Referrer-Policy": "no-referrer", "Cache-Control": "private, no-s
 GIVE_BACK: web.RequestKey[GiveBack] = web.RequestKey("give_back", partial)  # its turn of the long run
 COMMAND_ID: web.RequestKey[str] = web.RequestKey("command_id", str)  # ours, whatever the client calls its request
 
+SAID_OF_ERRORS = ("Allow", "Content-Range")  # headers of aiohttp's own refusals that clients need
+
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
+
+READS = ("GET", "HEAD")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Sender = Callable[[Route, web.Request, Any, Caller], Awaitable[web.StreamResponse]]
@@ -160,8 +164,7 @@ class HttpApi:
 
         async def carry_out(request: web.Request) -> web.StreamResponse:
             caller = await self.authenticate(route.permission, request)
-            if caller is not ANYBODY:
-                await self._brake_for(route, request, caller, needs)
+            await self._brake_for(route, request, caller, needs)
             async with self._turn_for(route, caller):
                 return await answer(request, caller)
 
@@ -203,6 +206,10 @@ class HttpApi:
 
     async def _brake_for(self, route: Route, request: web.Request, caller: Caller, needs: "Needs") -> None:
         """Wait for the turn of what is posted or looked at. A refresh takes of the logins of whose token it is."""
+        if caller is ANYBODY:
+            if route.signing:
+                self.brake.stranger(route.rpc, client_of(request))
+            return
         if needs.brake is Held.TURNS or route.rpc is REFRESH:
             await self.brake.turn(caller.share)
         elif needs.brake is Held.CHANGES:
@@ -213,9 +220,9 @@ class HttpApi:
     async def authenticate(self, permission: Action | Access, request: web.Request) -> Caller:
         """Who asks, if they may. Raises Refusal."""
         header = request.headers.get("Authorization")
-        if permission is Access.PUBLIC or (permission is Access.OPTIONAL and header is None):
+        if permission in (Access.PUBLIC, Access.SIGNED) or (permission is Access.OPTIONAL and header is None):
             return ANYBODY
-        if header is None and request.method == "GET" and PARAMETER in request.query and isinstance(permission, Action):
+        if header is None and request.method in READS and PARAMETER in request.query and isinstance(permission, Action):
             caller = await self.authenticator.authenticate_link(request.raw_path)
             request[BY_LINK] = True
         else:
@@ -265,7 +272,11 @@ class HttpApi:
             after=self.watermark,
         )
         found = await ask(self.bus, route.rpc, rpc_request, context)
-        return await self.stored.send(request, found) if route.stored else self.recordings.send(request, found)
+        if not route.stored:
+            return self.recordings.send(request, found)
+        response = await self.stored.send(request, found)
+        request[CHANGED] = request.method != "HEAD" and response.status != 304  # else nothing was taken away
+        return response
 
     async def _send_output(
         self, route: Route, request: web.Request, rpc_request: Any, caller: Caller
@@ -398,6 +409,8 @@ class HttpApi:
             answered = await ask_in_parts(self.bus, route.parts, rpc_request, context)
         request[CHANGED] = UNCHANGED_HEADER not in answered.headers
         data = answered.data
+        if needs.brake is Held.LOOKS:
+            self.brake.looked(caller.share, len(data))
         if route.linked:
             data = await self.log_links.put_in(request, data, replace(context, credential=caller.credential))
         response = await presented(route, request, data)
@@ -429,7 +442,7 @@ class HttpApi:
         seconds = time.perf_counter() - started
         self.metrics.request(request.method, path, response.status, seconds)
         caller = request.get(CALLER, ANYBODY)
-        if request.method == "GET" and response.status < 500:
+        if request.method in READS and response.status < 500:
             say = log.debug
         else:
             say = self._strangers.info if caller is ANYBODY else log.info
@@ -448,8 +461,7 @@ class HttpApi:
             if error.status < 400:
                 raise
             answer = errors.response(errors.of_http(error, request.path), request_id=request_id, status=error.status)
-            if "Allow" in error.headers:
-                answer.headers["Allow"] = error.headers["Allow"]
+            answer.headers.update({name: error.headers[name] for name in SAID_OF_ERRORS if name in error.headers})
             return answer
         except (ConnectionError, web.RequestPayloadError):  # whatever was read of what they sent: they cause it at will
             return errors.response(BROKEN_OFF(), request_id=request_id)

@@ -29,9 +29,10 @@ from actors.runtime import memory, tracing
 from actors.runtime.bus import BusUnavailable
 from actors.runtime.logging import configure
 from actors.runtime.open_files import allow_files
+from actors.runtime.secret_files import UMASK
 from actors.runtime.settings import SettingsError
 from actors.runtime.stopping import Stopped, before
-from actors.settings import UMASK, Http, Settings, load
+from actors.settings import Http, Settings, load
 from gateway.auditor import Auditor
 from gateway.auth import Authenticator
 from gateway.brake import Brake
@@ -62,7 +63,10 @@ def application(part: Part, *, http_api: HttpApi, health: Health, metrics: Metri
     app = web.Application(middlewares=[http_api.envelope], client_max_size=BODY_LIMIT)
     app.on_response_prepare.append(http_api.keep_secret)
     for route in routes_of(part):
-        app.router.add_route(route.method, route.path, http_api.handler(route))
+        handler = http_api.handler(route)
+        app.router.add_route(route.method, route.path, handler)
+        if route.ranged:
+            app.router.add_route("HEAD", route.path, handler)
     app.on_shutdown.append(http_api.log_feed.part)
     app.on_shutdown.append(http_api.phone_streams.part)
     add_pages(app, part=part, http_api=http_api, health=health, metrics=metrics, sandbox=sandbox)

@@ -56,6 +56,7 @@ class Metrics:
         )  # fmt: skip
         self.counted = Counted(self._registry)
         self.pauses = Spread("ottb_gateway_gc_pause_seconds")
+        self._tasks = Gauge("ottb_gateway_tasks", "asyncio tasks of the gateway.", registry=self._registry)
         self.hosts = SiteSeries([self.pauses])
         self._registry.register(self.hosts)
         self.clients = Gauge("ottb_live_clients", "Socket.IO clients.", registry=self._registry)
@@ -172,5 +173,6 @@ class Metrics:
         async with self._making:
             now = self._now()
             if now - self._made >= FRESH:
+                self._tasks.set(len(asyncio.all_tasks()))  # a thread has none
                 self._made, self._recent = now, await asyncio.to_thread(self.exposition)
             return self._recent

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from bus_schemas.catalogue import NAMES, TOPICS
 from bus_schemas.contract import ALWAYS_POSSIBLE
@@ -100,6 +101,9 @@ def _operation(route: Route, schemas: Mapping[str, Any]) -> dict[str, Any]:
     if has_body:
         body = _body_schema(request, in_path)
         content = {kind: {"schema": body} for kind in ((JSON, FORM) if route.form else (JSON,))}
+        if route.signing:
+            body = ANYTHING
+            content = {JSON: {"schema": ANYTHING}}
         if route.lines:
             binary = {XLSX: {"format": "binary"}}
             content = {kind: {"schema": {"type": "string", **binary.get(kind, {})}} for kind in FILE_KINDS}
@@ -107,7 +111,7 @@ def _operation(route: Route, schemas: Mapping[str, Any]) -> dict[str, Any]:
     if route.upload is not None:
         schema = {"type": "string", "format": "binary"}
         operation["requestBody"] = {"required": True, "content": {"application/octet-stream": {"schema": schema}}}
-    if route.permission is not Access.PUBLIC:
+    if route.permission not in (Access.PUBLIC, Access.SIGNED):
         operation["security"] = [{"bearer": []}]
         operation["x-permission"] = str(route.permission)
     return operation
@@ -121,6 +125,8 @@ def _parameters(route: Route, request: Mapping[str, Any], in_path: list[str], ha
         elif not has_body and (route.upload is None or name != route.upload.field):
             required = name in request.get("required", ())
             parameters.append({"name": name, "in": "query", "required": required, "schema": schema})
+    text = {"type": "string"}
+    parameters += ({"name": name, "in": "header", "required": False, "schema": text} for name in route.signing)
     if route.effect:
         schema = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"}
         parameters.append({"name": "Idempotency-Key", "in": "header", "required": False, "schema": schema})
@@ -154,6 +160,10 @@ def _responses(route: Route) -> dict[str, Any]:
     for code in sorted(codes):
         by_status.setdefault(HTTP_STATUS[code], []).append(code.value)
     responses: dict[str, Any] = {str(route.status): {"description": "Done.", "content": _content(route)}}
+    if route.ranged:
+        responses["206"] = responses[str(route.status)] | {"description": "The part that `Range` asks for."}
+        responses["304"] = {"description": "`If-None-Match` has it."}
+        responses["416"] = _refusal("INVALID_PARAMS")
     if route.as_table is not None:
         responses["307"] = {"description": f"The table is at `{route.as_table}`."}
     for status, names in sorted(by_status.items()):
@@ -169,15 +179,14 @@ MEDIA = {
 
 def _content(route: Route) -> dict[str, Any]:
     """What a good answer is, by its media type."""
-    text = {"schema": {"type": "string"}}
+    text, binary = {"schema": {"type": "string"}}, {"schema": {"type": "string", "format": "binary"}}
     if route.followed:
         return {"text/event-stream": text}
     if route.output:
         return {"text/plain": text}
     if route.stored:
-        return {"text/csv": text}
+        return {"application/octet-stream": binary} if route.ranged else {"text/csv": text}
     if route.passed is not None:
-        binary = {"schema": {"type": "string", "format": "binary"}}
         return dict.fromkeys(MEDIA[route.passed], binary)
     content = {JSON: {"schema": _schema(route.rpc.reply)}}
     if route.table or route.as_table is not None:  # whoever follows gets it there
@@ -214,7 +223,8 @@ def _page(path: str, summary: str, schema: Mapping[str, Any]) -> dict[str, Any]:
 
 def asyncapi() -> dict[str, Any]:
     """The events: on NATS for other systems, and as Socket.IO clients hear them."""
-    types = list(dict.fromkeys([topic.event for topic in TOPICS] + [row.update for row in LIVE]))
+    heard = [(row, *one) for row in LIVE for one in _heard(row)]
+    types = list(dict.fromkeys([topic.event for topic in TOPICS] + [data for _, _, data, _ in heard]))
     _, components = msgspec.json.schema_components(types, ref_template=REF)
     for topic in TOPICS:
         if guarded := guards(topic.event):
@@ -232,11 +242,11 @@ def asyncapi() -> dict[str, Any]:
             "messages": {name: {"$ref": f"#/components/messages/{name}"}},
         }
         operations[f"hear{name}"] = {"action": "receive", "channel": {"$ref": f"#/channels/{name}"}}
-    for row in LIVE:
-        key = row.event.replace(".", "_")
+    for row, event, _, _ in heard:
+        key = event.replace(".", "_")
         channels[key] = {
-            "address": row.event,
-            "title": f"Socket.IO event {row.event}, in the room {row.kind.room}",
+            "address": event,
+            "title": f"Socket.IO event {event}, in the room {row.kind.room}",
             "servers": [{"$ref": "#/servers/socketio"}],
             "messages": {key: {"$ref": f"#/components/messages/{key}"}},
         }
@@ -245,8 +255,9 @@ def asyncapi() -> dict[str, Any]:
         topic.event.__name__: {"payload": {"$ref": REF.format(name=topic.event.__name__)}, "contentType": JSON}
         for topic in TOPICS
     }
-    for row in LIVE:
-        messages[row.event.replace(".", "_")] = {"payload": _live_payload(row), "contentType": JSON}
+    for _, event, data, place in heard:
+        payload = _live_payload(event, data, place)
+        messages[event.replace(".", "_")] = {"payload": payload, "contentType": JSON}
     return {
         "asyncapi": "3.0.0",
         "info": {"title": TITLE, "version": VERSION},
@@ -266,10 +277,15 @@ def _loosen(schema: dict[str, Any], guarded: Iterable[str]) -> None:
     schema["required"] = [name for name in schema.get("required", ()) if name not in guarded]
 
 
-def _live_payload(row: AnyRoom) -> dict[str, Any]:
-    data = {"$ref": REF.format(name=row.update.__name__)}
-    properties = {"event": {"const": row.event}, "data": data, "seq": {"type": "integer"}}
-    return {"type": "object", "properties": properties, "required": ["event", "data", "seq"]}
+def _heard(row: AnyRoom) -> list[tuple[str, type[Struct], str]]:
+    """What is heard in a room: the name of each event, its data, and the field that says its place."""
+    return [(row.event, row.update, "seq"), *((one.event, one.data, one.place) for one in row.beside)]
+
+
+def _live_payload(event: str, data: type[Struct], place: str) -> dict[str, Any]:
+    of = {"$ref": REF.format(name=data.__name__)}
+    properties = {"event": {"const": event}, "data": of, place: {"type": "integer"}}
+    return {"type": "object", "properties": properties, "required": ["event", "data", place]}
 
 
 def types() -> dict[str, Any]:
@@ -277,7 +293,7 @@ def types() -> dict[str, Any]:
     each Socket.IO event by its name, `LiveRooms`, what each room may be narrowed by, and `LiveThings`, what a snapshot
     of one has. `make types` turns it into TypeScript."""
     document, events = openapi(), asyncapi()["components"]
-    live = {row.event: _live_payload(row) for row in LIVE}
+    live = {row.event: _live_payload(row.event, row.update, "seq") for row in LIVE}
     rooms = {row.kind.room: _narrowed(row) for row in LIVE}
     things = {row.kind.room: _schema(row.listing.thing) for row in LIVE if row.listing is not None}
     named = {

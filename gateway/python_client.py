@@ -70,7 +70,8 @@ def _joined(kinds: Sequence[str]) -> str:
 def _routes_file(kind: str, routes: Iterable[Route]) -> str:
     source = Source()
     source.use("ottb_client.http", "Http")
-    methods = "\n".join(_method(route, source) for route in routes if name_of(route) not in BY_HAND)
+    called = (route for route in routes if name_of(route) not in BY_HAND and not route.signing)
+    methods = "\n".join(_method(route, source) for route in called)
     body = f'class {_class_of(kind)}(Http):\n    """What is asked over HTTP."""\n\n{methods}'
     return f"{HEAD.format(what=f'Routes: {kind}.')}\n{source.imports()}\n\n{body}"
 

@@ -31,6 +31,7 @@ BY_LINK: web.RequestKey[bool] = web.RequestKey("by_link", bool)  # somebody was 
 Reader = Callable[[web.Request, bytes], Any]
 
 NO_FILE = {"key": "none", "size": 0, "pieces": 0, "digest": ""}  # until the body has been read
+LONGEST_HEADER = 1000  # characters of one that signs
 _NUMBER = re.compile(r"-?[0-9]{1,18}\Z")
 _DECIMAL = re.compile(r"-?[0-9]{1,18}\.[0-9]{1,18}\Z")
 
@@ -44,6 +45,8 @@ def reader_of(route: Route) -> Reader:
     has_body = route.method in WITH_BODY and route.upload is None
     in_body = {} if route.upload is None else {route.upload.field: NO_FILE}
     types = {name: kind for name, kind in types.items() if name not in in_body}
+    if route.signing:
+        return partial(_signed, struct, types, in_path, route.signing)
 
     def read(request: web.Request, body: bytes) -> Any:
         if has_body and not (route.form and request.content_type == FORM):
@@ -69,6 +72,18 @@ def reader_of(route: Route) -> Reader:
         return {name: _convert_text(request.match_info[name], types[name], name) for name in in_path}
 
     return read
+
+
+def _signed(
+    struct: type[Any], types: Mapping[str, Any], in_path: list[str], signing: tuple[str, ...], request: web.Request,
+    body: bytes,
+) -> Any:  # any: the struct
+    """The body as it is, with the headers that sign it; what is no text of ASCII signs nothing."""
+    _must_be_json(request, body)
+    path = {name: _convert_text(request.match_info[name], types[name], name) for name in in_path}
+    given = {name: request.headers.get(name, "") for name in signing}
+    headers = {name: value for name, value in given.items() if value.isascii() and 0 < len(value) <= LONGEST_HEADER}
+    return struct(**path, body=body, headers=headers)
 
 
 async def read_with(read: Reader, request: web.Request, body: bytes) -> Any:

@@ -103,7 +103,8 @@ class Route:
     list of people, which goes on the audit. `columns`: of its table, also without rows; `whole`: it is sent whole,
     unless a page of it is asked for. `as_table`: where the table of the same is. `costly`: all hosts are
     asked for it, or much is looked at. `light`: one thing is looked up. `passed`: the answer says which stream of a
-    phone's host is sent."""
+    phone's host is sent. `signing`: the body is handed on as it was posted, with those of these headers that are
+    there: whoever answers knows by them whose it is."""
 
     method: str
     path: str
@@ -129,6 +130,7 @@ class Route:
     costly: bool = False
     light: bool = False
     passed: Passed | None = None
+    signing: tuple[str, ...] = ()
 
     @cached_property
     def brake(self) -> Held:
@@ -166,6 +168,12 @@ class Route:
         return self.changes or self.file or self.stored or self.taken or self.passed is not None
 
     @cached_property
+    def ranged(self) -> bool:
+        """Whether a part of what is sent can be asked for, and what there is of it by HEAD: of what steps have written,
+        and of what is stored with its checksum."""
+        return self.output or (self.stored and "sha256" in self.rpc.reply.__struct_fields__)
+
+    @cached_property
     def permission(self) -> Action | Access:
         """What the contract line asks for. A line that says nothing is not for doors."""
         if self.rpc.permission is None:
@@ -196,12 +204,23 @@ class Listing:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """What the clients of a room hear of besides, that is in no journal. `event`: the name under which; `place`: the
+    field that says where in its own stream it is."""
+
+    event: str
+    data: type[Struct]
+    place: str
+
+
+@dataclass(frozen=True)
 class Room(Generic[Update]):
     """What Socket.IO clients hear of a kind, in its room. `topics`: the events that say something of it, of whatever
     kind they are. `present`: what one of them says to whoever sees the thing, an `update`; None: nothing. `narrows`:
     fields that each update has, and of which a client may want one value alone, with their types. `board`: it shows how
     things are, so its updates may come in groups. `whole`: the thing of which an update says all that there is to say,
-    so that the newest stands for those before it. `listing`: where a snapshot of it comes from."""
+    so that the newest stands for those before it. `listing`: where a snapshot of it comes from. `beside`: what else is
+    heard in it."""
 
     kind: Kind
     update: type[Update]
@@ -211,6 +230,7 @@ class Room(Generic[Update]):
     board: bool = False
     whole: Callable[[Update], str | None] = lambda update: None
     listing: Listing | None = None
+    beside: tuple[Beside, ...] = ()
 
     @property
     def event(self) -> str:

@@ -8,10 +8,10 @@ from aiohttp import web
 
 from actors.runtime.bus import Bus, BusError
 from bus_schemas.contract import UNDECODABLE
-from bus_schemas.errors import ErrorCode, RefusalTemplate, misfit
+from bus_schemas.errors import ErrorCode, RefusalTemplate
 from bus_schemas.pipeline import RunOutput
 from bus_schemas.pipeline_events import OutputLines
-from gateway import pace
+from gateway import pace, ranges
 
 NOT_NOW = RefusalTemplate(ErrorCode.UNAVAILABLE, "What steps have written cannot be read now. Try again.")
 _decode = msgspec.json.Decoder(OutputLines).decode
@@ -38,15 +38,13 @@ class StepOutputs:
             raise NOT_NOW() from None
         heads = [_head(subject).encode() if len(sizes) > 1 else b"" for subject in output.subjects]
         size = sum(sizes) + sum(map(len, heads))
-        start, stop = _wanted(request, size)
-        response = web.StreamResponse(status=206 if (start, stop) != (0, size) else 200, headers=HEADERS)
-        response.headers["Accept-Ranges"] = "bytes"
-        if response.status == 206:
-            response.headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
-        response.content_length = stop - start
+        span = ranges.wanted(request, size)
+        response = web.StreamResponse(headers=HEADERS)
+        span.say(response)
         await response.prepare(request)
         try:
-            await self._write(response, output, heads, sizes, start, stop)
+            if request.method != "HEAD":
+                await self._write(response, output, heads, sizes, span.start, span.stop)
             await response.write_eof()
         except (BusError, TimeoutError):  # what is out cannot be taken back: it is seen not to be whole
             if request.transport is not None:
@@ -101,17 +99,3 @@ class StepOutputs:
 
 def _head(subject: str) -> str:
     return f"\n==> {subject.rpartition('.')[2]}\n"
-
-
-def _wanted(request: web.Request, size: int) -> tuple[int, int]:
-    """From where to where. Raises Refusal for a range that is none."""
-    try:
-        asked = request.http_range
-    except ValueError:
-        raise misfit("Range", "no range: write it as bytes=0-1023.") from None
-    if asked.start is None and asked.stop is None:
-        return 0, size
-    start, stop, _ = asked.indices(size)
-    if start >= stop:
-        raise web.HTTPRequestRangeNotSatisfiable(headers={"Content-Range": f"bytes */{size}"})
-    return start, stop

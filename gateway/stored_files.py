@@ -11,7 +11,7 @@ from aiohttp import web
 
 from actors.runtime import files
 from actors.runtime.bus import Bus, BusError, BusFull
-from actors.runtime.files import FileGone, FileWriter
+from actors.runtime.files import PIECE, FileGone, FileWriter
 from actors.runtime.ids import Ids
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.imports import ErrorFile, StoredFile
@@ -19,7 +19,7 @@ from bus_schemas.names import Share
 from bus_schemas.pipeline import KeptArtefact
 from bus_schemas.script import KeptFile
 from bus_schemas.slot_files import SentFile
-from gateway import pace
+from gateway import pace, ranges
 from gateway.bodies import BROKEN_OFF, LATE
 from gateway.phone_streams import Poured
 from gateway.routes import Upload
@@ -139,29 +139,46 @@ class StoredFiles:
         self._later(place.writer.undo())
 
     async def send(self, request: web.Request, file: ErrorFile | KeptFile | KeptArtefact) -> web.StreamResponse:
-        """The pieces as one file. Raises Refusal(NOT_FOUND, UNAVAILABLE) before anything is sent."""
-        try:
-            first = await files.piece(self._bus, f"{file.key}.0")
-        except FileGone:
-            raise GONE() from None
-        except BusError:
-            raise NOT_NOW() from None
+        """The pieces as one file, or the part of it that is asked for. Raises Refusal(NOT_FOUND, UNAVAILABLE) before
+        anything is sent, and what `ranges.wanted` raises."""
         response = web.StreamResponse(headers={
             "Content-Type": "text/csv; charset=utf-8" if isinstance(file, ErrorFile) else file.type,
             "Content-Disposition": f'attachment; filename="{_name(file)}"',
             "Cache-Control": "private, no-store",
             "X-Content-Type-Options": "nosniff",
         })  # fmt: skip
+        start, stop = 0, file.pieces * PIECE
+        if isinstance(file, KeptArtefact):
+            tag = ranges.tag_of(file.sha256)
+            response.headers.update({"ETag": tag, "Repr-Digest": ranges.digest_of(file.sha256)})
+            if ranges.is_known(request, tag):
+                return web.Response(status=304, headers=response.headers)
+            span = ranges.wanted(request, file.size, tag)
+            span.say(response)
+            start, stop = span.start, span.stop
+        names = files.pieces_of(file.key, file.pieces)[start // PIECE : -(-stop // PIECE)]
+        first = await self._first(names)
         await response.prepare(request)
+        if request.method == "HEAD":
+            return response
         try:
-            await pace.write(response, first)
-            for name in files.pieces_of(file.key, file.pieces)[1:]:
-                await pace.write(response, await files.piece(self._bus, name))
+            for at, name in enumerate(names, start // PIECE):
+                piece = first if name == names[0] else await files.piece(self._bus, name)
+                await pace.write(response, piece[max(start - at * PIECE, 0) : stop - at * PIECE])
             await response.write_eof()
         except (FileGone, BusError, TimeoutError):  # what is out cannot be taken back: it is seen not to be whole
             if request.transport is not None:
                 request.transport.abort()
         return response
+
+    async def _first(self, names: Sequence[str]) -> bytes:
+        """The first of these pieces: where that is there, the others are. Raises Refusal."""
+        try:
+            return await files.piece(self._bus, names[0]) if names else b""
+        except FileGone:
+            raise GONE() from None
+        except BusError:
+            raise NOT_NOW() from None
 
     def _later(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(_quietly(work))

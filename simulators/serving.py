@@ -15,7 +15,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from actors.runtime.logging import configure
-from actors.settings import UMASK, Settings, load
+from actors.runtime.secret_files import UMASK
+from actors.settings import Settings, load
 from bus_schemas.errors import ErrorCode, Refusal
 
 

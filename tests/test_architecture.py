@@ -67,7 +67,8 @@ PURE = [
         "actors/adapters/android.py", "actors/adapters/screen_lines.py", "actors/point/directory.py",
         "actors/point/throttle.py", "actors/runtime/supervisor.py",
         "actors/runtime/cells.py", "actors/runtime/decision.py", "actors/runtime/commands.py",
-        "actors/runtime/answers.py", "actors/runtime/rendezvous.py", "actors/entries.py", "actors/sandbox.py",
+        "actors/runtime/answers.py", "actors/runtime/rendezvous.py", "actors/entries.py",
+        "actors/runtime/signature.py", "actors/sandbox.py",
         "gateway/openapi.py", "gateway/routes.py",
         "simulators/carrier/dialplan.py", "simulators/carrier/rules.py", "simulators/phone/dumps.py",
         "simulators/phone/shell.py", "simulators/phone/telephony.py", "simulators/phone/result.py",
@@ -82,10 +83,10 @@ PURE = [
     *(ROOT / f"actors/monitor/{name}.py"
       for name in ("growth", "present", "reader", "rollup", "samples", "spans", "thresholds", "together")),
     *(ROOT / f"actors/usb/{name}.py" for name in ("topology", "port_map", "power", "views")),
-    *(ROOT / f"actors/pipeline/{name}.py" for name in ("language", "checking")),
+    *(ROOT / f"actors/pipeline/{name}.py" for name in ("language", "checking", "trigger", "variables")),
     ROOT / "actors/operator/days.py", ROOT / "actors/erasure/person.py", ROOT / "actors/erasure/redacting.py",
     *(ROOT / f"actors/runner/{name}.py" for name in ("environment", "globs", "masking", "repositories")),
-    *(ROOT / f"actors/webhook/{name}.py" for name in ("addresses", "backoff", "queue", "signature")),
+    *(ROOT / f"actors/webhook/{name}.py" for name in ("addresses", "backoff", "queue")),
     *(ROOT / f"actors/campaign/{name}.py"
       for name in ("dry_run", "durations", "explain", "hours", "intake", "learning", "lookahead", "pacing", "places",
                    "played_team", "roster", "rulebook", "rules", "selection", "standing", "tally", "team_dry_run")),

@@ -8,6 +8,7 @@ line comes late, and every few seconds while a call is up (`phone_calls.py`).
 import asyncio
 import re
 import zlib
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
@@ -78,6 +79,7 @@ WORDS: Mapping[str, str] = {  # what to do about a state, by how adb begins its 
     "offline": "adb lists it, but it does not answer",
     **dict.fromkeys(("recovery", "rescue", "sideload", "bootloader"), "it was started for repair, not as a phone"),
 }
+COMES_EVERY, COMES_AT_ONCE = 1.0, 3  # seconds, on average of so many times
 SETTLING = 0.5  # seconds: a phone that comes back passes `offline` and `authorizing`, which is no news
 
 
@@ -120,6 +122,7 @@ class AdbPhone:
         self._link = (Link.UNKNOWN, "")
         self._transport: tuple[int, str] | None = None
         self._settling: asyncio.TimerHandle | None = None
+        self._came = deque([-COMES_AT_ONCE * COMES_EVERY] * COMES_AT_ONCE, COMES_AT_ONCE)  # when, on the loop's clock
         self._watch: Watch | None = None
         self._watching: asyncio.Task[None] | None = None
         self._claimed = self._taken = False  # since the phone came: it is known to be nobody else's; somebody else's
@@ -359,14 +362,25 @@ class AdbPhone:
             self._settling.cancel()
             self._settling = None
         if link[0] is Link.ONLINE:
-            self._start_watching()
-            self._tell_link(*link)
+            self._end_watching()
+            self._come_in_turn()
         elif not sight.server:  # nothing can be dialled now, and nobody knows for how long
             self._end_watching()
             self._tell_link(*link)
         else:
             self._end_watching()
             self._settling = asyncio.get_running_loop().call_later(SETTLING, self._tell_link, *link, SETTLING)
+
+    def _come_in_turn(self) -> None:
+        """It is there. One that comes and goes without end is believed once a second: each time it is asked much."""
+        loop = asyncio.get_running_loop()
+        too_soon = self._came[0] + len(self._came) * COMES_EVERY - loop.time()
+        if too_soon > 0:
+            self._settling = loop.call_later(too_soon, self._come_in_turn)
+            return
+        self._came.append(loop.time())
+        self._start_watching()
+        self._tell_link(*self._link)
 
     def _tell_link(self, link: Link, detail: str, silent: float = 0.0) -> None:
         self._report(LinkChanged(link=link, detail=detail, silent=silent))

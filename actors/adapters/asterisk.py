@@ -99,6 +99,10 @@ class Asterisk:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.client.stop()
 
+    async def version(self) -> str:
+        """Its own, as `22.6.0`. Raises AmiError."""
+        return (await self.client.act("CoreSettings")).get("AsteriskVersion", "")
+
     # --- the port
 
     def attach(self, trunk: TrunkConfig, report: Callable[[PbxReport], None]) -> None:

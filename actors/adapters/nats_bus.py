@@ -213,6 +213,10 @@ class NatsBus:
     def connected(self) -> bool:
         return self._client.is_connected and self._link.up
 
+    @property
+    def server_version(self) -> str | None:
+        return self._link.server_version
+
     def healthy(self) -> str | None:
         return self._writer.refuses() if self.connected else AWAY
 

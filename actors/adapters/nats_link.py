@@ -193,6 +193,11 @@ class Link:
     def up(self) -> bool:
         return self._wire is not None and self._wire.ready
 
+    @property
+    def server_version(self) -> str | None:
+        """Of the server that it is connected to, or was last."""
+        return self._info.version
+
     async def start(self) -> None:
         """Connect. Raises OSError, TimeoutError, Refused."""
         await self._connect(self._servers[0])

@@ -36,6 +36,7 @@ class Info(Struct):
     max_payload: int = 1024 * 1024
     tls_required: bool = False
     connect_urls: list[str] = []
+    version: str | None = None
 
 
 class Refused(Exception):

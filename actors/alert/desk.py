@@ -36,7 +36,7 @@ class Desk:
         return Page(body=[one for one in stands.pending if _is_wanted(one, request)][: request.limit])
 
     async def get_alert(self, request: GetAlert, context: Context) -> AlertDetails:
-        stands = await self._stands(context)
+        stands = await self._stands(request, context)
         shown = [one for one in (stands.pending if stands else ()) if one.alert == request.alert]
         if shown:
             return _details(shown[0], ())
@@ -46,10 +46,10 @@ class Desk:
         members = within.get(request.alert, ()) if within is not None else None
         return _details(found, members, parent)
 
-    async def _stands(self, context: Context) -> BoardStands | None:
-        """What the board has in memory. None: it does not say."""
+    async def _stands(self, request: GetAlert, context: Context) -> BoardStands | None:
+        """What the board has in memory of an alert. None: it does not say."""
         try:
-            return await ask(self._bus, LOOK_AT_BOARD, LookAtBoard(), context, retry=False)
+            return await ask(self._bus, LOOK_AT_BOARD, LookAtBoard(alert=request.alert), context, retry=False)
         except Refusal as refusal:
             log.info("the board of alerts did not answer", why=refusal.message)
             return None

@@ -2,7 +2,7 @@
 so nothing is missed by a board that is new, and what is over is over."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import structlog
 from msgspec import Struct
@@ -43,14 +43,17 @@ class Seen(Struct, frozen=True):
 
 
 class Lookout:
-    """Of one host. `hubs`: that it knows."""
+    """Of one host. `hubs`: that it knows; `no_runner`: why it has none for pipelines, though it should."""
 
-    def __init__(self, *, host: Host, ids: Ids, hubs: Hubs, rules: Rules) -> None:
+    def __init__(
+        self, *, host: Host, ids: Ids, hubs: Hubs, rules: Rules, no_runner: Callable[[], str | None] = lambda: None
+    ) -> None:
         self._host = host
         self._clock: Clock = host.clock
         self._ids = ids
         self._hubs = hubs
         self._rules = rules
+        self._no_runner = no_runner
         self._figures = Figures(rules)
         self._since: dict[tuple[State, str], float] = {}
         self._said: frozenset[tuple[str, str]] = frozenset()
@@ -126,6 +129,8 @@ class Lookout:
                 yield Seen(state, trunk.config.name, trunk.reason or "nobody knows why")
         if self._host.nearly_full or self._host.bus.full:
             yield Seen(State.JOURNAL_FULL, self._host.name, FULL)
+        if (why_not := self._no_runner()) is not None:
+            yield Seen(State.RUNNER_GONE, self._host.name, why_not)
         for (kind, id), reason in self._host.left_alone().items():
             yield Seen(State.LEFT_ALONE, f"{kind} {id}"[:100], reason)
 

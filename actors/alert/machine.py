@@ -14,19 +14,21 @@ from msgspec.structs import replace
 
 from actors.alert import mail
 from actors.alert.mail import Mails, TriedMail
-from actors.alert.record import Alert, Board, Key, evolve, fits, view
+from actors.alert.record import Alert, Board, Key, Silencing, evolve, view
 from actors.alert.rules import Rules, State
 from actors.runtime.clock import Moment, parse_utc, utc
 from actors.runtime.decision import NOTHING, Decision, Effect, SetTimer, TimerFired
 from actors.runtime.ids import derived
 from bus_schemas.alert import (
     LONGEST_SILENCE,
+    MOST_PENDING,
     NO_SILENCE,
     NOT_FIRING,
     AlertAcknowledged,
     AlertEvent,
     AlertFired,
     AlertResolved,
+    AlertSeverity,
     AlertSilenced,
     AlertState,
     AlertUnsilenced,
@@ -45,6 +47,7 @@ LOOK, LOOK_EVERY = "look", 1.0
 FORGET = 7 * 86_400.0  # seconds after which nobody misses a host any more
 MOST_FIRING = 800  # alerts at once, as a snapshot of the board is one message; others fire when some are over
 MOST_SILENCES = 200
+SEVERITIES = [*AlertSeverity]  # the worst first
 BOARD_HOST = "site"  # of what the board sees by itself and that is no host's
 
 TOO_MANY = RefusalTemplate(ErrorCode.CONFLICT, "There are as many silences as there may be.", most=MOST_SILENCES)
@@ -193,12 +196,13 @@ def _over(
 
 def _fired(board: Board, memory: Memory, sights: Sights, rules: Rules, now: Moment) -> Iterator[AlertEvent]:
     firing, causes = {alert.key for alert in board.alerts.values()}, _causes(sights, rules)
+    silencing = Silencing(board)
     room = MOST_FIRING - len(firing)
     for key, sight in sights.items():
         rule = rules.rules[sight.rule]
         if room > 0 and key not in firing and sight.seconds >= rule.seconds and _cause(key, sight, causes) is None:
             room -= 1
-            yield _fire(board, key, sight, memory, rules, now)
+            yield _fire(silencing, key, sight, memory, rules, now)
 
 
 class Causes(Struct, frozen=True):
@@ -230,7 +234,7 @@ def _cause(key: Key, sight: Sighting, causes: Causes) -> Key | None:
 
 
 def _fire(
-    board: Board, key: Key, sight: Sighting, memory: Memory, rules: Rules, now: Moment
+    silencing: Silencing, key: Key, sight: Sighting, memory: Memory, rules: Rules, now: Moment
 ) -> AlertFired:
     rule, kind, id, host = key
     of = rules.rules[rule]
@@ -240,7 +244,7 @@ def _fire(
         since=since, words=sight.words, told=rules.told(rule), after=of.resolve_after,
         covers="hub" if of.covers == "hub" else "host" if of.covers == "host" else "", hub=sight.hub, value=sight.value,
     )  # fmt: skip
-    silence = _silence_of(board, fired)
+    silence = silencing.of(fired)
     return fired if silence is None else replace(fired, silence=silence)
 
 
@@ -263,18 +267,13 @@ def _of(event: type[Event], alert: Alert, now: Moment, **more: str) -> Event:
 
 def resilenced(board: Board, now: Moment) -> Iterator[AlertEvent]:
     """What silences make of the alerts that are firing, where that is something else than before."""
+    silencing = Silencing(board)
     for alert in board.alerts.values():
-        silence = _silence_of(board, alert)
+        silence = silencing.of(alert)
         if silence is not None and silence != alert.silence:
             yield _of(AlertSilenced, alert, now, silence=silence)
         elif silence is None and alert.silence is not None:
             yield _of(AlertUnsilenced, alert, now, words=alert.words)
-
-
-def _silence_of(board: Board, alert: Alert | AlertFired) -> str | None:
-    """The silence that holds for an alert: the one that it has, or else any."""
-    found = [id for id, one in board.silences.items() if fits(one.matcher, alert)]
-    return alert.silence if alert.silence in found else next(iter(found), None)
 
 
 def silence(board: Board, id: str, matcher: Matcher, until: str, why: str, by: str, now: Moment) -> BoardDecision:
@@ -335,6 +334,20 @@ def stands(board: Board, memory: Memory, rules: Rules, now: Moment) -> BoardStan
         if parent is not None:
             members.setdefault(parent.alert, []).append(shown)
     return BoardStands(pending=tuple(pending), within={id: tuple(found) for id, found in members.items()})
+
+
+def about(stands: BoardStands, alert: str | None) -> BoardStands:
+    """What stands of one alert; None: what is pending, as far as it is shown."""
+    if alert is None:
+        worst = sorted(stands.pending, key=lambda one: SEVERITIES.index(one.severity))
+        return BoardStands(pending=tuple(worst[:MOST_PENDING]))
+    pending = tuple(one for one in stands.pending if one.alert == alert)
+    within = {
+        parent: members if parent == alert else itself
+        for parent, members in stands.within.items()
+        if parent == alert or (itself := tuple(one for one in members if one.alert == alert))
+    }
+    return BoardStands(pending=pending, within=within)
 
 
 def _pending(key: Key, sight: Sighting, memory: Memory, rules: Rules, now: Moment) -> AlertView:

@@ -1,6 +1,7 @@
 """The board as its events tell it. Pure."""
 
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from typing import Literal, TypeVar
 
 from msgspec import Struct
@@ -121,6 +122,26 @@ def fits(matcher: Matcher, alert: Alert | AlertFired) -> bool:
     """Whether an alert is meant."""
     given = ((name, getattr(matcher, name)) for name in matcher.__struct_fields__)
     return all(value is None or getattr(alert, name) == value for name, value in given)
+
+
+class Silencing:
+    """Which of all silences holds for an alert, found by what they name: none is compared with each alert."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._by_fields: dict[tuple[str, ...], tuple[attrgetter[object], dict[object, str]]] = {}
+        for id, one in board.silences.items():
+            names = tuple(name for name in Matcher.__struct_fields__ if getattr(one.matcher, name) is not None)
+            values, of_values = self._by_fields.setdefault(names, (attrgetter(*names), {}))
+            of_values.setdefault(values(one.matcher), id)
+
+    def of(self, alert: Alert | AlertFired) -> str | None:
+        """The one that it has, or else any."""
+        had = self._board.silences.get(alert.silence) if alert.silence is not None else None
+        if had is not None and fits(had.matcher, alert):
+            return had.silence
+        found = (of_values.get(values(alert)) for values, of_values in self._by_fields.values())
+        return next((id for id in found if id is not None), None)
 
 
 def view(board: Board, alert: Alert) -> AlertView:

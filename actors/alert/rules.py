@@ -41,6 +41,7 @@ class State(StrEnum):
     TRUNK_DOWN = "trunk.down"
     TRUNK_WARN = "trunk.warn"
     JOURNAL_FULL = "host.journal_full"  # nearly: nothing new is begun
+    RUNNER_GONE = "runner.gone"  # a host that is there carries no pipelines out, though it should
     LEFT_ALONE = "host.left_alone"  # something of a host is not used: it fails, or cannot be read
     MAIL_FAILING = "mail.failing"  # alerts cannot be sent by e-mail
 
@@ -89,11 +90,12 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return value <= self.until if self.above is not None else value >= self.until
 
     def said(self, *, id: str, host: str, hub: str | None, value: float | None, reason: str) -> str:
-        """In one line, whatever is in it."""
+        """In one line, and nothing but letters, whatever a PBX or a phone has said: mail servers refuse a NUL."""
         words = self.words.format(
             id=id, host=host, hub=hub or "?", value=0.0 if value is None else value, reason=reason
         )
-        return " ".join(words.split())[:LONGEST]
+        plain = "".join(letter if letter.isprintable() else " " for letter in words)
+        return " ".join(plain.split())[:LONGEST]
 
 
 class Mailing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

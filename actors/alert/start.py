@@ -1,5 +1,7 @@
 """How alerts start on a host: it looks out, any host answers, and the board is where its shard is."""
 
+from collections.abc import Callable
+
 from actors.alert.actor import AlertBoard
 from actors.alert.desk import Desk
 from actors.alert.lookout import Lookout
@@ -18,15 +20,17 @@ from bus_schemas.alert import BOARD, GET_ALERT, LIST_ALERTS, REPORT_SIGHTINGS, R
 
 
 async def start(
-    parts: HostParts, *, settings: Alerts, watcher: Watcher, hubs: Hubs, mailer: Mailer | None
-) -> None:
-    """Alerts can be asked for, and what this host sees is told. Raises SettingsError."""
+    parts: HostParts, *, settings: Alerts, watcher: Watcher, hubs: Hubs, mailer: Mailer | None,
+    no_runner: Callable[[], str | None],
+) -> None:  # fmt: skip
+    """Alerts can be asked for, and what this host sees is told. `no_runner`: why no runs of pipelines are carried out
+    here now, though they should be. Raises SettingsError."""
     rules = settings.read()
     desk = Desk(bus=parts.bus)
     parts.any_host.append((serve(LIST_ALERTS, desk.list_alerts), serve(GET_ALERT, desk.get_alert)))
     parts.shards.add(on_shards(rules, mailer))
     if settings.enabled:
-        lookout = Lookout(host=parts.host, ids=parts.ids, hubs=hubs, rules=rules)
+        lookout = Lookout(host=parts.host, ids=parts.ids, hubs=hubs, rules=rules, no_runner=no_runner)
         watcher.hearers.append(lookout.hear)
         parts.background.append(lookout.run)
 

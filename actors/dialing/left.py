@@ -1,7 +1,7 @@
 """What became of a command whose call has left the journal: the records say it, or nobody dials.
 
 A call is claimed by a write that expects nothing under its id, which is true again once its entries are gone
-(docs/decisions/0062). So who finds no attempt reads next up to where calls may be gone, by the leader's word: what was
+(docs/decisions/0063). So who finds no attempt reads next up to where calls may be gone, by the leader's word: what was
 taken away before the first read was announced before, and is covered by the second.
 """
 

@@ -31,14 +31,15 @@ from actors.runtime.wire import Page
 from bus_schemas.catalogue import topics_of
 from bus_schemas.contract import Topic
 from bus_schemas.errors import ErrorCode, RefusalTemplate
+from bus_schemas.host import HOST_TELEMETRY, HostTelemetry, PartVersions
 from bus_schemas.pipeline import (
     DCI_STATUS,
+    DELETE_ABSENT_PIPELINE,
     GET_ARTEFACT,
     GET_DEFINITION,
     GET_PIPELINE_RUN,
     LIST_PIPELINE_RUNS,
     LIST_PIPELINES,
-    OVER,
     PIPELINE_ABSENT,
     PIPELINE_STATUS,
     QUEUED_RUNS,
@@ -48,6 +49,8 @@ from bus_schemas.pipeline import (
     ArtefactView,
     AskedPipeline,
     DciStatus,
+    DeletedPipeline,
+    DeletePipeline,
     GetArtefact,
     GetDciStatus,
     GetPipeline,
@@ -85,6 +88,7 @@ NO_STEP = RefusalTemplate(ErrorCode.NOT_FOUND, "No such step, or it has not begu
 NO_ARTEFACT = RefusalTemplate(ErrorCode.NOT_FOUND, "No such file of that run.")
 MOST_QUEUED = 2_000  # runs that are looked through for a runner
 SILENT = 5.0  # seconds without a word after which a runner is taken for gone
+IS_THERE = P.deleted.is_(False)
 IDLE: Literal["idle"] = "idle"
 
 
@@ -98,7 +102,7 @@ def pipelines(after: int | None, limit: int) -> Query[tuple[int, PipelineView]]:
         P.pipeline, P.name, P.version, P.branch, P.run, R.status, R.branch.label("of_run"), R.user, R.started, R.ended
     )
     found = wanted.select_from(PIPELINES.outerjoin(RUNS, newest)).order_by(P.pipeline).limit(limit + 1)
-    return Query(found.where(P.pipeline > (after or 0)), lambda row: (row.pipeline, _listed(row)))
+    return Query(found.where(P.pipeline > (after or 0), IS_THERE), lambda row: (row.pipeline, _listed(row)))
 
 
 def _listed(row: sa.Row[Any]) -> PipelineView:
@@ -134,10 +138,12 @@ def one_run(pipeline: int, run: int) -> Query[RunRow]:
 
 
 def open_and_newest(pipeline: int, newest: int) -> Query[RunRow]:
-    """Runs that are not over, and the newest one, newest first."""
-    over = [status.value for status in OVER]
-    found = sa.select(RUNS).where(R.pipeline == pipeline, sa.or_(R.run == newest, R.status.not_in(over)))
-    return Query(found.order_by(R.run.desc()).limit(100), made_of(RunRow, lambda row: row))
+    """Runs that are not over, and the newest one, newest first. Each part has its index: of a pipeline there are as
+    many runs as there were in years."""
+    its = sa.select(R.seq).where(R.pipeline == pipeline)
+    wanted = its.where(R.run == newest).union_all(its.where(R.ended.is_(None)))
+    found = sa.select(RUNS).where(R.seq.in_(wanted)).order_by(R.run.desc()).limit(100)
+    return Query(found, made_of(RunRow, lambda row: row))
 
 
 def steps(keys: list[str]) -> Query[StepRow]:
@@ -157,7 +163,7 @@ def counts() -> Query[tuple[str, int]]:
     """How many runs are not over, by their status; and under `pipelines` how many of these there are."""
     number = sa.func.count().label("number")
     found = sa.select(R.status.label("what"), number).where(R.ended.is_(None)).group_by(R.status)
-    every = sa.select(sa.literal("pipelines").label("what"), number).select_from(PIPELINES)
+    every = sa.select(sa.literal("pipelines").label("what"), number).select_from(PIPELINES).where(IS_THERE)
     return Query(cast(Any, found.union_all(every)), lambda row: (str(row.what), int(row.number)))
 
 
@@ -200,6 +206,7 @@ class PipelineAnswers(Answers):
     def __init__(self, **parts: Any) -> None:  # any: as Answers takes them
         super().__init__(**parts)
         self._runners: dict[str, tuple[float, RunnerView]] = {}
+        self._hosts: dict[str, tuple[float, PartVersions]] = {}
 
     def handlers(self) -> tuple[Served, ...]:
         return (
@@ -215,13 +222,18 @@ class PipelineAnswers(Answers):
             serve(DCI_STATUS, self.dci_status),
             serve(PIPELINE_ABSENT, self.absent),
             serve(STOP_ABSENT_PIPELINE, self.stop_absent),
+            serve(DELETE_ABSENT_PIPELINE, self.delete_absent),
         )
 
     def hears(self) -> Mapping[Topic[Any], Callable[[Any], Awaitable[None]]]:
-        return {RUNNER_BEAT: self.hear_runner}
+        return {RUNNER_BEAT: self.hear_runner, HOST_TELEMETRY: self.hear_host}
 
     async def hear_runner(self, beat: RunnerBeat) -> None:
         self._runners[beat.runner] = self.now(), beat.view
+
+    async def hear_host(self, said: HostTelemetry) -> None:
+        if said.versions is not None:
+            self._hosts[said.host] = self.now(), said.versions
 
     async def list_pipelines(self, request: ListPipelines, context: Context) -> Page:
         found = await self.read(context, pipelines(from_cursor(request.cursor), request.limit))
@@ -229,6 +241,8 @@ class PipelineAnswers(Answers):
 
     async def definition(self, request: GetPipeline, context: Context) -> PipelineDefinition:
         row = await self._pipeline(request.pipeline, context)
+        if row.deleted:
+            raise NO_PIPELINE()
         return PipelineDefinition(
             id=row.pipeline, name=row.name, version=row.version, source=row.source, at=row.at, by=row.by, text=row.text
         )
@@ -271,7 +285,7 @@ class PipelineAnswers(Answers):
                     return KeptArtefact(
                         pipeline=row.pipeline, run=row.run, key=one.artefact, size=one.size,
                         pieces=-(-one.size // PIECE), type="application/octet-stream",
-                        name=one.name.rpartition("/")[2],
+                        name=one.name.rpartition("/")[2], sha256=one.sha256,
                     )  # fmt: skip
         raise NO_ARTEFACT()
 
@@ -284,10 +298,12 @@ class PipelineAnswers(Answers):
         found = dict(await self.read(context, counts(), short=True))
         since = self.now() - SILENT
         self._runners = {name: heard for name, heard in self._runners.items() if heard[0] >= since}
+        self._hosts = {name: heard for name, heard in self._hosts.items() if heard[0] >= since}
         there = [runner for _, (_, runner) in sorted(self._runners.items())]
         return DciStatus(
             status="ok" if there else "degraded", version=version(), runners=there, pipelines=found["pipelines"],
             queued=found.get("queued", 0), running=found.get("running", 0), waiting=found.get("waiting", 0),
+            hosts={name: versions for name, (_, versions) in sorted(self._hosts.items())},
         )  # fmt: skip
 
     async def absent(self, request: AskedPipeline, context: Context) -> RunAccepted:
@@ -295,6 +311,10 @@ class PipelineAnswers(Answers):
         raise OWNER_AWAY()
 
     async def stop_absent(self, request: StopPipeline, context: Context) -> StopAccepted:
+        await self._pipeline(request.pipeline, context)
+        raise OWNER_AWAY()
+
+    async def delete_absent(self, request: DeletePipeline, context: Context) -> DeletedPipeline:
         await self._pipeline(request.pipeline, context)
         raise OWNER_AWAY()
 

@@ -14,6 +14,7 @@ from bus_schemas.pipeline_events import (
     PipelineApproved,
     PipelineCheckedOut,
     PipelineDefined,
+    PipelineDeleted,
     PipelineEnded,
     PipelineQueued,
     PipelineStarted,
@@ -23,7 +24,8 @@ from bus_schemas.pipeline_events import (
 
 
 class PipelineRow(Struct, frozen=True, gc=False):
-    """`labels`: as JSON. `run`: the newest; 0: it was never run."""
+    """`labels`: as JSON. `run`: the newest; 0: it was never run. `deleted`: it cannot be run, and its runs are shown
+    still."""
 
     pipeline: int
     name: str
@@ -35,6 +37,7 @@ class PipelineRow(Struct, frozen=True, gc=False):
     labels: str
     text: str
     run: int = 0
+    deleted: bool = False
 
 
 class RunRow(Struct, frozen=True, gc=False):
@@ -85,10 +88,11 @@ class StepRow(Struct, frozen=True, gc=False):
 
 
 PIPELINES = sa.Table("pipelines", METADATA, *columns(PipelineRow, primary="pipeline"))
-IS_QUEUED = sa.text("status = 'queued'")
+IS_QUEUED, IS_OPEN = sa.text("status = 'queued'"), sa.text("ended IS NULL")
 RUNS = sa.Table(
     "pipeline_runs", METADATA, *columns(RunRow, primary="seq", unique="key"),
     sa.Index("pipeline_runs_of", "pipeline", "run"),
+    sa.Index("open_pipeline_runs", "pipeline", "run", sqlite_where=IS_OPEN, postgresql_where=IS_OPEN),
     sa.Index("queued_pipeline_runs", "seq", sqlite_where=IS_QUEUED, postgresql_where=IS_QUEUED),
 )  # fmt: skip
 STEPS = sa.Table(
@@ -113,8 +117,12 @@ class Said(Struct, frozen=True):
 # --- folding
 
 
-def fold(row: PipelineRow | None, event: PipelineDefined | PipelineQueued, seq: int) -> PipelineRow | None:
+def fold(
+    row: PipelineRow | None, event: PipelineDefined | PipelineDeleted | PipelineQueued, seq: int
+) -> PipelineRow | None:
     """The pipeline after an event."""
+    if isinstance(event, PipelineDeleted):
+        return row and replace(row, deleted=True)
     if isinstance(event, PipelineQueued):
         return row and replace(row, run=max(row.run, event.run))
     return PipelineRow(
@@ -187,7 +195,8 @@ RUN_EVENTS = (
 )  # fmt: skip
 PROJECTIONS: tuple[Projection[Any], ...] = (
     Projection(
-        table=PIPELINES, row=PipelineRow, key="pipeline", events=(PipelineDefined, PipelineQueued), fold=fold
+        table=PIPELINES, row=PipelineRow, key="pipeline", events=(PipelineDefined, PipelineDeleted, PipelineQueued),
+        fold=fold,
     ),
     Projection(table=RUNS, row=RunRow, key="key", events=RUN_EVENTS, parts=of_run, fold=fold_run),
     Projection(table=STEPS, row=StepRow, key="key", events=(PipelineStep,), parts=of_step, fold=fold_step),

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from actors.ledger.answers import OWNER_AWAY, Answers, ReadModel, sees
 from actors.ledger.model import METADATA, Projection, Query, columns, given, made_of
 from actors.ledger.page import fitting, from_cursor, page, with_span
-from actors.ledger.slot import all_slots
+from actors.ledger.slot import one_slot
 from actors.runtime.context import Context
 from actors.runtime.files import PIECE
 from actors.runtime.service import Served, serve
@@ -191,7 +191,7 @@ class RunAnswers(Answers):
         return Page(body=view(found), changed=False)
 
     async def run_absent(self, request: RunScript, context: Context) -> ScriptStarted:
-        row = await self.one(context, all_slots(), lambda row: row.config.id == request.slot_id)
+        row = await self.one(context, one_slot(request.slot_id))
         if row is None or not sees(context, SLOT, row.config.user):
             raise NO_SLOT()
         raise OWNER_AWAY(slot=row.config.id, host=row.config.host)

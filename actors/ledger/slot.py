@@ -202,6 +202,13 @@ def all_slots() -> Query[RecordedSlot]:
     return Query(found, made_of(SlotRow, _recorded))
 
 
+def one_slot(slot: int) -> Query[RecordedSlot]:
+    """It."""
+    return Query(
+        sa.select(SLOTS).where(SLOTS.c.slot == slot, SLOTS.c.config.is_not(None)), made_of(SlotRow, _recorded)
+    )
+
+
 def command(slot: int, command_id: str) -> Query[AdbCommandResult]:
     found = sa.select(COMMANDS).where(COMMANDS.c.command_id == command_id, COMMANDS.c.slot == slot)
     return Query(found, made_of(CommandRow, _result))
@@ -276,13 +283,15 @@ class SlotAnswers(HearsSlots):
         raise await self._why_absent(request.slot, context)
 
     async def _why_absent(self, slot: int | str, context: Context) -> Refusal:
-        row = await self.one(context, all_slots(), lambda row: row.config.id == slot)
+        if isinstance(slot, str):
+            return NO_SLOT()
+        row = await self.one(context, one_slot(slot))
         if row is None or not sees(context, SLOT, row.config.user):
             return NO_SLOT()
         return OWNER_AWAY(slot=row.config.id, host=row.config.host)
 
     async def recorded_slot(self, request: GetSlot, context: Context) -> SlotSummary:
-        row = await self.one(context, all_slots(), lambda row: row.config.id == request.slot)
+        row = await self.one(context, one_slot(request.slot))
         if row is None or not sees(context, SLOT, row.config.user):
             raise NO_SLOT()
         return self._summary(row)
@@ -302,8 +311,8 @@ class SlotAnswers(HearsSlots):
 
     async def get_adb_command(self, request: GetAdbCommand, context: Context) -> AdbCommandResult:
         found = await self.one(context, command(request.slot, request.command_id))
-        rows = await self.read(context, all_slots(), short=True)
-        seen = any(row.config.id == request.slot and sees(context, SLOT, row.config.user) for row in rows)
+        rows = await self.read(context, one_slot(request.slot), short=True)
+        seen = any(sees(context, SLOT, row.config.user) for row in rows)
         if found is None or not seen:
             raise Refusal(ErrorCode.NOT_FOUND, "No such command on this slot.")
         return found

@@ -14,6 +14,7 @@ from bus_schemas.log import LONGEST_MESSAGE, LogEvent, Severity
 from bus_schemas.pipeline_events import (
     PIPELINE_APPROVED,
     PIPELINE_DEFINED,
+    PIPELINE_DELETED,
     PIPELINE_ENDED,
     PIPELINE_QUEUED,
     PIPELINE_STEP,
@@ -53,8 +54,8 @@ class Source(Struct, frozen=True):
 
 
 class Row(Struct, frozen=True):
-    """An event that says one of these states (`ANY`: whatever it says), and what the log says of it, with the event's
-    own fields."""
+    """An event that says one of these states (`ANY`: one that no row of it names), and what the log says of it, with
+    the event's own fields."""
 
     of: Source
     states: tuple[str | bool, ...]
@@ -80,11 +81,13 @@ LOST = Source(HUB_LOST, "hub", ("hub", "host", "path", "phones"))
 PORTS = Source(PORT_CHANGED, "state", ("hub", "host", "port", "way", "state"))
 POWER = Source(PORT_SWITCHED, "action", ("hub", "host", "port", "action", "by"))
 DEFINED = Source(PIPELINE_DEFINED, "source", ("pipeline", "name", "version", "source", "by"), DCI)
+DELETED = Source(PIPELINE_DELETED, "source", ("pipeline", "name", "version", "source", "by", "host"), DCI)
 QUEUED = Source(PIPELINE_QUEUED, "trigger", ("pipeline", "run", "name", "trigger", "user", "branch", "again"), DCI)
 STEPS = Source(PIPELINE_STEP, "status", ("pipeline", "run", "step", "seconds", "code", "attempts"), DCI)
 ASKED = Source(PIPELINE_APPROVED, "approved", ("pipeline", "run", "step", "by"), DCI)
 STOPS = Source(PIPELINE_STOPPING, "run", ("pipeline", "run", "by"), DCI)
 ENDS = Source(PIPELINE_ENDED, "status", ("pipeline", "run", "name", "status", "by"), DCI)
+GONE_FILE = "Pipeline {name} cannot be run any more: its file {source} is gone from the folder of {host}"
 RUN = "Run {run} of pipeline {pipeline}"
 
 # fmt: off
@@ -112,6 +115,8 @@ NOTABLE = (
     Row(PORTS,    ("online",),                 W.EACH,  "info",    "{hub} port {port} ({way}): the phone is there"),
     Row(POWER,    ANY,                         W.EACH,  "info",    "{hub} port {port} is switched {action}"),
     Row(DEFINED,  ANY,                         W.EACH,  "info",    "Pipeline {name} is defined, version {version}"),
+    Row(DELETED,  ("api",),                    W.EACH,  "info",    "Pipeline {name} is deleted by {by}"),
+    Row(DELETED,  ANY,                         W.EACH,  "warning", GONE_FILE),
     Row(QUEUED,   ANY,                         W.EACH,  "info",    RUN + " ({name}) waits for a runner"),
     Row(STEPS,    ("succeeded",),              W.EACH,  "info",    RUN + ": {step} succeeded in {seconds} s"),
     Row(STEPS,    ("failed",),                 W.EACH,  "warning", RUN + ": {step} failed, exit code {code}"),
@@ -127,6 +132,8 @@ NOTABLE = (
     Row(ENDS,     ("lost",),                   W.EACH,  "error",   RUN + " ({name}) is lost: its runner is gone"),
 )
 # fmt: on
+NAMED = {source: {state for row in NOTABLE if row.of is source for state in row.states} for source in
+         {row.of for row in NOTABLE}}  # fmt: skip
 TOPICS = (*dict.fromkeys(row.of.topic for row in NOTABLE), AUDIT_RECORDED)
 
 
@@ -136,7 +143,7 @@ def notes(topic: AnyTopic, event: Struct, noted: Noted) -> Iterator[LogEvent]:
         yield from (_refused_logins(entry) for entry in event.entries if _is_series(entry))
     for row in NOTABLE:
         state = getattr(event, row.of.state) if row.of.topic is topic else None
-        said = state in row.states or (state is not None and row.states == ANY)
+        said = state in row.states or (state is not None and row.states == ANY and state not in NAMED[row.of])
         if said and _is_news(row, topic.subject_for(event), str(state), noted):
             yield _note(row, event)
 

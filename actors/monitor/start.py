@@ -1,5 +1,6 @@
 """How monitoring starts on a host."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -25,7 +26,7 @@ from bus_schemas.monitor import (
     ON_HOST,
     SLOT_HISTORY,
 )
-from bus_schemas.series import SERIES_ON_HOST
+from bus_schemas.series import SERIES_ON_HOST, Sample
 
 
 async def start(
@@ -41,6 +42,7 @@ async def start(
         series=parts.series,
     )  # fmt: skip
     parts.series.append(lambda: of_inboxes(_inboxes(parts.host)))
+    parts.series.append(lambda: (Sample("ottb_host_tasks", len(asyncio.all_tasks())),))
     parts.this_host.append((serve(ON_HOST, desk.on_host), serve(SERIES_ON_HOST, desk.series_on_host)))
     parts.any_host.append(
         (

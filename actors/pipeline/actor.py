@@ -7,6 +7,7 @@ from actors.pipeline.checking import definition_of
 from actors.pipeline.machine import PipelineDecision
 from actors.pipeline.record import Pipeline, evolve
 from actors.pipeline.runners import Runners
+from actors.pipeline.trigger import Wanted
 from actors.runtime.actor import Actor
 from actors.runtime.clock import Moment, moment
 from actors.runtime.commands import Order, Outcome, by_type, by_verb, command
@@ -15,15 +16,19 @@ from actors.runtime.decision import NOTHING, TimerFired
 from actors.runtime.host import Host
 from bus_schemas.catalogue import topics_of
 from bus_schemas.errors import ErrorCode, RefusalTemplate
+from bus_schemas.names import SYSTEM
 from bus_schemas.pipeline import (
     APPROVE_STEP,
     CLAIM_RUN,
+    DELETE_PIPELINE,
     REPORT_RUN,
     RUN_PIPELINE,
     STOP_PIPELINE,
     ApproveStep,
     ClaimedRun,
     ClaimRun,
+    DeletedPipeline,
+    DeletePipeline,
     PipelineDefinition,
     Reported,
     ReportRun,
@@ -32,10 +37,14 @@ from bus_schemas.pipeline import (
     RunStatus,
     StopAccepted,
     StopPipeline,
+    Triggered,
 )
-from bus_schemas.pipeline_events import PIPELINE_QUEUED, PipelineActivated, PipelineEvent
+from bus_schemas.pipeline_events import PIPELINE_QUEUED, Delivery, PipelineActivated, PipelineEvent
 
-NO_PIPELINE = RefusalTemplate(ErrorCode.NOT_FOUND, "No such pipeline.")
+NOT_SIGNED = RefusalTemplate(
+    ErrorCode.AUTH_FAIL, "Nothing here is run by what is signed so: see docs/pipelines.md, Webhooks."
+)
+API = "api"  # the source of what was made by hand
 
 
 class Define(Order[PipelineDefinition], frozen=True, kw_only=True):
@@ -43,6 +52,21 @@ class Define(Order[PipelineDefinition], frozen=True, kw_only=True):
 
     text: str
     source: str
+
+
+class Gone(Order[None], frozen=True, kw_only=True):
+    """The file of the definition is not there any more."""
+
+    source: str
+
+
+class Trigger(Order[Triggered], frozen=True, kw_only=True):
+    """An outside service has posted this, as the definition of this version wants it signed. `wanted` None: nothing is
+    run for such as this."""
+
+    version: int
+    wanted: Wanted | None
+    delivery: Delivery
 
 
 class PipelineActor(Actor[Pipeline, PipelineEvent, Never, Never]):
@@ -77,6 +101,17 @@ class PipelineActor(Actor[Pipeline, PipelineEvent, Never, Never]):
         decision = machine.stop(pipeline, request.run, context.user, self._now())
         runs = [number for number in sorted(pipeline.open) if request.run in (None, number)]
         return Outcome(decision=decision, reply=StopAccepted(id=pipeline.pipeline, runs=runs))
+
+    def delete(self, request: DeletePipeline, context: Context) -> Outcome[DeletedPipeline]:
+        pipeline = self.there()
+        if pipeline.deleted:
+            raise machine.NO_PIPELINE()
+        decision = machine.delete(
+            pipeline, API, context.user, self._now(), self._host.name, open_runs="stop" if request.stop else "refuse"
+        )
+        runs = sorted(pipeline.open)
+        reply = DeletedPipeline(id=pipeline.pipeline, version=pipeline.version, runs=runs)
+        return Outcome(decision=decision, reply=reply)
 
     def approve(self, request: ApproveStep, context: Context) -> Outcome[RunAccepted]:
         pipeline = self.there()
@@ -116,7 +151,7 @@ class PipelineActor(Actor[Pipeline, PipelineEvent, Never, Never]):
 
     commands = by_verb(
         command(RUN_PIPELINE, run, answered_beside=PIPELINE_QUEUED), command(STOP_PIPELINE, stop_runs),
-        command(APPROVE_STEP, approve),
+        command(DELETE_PIPELINE, delete), command(APPROVE_STEP, approve),
         command(CLAIM_RUN, claim), command(REPORT_RUN, report),
     )  # fmt: skip
 
@@ -128,12 +163,28 @@ class PipelineActor(Actor[Pipeline, PipelineEvent, Never, Never]):
         )
         return Outcome(decision=decision, reply=lambda: _shown(self.there()))
 
-    orders = by_type(Define.by(define))
+    def gone(self, order: Gone, context: Context, now: Moment) -> Outcome[None]:
+        decision = machine.delete(self.there(), order.source, SYSTEM, now, self._host.name, open_runs="leave")
+        return Outcome(decision=decision, reply=None)
+
+    def trigger(self, order: Trigger, context: Context, now: Moment) -> Outcome[Triggered]:
+        pipeline = self.there()
+        if pipeline.deleted or pipeline.version != order.version:  # it has changed since the signature was looked at
+            raise NOT_SIGNED()
+        before = pipeline.repeats.run_of(order.delivery)
+        if order.wanted is None or before is not None:
+            return Outcome(decision=NOTHING, reply=Triggered(id=pipeline.pipeline, run=before, begun=False))
+        decision = machine.trigger(pipeline, order.wanted, order.delivery, now)
+        return Outcome(
+            decision=decision, reply=Triggered(id=pipeline.pipeline, run=pipeline.runs + 1, begun=True)
+        )
+
+    orders = by_type(Define.by(define), Gone.by(gone), Trigger.by(trigger))
 
     def there(self) -> Pipeline:
         """Raises Refusal where nothing is on record of it."""
         if self.state is None:
-            raise NO_PIPELINE()
+            raise machine.NO_PIPELINE()
         return self.state
 
     # --- the machine's place

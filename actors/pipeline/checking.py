@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from actors.pipeline import language as say
 from actors.pipeline.language import Definition, Param, Value
+from actors.pipeline.variables import refused_name
 from actors.script.loading import MOST_PROBLEMS, Problem, source, written
 from actors.script.patterns import BadPattern, compiled
 from actors.script.places import Path
@@ -27,10 +28,12 @@ MOST_DAYS = 366 * 5  # within which a schedule must come
 
 
 class Checked(Struct, frozen=True):
-    """A definition that can be run, or None and why not, in the order of the text."""
+    """A definition that can be run, or None and why not, in the order of the text. `written`: what it says, also where
+    that cannot be run."""
 
     definition: Definition | None
     problems: tuple[Problem, ...]
+    written: Definition | None = None
 
     def words(self, name: str) -> str:
         """What is wrong, in one line."""
@@ -48,12 +51,12 @@ def check(text: str) -> Checked:
     definition, wrong = written(found, Definition)
     if definition is not None:
         wrong = [found.problem(path, why) for path, why in islice(_wrong(definition), MOST_PROBLEMS)]
-    return Checked(None if wrong else definition, tuple(sorted(set(wrong))))
+    return Checked(None if wrong else definition, tuple(sorted(set(wrong))), definition)
 
 
 def definition_of(text: str) -> Definition:
-    """One that was checked before."""
-    found = check(text).definition
+    """One that was checked before, perhaps when fewer things were known to be wrong."""
+    found = check(text).written
     assert found is not None, "a definition on record was checked"
     return found
 
@@ -61,8 +64,11 @@ def definition_of(text: str) -> Definition:
 def _wrong(definition: Definition) -> Unfit:
     for name, param in definition.params.items():
         yield from ((("params", name, *way), why) for way, why in _wrong_param(param))
+    yield from _wrong_variables(definition.environment)
     if definition.schedule is not None:
         yield from _wrong_schedule(definition, definition.schedule)
+    if definition.webhook is not None:
+        yield from ((("webhook", *way), why) for way, why in _wrong_webhook(definition, definition.webhook))
     seen = set[str]()
     for place, step in enumerate(definition.steps):
         yield from ((("steps", place, *way), why) for way, why in _wrong_step(definition, step, seen))
@@ -115,6 +121,20 @@ def _wrong_schedule(definition: Definition, schedule: say.Schedule) -> Unfit:
         yield ("schedule",), f"the parameter `{name}` has no default: give it in `params` here"
 
 
+def _wrong_webhook(definition: Definition, hook: say.Webhook) -> Unfit:
+    if (hook.signature == "github") == (hook.time is None):
+        yield (), "`time` stands with `signature = \"github\"`, which signs no time of its own, and with it alone"
+    if hook.branch is not None and definition.repository is None:
+        yield ("branch",), "without `repository` there is no branch"
+    if hook.params is None:
+        return
+    for name in hook.params:
+        if name not in definition.params:
+            yield ("params", name), "there is no such parameter"
+    for name in _missing(definition, hook.params):
+        yield ("params",), f"the parameter `{name}` has no default: say where in the body it is"
+
+
 def _wrong_step(definition: Definition, step: say.Step, seen: set[str]) -> Unfit:
     if step.name in seen:
         yield ("name",), "another step is called so"
@@ -130,9 +150,16 @@ def _wrong_step(definition: Definition, step: say.Step, seen: set[str]) -> Unfit
         if (param := say.reference(said)) is not None and param not in definition.params:
             yield way, f"there is no parameter `{param}`"
     if isinstance(step, say.Run):
+        yield from _wrong_variables(step.environment)
         yield from _wrong_paths(step)
-    if isinstance(step, say.OnFleet) and definition.schedule is not None and definition.as_user is None:
-        yield (), "a pipeline with a schedule says by `as_user` in whose name its steps on phones act"
+    by_itself = definition.schedule is not None or definition.webhook is not None
+    if isinstance(step, say.OnFleet) and by_itself and definition.as_user is None:
+        yield (), "what begins by itself (`schedule`, `webhook`) says by `as_user` in whose name it acts on phones"
+
+
+def _wrong_variables(environment: Mapping[str, str]) -> Unfit:
+    refused = ((name, refused_name(name)) for name in environment)
+    return ((("environment", name), why) for name, why in refused if why is not None)
 
 
 def _wrong_paths(step: say.Run) -> Unfit:

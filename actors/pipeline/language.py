@@ -20,6 +20,9 @@ Folder = Annotated[str, Meta(min_length=1, max_length=300)]
 Variable = Annotated[
     str, shaped(r"^[A-Z][A-Z0-9_]{0,63}$(?!\n)", "1 to 64 letters (A-Z), digits or `_`, a letter first")
 ]
+Pointer = Annotated[
+    str, shaped(r"^(/([^~/]|~[01]){0,100}){1,10}$(?!\n)", "a place in JSON like `/release/tag_name` (RFC 6901)")
+]
 Text = Annotated[str, Meta(max_length=4000)]
 DAY = 86_400.0
 Seconds = Annotated[float, Meta(ge=1, le=DAY)]
@@ -151,6 +154,22 @@ class Schedule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     params: Annotated[dict[ParamName, Value], Meta(max_length=50)] = {}
 
 
+class Webhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """That it is run when an outside service posts JSON which is signed with `secret` (its name), not more than
+    `window` seconds ago. `signature`: `ottb`, as our own webhooks are signed, or `github`, which signs no time: then
+    `time` says where in the body one is. `only`: where something else is there than one of these (`*` stands for
+    anything), nothing is run. `branch`, `params`: where they are; by default `/branch`, and all that is in
+    `/parameters`."""
+
+    secret: Variable
+    signature: Literal["ottb", "github"] = "ottb"
+    window: Annotated[float, Meta(ge=10, le=3600)] = 300.0
+    time: Pointer | None = None
+    only: Annotated[dict[Pointer, Annotated[list[Glob], Meta(min_length=1, max_length=20)]], Meta(max_length=10)] = {}
+    branch: Pointer | None = None
+    params: Annotated[dict[ParamName, Pointer], Meta(max_length=50)] | None = None
+
+
 class Definition(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A pipeline. `repository`: a folder with a git repository, or a URL of one; `branch`: what is checked out where
     nobody says another. `labels`: what a runner must have. `at_once`: runs under way at the same time; `concurrency`:
@@ -174,6 +193,7 @@ class Definition(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     rerun: Annotated[int, Meta(ge=0, le=5)] = 0
     as_user: Username | None = None
     schedule: Schedule | None = None
+    webhook: Webhook | None = None
     steps: Annotated[list[Step], Meta(min_length=1, max_length=50)]
 
 

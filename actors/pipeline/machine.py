@@ -15,15 +15,18 @@ from typing import Literal, Never
 from actors.pipeline.checking import bound, definition_of, next_due
 from actors.pipeline.language import Definition, Value
 from actors.pipeline.record import OpenRun, Pipeline
+from actors.pipeline.trigger import Wanted
 from actors.runtime.clock import Moment, parse_utc, utc
 from actors.runtime.decision import NOTHING, CancelTimer, Decision, Effect, SetTimer
 from bus_schemas.errors import ErrorCode, RefusalTemplate
 from bus_schemas.names import SYSTEM
-from bus_schemas.pipeline import STEP_OVER, ReportRun, RunStatus, StepReport, StepStatus
+from bus_schemas.pipeline import STEP_OVER, ReportRun, RunStatus, StepReport, StepStatus, Trigger
 from bus_schemas.pipeline_events import (
+    Delivery,
     PipelineApproved,
     PipelineCheckedOut,
     PipelineDefined,
+    PipelineDeleted,
     PipelineEnded,
     PipelineEvent,
     PipelineQueued,
@@ -34,16 +37,22 @@ from bus_schemas.pipeline_events import (
 
 E = ErrorCode
 MOST_OPEN = 200  # runs of one pipeline that are not over
+MOST_SIGNED = 500  # signatures of what was posted to one pipeline that could be repeated still
 LATE = 300.0  # seconds for which a moment of the schedule is made up for
 STOP_SECONDS = 30.0  # in which a runner says that it has ended what it was to; then the run ends without it
 LONGEST_SLEEP = 3600.0  # seconds until a schedule is looked at again
 SCHEDULE = "schedule"
 
+NO_PIPELINE = RefusalTemplate(E.NOT_FOUND, "No such pipeline.")
 NOT_OPEN = RefusalTemplate(E.NOT_FOUND, "No such run that is not over.")
 DISABLED = RefusalTemplate(E.PIPELINE_ERROR, "The pipeline is switched off by its definition.", why="disabled")
 RUNNING = RefusalTemplate(E.PIPELINE_ERROR, "It is running already, and its definition refuses another run.",
                           why="running")  # fmt: skip
+GOES_ON = RefusalTemplate(E.PIPELINE_ERROR, "Runs of it are not over: wait, or stop them with it (`stop`).",
+                          why="running")  # fmt: skip
 FULL = RefusalTemplate(E.RATE_LIMITED, "As many of its runs wait as may.", rule="pipeline_queue", retry_after=60)
+POSTED = RefusalTemplate(E.RATE_LIMITED, "As much was posted for it as can be known again. Wait.",
+                         rule="pipeline_webhooks", retry_after=60)  # fmt: skip
 NO_REPOSITORY = RefusalTemplate(E.PIPELINE_ERROR, "It has no repository, and so no branch.", why="no_repository")
 NO_RUNNER = RefusalTemplate(E.PIPELINE_ERROR, "No runner that is there has these labels.", why="no_runner")
 NOT_WAITING = RefusalTemplate(E.PIPELINE_ERROR, "The step does not wait for an approval.", why="not_waiting")
@@ -70,9 +79,9 @@ def define(
     came with one. Raises Refusal."""
     definition = definition_of(text)
     if pipeline is not None:
-        if pipeline.source != source:
+        if pipeline.source != source and not pipeline.deleted:
             raise ANOTHERS(source=pipeline.source)
-        if pipeline.text == text:
+        if pipeline.text == text and not pipeline.deleted:
             return NOTHING
     event = PipelineDefined(
         pipeline=id, at=now.at, by=by, name=definition.name, version=pipeline.version + 1 if pipeline else 1,
@@ -82,11 +91,32 @@ def define(
     return Decision(events=(event,), effects=_schedule(definition, now, now.at))
 
 
+def delete(
+    pipeline: Pipeline, source: str, by: str, now: Moment, host: str, *, open_runs: Literal["refuse", "stop", "leave"]
+) -> PipelineDecision:
+    """Take the definition away. One that is gone already stays so. `source`: of the definitions that whoever asks may
+    take away; `open_runs`: what becomes of runs that are not over. Raises Refusal."""
+    if pipeline.deleted:
+        return NOTHING
+    if pipeline.source != source:
+        raise ANOTHERS(source=pipeline.source)
+    if pipeline.open and open_runs == "refuse":
+        raise GOES_ON(runs=sorted(pipeline.open))
+    deleted = PipelineDeleted(
+        pipeline=pipeline.pipeline, at=now.at, by=by, name=pipeline.name, version=pipeline.version, source=source,
+        host=host,
+    )  # fmt: skip
+    ends = _stopped(pipeline, pipeline.open.values() if open_runs == "stop" else (), by, "it was deleted", now)
+    return Decision(events=(deleted, *ends.events), effects=(CancelTimer(name=SCHEDULE), *ends.effects))
+
+
 def resume(pipeline: Pipeline | None, now: Moment, *, lost: float) -> PipelineDecision:
     """A new owner waits on. Runners have not been heard of here: each has its time to be."""
     if pipeline is None:
         return NOTHING
-    effects: list[Effect] = [*_schedule(definition_of(pipeline.text), now, pipeline.due or pipeline.defined)]
+    effects: list[Effect] = []
+    if not pipeline.deleted:
+        effects += _schedule(definition_of(pipeline.text), now, _looked_at(pipeline, now))
     for run in pipeline.open.values():
         effects += [SetTimer(name=f"lost-{run.run}", seconds=lost)] if run.runner else [_patience(pipeline, run, now)]
         effects += _deadlines(pipeline, run, now)
@@ -134,6 +164,8 @@ def run(
 ) -> PipelineDecision:  # fmt: skip
     """Somebody wants it run. `runner`: there is one with its labels; `service_token`: of whoever came with one. Raises
     Refusal."""
+    if pipeline.deleted:
+        raise NO_PIPELINE()
     definition = definition_of(pipeline.text)
     if branch is not None and definition.repository is None:
         raise NO_REPOSITORY()
@@ -147,10 +179,10 @@ def due(pipeline: Pipeline, now: Moment) -> PipelineDecision:
     """Look at the schedule. A moment that is long past is passed over, and the newest one is run."""
     definition = definition_of(pipeline.text)
     schedule = definition.schedule
-    if schedule is None or not definition.enabled:
+    if schedule is None or not definition.enabled or pipeline.deleted:
         return NOTHING
-    after, here = parse_utc(pipeline.due or pipeline.defined), parse_utc(now.at)
-    after = max(after, here - timedelta(seconds=LATE))
+    here = parse_utc(now.at)
+    after = max(parse_utc(_looked_at(pipeline, now)), here - timedelta(seconds=LATE))
     moment = next_due(schedule, after)
     while moment is not None and (later := next_due(schedule, moment)) is not None and later <= here:
         moment = later
@@ -168,6 +200,32 @@ def due(pipeline: Pipeline, now: Moment) -> PipelineDecision:
     return Decision(events=decision.events, effects=(*decision.effects, *wait))
 
 
+def trigger(
+    pipeline: Pipeline, wanted: Wanted, delivery: Delivery, now: Moment
+) -> PipelineDecision:
+    """An outside service wants it run. What it has posted before begins nothing. Raises Refusal."""
+    if pipeline.repeats.run_of(delivery) is not None:
+        return NOTHING
+    if pipeline.deleted:
+        raise NO_PIPELINE()
+    definition = definition_of(pipeline.text)
+    if wanted.branch is not None and definition.repository is None:
+        raise NO_REPOSITORY()
+    if len(pipeline.repeats.lasting(now.at).signed) >= MOST_SIGNED:
+        raise POSTED(most=MOST_SIGNED)
+    parameters = bound(definition, wanted.parameters)
+    return _begin(
+        pipeline, definition, definition.as_user or pipeline.by, wanted.branch, parameters, "webhook", now,
+        service_token=pipeline.service_token, delivery=delivery,
+    )  # fmt: skip
+
+
+def _looked_at(pipeline: Pipeline, now: Moment) -> str:
+    """Since when the schedule was not looked at. A moment far ahead is of a clock that was wrong."""
+    last = pipeline.due or pipeline.defined
+    return utc(parse_utc(now.at) - timedelta(seconds=LATE)) if _age(last, now) < -LATE else last
+
+
 def _refuses(pipeline: Pipeline, definition: Definition) -> bool:
     full = len(pipeline.open) >= MOST_OPEN
     return full or (definition.concurrency == "refuse" and len(pipeline.open) >= definition.at_once)
@@ -175,7 +233,8 @@ def _refuses(pipeline: Pipeline, definition: Definition) -> bool:
 
 def _begin(
     pipeline: Pipeline, definition: Definition, user: str, branch: str | None, parameters: dict[str, Value],
-    trigger: Literal["api", "schedule"], now: Moment, due: str | None = None, service_token: str | None = None,
+    trigger: Trigger, now: Moment, due: str | None = None, service_token: str | None = None,
+    delivery: Delivery | None = None,
 ) -> PipelineDecision:  # fmt: skip
     if not definition.enabled:
         raise DISABLED()
@@ -188,6 +247,7 @@ def _begin(
         pipeline=pipeline.pipeline, run=number, at=now.at, trigger=trigger, user=user, parameters=parameters,
         branch=branch or (definition.branch if definition.repository is not None else None), version=pipeline.version,
         name=definition.name, labels=tuple(definition.labels), due=due, service_token=service_token,
+        delivery=delivery,
     )  # fmt: skip
     effects: tuple[Effect, ...] = (SetTimer(name=f"wait-{number}", seconds=definition.wait),)
     if definition.concurrency != "cancel_older":
@@ -341,20 +401,16 @@ def _lost(pipeline: Pipeline, run: OpenRun, now: Moment) -> PipelineDecision:
     """Nothing has been heard of its runner: nobody knows how far it came."""
     definition = definition_of(pipeline.texts[run.version])
     why = f"nothing is heard of its runner {run.runner} any more"
-    if run.stopping is not None or run.again >= definition.rerun:
+    if run.stopping is not None or run.again >= definition.rerun or pipeline.deleted:
         status = RunStatus.LOST
         return Decision(events=(_ended(pipeline, run, status, now, why, run.stopping),), effects=_no_timers(run))
     queued = PipelineQueued(
-        pipeline=pipeline.pipeline, run=run.run, at=now.at, trigger=_trigger(run.trigger), user=run.user,
+        pipeline=pipeline.pipeline, run=run.run, at=now.at, trigger=run.trigger, user=run.user,
         branch=run.branch, parameters=dict(run.parameters), version=run.version, name=definition.name,
         labels=tuple(definition.labels), again=run.again + 1, service_token=run.service_token,
     )  # fmt: skip
     wait = SetTimer(name=f"wait-{run.run}", seconds=definition.wait)
     return Decision(events=(queued,), effects=(*_no_timers(run), wait))
-
-
-def _trigger(said: str) -> Literal["api", "schedule"]:
-    return "schedule" if said == "schedule" else "api"
 
 
 # --- approvals

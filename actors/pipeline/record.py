@@ -5,12 +5,14 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from bus_schemas.pipeline import RunStatus, StepStatus
+from bus_schemas.pipeline import RunStatus, StepStatus, Trigger
 from bus_schemas.pipeline_events import (
+    Delivery,
     PipelineActivated,
     PipelineApproved,
     PipelineCheckedOut,
     PipelineDefined,
+    PipelineDeleted,
     PipelineEnded,
     PipelineEvent,
     PipelineQueued,
@@ -18,6 +20,8 @@ from bus_schemas.pipeline_events import (
     PipelineStep,
     PipelineStopping,
 )
+
+MOST_IDS = 500  # that services have given what they posted
 
 
 class Wait(Struct, frozen=True, kw_only=True):
@@ -35,7 +39,7 @@ class OpenRun(Struct, frozen=True, kw_only=True):
 
     run: int
     user: str
-    trigger: str
+    trigger: Trigger
     branch: str | None
     parameters: Mapping[str, str | int | bool]
     version: int
@@ -59,10 +63,40 @@ class OpenRun(Struct, frozen=True, kw_only=True):
         return RunStatus.WAITING if waiting and not going else RunStatus.RUNNING
 
 
+class Repeats(Struct, frozen=True, kw_only=True):
+    """By what it is known that an outside service posts something again, each with the run that it began. `signed`:
+    with the moment until which that could be repeated; `ids`: the newest names that services have given."""
+
+    signed: Mapping[str, tuple[int, str]] = {}
+    ids: Mapping[str, int] = {}
+
+    def run_of(self, delivery: Delivery) -> int | None:
+        """The run that this began before."""
+        if (found := self.signed.get(delivery.signed)) is not None:
+            return found[0]
+        return self.ids.get(delivery.id) if delivery.id is not None else None
+
+    def lasting(self, now: str) -> "Repeats":
+        """Without those whose signature is too old by now."""
+        return replace(self, signed={key: one for key, one in self.signed.items() if one[1] >= now})
+
+    def begun(self, run: int, delivery: Delivery, now: str) -> "Repeats":
+        """With this one."""
+        ids = {key: one for key, one in self.ids.items() if key != delivery.id}
+        if delivery.id is not None:
+            ids[delivery.id] = run
+        kept = dict([*ids.items()][-MOST_IDS:])
+        return replace(self.lasting(now), ids=kept)._signed(run, delivery)
+
+    def _signed(self, run: int, delivery: Delivery) -> "Repeats":
+        return replace(self, signed={**self.signed, delivery.signed: (run, delivery.until)})
+
+
 class Pipeline(Struct, frozen=True, kw_only=True):
     """One pipeline. `texts`: its definition in the versions that count still, the newest and those of `open` runs.
     `runs`: how many there have been; `due`: the last moment of its schedule that a run was made for.
-    `service_token`: by which it was made; None: by its user."""
+    `service_token`: by which it was made; None: by its user. `deleted`: nobody can run it, until it is defined again;
+    versions and runs are counted on."""
 
     pipeline: int
     name: str
@@ -75,6 +109,8 @@ class Pipeline(Struct, frozen=True, kw_only=True):
     open: Mapping[int, OpenRun] = {}
     due: str | None = None
     service_token: str | None = None
+    deleted: bool = False
+    repeats: Repeats = Repeats()
 
     @property
     def text(self) -> str:
@@ -87,6 +123,8 @@ def evolve(pipeline: Pipeline | None, event: PipelineEvent) -> Pipeline | None:
         return _defined(pipeline, event)
     if pipeline is None or isinstance(event, PipelineActivated):
         return pipeline
+    if isinstance(event, PipelineDeleted):
+        return replace(pipeline, deleted=True)
     if isinstance(event, PipelineQueued):
         return _queued(pipeline, event)
     run = pipeline.open.get(event.run)
@@ -105,6 +143,7 @@ def _defined(pipeline: Pipeline | None, event: PipelineDefined) -> Pipeline:
     return _kept(replace(
         before, name=event.name, version=event.version, source=event.source, by=event.by, defined=event.at,
         texts={**before.texts, event.version: event.text}, service_token=event.service_token,
+        deleted=False,
     ))  # fmt: skip
 
 
@@ -121,7 +160,12 @@ def _queued(pipeline: Pipeline, event: PipelineQueued) -> Pipeline:
         service_token=event.service_token,
     )  # fmt: skip
     due = event.due if event.due is not None and event.again == 0 else pipeline.due
-    return replace(pipeline, runs=max(pipeline.runs, event.run), open={**pipeline.open, event.run: run}, due=due)
+    repeats = pipeline.repeats
+    if event.delivery is not None and event.again == 0:
+        repeats = repeats.begun(event.run, event.delivery, event.at)
+    return replace(
+        pipeline, runs=max(pipeline.runs, event.run), open={**pipeline.open, event.run: run}, due=due, repeats=repeats
+    )
 
 
 def _after(

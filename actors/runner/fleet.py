@@ -14,7 +14,7 @@ from actors.runner.commands import Came
 from actors.runner.desk import Desk
 from actors.runner.on_slot import OnSlot, Session
 from actors.runner.output import Output
-from actors.runner.port import RunnerError, Workspace
+from actors.runner.port import Artefact, RunnerError, Workspace
 from actors.runner.rights import in_the_name_of
 from actors.runtime.context import Context
 from actors.runtime.wire import ask
@@ -39,6 +39,7 @@ class Fleet:
 
     async def carry_out(self, step: OnFleet, output: Output, workspace: Workspace) -> Came:
         """All attempts of a step; of a second one, the slots on which it has not gone well. Raises RunnerError."""
+        file = await _file(step, workspace)
         slots = await self._slots(step.on)
         if not slots:
             return Came(status=StepStatus.FAILED, reason="no slot is there that it is for")
@@ -47,7 +48,7 @@ class Fleet:
         for attempt in range(1, step.retries + 2):
             left = [slot for slot in slots if slot.id not in results or not results[slot.id].ok]
             await output.say(f"attempt {attempt}: {len(left)} slots")
-            results |= await self._on_all(step, left, output, workspace)
+            results |= await self._on_all(step, left, output, workspace, file)
             failed = sum(not result.ok for result in results.values())
             if self._stop.is_set() or not failed:
                 break
@@ -60,7 +61,7 @@ class Fleet:
         return Came(status=status, attempts=attempt, slots=done, reason=words)
 
     async def _on_all(
-        self, step: OnFleet, slots: list[SlotSummary], output: Output, workspace: Workspace
+        self, step: OnFleet, slots: list[SlotSummary], output: Output, workspace: Workspace, file: Artefact | None
     ) -> dict[int, SlotResult]:
         results = dict[int, SlotResult]()
         gate = asyncio.Semaphore(step.at_once)
@@ -70,19 +71,21 @@ class Fleet:
                 failed = sum(not result.ok for result in results.values())
                 if self._stop.is_set() or failed >= step.stop_at:
                     return
-                result = await self._on_one(step, slot, output, workspace)
+                result = await self._on_one(step, slot, output, workspace, file)
                 results[slot.id] = result
                 await output.say(f"slot {slot.id}: {'ok' if result.ok else 'failed'}: {result.said}")
 
         await asyncio.gather(*(one(slot) for slot in slots))
         return results
 
-    async def _on_one(self, step: OnFleet, slot: SlotSummary, output: Output, workspace: Workspace) -> SlotResult:
+    async def _on_one(
+        self, step: OnFleet, slot: SlotSummary, output: Output, workspace: Workspace, file: Artefact | None
+    ) -> SlotResult:
         try:
             async with asyncio.timeout(step.timeout):
                 context = await in_the_name_of(self._desk, self._claimed)
                 session = Session(desk=self._desk, context=context, stop=self._stop)
-                on = OnSlot(session, slot, step, dict(self._claimed.parameters), output, workspace)
+                on = OnSlot(session, slot, step, dict(self._claimed.parameters), output, workspace, file)
                 said = await _HOW[type(step)](on)
                 return SlotResult(slot=slot.id, ok=True, said=workspace.mask(said)[:LONGEST_SAID])
         except (RunnerError, Refusal) as error:
@@ -108,6 +111,17 @@ class Fleet:
             return await ask(self._desk.bus, rpc, request, asking)
         except Refusal as refusal:
             raise RunnerError(refusal.message) from None
+
+
+async def _file(step: OnFleet, workspace: Workspace) -> Artefact | None:
+    """The file of the workspace that a step puts on phones, as it is now. Raises RunnerError."""
+    if not isinstance(step, say.InstallApk):
+        return None
+    collected = await workspace.collect([step.file])
+    if len(collected.artefacts) == 1:
+        return collected.artefacts[0]
+    why = "; ".join(refused.reason for refused in collected.refused) or "it is several files"
+    raise RunnerError(f"{step.file}: {why}")
 
 
 def said_in_all(results: Mapping[int, SlotResult]) -> tuple[SlotResult, ...]:

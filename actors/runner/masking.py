@@ -1,7 +1,8 @@
 """Secrets taken out of what steps write: plain, and as the encodings make of them that people use without a thought.
 
-Sought are a secret as it is, in hex, percent-encoded, escaped for JSON, HTML and the shell, and in base64 (both
-alphabets, at all three places it can have within what was encoded), also when a write ends within it, when it is
+Sought are a secret as it is, in hex, percent-encoded, escaped for JSON (also twice), HTML, the shell and as Python
+shows it, and in base64 (both alphabets, also of UTF-16) and base32, at all places it can have within what was encoded,
+also when a write ends within it, when it is
 wrapped into several lines, or when colours are set within it; of a secret of several lines each line, too. Pure.
 
 Not found is what somebody hides on purpose (reversed, encrypted, one character a minute among others): whoever may
@@ -13,7 +14,7 @@ import html
 import json
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -30,8 +31,17 @@ _MOST_GAPS = 64 * 1024  # bytes of line ends within a secret, beyond which it is
 
 _COLOUR = rb"\x1b\[[0-9;]{0,32}[mK]"
 _CUT_COLOUR = rb"\x1b(?:\[[0-9;]{0,32})?\Z"
-_WRAPPED = re.compile(rb"(?:[\r\n][\r\n \t]*|" + _COLOUR + rb")+(?:" + _CUT_COLOUR + rb")?|" + _CUT_COLOUR)
-_SPACED = re.compile(rb"(?:[\r\n \t]|" + _COLOUR + rb")+(?:" + _CUT_COLOUR + rb")?|" + _CUT_COLOUR)
+
+
+def _gap(begins: Iterable[bytes], goes_on: bytes) -> re.Pattern[bytes]:
+    """What is left out between two bytes of a secret. That each way to begin is one byte has `re` look for these alone,
+    which is ten times as fast."""
+    first = b"|".join((*begins, _COLOUR, _CUT_COLOUR))
+    return re.compile(b"(?:%b)(?:%b|%b)*(?:%b)?" % (first, goes_on, _COLOUR, _CUT_COLOUR))
+
+
+_WRAPPED = _gap((rb"\r[\r\n \t]*", rb"\n[\r\n \t]*"), rb"[\r\n][\r\n \t]*")
+_SPACED = _gap((rb"\r", rb"\n", rb" ", rb"\t"), rb"[\r\n \t]")
 _SPACE = re.compile(rb"[\r\n \t]+")
 
 
@@ -239,13 +249,34 @@ def _forms(secret: str) -> set[bytes]:
 
 def _texts(value: str) -> set[bytes]:
     percent = [encode(value, safe=safe, errors="replace") for encode in (quote, quote_plus) for safe in ("", "/")]
-    escaped = (json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1])
+    escaped = [json.dumps(text, ensure_ascii=ascii)[1:-1] for text in _twice(value) for ascii in (True, False)]
     found = {
         value, *percent, *(re.sub("%[0-9A-F]{2}", lambda hexed: hexed[0].lower(), text) for text in percent),
-        *escaped, *(text.replace("/", "\\/") for text in escaped),
-        html.escape(value), html.escape(value, quote=False), value.replace("'", "'\\''"),
+        *escaped, *(text.replace("/", "\\/") for text in escaped), *_entities(value), *_shown(value),
+        value.replace("'", "'\\''"), value.replace("'", "'\"'\"'"),
     }  # fmt: skip
     return {text.encode(errors="surrogatepass") for text in found}
+
+
+def _twice(value: str) -> tuple[str, ...]:
+    """JSON is put into JSON."""
+    return (value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1])
+
+
+def _entities(value: str) -> Iterator[str]:
+    """For HTML and XML, by names and by numbers."""
+    yield html.escape(value, quote=False)
+    for apostrophe in ("&#x27;", "&#39;", "&apos;"):
+        yield html.escape(value).replace("&#x27;", apostrophe)
+    for form in ("&#{};", "&#x{:x};", "&#x{:X};", "&#0{};"):
+        yield "".join(form.format(ord(each)) if each in "&<>\"'" else each for each in value)
+
+
+def _shown(value: str) -> Iterator[str]:
+    """As Python shows a text and bytes, between either quotes (a dictionary that is printed has them)."""
+    for shown in (repr(value)[1:-1], ascii(value)[1:-1], repr(value.encode(errors="surrogatepass"))[2:-1]):
+        yield shown
+        yield re.sub(r"(?<!\\)'", r"\\'", shown)
 
 
 def _bytes(value: str) -> set[bytes]:
@@ -257,11 +288,19 @@ def _bytes(value: str) -> set[bytes]:
     for before in range(3):
         core = _base64_core(raw, before)
         found |= {core, core.translate(bytes.maketrans(b"+/", b"-_"))}
+    wide = value.encode("utf-16-le", errors="surrogatepass")
+    found |= {_base64_core(wide, before) for before in range(3)}
+    for before in range(5):
+        core = _core(base64.b32encode(bytes(before) + raw), 5, before, len(raw))
+        found |= {core, core.lower()}
     return found
 
 
 def _base64_core(raw: bytes, before: int) -> bytes:
     """Of bytes that stand `before` bytes behind a multiple of three: the digits that nothing but they decides."""
-    encoded = base64.b64encode(bytes(before) + raw)
-    first = (before * 8 + 5) // 6
-    return encoded[first : (before + len(raw)) * 8 // 6]
+    return _core(base64.b64encode(bytes(before) + raw), 6, before, len(raw))
+
+
+def _core(encoded: bytes, bits: int, before: int, length: int) -> bytes:
+    """The digits, of so many bits each, that nothing but `length` bytes behind `before` others decide."""
+    return encoded[(before * 8 + bits - 1) // bits : (before + length) * 8 // bits]

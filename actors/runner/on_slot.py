@@ -1,7 +1,8 @@
 """What a step does on one slot: asked as anybody asks it, with the slot kept free of calls meanwhile."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -12,14 +13,15 @@ from actors.pipeline import language as say
 from actors.pipeline.language import Value, filled
 from actors.runner.desk import Desk
 from actors.runner.output import Output
-from actors.runner.port import RunnerError, Workspace
+from actors.runner.port import Artefact, RunnerError, Workspace
 from actors.runtime.context import Context
 from actors.runtime.files import PieceWriter
 from actors.runtime.wire import ask
 from bus_schemas.call import END_CALL, GET_CALL, START_CALL, CallState, CallView, EndCall, GetCall, StartCall
 from bus_schemas.contract import Rpc
 from bus_schemas.errors import ErrorCode, Refusal
-from bus_schemas.script import GET_RUN, RUN_SCRIPT, GetRun, RunScript, RunState
+from bus_schemas.script import GET_RUN, RUN_SCRIPT, STOP_RUN, GetRun, RunScript, RunState, RunView, StopRun
+from bus_schemas.script import OVER as RUN_OVER
 from bus_schemas.slot import (
     ADB_COMMAND,
     END_RESERVATION,
@@ -52,9 +54,11 @@ from bus_schemas.slot_files import (
 LOOK = 0.3  # seconds between two looks at what goes on
 BUSY = 2.0  # seconds until a slot that is busy is asked again
 LONGEST_COMMAND = 300.0  # seconds of a shell command
+GIVEN_UP = 20.0  # seconds in which what nobody wants any more ends
 LEAVES = 10.0  # seconds in which a phone that restarts is seen to be away
 Request = TypeVar("Request", bound=Struct)
 Reply = TypeVar("Reply")
+Seen = TypeVar("Seen")
 PASSING = (ErrorCode.SLOT_BUSY, ErrorCode.RATE_LIMITED)
 OVER = (CallState.ENDED, CallState.FAILED)
 
@@ -104,6 +108,8 @@ class Pushed(PieceWriter):
         self._stream = stream
 
     async def put(self, number: int, piece: bytes) -> None:
+        if self._session.stop.is_set():
+            raise RunnerError("it was stopped")
         wanted = PutPiece(slot=self._slot, stream=self._stream, number=number, data=piece)
         await self._session.ask(PUT_PIECE, wanted)
 
@@ -113,11 +119,12 @@ class Pushed(PieceWriter):
 
 
 class OnSlot:
-    """One step on one slot. Each way says in words what came of it. Raises Refusal, RunnerError."""
+    """One step on one slot. `file`: of a step that installs one. Each way says in words what came of it. Raises
+    Refusal, RunnerError."""
 
     def __init__(
         self, session: Session, slot: SlotSummary, step: say.OnFleet, parameters: dict[str, Value], output: Output,
-        workspace: Workspace,
+        workspace: Workspace, file: Artefact | None,
     ) -> None:  # fmt: skip
         self._session = session
         self._slot = slot
@@ -125,63 +132,90 @@ class OnSlot:
         self._parameters = parameters
         self._output = output
         self._workspace = workspace
+        self._file = file
 
     @asynccontextmanager
     async def _kept(self) -> AsyncIterator[None]:
-        """Keep the slot: while it is reserved, no call begins on it; and in a call it cannot be."""
-        slot = self._slot.id
+        """Keep the slot: while it is reserved, nobody else's call begins on it, and in one it cannot be. A call of
+        whoever keeps it is waited for."""
+        slot, clock = self._slot.id, self._session.desk.clock
+        until = clock.monotonic() + self._step.patience
         minutes = max(int(self._step.timeout // 60) + 1, 1)
         await self._session.once_free(
             RESERVE_SLOT, ReserveSlot(slot=slot, minutes=min(minutes, 480)), self._step.patience
         )
         try:
+            while await self._in_call():
+                if clock.monotonic() >= until:
+                    raise RunnerError("the slot is in a call")
+                await self._session.pause(BUSY)
             yield
         finally:
             if self._slot.reserved_by != self._session.context.user:  # else it was kept by hand before
                 await self._session.ask(END_RESERVATION, EndReservation(slot=slot))
+
+    async def _in_call(self) -> bool:
+        now = await self._session.ask(GET_SLOT, GetSlot(slot=self._slot.id))
+        return now.call_id is not None or now.external_call
 
     async def adb(self) -> str:
         async with self._kept():
             timeout = min(self._step.timeout, LONGEST_COMMAND)
             wanted = AdbCommand(slot=self._slot.id, command=self._step.command, timeout=timeout)
             started = await self._session.ask(ADB_COMMAND, wanted)
-            done = await self._of_command(started.command_id)
+            done = await self._watched(lambda: self._of_command(started.command_id), timeout + GIVEN_UP)
         if done.output:
             await self._output.write(self._workspace.mask(f"slot {self._slot.id}: {done.output.rstrip()}\n").encode())
         if done.status is AdbCommandStatus.FAILED or done.exit_code != 0:
             raise RunnerError(done.error or f"exit code {done.exit_code}")
         return "exit code 0"
 
-    async def _of_command(self, command: str) -> AdbCommandResult:
-        while True:
-            try:
-                asked = GetAdbCommand(slot=self._slot.id, command_id=command)
-                done = await self._session.ask(GET_ADB_COMMAND, asked)
-                if done.status is not AdbCommandStatus.EXECUTING:
-                    return done
-            except Refusal as refusal:
-                if refusal.code is not ErrorCode.NOT_FOUND:  # the records have it in a moment
-                    raise
-            await self._session.pause(LOOK)
+    async def _of_command(self, command: str) -> AdbCommandResult | None:
+        """What came of it; None: it goes on."""
+        try:
+            done = await self._session.ask(GET_ADB_COMMAND, GetAdbCommand(slot=self._slot.id, command_id=command))
+        except Refusal as refusal:
+            if refusal.code is not ErrorCode.NOT_FOUND:  # the records have it in a moment
+                raise
+            return None
+        return done if done.status is not AdbCommandStatus.EXECUTING else None
+
+    async def _watched(
+        self, look: Callable[[], Awaitable[Seen | None]], most: float,
+        end: Callable[[], Awaitable[object]] | None = None,
+    ) -> Seen:  # fmt: skip
+        """Look until it is over on the phone. When nobody wants it any more, have it end, and look on for so many
+        seconds: the slot is not free before. Raises Refusal, RunnerError."""
+        try:
+            while (seen := await look()) is None:
+                await self._session.pause(LOOK)
+            return seen
+        except (RunnerError, asyncio.CancelledError):
+            with contextlib.suppress(Refusal, TimeoutError):
+                async with asyncio.timeout(most):
+                    if end is not None:
+                        await end()
+                    while await look() is None:
+                        await asyncio.sleep(LOOK)
+            raise
 
     async def script(self) -> str:
         params = {name: filled(value, self._parameters) for name, value in self._step.params.items()}
         wanted = RunScript(slot_id=self._slot.id, script=self._step.script, params=params)
-        started = await self._session.once_free(RUN_SCRIPT, wanted, self._step.patience)
-        while True:
-            run = await self._session.ask(GET_RUN, GetRun(script_id=started.script_id))
-            if run.state is RunState.SUCCEEDED:
-                return f"{run.script} succeeded"
-            if run.state in (RunState.FAILED, RunState.STOPPED):
-                raise RunnerError(f"{run.script}: {run.reason or run.state}")
-            await self._session.pause(LOOK)
+        id = (await self._session.once_free(RUN_SCRIPT, wanted, self._step.patience)).script_id
+
+        async def look() -> RunView | None:
+            run = await self._session.ask(GET_RUN, GetRun(script_id=id))
+            return run if run.state in RUN_OVER else None
+
+        run = await self._watched(look, GIVEN_UP, lambda: self._session.ask(STOP_RUN, StopRun(script_id=id)))
+        if run.state is not RunState.SUCCEEDED:
+            raise RunnerError(f"{run.script}: {run.reason or run.state}")
+        return f"{run.script} succeeded"
 
     async def install(self) -> str:
-        collected = await self._workspace.collect([self._step.file])
-        if len(collected.artefacts) != 1:
-            why = "; ".join(refused.reason for refused in collected.refused) or "no such file"
-            raise RunnerError(f"{self._step.file}: {why}")
-        [file] = collected.artefacts
+        file = self._file
+        assert file is not None
         async with self._kept():
             opened = await self._session.ask(OPEN_PUSH, OpenPush(slot=self._slot.id, path=None, size=file.size))
             pushed = Pushed(self._session, self._slot.id, opened.stream)

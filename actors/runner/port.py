@@ -47,8 +47,9 @@ class Command(Struct, frozen=True, kw_only=True):
     """One command of a step. `run`: words, or a text for `/bin/sh -eu`; both come from the definition alone.
 
     Its environment is a few fixed variables and `environment` (the definition's; names as `refused_name` in
-    `environment.py` allows), `facts` as OTTB_<NAME> (what the runner says of the run), `parameters` as PARAM_<NAME>
-    and, of the run's secrets, those named in `secrets` as SECRET_<NAME>. `folder`: where, within the workspace.
+    `pipeline/variables.py` allows), `facts` as OTTB_<NAME> (what the runner says of the run), `parameters` as
+    PARAM_<NAME> and, of the run's secrets, those named in `secrets` as SECRET_<NAME>. `folder`: where, within the
+    workspace.
     """
 
     run: str | tuple[str, ...]
@@ -185,6 +186,7 @@ class Isolation(Struct, frozen=True, kw_only=True):
 
     bubblewrap: bool
     bubblewrap_reason: str | None = None
+    bubblewrap_version: str | None = None
     cgroup: bool
     cgroup_reason: str | None = None
     user: str

@@ -15,14 +15,19 @@ log = structlog.get_logger()
 
 BEAT = 1.0  # seconds
 MOST = 20  # steps in one report
-PART = 0.8  # of the time after which the actor takes the run for lost, after which we do
+ENDING = 8.0  # seconds that it takes at most until nothing of a run is left that is given up
 
 
 class Reporter:
-    """Of one run. `stop`: set once it is to end; `lost`: it is somebody else's by now, or nobody's."""
+    """Of one run. `stop`: set once it is to end; `lost`: it is somebody else's by now, or nobody's. `claimed`: when it
+    was asked for (monotonic).
 
-    def __init__(self, desk: Desk, pipeline: int, run: int, token: str) -> None:
+    Whoever does not hear from its pipeline gives a run up in time for nothing to be left of it when the pipeline lets
+    somebody else begin it anew."""
+
+    def __init__(self, desk: Desk, pipeline: int, run: int, token: str, claimed: float) -> None:
         self._desk = desk
+        self._known = claimed  # the last moment at which its pipeline is known not to have heard of it yet
         self._about = (pipeline, run, token)
         self._waiting: list[StepReport] = []
         self._commit: str | None = None
@@ -50,11 +55,11 @@ class Reporter:
 
     async def go_on(self) -> None:
         """Report until it is cancelled or the run is not ours any more."""
-        last = self._desk.clock.monotonic()
         while not self.lost:
-            if await self._report(self._next()):
-                last = self._desk.clock.monotonic()
-            elif self._desk.clock.monotonic() - last > PART * self._desk.lost_after:
+            try:
+                async with asyncio.timeout(max(self._left(), 0.0)):
+                    await self._report(self._next())
+            except TimeoutError:
                 log.warning("a run is given up: its pipeline does not answer", about=self._about[:2])
                 self._is_lost()
             if not self._waiting:
@@ -77,6 +82,11 @@ class Reporter:
                 return
             await asyncio.sleep(0.02)
 
+    def _left(self) -> float:
+        """Seconds until the run is to be given up unless something is heard."""
+        lost_after = self._desk.lost_after
+        return self._known + max(lost_after - ENDING, lost_after / 2) - self._desk.clock.monotonic()
+
     def _next(self, over: str | None = None, reason: str | None = None) -> ReportRun:
         pipeline, run, token = self._about
         return ReportRun(
@@ -85,7 +95,7 @@ class Reporter:
         )  # fmt: skip
 
     async def _report(self, said: ReportRun) -> bool:
-        context = Context(command_id=self._desk.ids.new())
+        context, asked = Context(command_id=self._desk.ids.new()), self._desk.clock.monotonic()
         try:
             answer = await ask(self._desk.bus, REPORT_RUN, said, context)
         except Refusal as refusal:
@@ -93,6 +103,7 @@ class Reporter:
                 self._is_lost()
             log.info("a report was not heard", about=self._about[:2], why=refusal.message)
             return False
+        self._known = asked
         del self._waiting[: len(said.steps)]
         if said.commit is not None:
             self._commit = None

@@ -22,6 +22,7 @@ from bus_schemas.pipeline_events import PIPELINE_ENDED, PIPELINE_QUEUED, RUNNER_
 log = structlog.get_logger()
 
 LOOK = 2.0  # seconds between two looks when nobody says anything
+SILENT = 5.0  # seconds since it was last said that it is there, after which it is not
 STOP_PATIENCE = 15.0  # seconds in which the runs of a runner that ends may end
 
 
@@ -35,26 +36,45 @@ class Runner:
         self._news = asyncio.Event()
         self._ends: list[Unsubscribe] = []
         self._tasks: list[asyncio.Task[None]] = []
+        self._said = desk.clock.monotonic()  # that it is there
 
     async def start(self) -> None:
         """End what an earlier process has left, then take runs."""
         for left in await self._desk.executor.end_leftovers():
             log.warning("a run of an earlier runner was ended", run=left.run, processes=left.ended)
-        last = await self._desk.bus.last_seq()
-        for topic in (PIPELINE_QUEUED, PIPELINE_ENDED):
-            self._ends.append(await self._desk.bus.follow(topic.pattern, self._hear, after=last))
         loop = asyncio.get_running_loop()
-        self._tasks = [loop.create_task(self._say_there()), loop.create_task(self._take_runs())]
+        self._tasks = [loop.create_task(work) for work in (self._say_there(), self._take_runs(), self._follow())]
 
     async def stop(self) -> None:
         """Take no more, and end what goes on: nobody would report it."""
+        ending = [*self._tasks, *self._going]
+        for task in ending:
+            task.cancel()
+        if ending:  # none: it had not begun yet
+            await asyncio.wait(ending, timeout=STOP_PATIENCE)
         for end in self._ends:
             with contextlib.suppress(BusError):
                 await end()
-        for task in [*self._tasks, *self._going]:
-            task.cancel()
-        await asyncio.wait([*self._tasks, *self._going], timeout=STOP_PATIENCE)
         await self._desk.executor.close()
+
+    async def _follow(self) -> None:
+        """Hear at once of what may be taken now. Without it, the next look finds that."""
+        for topic in (PIPELINE_QUEUED, PIPELINE_ENDED):
+            while True:
+                try:
+                    last = await self._desk.bus.last_seq()
+                    self._ends.append(await self._desk.bus.follow(topic.pattern, self._hear, after=last))
+                    break
+                except BusError as error:
+                    log.info("runs that wait are not heard of yet", error=repr(error))
+                await asyncio.sleep(LOOK)
+
+    def away(self) -> str | None:
+        """Why no run is taken here, though some should be; None: they are."""
+        if any(task.done() for task in self._tasks[:2]):
+            return "it has ended by an error, which is in the log of its host"
+        silent = self._desk.clock.monotonic() - self._said
+        return f"it has said nothing for {silent:.0f} s" if silent > SILENT else None
 
     async def _hear(self, recorded: Recorded) -> None:
         self._news.set()
@@ -65,6 +85,7 @@ class Runner:
             beat = RunnerBeat(runner=self._desk.name, view=view)
             with contextlib.suppress(BusError):
                 await self._desk.bus.publish(RUNNER_BEAT.subject_for(beat), msgspec.json.encode(beat), {})
+                self._said = self._desk.clock.monotonic()
             await asyncio.sleep(BEAT)
 
     async def _take_runs(self) -> None:
@@ -95,18 +116,29 @@ class Runner:
 
     async def _claim(self, run: QueuedRun) -> bool:
         token = self._desk.ids.new() + self._desk.ids.new()
+        since = self._desk.clock.monotonic()
         wanted = ClaimRun(pipeline=run.pipeline, run=run.run, runner=self._desk.name, token=token)
         try:
-            claimed = await ask(self._desk.bus, CLAIM_RUN, wanted, Context(command_id=self._desk.ids.new()))
+            claimed = await self._asked(wanted)
         except Refusal as refusal:
             if refusal.code not in (ErrorCode.CONFLICT, ErrorCode.NOT_FOUND):
                 log.info("a run was not claimed", pipeline=run.pipeline, run=run.run, why=refusal.message)
             return False
-        self._begin(claimed, token)
+        self._begin(claimed, token, since)
         return True
 
-    def _begin(self, claimed: ClaimedRun, token: str) -> None:
-        work = Work(self._desk, claimed, token)
+    async def _asked(self, wanted: ClaimRun) -> ClaimedRun:
+        """Once more under the same token where no answer came: the run may be ours by now, and would be lost. Raises
+        Refusal."""
+        try:
+            return await ask(self._desk.bus, CLAIM_RUN, wanted, Context(command_id=self._desk.ids.new()))
+        except Refusal as refusal:
+            if refusal.code not in (ErrorCode.TIMEOUT, ErrorCode.UNAVAILABLE):
+                raise
+        return await ask(self._desk.bus, CLAIM_RUN, wanted, Context(command_id=self._desk.ids.new()))
+
+    def _begin(self, claimed: ClaimedRun, token: str, since: float) -> None:
+        work = Work(self._desk, claimed, token, since)
         task = asyncio.get_running_loop().create_task(work.carry_out())
         self._going[task] = f"{claimed.pipeline}/{claimed.run}"
         log.info("a run begins", run=work.name, pipeline=claimed.name)

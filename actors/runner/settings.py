@@ -9,7 +9,8 @@ from bus_schemas.pipeline import Label
 
 class Runner(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whether this host carries runs of pipelines out (`enabled`), which (`labels`), and how many at once. `user`:
-    whose processes steps are, where the host is root; empty: the host's own. `repositories`: folders and beginnings
+    whose processes steps are, where the host is root; empty: the host's own. `folder`: of workspaces and caches; empty:
+    the state folder, into which no `user` of steps can get. `repositories`: folders and beginnings
     of URLs that pipelines may check out. `bubblewrap`: steps are kept apart by it where it is installed;
     `visible`: further folders that they may read then. `disk_free`: MiB without which no run is begun."""
 
@@ -17,6 +18,7 @@ class Runner(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     labels: tuple[Label, ...] = ("linux",)
     at_once: Annotated[int, Meta(ge=1, le=64)] = 2
     user: str = ""
+    folder: str = ""
     repositories: tuple[str, ...] = ()
     bubblewrap: bool = True
     visible: tuple[str, ...] = ()

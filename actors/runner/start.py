@@ -16,7 +16,7 @@ from bus_schemas.pipeline import RunnerView
 async def start(
     parts: HostParts, stack: AsyncExitStack, *, settings: Settings, executor: Executor, state: Path,
     secret: Callable[[str], str | None], lost_after: float,
-) -> None:  # fmt: skip
+) -> Runner:  # fmt: skip
     """Runs of pipelines are carried out here, once all else is there. `state`: the folder that repositories of
     definitions are in which are not absolute."""
     name, said = parts.host.name, version()
@@ -38,6 +38,7 @@ async def start(
     runner = Runner(desk, settings)
     stack.push_async_callback(runner.stop)
     parts.background.append(runner.start)
+    return runner
 
 
 def _words(apart: Isolation) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable
+from typing import Any
 
 import structlog
 
@@ -24,13 +25,13 @@ S = StepStatus
 
 
 class Work:
-    """One run."""
+    """One run. `since`: when it was asked for (monotonic)."""
 
-    def __init__(self, desk: Desk, claimed: ClaimedRun, token: str) -> None:
+    def __init__(self, desk: Desk, claimed: ClaimedRun, token: str, since: float) -> None:
         self._desk = desk
         self._claimed = claimed
         self._definition = definition_of(claimed.text)
-        self._reporter = Reporter(desk, claimed.pipeline, claimed.run, token)
+        self._reporter = Reporter(desk, claimed.pipeline, claimed.run, token, since)
         self._plan = Plan(self._definition, claimed.branch, claimed.parameters)
         self._gate = asyncio.Semaphore(AT_ONCE)
         self._fleet = Fleet(desk, claimed, self._reporter.stop)
@@ -78,15 +79,21 @@ class Work:
     async def _until_stopped(self, preparing: Awaitable[Workspace]) -> Workspace | None:
         """The workspace; None: the run is to end before there is one."""
         made = asyncio.ensure_future(preparing)
-        stop = asyncio.ensure_future(self._reporter.stop.wait())
-        await asyncio.wait({made, stop}, return_when=asyncio.FIRST_COMPLETED)
-        stop.cancel()
-        if made.done():
+        if await self._first(made):
             return made.result()
-        made.cancel()
         with contextlib.suppress(asyncio.CancelledError, RunnerError):
             await (await made).remove()
         return None
+
+    async def _first(self, wanted: "asyncio.Future[Any]") -> bool:
+        """Wait for it, or until the run is to end; then, and where nobody waits any more, it is called off."""
+        stop = asyncio.ensure_future(self._reporter.stop.wait())
+        try:
+            await asyncio.wait({wanted, stop}, return_when=asyncio.FIRST_COMPLETED)
+            return wanted.done()
+        finally:
+            stop.cancel()
+            wanted.cancel()
 
     def _source(self) -> Source | None:
         repository = self._definition.repository
@@ -162,13 +169,9 @@ class Work:
             step=job.name, status=S.WAITING, approval_seconds=step.timeout, approvers=tuple(step.by)
         ))  # fmt: skip
         said = asyncio.ensure_future(self._reporter.approval(step.name))
-        stop = asyncio.ensure_future(self._reporter.stop.wait())
-        await asyncio.wait({said, stop}, return_when=asyncio.FIRST_COMPLETED)
-        stop.cancel()
         came = Came(status=S.STOPPED)
-        if said.done():
+        if await self._first(said):
             came = Came(status=S.SUCCEEDED) if said.result() else Came(status=S.FAILED, reason="it was not approved")
-        said.cancel()
         return self._told(job, came, self._desk.clock.monotonic() - began, 0)
 
     def _told(self, job: Job, came: Came, seconds: float, lines: int) -> Came:

@@ -13,7 +13,7 @@ from actors.runtime.problems import Problem
 from actors.runtime.storage import Storage
 from bus_schemas.contract import UNDECODABLE
 from bus_schemas.errors import ErrorCode, Refusal
-from bus_schemas.host import HOST_TELEMETRY, HostTelemetry, Quarantined
+from bus_schemas.host import HOST_TELEMETRY, HostTelemetry, PartVersions, Quarantined
 
 log = structlog.get_logger()
 
@@ -40,6 +40,7 @@ class Peers:
         self._stop: Unsubscribe | None = None
         self.on_shards: Callable[[], None] | None = None  # called when another host serves other shards than before
         self.operators: Callable[[], Mapping[str, int]] = dict  # how many there are here of each status
+        self.versions: Callable[[], PartVersions | None] = lambda: None  # of what the host works with
 
     async def start(self) -> None:
         self._stop = await self._host.bus.subscribe(HOST_TELEMETRY.pattern, self._hear)
@@ -126,4 +127,5 @@ class Peers:
             streams=storage.found if storage is not None else [],
             shards=sorted(self._host.shards) if self.on_shards is not None else None,
             operators=self.operators(),
+            versions=self.versions(),
         )

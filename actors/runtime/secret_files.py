@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = 0
+UMASK = 0o077  # of every process of ours: what it makes is its user's alone
 CODE = Path(__file__)  # who may change this file does with us what they like anyway
 
 

@@ -8,11 +8,11 @@ from msgspec import Struct
 from actors.log.harmless import harmless
 from actors.runtime.bus import Bus, Recorded
 from actors.runtime.clock import Clock, utc
+from actors.runtime.signature import EVENT_ID, SIGNATURE, sign
 from actors.webhook.news import News
 from actors.webhook.secrets import Secret, Secrets
 from actors.webhook.sender import NotSent, Sender
 from actors.webhook.settings import Webhooks
-from actors.webhook.signature import EVENT_ID, SIGNATURE, sign
 from bus_schemas.contract import ROOT
 
 EVENTS = f"{ROOT}.evt."

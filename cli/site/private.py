@@ -20,12 +20,12 @@ WRITABLE = stat.S_IWGRP | stat.S_IWOTH
 ENTER = stat.S_IXGRP | stat.S_IXOTH
 OURS = (
     "adb", "admin-password", "asterisk-instance", "audit-head.key", "carrier", "control-header", "host-*.lock", "keys",
-    "ledger*.sqlite3*", "log", "nats", "nats.conf", "*.partial", "pbx", "phones.lock", "recordings",
-    "secrets.json",
+    "log", "nats", "nats.conf", "*.partial", "pbx", "phones.lock", "recordings", "repositories", "runner-*", "secrets",
+    "secrets.json", "smtp-password", "*.sqlite3*",
 )  # fmt: skip
 
 
-DEEP = ("adb", "keys", "log", "nats")  # folders, all of which is ours
+DEEP = ("adb", "keys", "log", "nats", "repositories", "secrets")  # folders, all of which is ours
 ACCESS_LIST = "system.posix_acl_access"
 NAMES = Path("/etc/nsswitch.conf")
 LISTED = frozenset({"files", "compat", "db", "systemd", "altfiles", "extrausers"})  # sources that tell all they have

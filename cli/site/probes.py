@@ -3,12 +3,8 @@
 import asyncio
 import ssl
 
-import msgspec
-from msgspec import Struct
-
 from actors.adapters.adb import AdbClient, AdbRefused, AdbServerGone
 from actors.adapters.adb_place import AdbPlace
-from actors.runtime.bus import FULL, STUCK
 
 PROBE_SECONDS = 1.0
 
@@ -35,24 +31,12 @@ async def http_answers(port: int, path: str, host: str, tls: ssl.SSLContext | No
     return b" 200 " in (await _first_bytes(port, request, 64, host, tls))[:16]
 
 
-async def reads_only(port: int, host: str, tls: ssl.SSLContext | None = None) -> str | None:
-    """Why a gateway that serves reads takes no changes: the journal is full, and nothing else is wrong. None: it is
-    ready, or it does not serve."""
-    request = f"GET /readyz?verbose HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
+async def page(port: int, path: str, host: str, tls: ssl.SSLContext | None = None) -> tuple[int, bytes]:
+    """The status and the body of a page; 0 where nothing answers in time."""
+    request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
     head, _, body = (await _first_bytes(port, request, -1, host, tls)).partition(b"\r\n\r\n")
-    if b" 503 " not in head[:16]:
-        return None
-    try:
-        checks = msgspec.json.decode(body, type=_Ready).checks
-    except msgspec.DecodeError:
-        return None
-    failing = [name for name, found in checks.items() if found != "ok"]
-    why = checks["journal"] if failing == ["journal"] else ""
-    return why if why.startswith((FULL, STUCK)) else None
-
-
-class _Ready(Struct):
-    checks: dict[str, str]
+    words = head.split(b" ", 2)
+    return (int(words[1]) if len(words) > 1 and words[1].isdigit() else 0), body
 
 
 async def _first_bytes(

@@ -20,12 +20,10 @@ from cli.site.certificates import Reload
 from cli.site.children import children
 from cli.site.ports import CannotStart, check_ports
 from cli.site.private import closed
-from cli.site.probes import http_answers, reads_only
+from cli.site.readiness import until_ready
 from cli.site.sandbox_repository import make_repository
 from cli.site.secrets import is_first_start, secrets_of
 from cli.site.supervisor import GaveUp, Supervisor
-
-READY_TIMEOUT = 40.0
 
 
 async def run(settings: Settings, config: Path | None, say: Callable[[str], None]) -> None:
@@ -84,19 +82,14 @@ async def _before_the_end(work: Coroutine[Any, Any, object], supervisor: Supervi
 
 
 async def _until_ready(settings: Settings, say: Callable[[str], None]) -> None:
-    """Wait until all ports serve. A journal that takes nothing now does not end what can be read. Raises GaveUp."""
+    """Raises GaveUp."""
     http = settings.http
     tls = trusting(http.certificate) if http.certificate else None
-    waiting = [http.point_port, http.dci_port, http.ottb_port, http.workspace_port]
-    give_up = asyncio.get_running_loop().time() + READY_TIMEOUT
-    while waiting:
-        waiting = [port for port in waiting if not await http_answers(port, "/readyz", http.host, tls)]
-        if waiting and (why := await reads_only(http.workspace_port, http.host, tls)) is not None:
-            say(f"only reading works: {why}")
-            return
-        if asyncio.get_running_loop().time() >= give_up:
-            raise GaveUp(f"not ready after {READY_TIMEOUT:g} s; see {settings.state / 'log'} and `ottb doctor`")
-        await asyncio.sleep(0.05)
+    ports = [http.point_port, http.dci_port, http.ottb_port, http.workspace_port]
+    try:
+        await until_ready(ports, http.workspace_port, http.host, tls, say=say)
+    except GaveUp as error:
+        raise GaveUp(f"{error}; see {settings.state / 'log'} and `ottb doctor`") from None
 
 
 def start(settings: Settings, config: Path | None) -> int:

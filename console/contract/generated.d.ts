@@ -2934,7 +2934,12 @@ export interface paths {
         get: operations["get_definition"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Delete a pipeline
+         * @description Delete a pipeline that was made over the API. Its runs stay readable, and its number can be used again. `stop`:
+         *         end the runs that are not over; without it there must be none.
+         */
+        delete: operations["delete_pipeline"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2954,6 +2959,27 @@ export interface paths {
          * @description Run it. `branch`: another one than its definition says; `parameters`: by name, as its definition types them.
          */
         post: operations["run_pipeline"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/dci/pipeline/{pipeline}/webhook": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Run a pipeline by a webhook
+         * @description An outside service wants it run, as its `[webhook]` says. `body`: as it was posted; `headers`: those that sign it
+         *         and name it, of `SIGNING`.
+         */
+        post: operations["trigger_pipeline"];
         delete?: never;
         options?: never;
         head?: never;
@@ -8025,7 +8051,8 @@ export interface components {
         GetDciStatus: Record<string, never>;
         /**
          * DciStatus
-         * @description `status`: `ok`; `degraded`: there is no runner. `queued`, `running`: runs, all pipelines together.
+         * @description `status`: `ok`; `degraded`: there is no runner. `queued`, `running`: runs, all pipelines together. `hosts`: the
+         *         versions of what each host that is there works with, by its name.
          */
         DciStatus: {
             /** @enum {unknown} */
@@ -8036,6 +8063,10 @@ export interface components {
             queued: number;
             running: number;
             waiting: number;
+            /** @default {} */
+            hosts: {
+                [key: string]: components["schemas"]["PartVersions"];
+            };
         };
         /**
          * RunnerView
@@ -8056,12 +8087,54 @@ export interface components {
             load: number;
         };
         /**
+         * PartVersions
+         * @description The versions of what a host works with, as far as it has seen them. `nats_server`: of the server that it is
+         *         connected to; `adb`: of its servers; `asterisk`: by the PBX's name. What it has not is left out.
+         */
+        PartVersions: {
+            ottb: string;
+            python: string;
+            /** @default null */
+            nats_server: string | null;
+            /** @default null */
+            adb: string | null;
+            /** @default {} */
+            asterisk: {
+                [key: string]: string;
+            };
+            /** @default null */
+            bubblewrap: string | null;
+            /** @default null */
+            git: string | null;
+        };
+        /**
          * GetPipeline
          * @description One pipeline.
          */
         GetPipeline: {
             /** @example 1 */
             pipeline: number;
+        };
+        /**
+         * DeletePipeline
+         * @description Delete a pipeline that was made over the API. Its runs stay readable, and its number can be used again. `stop`:
+         *         end the runs that are not over; without it there must be none.
+         */
+        DeletePipeline: {
+            /** @example 1 */
+            pipeline: number;
+            /** @default false */
+            stop: boolean;
+        };
+        /**
+         * DeletedPipeline
+         * @description A pipeline that is gone. `version`: its last; `runs`: those that end now.
+         */
+        DeletedPipeline: {
+            /** @example 1 */
+            id: number;
+            version: number;
+            runs: number[];
         };
         /**
          * RunPipeline
@@ -8098,6 +8171,31 @@ export interface components {
          * @enum {unknown}
          */
         RunStatus: "failed" | "lost" | "queued" | "running" | "stopped" | "succeeded" | "waiting";
+        /**
+         * TriggerPipeline
+         * @description An outside service wants it run, as its `[webhook]` says. `body`: as it was posted; `headers`: those that sign it
+         *         and name it, of `SIGNING`.
+         */
+        TriggerPipeline: {
+            /** @example 1 */
+            pipeline: number;
+            body: string;
+            /** @default {} */
+            headers: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * Triggered
+         * @description What came of what an outside service has posted. `run`: its run; None: there is none of such as this. `begun`: by
+         *         this; not where the same was posted before.
+         */
+        Triggered: {
+            /** @example 1 */
+            id: number;
+            run: number | null;
+            begun: boolean;
+        };
         /**
          * StopPipeline
          * @description End a run, or all that are not over where none is named: also those that wait.
@@ -8143,7 +8241,7 @@ export interface components {
             version: number;
             status: components["schemas"]["RunStatus"];
             /** @enum {unknown} */
-            trigger: "api" | "schedule";
+            trigger: "api" | "schedule" | "webhook";
             triggered_by: string;
             branch: string | null;
             commit: string | null;
@@ -8331,6 +8429,7 @@ export interface components {
             pieces: number;
             type: string;
             name: string;
+            sha256: string;
         };
         /**
          * AlertFired
@@ -9568,7 +9667,8 @@ export interface components {
          * HostTelemetry
          * @description A host is alive. Said every two seconds and when its shards change, not kept. `trouble`: why the journal takes
          *         nothing from it, if so. `streams`: how full the bus's streams are, as it sees them. `shards`: those it serves now;
-         *         null: nothing of it lives on shards. `operators`: how many of them are there by status.
+         *         null: nothing of it lives on shards. `operators`: how many of them are there by status. `versions`: of what it works
+         *         with.
          */
         HostTelemetry: {
             /** @example local */
@@ -9590,6 +9690,8 @@ export interface components {
             operators: {
                 [key: string]: number;
             };
+            /** @default null */
+            versions: components["schemas"]["PartVersions"] | null;
         };
         /**
          * Quarantined
@@ -10135,9 +10237,31 @@ export interface components {
             service_token: string | null;
         };
         /**
+         * PipelineDeleted
+         * @description It cannot be run any more: somebody has deleted it, or its file is gone from the folder of `host`. Runs that are
+         *         not over go on, unless they are stopped as well.
+         */
+        PipelineDeleted: {
+            /** @example 1 */
+            pipeline: number;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            by: string;
+            /** @example deploy-production */
+            name: string;
+            version: number;
+            source: string;
+            /** @example local */
+            host: string;
+        };
+        /**
          * PipelineQueued
          * @description A run waits for a runner. `again`: how often it had one before, who is gone. `due`: the moment of the schedule
-         *         that it is for. `service_token`: with no more than which it acts; None: as its user.
+         *         that it is for. `service_token`: with no more than which it acts; None: as its user. `delivery`: by which it was
+         *         begun.
          */
         PipelineQueued: {
             /** @example 1 */
@@ -10150,7 +10274,7 @@ export interface components {
              */
             at: string;
             /** @enum {unknown} */
-            trigger: "api" | "schedule";
+            trigger: "api" | "schedule" | "webhook";
             user: string;
             branch: string | null;
             parameters: {
@@ -10166,6 +10290,23 @@ export interface components {
             due: string | null;
             /** @default null */
             service_token: string | null;
+            /** @default null */
+            delivery: components["schemas"]["Delivery"] | null;
+        };
+        /**
+         * Delivery
+         * @description What an outside service has posted, so that the same begins no second run. `signed`: of what was signed, SHA-256
+         *         in hexadecimal (the first half); `until`: when its signature is too old; `id`: the same of its own name for it.
+         */
+        Delivery: {
+            signed: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            until: string;
+            /** @default null */
+            id: string | null;
         };
         /**
          * PipelineStarted
@@ -11728,6 +11869,25 @@ export interface components {
             slots?: components["schemas"]["SlotResult"][];
             artefacts?: components["schemas"]["ArtefactView"][];
             log_lines?: number;
+        };
+        /**
+         * OutputLines
+         * @description Lines that a step has written. `first`: the number of the first of them, from 1; `offset`: bytes before it.
+         *         `text`: whole lines, each with its end, but where the step has ended in the middle of one.
+         */
+        OutputLines: {
+            /** @example 1 */
+            pipeline: number;
+            /** @example 7 */
+            run: number;
+            /**
+             * @example build
+             * @example test_2
+             */
+            step: string;
+            first: number;
+            offset: number;
+            text: string;
         };
         LiveEvents: {
             "call.update": {
@@ -29739,6 +29899,113 @@ export interface operations {
             };
         };
     };
+    delete_pipeline: {
+        parameters: {
+            query?: {
+                stop?: boolean;
+            };
+            header?: never;
+            path: {
+                pipeline: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeletedPipeline"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PERMISSION_DENIED */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description NOT_FOUND */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            415: components["responses"]["NotAsItIs"];
+            417: components["responses"]["NoExpectation"];
+            /** @description PIPELINE_ERROR */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
     run_pipeline: {
         parameters: {
             query?: never;
@@ -29837,6 +30104,119 @@ export interface operations {
             };
             417: components["responses"]["NoExpectation"];
             /** @description IDEMPOTENCY_MISMATCH, PIPELINE_ERROR */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description RATE_LIMITED */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description INTERNAL */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNAVAILABLE */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description TIMEOUT */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    trigger_pipeline: {
+        parameters: {
+            query?: never;
+            header?: {
+                "OTTB-Signature"?: string;
+                "OTTB-Event-Id"?: string;
+                "X-Hub-Signature-256"?: string;
+                "X-GitHub-Delivery"?: string;
+            };
+            path: {
+                pipeline: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description Done. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Triggered"];
+                };
+            };
+            /** @description INVALID_PARAMS */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description AUTH_FAIL */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description PAYLOAD_TOO_LARGE */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description UNSUPPORTED_MEDIA_TYPE */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            417: components["responses"]["NoExpectation"];
+            /** @description PIPELINE_ERROR */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -30304,6 +30684,22 @@ export interface operations {
                     "text/plain": string;
                 };
             };
+            /** @description The part that `Range` asks for. */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description `If-None-Match` has it. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description INVALID_PARAMS */
             400: {
                 headers: {
@@ -30341,6 +30737,15 @@ export interface operations {
                 };
             };
             415: components["responses"]["NotAsItIs"];
+            /** @description INVALID_PARAMS */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
             417: components["responses"]["NoExpectation"];
             429: components["responses"]["TooManyConnections"];
             /** @description INTERNAL */
@@ -30394,6 +30799,22 @@ export interface operations {
                     "text/plain": string;
                 };
             };
+            /** @description The part that `Range` asks for. */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description `If-None-Match` has it. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description INVALID_PARAMS */
             400: {
                 headers: {
@@ -30431,6 +30852,15 @@ export interface operations {
                 };
             };
             415: components["responses"]["NotAsItIs"];
+            /** @description INVALID_PARAMS */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
             417: components["responses"]["NoExpectation"];
             429: components["responses"]["TooManyConnections"];
             /** @description INTERNAL */
@@ -30625,8 +31055,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/csv": string;
+                    "application/octet-stream": string;
                 };
+            };
+            /** @description The part that `Range` asks for. */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description `If-None-Match` has it. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description INVALID_PARAMS */
             400: {
@@ -30665,6 +31111,15 @@ export interface operations {
                 };
             };
             415: components["responses"]["NotAsItIs"];
+            /** @description INVALID_PARAMS */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
             417: components["responses"]["NoExpectation"];
             /** @description RATE_LIMITED */
             429: {

@@ -23,7 +23,7 @@ from bus_schemas.errors import ErrorCode, Refusal, misfit
 from bus_schemas.names import Share
 from gateway.auth import Authenticator, Caller
 from gateway.connections import crowded_out
-from gateway.live import dashboard_room, log_room
+from gateway.live import dashboard_room, log_room, output_room
 from gateway.live.answering import AWAY, again_and_again, answered, unknown
 from gateway.live.asking import Asked, room_subscription, subscription_of
 from gateway.live.client import LiveClient
@@ -45,6 +45,7 @@ from gateway.reads import Reads
 from gateway.routes import AnyRoom, Listing
 from gateway.surface import LIVE, ROOMS
 from gateway.surface.dashboard import ROOM as DASHBOARD
+from gateway.surface.pipeline import ROOM as PIPELINES
 
 log = structlog.get_logger()
 
@@ -107,7 +108,9 @@ class LiveFeed:
         self._log = LogRoom(
             feed=log_feed, transports=self.transports, history=self._history, metrics=metrics, clients=self._clients
         )
-        self._outputs = OutputRoom(bus=bus, transports=self.transports, clients=self._clients)
+        self._outputs = OutputRoom(
+            bus=bus, transports=self.transports, history=self._history, clients=self._clients
+        )
         self._dashboard = DashboardRoom(
             bus=bus, transports=self.transports, metrics=metrics, clients=self._clients, seq=lambda: self.seq
         )
@@ -123,7 +126,8 @@ class LiveFeed:
         self.server.on("auth:refresh", answered("the token", self._refresh))
         self.server.on("*", unknown(PERMISSION))
         others: dict[str, Ask] = {
-            log_room.NAME: self._subscribe_to_log, dashboard_room.NAME: self._subscribe_to_dashboard
+            log_room.NAME: self._subscribe_to_log, dashboard_room.NAME: self._subscribe_to_dashboard,
+            output_room.ROOM: self._subscribe_to_pipelines,
         }  # fmt: skip
         for row in LIVE:
             room = row.kind.room
@@ -311,6 +315,13 @@ class LiveFeed:
         room_subscription(options, DASHBOARD)  # the figures are told whole, whatever was seen of them
         client = self._begin(sid, dashboard_room.NAME)
         return await self._dashboard.subscribe(client, self._still(sid, client, dashboard_room.NAME))
+
+    async def _subscribe_to_pipelines(self, sid: str, options: Sequence[Any]) -> dict[str, Any]:
+        asked = subscription_of(options, output_room.SubscribePipelines)
+        answer = await self._subscribe(sid, PIPELINES, asked.runs)
+        if (client := self._clients.get(sid)) is None:
+            raise Refusal(ErrorCode.UNAVAILABLE, GONE)
+        return answer | await self._outputs.subscribe(client, asked, self._still(sid, client, output_room.ROOM))
 
     def _subscriber(self, room: str, ask: Ask) -> Any:
         async def subscribe(sid: str, *options: Any) -> dict[str, Any]:

@@ -139,7 +139,7 @@ ROUTES = (
     Route("POST",  "/api/autodialer/stop-campaign",    STOP_CAMPAIGN,      200, P.OTTB, True),
     Route("GET",   C,                                  LIST_CAMPAIGNS,     200, P.OTTB),
     Route("POST",  C,                                  CREATE_CAMPAIGN,    201, P.OTTB, True),
-    Route("GET",   ONE,                                GET_CAMPAIGN,       200, P.OTTB, light=True),
+    Route("GET",   ONE,                                GET_CAMPAIGN,       200, P.OTTB, costly=True),
     Route("PATCH", ONE,                                CONFIGURE_CAMPAIGN, 200, P.OTTB),
     Route("POST",  ONE + "/pause",                     PAUSE_CAMPAIGN,     200, P.OTTB, True),
     Route("POST",  ONE + "/resume",                    RESUME_CAMPAIGN,    200, P.OTTB, True),

@@ -7,6 +7,7 @@ from bus_schemas.pipeline import (
     CHECK_PIPELINE,
     DCI_STATUS,
     DEFINE_PIPELINE,
+    DELETE_PIPELINE,
     GET_ARTEFACT,
     GET_DEFINITION,
     GET_PIPELINE_RUN,
@@ -16,8 +17,10 @@ from bus_schemas.pipeline import (
     PIPELINE_STATUS,
     RUN_LOG,
     RUN_PIPELINE,
+    SIGNING,
     STEP_LOG,
     STOP_PIPELINE,
+    TRIGGER_PIPELINE,
     PipelineId,
 )
 from bus_schemas.pipeline_events import (
@@ -27,6 +30,7 @@ from bus_schemas.pipeline_events import (
     PIPELINE_STARTED,
     PIPELINE_STEP,
     PIPELINE_STOPPING,
+    OutputLines,
     PipelineApproved,
     PipelineEnded,
     PipelineQueued,
@@ -34,7 +38,7 @@ from bus_schemas.pipeline_events import (
     PipelineStep,
     PipelineUpdate,
 )
-from gateway.routes import Part, Room, Route, shared_fields
+from gateway.routes import Beside, Part, Room, Route, shared_fields
 
 P = Part
 D = "/api/dci"
@@ -50,7 +54,9 @@ ROUTES = (
     Route("POST", D + "/pipelines/check",          CHECK_PIPELINE,     200, P.DCI, most=LONGEST),
     Route("GET",  D + "/status",                   DCI_STATUS,         200, P.DCI, light=True),
     Route("GET",  ONE,                             GET_DEFINITION,     200, P.DCI, light=True),
+    Route("DELETE", ONE,                           DELETE_PIPELINE,    200, P.DCI),
     Route("POST", ONE + "/run",                    RUN_PIPELINE,       201, P.DCI, True, linked=True),
+    Route("POST", ONE + "/webhook",                TRIGGER_PIPELINE,   202, P.DCI, signing=SIGNING),
     Route("POST", ONE + "/stop",                   STOP_PIPELINE,      200, P.DCI, True),
     Route("GET",  ONE + "/status",                 PIPELINE_STATUS,    200, P.DCI, light=True, linked=True),
     Route("GET",  ONE + "/runs",                   LIST_PIPELINE_RUNS, 200, P.DCI, linked=True),
@@ -80,8 +86,9 @@ def present(event: Struct) -> PipelineUpdate | None:
     return PipelineUpdate(**fields, change="stopping")
 
 
+LOG = Beside("pipeline.log", OutputLines, "log_seq")
 ROOM = Room(
     PIPELINE, PipelineUpdate,
     (PIPELINE_QUEUED, PIPELINE_STARTED, PIPELINE_STEP, PIPELINE_APPROVED, PIPELINE_STOPPING, PIPELINE_ENDED), present,
-    narrows=(("pipeline", PipelineId),),
+    narrows=(("pipeline", PipelineId),), beside=(LOG,),
 )  # fmt: skip

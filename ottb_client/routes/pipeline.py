@@ -5,6 +5,7 @@ from msgspec import UNSET, UnsetType
 from bus_schemas.pipeline import (
     CheckedPipeline,
     DciStatus,
+    DeletedPipeline,
     PipelineDefinition,
     PipelineRunView,
     PipelineStatusView,
@@ -42,6 +43,12 @@ class PipelineRoutes(Http):
     async def get_definition(self, pipeline: int) -> PipelineDefinition:
         """The definition of a pipeline: `GET /api/dci/pipeline/{pipeline}`. Raises ApiError."""
         return await self._ask("GET", "/api/dci/pipeline/{pipeline}", PipelineDefinition, {"pipeline": pipeline})
+
+    async def delete_pipeline(self, pipeline: int, *, stop: bool | UnsetType = UNSET) -> DeletedPipeline:
+        """Delete a pipeline: `DELETE /api/dci/pipeline/{pipeline}`. Raises ApiError."""
+        return await self._ask(
+            "DELETE", "/api/dci/pipeline/{pipeline}", DeletedPipeline, {"pipeline": pipeline, "stop": stop},
+        )  # fmt: skip
 
     async def run_pipeline(
         self, pipeline: int, *, branch: str | UnsetType | None = UNSET,

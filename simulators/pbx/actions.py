@@ -15,6 +15,7 @@ MEDIA: Event = {
     "Callgroup": "0", "Pickupgroup": "0",
 }  # fmt: skip
 
+VERSION = "22.0.0-virtual"  # what it says of itself
 CLIENT_URI = "sip:account@pbx"  # as whom the PBX registers, with every provider
 
 Values = Mapping[str, str]
@@ -23,6 +24,13 @@ Action = Callable[[Calls, Session, Values, Event], None]  # the last: the action
 
 def ping(calls: Calls, session: Session, values: Values, id: Event) -> None:
     session.send({"Response": "Success", **id, "Ping": "Pong", "Timestamp": f"{time.time():.6f}"})
+
+
+def core_settings(calls: Calls, session: Session, values: Values, id: Event) -> None:
+    session.send({
+        "Response": "Success", **id, "AMIversion": "11.0.0", "AsteriskVersion": VERSION, "SystemName": "",
+        "CoreMaxCalls": "0", "CoreMaxLoadAvg": "0.000000", "CoreRunUser": "", "CoreRunGroup": "",
+    })  # fmt: skip
 
 
 def originate(calls: Calls, session: Session, values: Values, id: Event) -> None:
@@ -138,6 +146,7 @@ def _no_such_channel(session: Session, id: Event) -> None:
 
 ACTIONS: Mapping[str, Action] = {
     "ping": ping,
+    "coresettings": core_settings,
     "originate": originate,
     "hangup": hang_up,
     "redirect": redirect,

@@ -24,6 +24,7 @@ from actors.runtime.wire import ask
 from bus_schemas.call import CALLS_FEED, START_CALL, CallsFeed, StartCall
 from bus_schemas.campaign import CampaignAttemptClaimed
 from bus_schemas.errors import Refusal
+from bus_schemas.pipeline_events import PipelineEnded
 from bus_schemas.slot import GET_SLOT, LIST_SLOTS, GetSlot, ListSlots
 from bus_schemas.trunk import DIAL_PBX, DialPbx
 from simulators.carrier.rules import REMOTE, mobile
@@ -32,13 +33,15 @@ from simulators.world.callers import EVERYTHING, Callers
 from simulators.world.campaign_judge import CampaignJudge
 from simulators.world.campaigns import Campaigners
 from simulators.world.judge import Judge, Quiet, Violation
+from simulators.world.pipeline_judge import PipelineJudge
+from simulators.world.pipelines import Pipeliners
 from simulators.world.records import calls_of, numbers_of_leads, read
 from simulators.world.timeline import Timeline
 from simulators.world.troubles import Trouble, Troubles, draw
 from simulators.world.world import SLOTS_OF, TRUNK_OF, World
 
 PROBES = 14_000  # from here on nobody else dials (`mobile`)
-CAMPAIGNS_IN = 3  # of so many worlds one has campaigns
+CAMPAIGNS_IN = 3  # of so many worlds one has campaigns, and the one after it pipelines
 SETTLE = 50.0  # seconds after which every call has ended by itself
 SMALL = (  # instead of hundreds, or more: so that worlds of minutes come to all of it
     (journalled, "SNAPSHOT_EVERY", 6),
@@ -88,31 +91,38 @@ async def _play(seed: int, folder: Path) -> Verdict:
         slow=0.1 if Trouble.SLOW in kinds else 0.0,
         deaf=0.08 if Trouble.DEAF in kinds else 0.0,
         late=0.2 if Trouble.LATE in kinds else 0.0,
+        runners=seed % CAMPAIGNS_IN == 1,
     )
     callers, troubles = Callers(world, repeats=Trouble.REPEAT in kinds), Troubles(world, kinds)
     campaigners = Campaigners(callers) if seed % CAMPAIGNS_IN == 0 else None
+    pipeliners = Pipeliners(callers) if world.workshop is not None else None
+    others = [people.play() for people in (campaigners, pipeliners) if people is not None]
     quiet = Quiet()
     with _noted_logs(world):
+        if pipeliners is not None:
+            pipeliners.define(world)
         for machine in world.machines:
             world.keep(machine)
         troubles.begin()
-        await callers.play(*([campaigners.play()] if campaigners is not None else []))
+        await callers.play(*others)
         troubles.end()
         if campaigners is not None:
             await campaigners.stop_all()
         await asyncio.sleep(SETTLE)
         await _look_around(world, callers, quiet)
-        if campaigners is not None:
-            await campaigners.look_around()
+        for people in (campaigners, pipeliners):
+            if people is not None:
+                await people.look_around()
         await world.stop()
         await asyncio.sleep(TTL + 1.0)  # one whose return was lost runs out by itself
         _look_back(world, quiet)
     judge = Judge(world, callers.commands, quiet)
     of_campaigns = CampaignJudge(judge, campaigners.said).violations() if campaigners is not None else []
+    of_pipelines = PipelineJudge(judge, pipeliners).violations() if pipeliners is not None else []
     return Verdict(
         seed=seed,
         troubles=tuple(sorted(kinds)),
-        violations=(*judge.violations(), *of_campaigns),
+        violations=(*judge.violations(), *of_campaigns, *of_pipelines),
         reasons=judge.reasons(),
         counts=_counts(world, callers),
         timeline=Timeline(world, callers.commands),
@@ -230,6 +240,7 @@ def _counts(world: World, callers: Callers) -> Counter[str]:
     counts["life"] = len(world.lives)
     counts["claim"] = sum(isinstance(one.event, CampaignAttemptClaimed) for one in world.stored)
     leads = numbers_of_leads(world.stored)
+    counts["run"] = sum(isinstance(one.event, PipelineEnded) for one in world.stored)
     counts["campaign dial"] = sum(call.number in leads for call in world.book.ordered())
     return counts
 

@@ -25,6 +25,8 @@ from actors.call.settings import Calls
 from actors.campaign.settings import Campaigns
 from actors.dialing.settings import Dial
 from actors.ledger.ledger import Ledger
+from actors.pipeline.settings import Pipelines
+from actors.runner.settings import Runner
 from actors.runtime.bus import BusError, Message, Stream, Unsubscribe
 from actors.runtime.host import Host
 from actors.settings import Settings
@@ -39,6 +41,7 @@ from simulators.pbx.simulated_pbx import SimulatedPbx
 from simulators.pbx.switch import Switch
 from simulators.phone.handset import Handset
 from simulators.phone.simulated_phone import SimulatedPhone
+from simulators.runner.simulated_executor import SimulatedExecutor, Workshop
 from simulators.time.clock import SimClock
 from simulators.time.ids import CountedIds
 from simulators.time.loop import SimLoop
@@ -63,6 +66,7 @@ WEIGHTS = (
     ("before dial", 30), ("during dial", 100), ("before last", 3), ("after append ottb.v1.evt.call", 6),
     ("before hang-up", 6),
 )  # fmt: skip
+LOST_AFTER = 16.0  # seconds without a word of its runner after which a run is lost
 PAUSES = (1.0, 3.0, 6.0, 15.0, 60.0)
 
 
@@ -114,11 +118,12 @@ class HomeBus(MemoryBus):
 
 
 class World:
-    """Everything of one seed."""
+    """Everything of one seed. `workshop`: where steps of pipelines are carried out; None: nowhere."""
 
     def __init__(
-        self, loop: SimLoop, folder: Path, *, user_calls: int, slow: float, deaf: float, late: float = 0.0
-    ) -> None:
+        self, loop: SimLoop, folder: Path, *, user_calls: int, slow: float, deaf: float, late: float = 0.0,
+        runners: bool = False,
+    ) -> None:  # fmt: skip
         self.loop = loop
         self.random = loop.random
         self.folder = folder
@@ -132,6 +137,7 @@ class World:
             for slot in slots
         }
         self.switch = Switch(book=self.book, impairments=self.impairments)
+        self.workshop = Workshop(loop.random) if runners else None
         self.machines = [self._machine(host, host, user_calls) for host in SLOTS_OF]
         self.gateways = [MemoryBus(self.broker, step=self._pass_time) for _ in range(2)]
         self.lives: list[Life] = []
@@ -197,6 +203,8 @@ class World:
         if self.random.random() < 0.15:
             machine.boots += 1
             machine.clock = machine.clock.rebooted(f"{machine.id}/{machine.boots}")
+            if self.workshop is not None:
+                self.workshop.runner_is_killed(machine.id, at_once=True)
 
     def pause(self, life: Life) -> None:
         """The process stands still for a while, and goes on as if nothing had been."""
@@ -211,7 +219,12 @@ class World:
         life.process.kill()
         life.bus.kill()
         life.died.set()
+        self._runner_is_gone(life)
         self._down(life)
+
+    def _runner_is_gone(self, life: Life) -> None:
+        if self.workshop is not None:
+            self.workshop.runner_is_killed(life.machine.id)
 
     def _up(self, life: Life) -> None:
         host = life.machine.host
@@ -260,6 +273,7 @@ class World:
         if error is not None and not isinstance(error, BusError):
             self.broken.append(f"{life.process.name} at {self.now:.3f}: {error!r}")
         life.bus.kill()
+        self._runner_is_gone(life)
         self._down(life)
 
     def archive(self, life: Life) -> Archive:
@@ -274,6 +288,8 @@ class World:
             handset = self.handsets[config.serial or ""]
             return SimulatedPhone(handset, alive=lambda: life.bus.alive, buried=life.bus.buried, step=life.bus._step)
 
+        shop = self.workshop
+        executor = SimulatedExecutor(shop, host=machine.host, machine=machine.id) if shop is not None else None
         pbx = SimulatedPbx(self.switch, alive=lambda: life.bus.alive, buried=life.bus.buried, step=life.bus._step)
         async with AsyncExitStack() as stack:
             life.ledger = await self._ledger(life, stack)
@@ -288,6 +304,7 @@ class World:
                     pbxs={"main": pbx},
                     lost=life.lost,
                     archive=self.archive(life),
+                    executor=executor,
                 )
             )
             self.book.note(self.now, f"{life.process.name} is up")
@@ -341,6 +358,8 @@ def settings_of(host: str, user_calls: int) -> Settings:
             countries=("UA",), slot_calls_per_hour=10_000, user_concurrent_calls=user_calls, user_pool_share=1.0,
             do_not_call=LISTED,
         ),
+        pipelines=Pipelines(shipped=False, lost_after=LOST_AFTER),
+        runner=Runner(labels=("linux", f"host-{host}")),
         trunks=tuple(
             TrunkConfig(name=trunk, endpoint=trunk, channels=CHANNELS, calls_per_second=100, host=name)
             for name, trunk in TRUNK_OF.items()

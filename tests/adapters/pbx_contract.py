@@ -245,6 +245,9 @@ class PbxContract:
         await asyncio.sleep(0.2)
         assert b"c_never" not in pbx.wire.sent
 
+    async def test_it_says_its_version(self, pbx: Subject) -> None:
+        assert (await pbx.asterisk.version()).split(".")[0].isdigit()
+
     async def test_the_providers_address_is_known(self, pbx: Subject) -> None:
         seen = await pbx.until(
             lambda report: isinstance(report, ContactSeen) and report.status is Contact.REACHABLE, 20.0

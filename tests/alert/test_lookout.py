@@ -42,6 +42,23 @@ async def firing(site: Whole) -> dict[str, Any]:
     return {f"{one['rule']} {one['id']}": one for one in found}
 
 
+async def test_a_host_without_its_runner_is_seen_until_it_has_one(tmp_path: Path) -> None:
+    settings = replace(SETTINGS, alerts=at_once(tmp_path))
+    site = Whole(tmp_path, settings, no_executor="another process has the workspaces")
+    await site.start()
+    try:
+        await site.login()
+        gone = f"runner_gone {site.host.name}"
+        found = await until(lambda: firing(site), lambda found: gone in found, 15)
+        assert "another process has the workspaces" in found[gone]["words"]
+        site.no_executor = None
+        await site.again()
+        await site.login()
+        await until(lambda: firing(site), lambda found: gone not in found, 30)
+    finally:
+        await site.stop()
+
+
 async def test_states_of_slots_hubs_and_trunks_are_seen_and_end(tmp_path: Path) -> None:
     phones = [phone(place, f"s{number}") for number, place in PLACES.items()]
     usb = SimulatedUsb([root(1), *chips("1-2"), *phones])

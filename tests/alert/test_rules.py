@@ -70,5 +70,5 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_what_is_said_is_one_line_whatever_is_in_it() -> None:
     rule = rules_in(BUILT_IN).rules["trunk_down"]
-    said = rule.said(id="t", host="h", hub=None, value=None, reason="x\r\ny" + "z" * 1000)
+    said = rule.said(id="t", host="h", hub=None, value=None, reason="x\r\ny\0\x1b[2J" + "z" * 1000)
     assert "\n" not in said and "\r" not in said and len(said) <= 300

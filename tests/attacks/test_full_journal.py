@@ -233,6 +233,7 @@ def test_each_change_that_is_done_in_a_full_journal_is_named() -> None:
         "POST /api/autodialer/stop-campaign", "POST /api/autodialer/imports/{import_id}/cancel",
         "DELETE /api/webhooks/{webhook}", "DELETE /api/slots/{slot}/reservation",
         "POST /api/gacs/stop/{script_id}", "POST /api/dci/pipeline/{pipeline}/stop",
+        "DELETE /api/dci/pipeline/{pipeline}",
     }  # fmt: skip
 
 

@@ -1,23 +1,26 @@
-"""An adb server that says more than anybody asked for: others have their turn, and little of it goes on record."""
+"""An adb server that says more than anybody asked for, or a phone that makes it: others have their turn, and little of
+it goes on record."""
 
 import asyncio
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from actors.adapters.adb import AdbClient, AdbServerGone
 from actors.adapters.adb_listing import parse_devices
-from actors.adapters.adb_phone import link_of
+from actors.adapters.adb_phone import COMES_AT_ONCE, COMES_EVERY, AdbPhone, link_of
 from actors.adapters.adb_place import AdbPort
-from actors.adapters.adb_tracker import Sight
+from actors.adapters.adb_tracker import DeviceTracker, Sight
 from actors.runtime.clock import Moment
 from actors.slot import machine
+from actors.slot.phone import Report
 from actors.slot.record import Slot, SlotMemory
-from actors.telephony.reports import WORDS, LinkChanged
+from actors.telephony.reports import WORDS, Link, LinkChanged
 from bus_schemas.slot import SlotConfig, SlotStatus
 from tests.support.turns import Others
 
-LISTS = 20_000
+LISTS, TOGGLES = 20_000, 300
 NOW = Moment(at="2026-01-01T00:00:00.000Z", mono=10.0, boot="b")
 
 
@@ -51,3 +54,48 @@ def test_little_of_a_state_goes_on_record() -> None:
         largest = max(largest, *(len(msgspec.json.encode(event)) for event in events))
     print(f"{len(states)} states of 60 kB: {largest} bytes on record")
     assert largest < 7 * WORDS
+
+
+async def test_a_phone_that_comes_and_goes_without_end_is_not_asked_each_time(tmp_path: Path) -> None:
+    asked, over = 0, asyncio.Event()
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        request = await reader.readexactly(int(await reader.readexactly(4), 16))
+        if not request.startswith(b"host:track"):
+            asked += 1
+            writer.write(b"FAIL0002no")
+            writer.close()
+            return
+        writer.write(b"OKAY")
+        for number in range(TOGGLES):
+            line = f"PHONE1                 {('unauthorized', 'device')[number % 2]} usb:1-1 transport_id:1\n".encode()
+            writer.write(b"%04x%b" % (len(line), line))
+            await writer.drain()
+            await asyncio.sleep(0.002)
+        over.set()
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(take, "127.0.0.1", 0)
+    tracker = DeviceTracker(
+        client=AdbClient(AdbPort("127.0.0.1", server.sockets[0].getsockname()[1])), folder=tmp_path
+    )  # fmt: skip
+    told = list[Link]()
+
+    def hear(report: Report) -> None:
+        if isinstance(report, LinkChanged):
+            told.append(report.link)
+
+    phone = AdbPhone(serial="PHONE1", tracker=tracker)
+    phone.start(hear)
+    began = asyncio.get_running_loop().time()
+    tracker.start()
+    await over.wait()
+    await asyncio.sleep(COMES_AT_ONCE * COMES_EVERY)
+    most = COMES_AT_ONCE + (asyncio.get_running_loop().time() - began) / COMES_EVERY
+    await phone.close()
+    await tracker.stop()
+    server.close()
+    print(f"{TOGGLES} times here or not: {told.count(Link.ONLINE)} times believed, {asked} connections to ask it")
+    assert COMES_AT_ONCE < told.count(Link.ONLINE) <= most  # the last time, too

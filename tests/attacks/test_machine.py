@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from cli.site import private
 from tests.stories.conftest import TRUNKS
 from tests.support.site import Client, Site, running_site, until
 from tests.support.stranger import NOBODY, STRANGER_USER, as_root, attack, family
@@ -92,6 +93,7 @@ def test_everything_in_the_state_folder_is_its_owners_alone(site: Site) -> None:
     print(f"state: {len(open_ones)} of {len(found)} files and folders are open to others")
     assert len(found) > 20
     assert open_ones == []
+    assert {*site.state.iterdir()} <= {*private._ours(site.state)}  # what is not known as ours is not closed
 
 
 @as_root

@@ -6,6 +6,7 @@ import os
 import pwd
 import stat
 import struct
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -86,7 +87,10 @@ def test_the_command_says_whose_it_is_and_what_to_do(place: Path, commands: Comm
 
 
 @as_root
-@pytest.mark.parametrize("name", ["keys/0002.key", "log/gateway.log", "nats/a/b", "adb/x"])
+@pytest.mark.parametrize("name", [
+    "keys/0002.key", "log/gateway.log", "nats/a/b", "adb/x", "secrets/DEPLOY", "repositories/app.git/config",
+    "figures.sqlite3", "log-b.sqlite3-wal", "runner-local", "smtp-password",
+])  # fmt: skip
 def test_no_site_starts_with_what_a_stranger_has_put_deep_into_it(place: Path, name: str) -> None:
     state = place / "state"
     planted = state / name
@@ -96,6 +100,24 @@ def test_no_site_starts_with_what_a_stranger_has_put_deep_into_it(place: Path, n
     give(planted)
     with pytest.raises(CannotStart, match=rf"{planted.name} is not yours"):
         close(state)
+
+
+@as_root
+@pytest.mark.parametrize("name", ["secrets/DEPLOY", "smtp-password", "repositories/app.git/config", "runner-local/x"])
+def test_what_was_there_before_the_first_start_is_closed_to_others(place: Path, name: str) -> None:
+    """As whoever sets a site up makes it, with the rights that files usually have."""
+    state = place / "state"
+    state.mkdir(mode=0o755)
+    (state / name).parent.mkdir(parents=True, exist_ok=True)
+    (state / name).write_text("hunter2")
+    for path in (state, *state.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    close(state)
+    asked = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "cat", str(state / name)]
+    read = subprocess.run(asked, capture_output=True, check=False)
+    print(f"{name}: {len(read.stdout)} bytes read as uid {NOBODY}, of a state folder that is {state.stat().st_mode:o}")
+    assert read.returncode != 0 and read.stdout == b""
+    assert open_to_others(state) == []
 
 
 def above_lax(place: Path) -> Path:

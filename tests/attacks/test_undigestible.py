@@ -41,8 +41,10 @@ from bus_schemas.pipeline import (
     ApproveStep,
     CheckPipeline,
     DefinePipeline,
+    DeletePipeline,
     RunPipeline,
     StopPipeline,
+    TriggerPipeline,
 )
 from bus_schemas.preview import BeginPreviewed, PreviewLead, SkipPreviewed
 from bus_schemas.script import CheckScript, RunScript, StopRun
@@ -152,6 +154,8 @@ BASE: dict[type, dict[str, Any]] = {
     CheckPipeline: {"text": DEFINITION},
     RunPipeline: {"pipeline": 9, "branch": "main", "parameters": {"version": "1.0"}},
     StopPipeline: {"pipeline": 1, "run": 1},
+    TriggerPipeline: {"pipeline": 9, "body": "e30=", "headers": {}},  # and signed by nobody
+    DeletePipeline: {"pipeline": 9, "stop": True},
     ApproveStep: {"pipeline": 1, "run": 1, "step": "ask", "approve": True, "comment": "x"},
     CheckScript: {"text": "name = 'x'", "name": "x"},
     StartCall: {"number": "+380501230001", "slot": "AUTO"},
@@ -288,7 +292,7 @@ def some(values: Sequence[Any], number: int) -> Sequence[Any]:
     return values[number % every :: every]
 
 
-LIVED = 12  # accepted requests that left something on record, until a new life begins on it
+LIVED = 24  # accepted requests that left something on record, until a new life begins on it
 
 
 class Fuzzed:

@@ -20,6 +20,7 @@ from bus_schemas.pipeline_events import (
     PipelineApproved,
     PipelineCheckedOut,
     PipelineDefined,
+    PipelineDeleted,
     PipelineEnded,
     PipelineQueued,
     PipelineStarted,
@@ -89,6 +90,17 @@ def test_the_list_has_each_with_its_newest_run(place: Place) -> None:
         assert [one.run for _, one in store.read(runs(failed, None))] == [1]
         assert [row.run for row in store.read(open_and_newest(1, 2))] == [2]
         assert dict(store.read(counts())) == {"queued": 1, "pipelines": 2}
+
+
+def test_what_is_deleted_is_listed_no_more_and_its_runs_are(place: Place) -> None:
+    with closing(place.store()) as store:
+        told = Told(store)
+        told.define(1), told.queue(1, 1), told.end(1, 1, RunStatus.FAILED, "x")
+        told.fold(PipelineDeleted(pipeline=1, at=AT, by="ann", name="p1", version=1, source="api", host="h"))
+        assert told.listed() == {} and told.run(1, 1).status == "failed"
+        assert dict(store.read(counts()))["pipelines"] == 0
+        told.define(1)
+        assert told.listed() == {1: ("failed", "dev", "op12")}
 
 
 def test_a_run_is_as_its_events_say(place: Place) -> None:

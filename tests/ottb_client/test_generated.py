@@ -19,7 +19,7 @@ def test_what_is_generated_is_of_the_contract_as_it_is() -> None:
 
 
 def test_every_route_and_every_room_is_a_method() -> None:
-    assert all(callable(getattr(Client, name_of(route))) for route in ROUTES)
+    assert all(callable(getattr(Client, name_of(route))) for route in ROUTES if not route.signing)
     assert all(inspect.iscoroutinefunction(getattr(Live, room.kind.room)) for room in LIVE)
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.pipeline.checking import bound, cells, check, holds, next_due
+from actors.pipeline.checking import bound, cells, check, definition_of, holds, next_due
 from actors.pipeline.files import SHIPPED
 from actors.pipeline.language import Definition, Schedule, needed
 from bus_schemas.errors import Refusal
@@ -42,6 +42,10 @@ WRONG = [
     ("no such parameter", text(steps='[[steps]]\nname = "a"\ndo = "call"\nnumber = "${n}"\n'), 7, "no parameter `n`"),
     ("nobody on phones", text(more='schedule = {cron = "1 * * * *"}',
                               steps='[[steps]]\nname = "a"\ndo = "reboot"\n'), 4, "as_user"),
+    ("what runs", text(more='[environment]\nLEVEL = "1"\nPATH = "/tmp"'), 5, "PATH decides which programs run"),
+    ("what is loaded", text(steps=STEP + 'environment = { LD_PRELOAD = "/tmp/x.so" }\n'), 8, "LD_PRELOAD decides"),
+    ("what git does", text(steps=STEP + "[steps.environment]\nGIT_SSH_COMMAND = 'x'\n"), 9, "GIT_SSH_COMMAND decides"),
+    ("a name of ours", text(more='environment = { OTTB_USER = "admin" }'), 3, "given by the runner"),
     ("large matrix", text(steps=STEP + f"matrix = {{ n = {[str(n) for n in range(31)]} }}\n"), 8, "30 cells"),
 ]  # fmt: skip
 
@@ -52,6 +56,17 @@ def test_what_is_wrong_is_said_with_its_place(said: str, line: int, words: str) 
     assert checked.definition is None
     problem = checked.problems[0]
     assert words in problem.message and problem.line == line, checked.problems
+
+
+def test_a_refused_variable_is_said_with_its_column() -> None:
+    [problem] = check(text(more='environment = { A = "1", GIT_DIR = "/tmp", B = "2" }')).problems
+    assert (problem.line, problem.column, problem.at) == (3, 26, "environment.GIT_DIR")
+
+
+def test_what_was_taken_before_the_check_knew_more_is_read_still() -> None:
+    """A journal may have what was right once: it is read, and refused as a new version only."""
+    taken = text(more='environment = { PATH = "/tmp" }')
+    assert check(taken).definition is None and definition_of(taken).environment == {"PATH": "/tmp"}
 
 
 BRANCHES = [

@@ -3,6 +3,7 @@
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -10,12 +11,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from actors.pipeline import machine
 from actors.pipeline.machine import PipelineDecision
-from actors.pipeline.record import Pipeline, evolve
+from actors.pipeline.record import MOST_IDS, Pipeline, evolve
+from actors.pipeline.trigger import Wanted
 from actors.runtime.clock import Moment
 from actors.runtime.decision import CancelTimer, SetTimer
 from bus_schemas.errors import Refusal
 from bus_schemas.pipeline import ReportRun, RunStatus, StepReport, StepStatus
 from bus_schemas.pipeline_events import (
+    Delivery,
     PipelineApproved,
     PipelineEnded,
     PipelineQueued,
@@ -76,6 +79,10 @@ class Stand:
         said = ReportRun(pipeline=1, run=run, token=token or self.tokens[run], steps=steps, **more)
         return self.take(machine.report(self.there, said, self.now, lost=LOST))
 
+    def report_over(self, run: int) -> None:
+        self.claim(run)
+        self.report(run, over="succeeded")
+
     def wait(self, seconds: float) -> None:
         """Let time pass, and the timers that are due fire in their order."""
         until = self.seconds + seconds
@@ -124,6 +131,120 @@ def test_a_definition_belongs_to_where_it_came_from() -> None:
     assert not machine.define(stand.there, 1, text(), "file", "admin", stand.now).events
     stand.take(machine.define(stand.there, 1, text(more="wait = 5"), "file", "admin", stand.now))
     assert stand.there.version == 2 and list(stand.there.texts) == [2]
+
+
+def delete(stand: Stand, open_runs: Any = "refuse", source: str = "file") -> None:
+    stand.take(machine.delete(stand.there, source, "ann", stand.now, "h", open_runs=open_runs))
+
+
+def test_what_is_deleted_is_run_no_more_and_may_be_defined_again() -> None:
+    stand = Stand('schedule = { cron = "* * * * *" }')
+    run = stand.run()
+    for source, why in (("api", "source"), ("file", "running")):
+        with pytest.raises(Refusal) as refused_it:
+            delete(stand, source=source)
+        assert (refused_it.value.code, (refused_it.value.details or {})["why"]) == ("PIPELINE_ERROR", why)
+    delete(stand, "stop")
+    assert stand.ends(run) == [RunStatus.STOPPED] and not stand.timers
+    stand.wait(3600)
+    assert stand.there.runs == 1
+    with pytest.raises(Refusal) as gone:
+        stand.run()
+    assert gone.value.code == "NOT_FOUND"
+    assert not machine.delete(stand.there, "file", "ann", stand.now, "h", open_runs="refuse").events
+    assert not machine.resume(stand.there, stand.now, lost=LOST).effects
+    stand.take(machine.define(stand.there, 1, text(), "api", "ann", stand.now))
+    assert (stand.run(), stand.there.version, stand.there.source) == (2, 2, "api")  # numbers are given once
+
+
+def test_a_run_whose_definition_went_goes_on_to_its_end() -> None:
+    stand = Stand("rerun = 5\nat_once = 2")
+    taken, waits = stand.run(), stand.run()
+    stand.claim(taken)
+    delete(stand, "leave")
+    stand.claim(waits)
+    stand.report(waits, over="succeeded")
+    stand.wait(LOST + 1)
+    assert stand.ends(waits) == [RunStatus.SUCCEEDED] and stand.ends(taken) == [RunStatus.LOST]
+
+
+def test_a_run_is_stopped_with_its_definition_by_its_runner() -> None:
+    stand = Stand()
+    run = stand.run()
+    stand.claim(run)
+    delete(stand, "stop")
+    assert stand.there.open[run].stopping == "ann" and not stand.ends(run)
+    stand.report(run, over="stopped")
+    assert stand.ends(run) == [RunStatus.STOPPED]
+
+
+HOOK = '[webhook]\nsecret = "HOOK"\n'
+
+
+def post(stand: Stand, signed: str, id: str | None = None, branch: str | None = None, **given: Any) -> list[Any]:
+    until = at(stand.seconds + 300).at
+    delivery = Delivery(signed=signed, until=until, id=id)
+    said = Wanted(branch=branch, parameters=given)
+    return stand.take(machine.trigger(stand.there, said, delivery, stand.now))
+
+
+def test_what_is_posted_begins_one_run_in_the_name_of_who_defined_it() -> None:
+    stand = Stand(f"[params.n]\ntype = 'integer'\ndefault = 1\n{HOOK}")
+    [queued] = post(stand, "s1", "e1", n=2)
+    assert (queued.trigger, queued.user, queued.parameters) == ("webhook", "admin", {"n": 2})
+    assert not post(stand, "s1", "e2") and not post(stand, "s2", "e1")  # its signature, or its name, was there before
+    assert stand.there.repeats.run_of(Delivery(signed="s1", until="")) == 1
+    stand.report_over(1)
+    assert not post(stand, "s1")
+    stand.wait(299)
+    assert not post(stand, "s1")
+    stand.wait(2)  # nobody lets such a signature in any more: it need not be known
+    assert [event.run for event in post(stand, "s3")] == [2] and list(stand.there.repeats.signed) == ["s3"]
+    assert not post(stand, "s4", "e1")
+
+
+def test_as_many_signatures_are_known_as_could_be_repeated() -> None:
+    stand = Stand(f'concurrency = "cancel_older"\n{HOOK}')
+    for number in range(machine.MOST_SIGNED):
+        post(stand, f"s{number}", f"e{number}")
+    with pytest.raises(Refusal) as full:
+        post(stand, "one more")
+    assert full.value.code == "RATE_LIMITED" and not post(stand, "s0")
+    stand.wait(301)
+    assert post(stand, "one more", "e") and len(stand.there.repeats.signed) == 1
+    assert len(stand.there.repeats.ids) == MOST_IDS and "e0" not in stand.there.repeats.ids
+
+
+def test_what_is_posted_is_refused_like_what_is_asked() -> None:
+    refusing = Stand(f'concurrency = "refuse"\n{HOOK}')
+    post(refusing, "s1")
+    for stand, more, why in (
+        (refusing, {}, "running"), (Stand(f"enabled = false\n{HOOK}"), {}, "disabled"),
+        (Stand(HOOK), {"branch": "dev"}, "no_repository"), (Stand(HOOK), {"n": 1}, None),
+    ):
+        with pytest.raises(Refusal) as refused_it:
+            post(stand, "s9", **more)
+        assert (refused_it.value.details or {}).get("why") == why
+        assert stand.there.repeats.run_of(Delivery(signed="s9", until="")) is None  # it may be tried again
+
+
+def test_a_token_that_defined_a_webhook_bounds_what_it_begins() -> None:
+    stand = Stand(HOOK)
+    stand.take(machine.delete(stand.there, "file", "admin", stand.now, "h", open_runs="leave"))
+    made = machine.define(stand.there, 1, text(more=HOOK), "api", "ann", stand.now, service_token="t1")
+    stand.take(made)
+    [queued] = post(stand, "s1")
+    assert (queued.user, queued.service_token, stand.there.open[1].service_token) == ("ann", "t1", "t1")
+
+
+def test_what_was_posted_is_known_in_another_life() -> None:
+    stand = Stand(f"rerun = 1\n{HOOK}")
+    post(stand, "s1", "e1")
+    stored = msgspec.json.decode(msgspec.json.encode(stand.there), type=Pipeline)
+    assert stored.repeats == stand.there.repeats and stored.repeats.run_of(Delivery(signed="s1", until="")) == 1
+    stand.claim(1)
+    stand.wait(LOST + 1)
+    assert stand.there.open[1].again == 1 and stand.there.open[1].trigger == "webhook"
 
 
 def test_a_run_keeps_the_version_it_was_begun_with() -> None:
@@ -260,6 +381,20 @@ def test_a_new_owner_makes_up_for_what_has_just_passed_and_no_more() -> None:
     assert stand.there.due == at(86_400 + 600).at
 
 
+def test_a_clock_that_was_years_ahead_silences_no_schedule() -> None:
+    years = 3 * 365 * 86_400.0
+    stand = Stand('schedule = { cron = "*/10 * * * *" }\nat_once = 5')
+    stand.take(machine.due(stand.there, at(years + 1)))
+    assert stand.there.due == at(years).at
+    for seconds in (1.0, 301.0, 601.0, 901.0, 1201.0):  # the clock is right again
+        stand.seconds = seconds
+        stand.take(machine.resume(stand.there, stand.now, lost=LOST))
+        assert stand.timers[machine.SCHEDULE] - seconds <= 600.0
+        stand.take(machine.due(stand.there, stand.now))
+    dues = [event.due for event in stand.events if isinstance(event, PipelineQueued)]
+    assert dues[1:] == [at(0).at, at(600).at, at(1200).at]
+
+
 def test_a_new_owner_does_not_begin_again_what_a_schedule_has_begun() -> None:
     stand = Stand('schedule = { cron = "*/10 * * * *" }\nat_once = 5')
     stand.wait(601)
@@ -294,6 +429,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.stand = Stand(f'concurrency = "{concurrency}"\nat_once = {at_once}\nrerun = {rerun}\nwait = 500')
         self.at_once = at_once
         self.all_tokens: list[tuple[int, str]] = []
+        self.begun: dict[str, tuple[int, float]] = {}  # by each signature and name: the run, and until when for certain
 
     @rule()
     def run(self) -> None:
@@ -301,6 +437,34 @@ class AnyOrder(RuleBasedStateMachine):
             self.stand.run()
         except Refusal:
             return
+        assert not self.stand.there.deleted
+
+    @rule(signed=st.sampled_from(["s1", "s2", "s3"]), id=st.none() | st.sampled_from(["e1", "e2"]))
+    def post(self, signed: str, id: str | None) -> None:
+        known = [self.begun[key] for key in (signed, id) if key in self.begun]
+        before = [run for run, until in known if self.stand.seconds <= until]
+        try:
+            told = post(self.stand, signed, id)
+        except Refusal:
+            return
+        queued = [event.run for event in told if isinstance(event, PipelineQueued)]
+        assert not (queued and (before or self.stand.there.deleted)), (queued, before)
+        for run in queued:
+            self.begun[signed] = (run, self.stand.seconds + 300)
+            self.begun.update({id: (run, float("inf"))} if id is not None else {})
+
+    @rule(open_runs=st.sampled_from(["refuse", "stop", "leave"]))
+    def delete(self, open_runs: str) -> None:
+        try:
+            delete(self.stand, open_runs)
+        except Refusal:
+            assert self.stand.there.open
+
+    @rule()
+    def define_again(self) -> None:
+        stand = self.stand
+        stand.take(machine.define(stand.there, 1, stand.there.text, "file", "admin", stand.now))
+        assert not stand.there.deleted
 
     @rule(run=st.integers(1, 12), runner=st.sampled_from(["r1", "r2"]))
     def claim(self, run: int, runner: str) -> None:
@@ -345,6 +509,7 @@ class AnyOrder(RuleBasedStateMachine):
     @rule()
     def take_over(self) -> None:
         self.stand.timers.clear()
+        self.stand.state = msgspec.json.decode(msgspec.json.encode(self.stand.there), type=Pipeline)
         self.stand.take(machine.resume(self.stand.there, self.stand.now, lost=LOST))
 
     @invariant()

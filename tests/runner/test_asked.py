@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.runner.environment import refused_name, refused_value
+from actors.pipeline.variables import refused_name
+from actors.runner.environment import refused_value
 from actors.runner.globs import BadGlob, Glob
 from actors.runner.repositories import refused_branch, refused_commit, refused_repository
 

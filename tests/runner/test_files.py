@@ -44,6 +44,18 @@ async def test_files_are_taken_as_they_are(workspace: LocalWorkspace) -> None:
     assert told == [b"one", b"two"]
 
 
+async def test_a_file_is_taken_again_as_it_is_then(workspace: LocalWorkspace) -> None:
+    await ran(workspace, "printf one > app.apk")
+    first = (await workspace.collect(["app.apk"])).artefacts[0]
+    reading = workspace.read(first)
+    assert await anext(reading) == b"one"
+    again = await workspace.collect(["app.apk"])
+    assert again.artefacts == (first,) and again.refused == ()
+    await ran(workspace, "printf other > app.apk")
+    assert await bytes_of(workspace, "app.apk") == b"other"
+    assert b"".join([piece async for piece in workspace.read(first)]) == b"one"
+
+
 async def test_patterns_without_a_match_are_told(workspace: LocalWorkspace) -> None:
     collected = await workspace.collect(["none/*"])
     assert [(each.name, each.reason) for each in collected.refused] == [("none/*", "nothing matches it")]

@@ -2,6 +2,7 @@ import base64
 import html
 import json
 import re
+import shlex
 import textwrap
 from itertools import pairwise
 from urllib.parse import quote, quote_plus
@@ -31,6 +32,14 @@ ENCODINGS = {
     "JSON": lambda raw: json.dumps({"it": raw.decode()}).encode(),
     "JSON as it is": lambda raw: json.dumps({"it": raw.decode()}, ensure_ascii=False).encode(),
     "HTML": lambda raw: html.escape(raw.decode()).encode(),
+    "HTML by numbers": lambda raw: re.sub("[&<>\"']", lambda one: f"&#{ord(one[0])};", raw.decode()).encode(),
+    "JSON in JSON": lambda raw: json.dumps({"it": json.dumps({"it": raw.decode()})}).encode(),
+    "as Python shows it": lambda raw: repr({"it": raw.decode()}).encode(),
+    "as Python shows bytes": lambda raw: repr({"it": raw}).encode(),
+    "as Python shows it among quotes": lambda raw: repr(raw.decode() + "'\"").encode(),
+    "for a shell": lambda raw: shlex.quote(raw.decode()).encode(),
+    "base32": lambda raw: base64.b32encode(b"abc" + raw + b"z"),
+    "base64 of UTF-16": lambda raw: base64.b64encode(raw.decode().encode("utf-16-le")),
 }
 
 

@@ -5,21 +5,26 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.runner.executor import LocalExecutor
 from actors.adapters.system_clock import SystemClock
+from actors.pipeline.settings import Pipelines
 from actors.runner.desk import Desk
-from actors.runner.runner import Runner
+from actors.runner.runner import SILENT, Runner
 from actors.runner.settings import Runner as Settings
+from actors.runtime.bus import Headers, Message, RequestTimeout
 from bus_schemas.pipeline import RunnerView
 from simulators.bus.memory_bus import MemoryBus
+from tests.runner.steps import running_with
 from tests.support.depth import examples
-from tests.support.whole import Whole, whole_site
+from tests.support.whole import SETTINGS, Whole, whole_site
 
 SECRETS = {"KEY": "sesame-street-9"}
 HEAD = 'id = 1\nname = "p"\nat_once = 100\n'
@@ -34,8 +39,10 @@ async def site(tmp_path: Path) -> AsyncIterator[Whole]:
 
 
 @asynccontextmanager
-async def runner_on(site: Whole, name: str, folder: Path, **more: Any) -> AsyncIterator[Runner]:
-    """A runner as a host has one."""
+async def runner_on(
+    site: Whole, name: str, folder: Path, lost_after: float = 30.0, bus: MemoryBus | None = None, **more: Any
+) -> AsyncIterator[Runner]:
+    """A runner as a host has one. `bus`: its own, in some state."""
     settings = Settings(**more)
     executor = LocalExecutor(folder=folder / name, bubblewrap=False, disk_free=0)
 
@@ -46,8 +53,8 @@ async def runner_on(site: Whole, name: str, folder: Path, **more: Any) -> AsyncI
         )  # fmt: skip
 
     desk = Desk(
-        bus=MemoryBus(site.broker), clock=SystemClock(), ids=RandomIds(), executor=executor, name=name,
-        secret=SECRETS.get, repository=str, lost_after=30.0, view=view,
+        bus=bus or MemoryBus(site.broker), clock=SystemClock(), ids=RandomIds(), executor=executor, name=name,
+        secret=SECRETS.get, repository=str, lost_after=lost_after, view=view,
     )  # fmt: skip
     runner = Runner(desk, settings)
     await runner.start()
@@ -87,8 +94,8 @@ async def ends(site: Whole, count: int, seconds: float = 60.0) -> list[Any]:
 
 
 async def test_two_runners_share_what_waits_and_none_is_run_twice(site: Whole, tmp_path: Path) -> None:
-    count = examples(100)
-    await define(site, HEAD + STEP)
+    count, written = examples(100), tmp_path / "written"
+    await define(site, HEAD + STEP.replace("echo $OTTB_RUN", f"echo $OTTB_RUN >> {written}"))
     async with AsyncExitStack() as both:
         for name in ("r1", "r2"):
             await both.enter_async_context(runner_on(site, name, tmp_path, at_once=3))
@@ -99,6 +106,93 @@ async def test_two_runners_share_what_waits_and_none_is_run_twice(site: Whole, t
     assert started == Counter(range(1, count + 1)) == Counter(event["run"] for event in over)
     assert {event["status"] for event in over} == {"succeeded"}
     assert {event["runner"] for event in said(site, "started")} == {"r1", "r2"}
+    assert sorted(map(int, written.read_text().split())) == list(range(1, count + 1))
+
+
+async def test_a_runner_that_ends_leaves_no_task_that_waits(site: Whole, tmp_path: Path) -> None:
+    await define(site, HEAD + '[[steps]]\nname = "ask"\ndo = "approval"\n')
+    async with runner_on(site, "r1", tmp_path):
+        await begin(site)
+        async with asyncio.timeout(10):
+            while not said(site, "step"):
+                await asyncio.sleep(0.05)
+    await asyncio.sleep(0.1)
+    assert [task for task in asyncio.all_tasks() if "actors/runner/" in repr(task.get_stack())] == []
+
+
+async def test_a_runner_may_begin_before_its_bus_is_there(site: Whole, tmp_path: Path) -> None:
+    await define(site, HEAD + STEP)
+    bus = MemoryBus(site.broker)
+    site.broker.cut(bus)
+    async with runner_on(site, "r1", tmp_path, bus=bus):
+        await asyncio.sleep(0.5)
+        site.broker.mend(bus)
+        await begin(site)
+        [over] = await ends(site, 1)
+    assert over["status"] == "succeeded"
+
+
+class Forgetful(MemoryBus):
+    """The first claim is answered, and the answer gets lost."""
+
+    lost = False
+
+    async def request(self, subject: str, data: bytes, headers: Headers, **more: Any) -> Message:
+        answer = await super().request(subject, data, headers, **more)
+        if subject.endswith(".claim") and not self.lost:
+            self.lost = True
+            raise RequestTimeout(subject)
+        return answer
+
+
+async def test_a_claim_whose_answer_is_lost_is_asked_for_again(site: Whole, tmp_path: Path) -> None:
+    await define(site, HEAD + STEP)
+    bus = Forgetful(site.broker)
+    async with runner_on(site, "r1", tmp_path, bus=bus):
+        await begin(site)
+        [over] = await ends(site, 1)
+    assert bus.lost and over["status"] == "succeeded" and len(said(site, "started")) == 1
+
+
+async def test_a_runner_that_is_not_heard_says_so(site: Whole, tmp_path: Path) -> None:
+    async with runner_on(site, "r1", tmp_path) as runner:
+        await asyncio.sleep(0.5)
+        assert runner.away() is None
+        bus = runner._desk.bus
+        assert isinstance(bus, MemoryBus)
+        site.broker.cut(bus)
+        async with asyncio.timeout(SILENT + 5):
+            while (why := runner.away()) is None:
+                await asyncio.sleep(0.1)
+        assert why.startswith("it has said nothing for")
+        site.broker.mend(bus)
+        async with asyncio.timeout(5):
+            while runner.away() is not None:
+                await asyncio.sleep(0.1)
+        runner._tasks[1].cancel()
+        await asyncio.sleep(0.1)
+        assert runner.away() == "it has ended by an error, which is in the log of its host"
+
+
+async def test_what_a_runner_loses_is_over_before_somebody_else_begins(tmp_path: Path) -> None:
+    """It hears nothing of its pipeline any more; its step does not end by itself, nor by a word."""
+    lost_after, mark = 14.0, "91817"
+    settings = replace(SETTINGS, pipelines=Pipelines(lost_after=lost_after))
+    endless = f"trap '' TERM; while :; do sleep {mark} & wait; done"
+    step = f'[[steps]]\nname = "a"\ndo = "run"\ncommands = ["{endless}"]\n'
+    async with whole_site(tmp_path / "site", settings) as site:
+        await site.login()
+        await define(site, HEAD + step)
+        async with runner_on(site, "r1", tmp_path, lost_after) as runner:
+            await begin(site)
+            async with asyncio.timeout(20):
+                while not running_with(mark):
+                    await asyncio.sleep(0.05)
+            bus = runner._desk.bus
+            assert isinstance(bus, MemoryBus)
+            site.broker.cut(bus)
+            [over] = await ends(site, 1)
+            assert over["status"] == "lost" and not running_with(mark)
 
 
 async def test_a_runner_takes_what_its_labels_are_enough_for(site: Whole, tmp_path: Path) -> None:
@@ -126,6 +220,17 @@ async def test_a_run_ends_as_its_steps_do(
         await begin(site)
         [over] = await ends(site, 1)
     assert (over["status"], over["reason"]) == (status, why)
+
+
+async def test_the_files_of_the_last_attempt_are_kept(site: Whole, tmp_path: Path) -> None:
+    step = 'commands = ["echo $OTTB_ATTEMPT > a.txt; test $OTTB_ATTEMPT = 2"]\nartefacts = ["a.txt"]\nretries = 1\n'
+    await define(site, HEAD + f'[[steps]]\nname = "a"\ndo = "run"\n{step}')
+    async with runner_on(site, "r1", tmp_path):
+        await begin(site)
+        [over] = await ends(site, 1)
+    assert over["status"] == "succeeded"
+    [artefact] = said(site, "step")[-1]["artefacts"]
+    assert artefact["sha256"] == sha256(b"2\n").hexdigest()
 
 
 async def test_a_secret_that_is_not_there_fails_the_run(site: Whole, tmp_path: Path) -> None:

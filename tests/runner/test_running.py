@@ -120,7 +120,8 @@ async def test_a_line_is_told_at_once(workspace: LocalWorkspace) -> None:
 
 
 async def test_much_output_is_cut_and_takes_no_memory(workspace: LocalWorkspace) -> None:
-    running = await workspace.start(Command(run="yes hunter | head -c 100000000", limits=narrow(output=MIB)))
+    limits = narrow(output=MIB, seconds=120)
+    running = await workspace.start(Command(run="yes hunter | head -c 100000000", limits=limits))
     before = _resident()
     told = most = 0
     last = b""

@@ -3,12 +3,16 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 import time
 import uuid
+from collections.abc import Iterator
 
 import pytest
 
 from actors.adapters.runner.executor import LocalExecutor, LocalWorkspace
+from actors.adapters.runner.processes import _EMPTY_LOOKS, Process, end, process
 from actors.runner.port import Command
 from tests.runner.escapes import ESCAPES
 from tests.runner.steps import NARROW, gone, narrow, python, ran, running_with, until_told
@@ -98,3 +102,21 @@ async def test_more_processes_than_allowed_are_ended_at_once(workspace: LocalWor
     limited = ending.how == "too_many_processes" or "BlockingIOError" in told  # an ordinary user's fork is refused
     assert limited and not ending.succeeded and gone(token)
     assert time.monotonic() - began < 10
+
+
+def test_nobody_is_gone_because_a_look_missed_him() -> None:
+    """Who forks and ends all the time is often in none of the lists that were just read."""
+    for looks, alone in ((3, True), (_EMPTY_LOOKS - 1, False)):
+        token = uuid.uuid4().hex
+        child = subprocess.Popen(
+            [sys.executable, "-S", "-c", "import time; time.sleep(30)", token]
+        )
+        missed = iter([set[Process]()] * looks)
+
+        def look(child: "subprocess.Popen[bytes]" = child, missed: Iterator[set[Process]] = missed) -> set[Process]:
+            known = process(child.pid)
+            return next(missed, {known} if known is not None and child.poll() is None else set())
+
+        sure = {"alone": lambda child=child: child.poll() is not None} if alone else {}
+        assert end(look, grace=0.0, within=5.0, **sure) == set()
+        assert child.poll() is not None and gone(token)

@@ -11,10 +11,11 @@ FOLDERS: dict[str, set[str]] = {
     "time": set(),
     "device": set(),
     "hub": set(),
+    "runner": set(),
     "bus": {"time"},
     "phone": {"carrier", "device", "time"},
     "pbx": {"carrier", "device", "time"},
-    "world": {"carrier", "time", "device", "bus", "phone", "pbx"},
+    "world": {"carrier", "time", "device", "bus", "phone", "pbx", "runner"},
 }
 
 

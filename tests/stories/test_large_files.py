@@ -1,15 +1,13 @@
 """The largest file that a site takes, to a phone and back: no process of the site holds it in memory."""
 
-import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
-import psutil
 import pytest
 
+from tests.support.memory import grown_by
 from tests.support.site import Client, running_site, until
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
@@ -29,25 +27,6 @@ async def _content() -> AsyncIterator[bytes]:
         yield _block(number)
 
 
-@contextmanager
-def _grown(pids: list[int]) -> Iterator[dict[int, int]]:
-    """By how many bytes each process was larger than at first, at most."""
-    first = {pid: psutil.Process(pid).memory_info().rss for pid in pids}
-    most = dict.fromkeys(pids, 0)
-
-    async def watch() -> None:
-        while True:
-            for pid, before in first.items():
-                most[pid] = max(most[pid], psutil.Process(pid).memory_info().rss - before)
-            await asyncio.sleep(0.05)
-
-    task = asyncio.create_task(watch())
-    try:
-        yield most
-    finally:
-        task.cancel()
-
-
 async def test_a_large_file_goes_to_a_phone_and_back(tmp_path: Path) -> None:
     with running_site(tmp_path, {14: None}) as site:
         async with aiohttp.ClientSession() as session:
@@ -60,7 +39,7 @@ async def test_a_large_file_goes_to_a_phone_and_back(tmp_path: Path) -> None:
                 sent.update(_block(number))
             ours = [pid for name in ("actors", "gateway") if (pid := site.pid(name)) is not None]
             assert len(ours) == 2
-            with _grown(ours) as grown:
+            with grown_by(ours) as grown:
                 binary = headers | {"Content-Type": "application/octet-stream", "Content-Length": str(MANY * BLOCK)}
                 async with session.put(url, params={"path": PATH}, data=_content(), headers=binary) as answer:
                     assert answer.status == 200, await answer.text()

@@ -75,6 +75,24 @@ async def test_a_script_of_ones_own_is_made_as_the_page_says(tmp_path: Path) -> 
         assert (own.parent / picture).read_bytes().startswith(b"\x89PNG")
 
 
+async def test_a_pipeline_of_ones_own_is_made_as_the_page_says(tmp_path: Path) -> None:
+    """What is for another terminal is asked until the step waits for it."""
+    text = (ROOT / "docs" / "pipelines.md").read_text()
+    (tmp_path / "hello.toml").write_text(re.findall(r"```toml\n(.*?)```", text, re.DOTALL)[0])
+    with running_site(tmp_path, {44: None, 45: None}) as site:
+        found = script("pipelines.md", site, site.state / "admin-password")
+        lines = found.replace("hello.toml", str(tmp_path / "hello.toml")).splitlines()
+        [check, password, define, run, approve] = [line for line in lines if "hello" in line or "PASSWORD" in line][:5]
+        commands = [
+            "set -e", check, password, define, run.replace(" #", " & #"), "run=$!",
+            f"for n in $(seq 100); do sleep 0.3; {approve.partition('#')[0]} && break; done 2>/dev/null", "wait $run",
+        ]  # fmt: skip
+        done = await asyncio.to_thread(pasted, "\n".join(commands), site)
+    assert done.returncode == 0, done.stdout
+    for said in ("hello.toml: ok (hello, 3 steps)", "pipeline 100 hello, version 1", "hello Olena", "succeeded"):
+        assert said in done.stdout, (said, done.stdout)
+
+
 def pasted(commands: str, site: Site) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["bash", "-c", commands], env=os.environ | site.env, cwd=ROOT, timeout=SECONDS, text=True, check=False,

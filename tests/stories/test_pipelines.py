@@ -4,6 +4,7 @@ when something is stopped or killed."""
 import asyncio
 import json
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -103,7 +104,9 @@ def repository(folder: Path) -> Path:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("pipelines")
     made = repository(folder / "app")
-    more = f'{MORE}\n[pipelines]\nlost_after = 4.0\n[runner]\nrepositories = ["{made}"]\n'
+    (folder / "definitions").mkdir()
+    own = f'folder = "{folder / "definitions"}"'
+    more = f'{MORE}\n[pipelines]\n{own}\nlost_after = 4.0\n[runner]\nrepositories = ["{made}"]\n'
     with running_site(folder, SLOTS, more, env={"OTTB_SECRET_DEPLOY_KEY": SECRET}) as running:
         yield running
 
@@ -151,6 +154,11 @@ async def test_a_pipeline_of_six_steps_from_git_to_twenty_phones(site: Site, adm
         await socket.expect(lambda heard: heard.get("payload", {}).get("data", {}).get("change") == "ended")
         lines = "".join(one["data"]["text"] for one in socket.events("pipeline.log"))
         assert "attempt 1\n" in lines and "hello" in lines and SECRET not in lines
+    async with JsClient(site.url("workspace", ""), str(admin.token)) as socket:  # which comes back
+        await socket.expect(lambda heard: heard.get("connected"))
+        told = await socket.ask("subscribe:pipelines", {"pipeline": pipeline, "log_since": 0})
+        assert told["error"] is False and told["log_seq"] > 0 and "log_snapshot_needed" not in told
+        assert "".join(one["data"]["text"] for one in socket.events("pipeline.log")) == lines
     assert done["status"] == "succeeded", done
     steps = {step["step"]: step for step in done["steps"]}
     assert [steps[name]["status"] for name in ("build", "flaky", "test_1", "test_2", "ask", "fleet", "failed")] == [
@@ -182,14 +190,30 @@ async def test_a_pipeline_of_six_steps_from_git_to_twenty_phones(site: Site, adm
 
 
 async def test_the_documented_list_shows_each_with_its_newest_run(admin: Client) -> None:
-    status, rows = await admin.get("/api/dci/pipelines", part=D)
-    assert status == 200
-    deploy = next(row for row in rows if row["name"] == "deploy-production")
+    async def listed() -> dict[str, Any] | None:  # definitions are brought on record once the host is up
+        status, rows = await admin.get("/api/dci/pipelines", part=D)
+        assert status == 200
+        return next((row for row in rows if row["name"] == "deploy-production"), None)
+
+    deploy = await until(listed, bool)
     documented = {"id", "name", "branch", "status", "triggered_by", "start_time", "end_time", "log_url"}
     assert documented <= deploy.keys()
     if deploy["run"] is None:
         assert (deploy["id"], deploy["branch"], deploy["status"], deploy["log_url"]) == (1, "main", "idle", None)
     assert (await admin.get("/api/dci/pipelines", part="workspace"))[0] == 200
+
+
+async def test_the_status_says_which_versions_all_parts_have(admin: Client) -> None:
+    def whole(seen: tuple[int, Any]) -> bool:
+        return any({"nats_server", "adb", "asterisk"} <= versions.keys() for versions in seen[1]["hosts"].values())
+
+    _, status = await until(lambda: admin.get("/api/dci/status", part=D), whole)
+    [versions] = status["hosts"].values()
+    assert versions["ottb"] == status["version"] and versions["git"] == status["runners"][0]["git"]
+    assert versions["python"] == platform.python_version() and versions["nats_server"].startswith("2.")
+    assert versions["adb"].startswith("1.0.") and list(versions["asterisk"].values()) == ["22.0.0-virtual"]
+    apart = status["runners"][0]["isolation"][0] == "bubblewrap"
+    assert ("bubblewrap" in versions) == apart
 
 
 async def test_a_call_goes_out_from_each_of_three_slots(admin: Client) -> None:
@@ -274,6 +298,48 @@ async def test_a_definition_that_is_wrong_is_refused_with_its_places(admin: Clie
     assert (refused["code"], refused["details"]["why"]) == ("PIPELINE_ERROR", "no_runner")
 
 
+async def test_what_is_deleted_is_gone_and_its_runs_are_shown(admin: Client) -> None:
+    await define(admin, STAYS.format(id=65, rerun=0, mark="98765"))
+    _, accepted = await admin.post("/api/dci/pipeline/65/run", {}, part=D)
+    await run_until(admin, 65, 1, "running")
+    status, refused = await admin.call("DELETE", "/api/dci/pipeline/65", part=D)
+    assert (status, refused["code"], refused["details"]["runs"]) == (422, "PIPELINE_ERROR", [1])
+    assert (await admin.call("DELETE", "/api/dci/pipeline/1", part=D))[1]["details"]["why"] == "source"
+    status, deleted = await admin.call("DELETE", "/api/dci/pipeline/65?stop=true", part=D)
+    assert (status, deleted) == (200, {"id": 65, "version": 1, "runs": [1]})
+    done = await run_until(admin, 65, 1, *OVER)
+    assert (done["status"], done["reason"]) == ("stopped", "it was deleted")
+    for path in ("", "/run"):
+        answered = await (admin.post(f"/api/dci/pipeline/65{path}", {}, part=D) if path else
+                          admin.get("/api/dci/pipeline/65", part=D))  # fmt: skip
+        assert answered[1]["code"] == "NOT_FOUND"
+    assert (await admin.call("DELETE", "/api/dci/pipeline/65", part=D))[0] == 404
+    assert all(row["id"] != 65 for row in (await admin.get("/api/dci/pipelines", part=D))[1])
+    async with admin.session.get(
+        accepted["log_url"] if accepted["log_url"].startswith("http") else admin.site.url(D, accepted["log_url"])
+    ) as answer:
+        assert answer.status == 200 and "begun" in await answer.text()
+    await define(admin, CLI.format(id=65))
+    assert (await admin.post("/api/dci/pipeline/65/run", {}, part=D))[1]["run"] == 2
+
+
+async def test_a_file_that_goes_takes_its_pipeline_along(site: Site, admin: Client) -> None:
+    file, path = site.folder / "definitions" / "own.toml", "/api/dci/pipeline/66"
+    file.write_text(CLI.format(id=66))
+    await until(lambda: admin.get(path, part=D), lambda seen: seen[0] == 200)
+    away = file.rename(file.with_suffix(".off"))
+    await until(lambda: admin.get(path, part=D), lambda seen: seen[0] == 404, 20.0)
+    assert (await admin.post(f"{path}/run", {}, part=D))[0] == 404
+
+    async def noted() -> list[str]:
+        return [line["message"] for line in (await admin.get("/api/dci/logs?module=DCI&limit=200", part=D))[1]]
+
+    await until(noted, lambda lines: any("own.toml is gone from the folder" in line for line in lines))
+    away.rename(file)
+    seen = await until(lambda: admin.get(path, part=D), lambda seen: seen[0] == 200, 20.0)
+    assert (seen[1]["version"], seen[1]["source"]) == (2, "own.toml")
+
+
 async def test_the_command_line_runs_one_and_exits_as_it_ends(site: Site, admin: Client, tmp_path: Path) -> None:
     await define(admin, CLI.format(id=80))
     file = tmp_path / "made.toml"
@@ -294,7 +360,18 @@ async def test_the_command_line_runs_one_and_exits_as_it_ends(site: Site, admin:
     code, out = await ottb("run", "cli-80", "n=3", "--follow")
     assert code == 1 and "exit code 3" in out, out
     assert "cli-80" in (await ottb("list"))[1] and "failed" in (await ottb("status", "cli-80"))[1]
+    assert "cli-80 is deleted" in (await ottb("delete", "cli-80"))[1]
+    assert "cli-80" not in (await ottb("list"))[1]
     assert (await ottb("check", str(file)))[0] == 0
+    assert await ottb("define", str(file)) == (0, f"{file}: ok (cli-81, 1 steps)\npipeline 81 cli-81, version 1\n")
+    await define(admin, CLI.format(id=82).replace("cli-82", "cli-81"))
+    code, out = await ottb("run", "cli-81")
+    assert code == 1 and "2 pipelines are called cli-81: say the number, 81 or 82" in out, out
+    assert (await ottb("run", "81", "--follow"))[0] == 0
+    _, noted = await admin.get("/api/dci/logs?module=DCI&text=cli-80", part=D)
+    assert [row["message"] for row in noted if "delete" in row["message"] or "folder" in row["message"]] == [
+        "Pipeline cli-80 is deleted by admin"
+    ]
     file.write_text("id = 1\nname = 3\n")
     code, out = await ottb("check", str(file))
     assert code == 1 and f"{file}:2:1: name:" in out, out

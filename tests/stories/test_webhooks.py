@@ -6,7 +6,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from actors.webhook.signature import verify
+from actors.runtime.signature import verify
 from tests.stories.conftest import MORE, SLOTS
 from tests.support.js_client import JsClient
 from tests.support.receiver import Got, Receiver, moved, ok, slow

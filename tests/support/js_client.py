@@ -33,7 +33,7 @@ class JsClient:
         assert self._process is not None
         if self._process.returncode is None:
             self._process.kill()
-        await self._process.wait()
+        await self._process.communicate()  # with what nobody has read: it would not be seen to have ended
 
     def tell(self, **command: Any) -> None:
         assert self._process is not None and self._process.stdin is not None

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from actors.webhook.signature import EVENT_ID, SIGNATURE
+from actors.runtime.signature import EVENT_ID, SIGNATURE
 from tests.support.site import PATIENCE
 
 Answer = Callable[["Got"], Awaitable[web.StreamResponse]]

@@ -69,17 +69,19 @@ class Nowhere:
 
 class Whole:
     """The site. `problems`: what any part of the life that runs now could not read. `usb`, `listed`: what hangs on its
-    host, and what adb would list of it. `machine`: it runs on."""
+    host, and what adb would list of it. `machine`: it runs on. `no_executor`: why it carries no pipelines out."""
 
     def __init__(
         self, folder: Path, settings: Settings = SETTINGS, *, usb: Usb | None = None,
         listed: Callable[[], Sequence[Device] | None] = tuple, machine: HostReader | None = None,
+        no_executor: str | None = None,
     ) -> None:  # fmt: skip
         self.folder = folder
         self.settings = settings
         self.usb = usb
         self.listed = listed
         self.machine = machine
+        self.no_executor = no_executor
         self.broker = MemoryBroker(clock=SystemClock())
         self.handsets: defaultdict[str, Handset] = defaultdict(Handset)
         self.switch = Switch()
@@ -116,7 +118,7 @@ class Whole:
             running(
                 self.settings, bus=bus, clock=parts.clock, ids=parts.ids, make_phone=make_phone, devices=lambda: (),
                 pbxs={"main": pbx}, lost=asyncio.Event(), sender=Nowhere(), usb=self.usb,
-                listed=self.listed, machine=self.machine, archive=self.archive,
+                listed=self.listed, machine=self.machine, archive=self.archive, no_executor=self.no_executor,
             )
         )  # fmt: skip
         self.gateway: InProcess = await stack.enter_async_context(

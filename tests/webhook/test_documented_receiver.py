@@ -12,7 +12,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from actors.webhook.signature import EVENT_ID, SIGNATURE, sign
+from actors.runtime.signature import EVENT_ID, SIGNATURE, sign
 from bench.parts import free_port
 from tests.support.site import PATIENCE
 

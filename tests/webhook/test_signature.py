@@ -6,7 +6,7 @@ import hmac
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.webhook.signature import TOLERANCE, sign, verify
+from actors.runtime.signature import TOLERANCE, sign, verify
 
 SECRETS = st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), min_size=1, max_size=60)
 TIMES = st.integers(10**9, 10**10)

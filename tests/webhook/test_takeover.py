@@ -15,11 +15,11 @@ from actors.runtime.context import Context
 from actors.runtime.parts import Parts
 from actors.runtime.rendezvous import shard_of
 from actors.runtime.service import Service, serve
+from actors.runtime.signature import EVENT_ID, SIGNATURE, verify
 from actors.runtime.wire import ask
 from actors.settings import Settings
 from actors.webhook.sender import NotSent, Said
 from actors.webhook.settings import Webhooks
-from actors.webhook.signature import EVENT_ID, SIGNATURE, verify
 from actors.webhook.start import start as start_webhooks
 from bus_schemas.contract import verb_of
 from bus_schemas.errors import Refusal

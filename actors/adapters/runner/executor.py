@@ -12,6 +12,7 @@ import pwd
 import re
 import secrets
 import shutil
+import stat
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -45,6 +46,7 @@ from actors.runner.port import (
     RunnerError,
     Source,
 )
+from actors.runtime.secret_files import check_owner
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -80,16 +82,22 @@ class LocalExecutor:
         self._workspaces = dict[str, LocalWorkspace]()
         self.owner = _owner(user)
         self._lock: int | None = _claimed(self.folder, 0o700 if user is None else 0o711)
+        if user is not None and (why := _no_way(self.folder, self.owner)) is not None:
+            os.close(self._lock)
+            raise RunnerError(f"{user} {why}: say another [runner] folder, like /var/lib/ottb-runner")
         self.caches = kept.Caches(self.folder / _CACHES, cache_bytes, self.owner)
         self.bubblewrap, self._no_bubblewrap = _bubblewrap(program, visible) if bubblewrap else (None, "switched off")
         self.groups, self._no_groups = _groups()
-        self._git = _git_version()
+        self._git = _version_of("git", "git version ")
+        bwrap = self.bubblewrap.program if self.bubblewrap is not None else None
+        self._bubblewrap_version = _version_of(bwrap, "bubblewrap ") if bwrap is not None else None
 
     def isolation(self) -> Isolation:
         uid = os.geteuid() if self.user is None else self.owner[0]
         tree = self.groups is not None
         return Isolation(
             bubblewrap=self.bubblewrap is not None, bubblewrap_reason=self._no_bubblewrap,
+            bubblewrap_version=self._bubblewrap_version,
             cgroup=tree, cgroup_reason=self._no_groups,
             user=self.user or _user_name(uid), own_user=self.user is not None,
             memory="tree" if tree else "process", processes="tree" if tree else "watched" if uid == 0 else "user",
@@ -217,8 +225,12 @@ class LocalWorkspace:
     async def _git(self, words: Sequence[str], given: Mapping[str, str], limits: Limits) -> tuple[Ending, bytes]:
         running = await self._begin(words, given, limits, at="/")
         try:
-            output = b"".join([piece async for piece in running.output()])
-            return await running.ended(), output
+            output = list[bytes]()
+            async for piece in running.output():
+                output.append(piece)
+                if running.cut:  # a tree of a few kB has as many files as anybody likes
+                    running.stop()
+            return await running.ended(), b"".join(output)
         finally:
             await running.close()
 
@@ -228,7 +240,7 @@ class LocalWorkspace:
         )  # fmt: skip
 
     async def read(self, artefact: Artefact) -> AsyncIterator[bytes]:
-        with (self._place / "kept" / kept.stored_as(artefact.name)).open("rb") as file:
+        with (self._place / "kept" / artefact.sha256).open("rb") as file:
             while piece := await asyncio.to_thread(file.read, _PIECE):
                 yield piece
 
@@ -287,6 +299,17 @@ def _checked(limits: Limits) -> Limits:
     return limits
 
 
+def _no_way(folder: Path, owner: Owner) -> str | None:
+    """Why a user cannot get to a folder. None: they can."""
+    uid, gid = owner
+    for above in folder.parents:
+        found = above.stat()
+        needed = stat.S_IXUSR if found.st_uid == uid else stat.S_IXGRP if found.st_gid == gid else stat.S_IXOTH
+        if uid != 0 and not found.st_mode & needed:
+            return f"cannot get through {above}"
+    return None
+
+
 def _owner(user: str | None) -> Owner:
     if user is None:
         return OURS
@@ -300,14 +323,21 @@ def _owner(user: str | None) -> Owner:
 
 
 def _claimed(folder: Path, mode: int) -> int:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.chmod(mode)
+    """Make a folder that is one executor's, and those above it, whatever the umask. Raises OSError, RunnerError."""
+    for above in [each for each in (folder, *folder.parents) if not each.exists()][::-1]:
+        above.mkdir(mode=0o700)
+        above.chmod(mode)
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
+        check_owner(descriptor)  # it need not be in the state folder
+        os.fchmod(descriptor, mode)
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
         raise RunnerError(f"another process has the workspaces of {folder}") from None
+    except PermissionError as error:
+        os.close(descriptor)
+        raise RunnerError(f"{folder} is not used: {error.strerror}") from None
     return descriptor
 
 
@@ -325,12 +355,13 @@ def _groups() -> tuple[Path | None, str | None]:
         return None, str(error)
 
 
-def _git_version() -> str | None:
+def _version_of(program: str, before: str) -> str | None:
+    """What a program says of itself behind these words."""
     try:
-        found = subprocess.run(["git", "--version"], capture_output=True, text=True, timeout=10, check=True, env={})
+        found = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10, check=True, env={})
     except (OSError, subprocess.SubprocessError):
         return None
-    return found.stdout.strip().removeprefix("git version ")
+    return found.stdout.strip().removeprefix(before)
 
 
 def _user_name(uid: int) -> str:

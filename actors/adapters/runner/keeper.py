@@ -110,7 +110,7 @@ class Keeper:
         self._reap()
         left = len(self._others())
         grace = 0.0 if how in ("too_many_processes", "disk_full") else grace
-        survivors = end(self._look, grace=grace, within=grace + KILL_WITHIN, meanwhile=self._reap)
+        survivors = end(self._look, grace=grace, within=grace + KILL_WITHIN, alone=self._reap)
         if self._group is not None:
             how = "out_of_memory" if self._group.out_of_memory() else how
             try:
@@ -150,12 +150,17 @@ class Keeper:
     def _others(self) -> set[Process]:
         return {each for each in self._look() if each.pid != self.main.pid}
 
-    def _reap(self) -> None:
-        """Take the exit codes of all that came back to us. Popen must not: it would wait for one that is gone."""
-        with suppress(ChildProcessError):
+    def _reap(self) -> bool:
+        """Take the exit codes of all that came back to us. Popen must not: it would wait for one that is gone. True:
+        nobody is left. Who has no child has no descendant either, since each comes back to us when its parent ends;
+        the kernel says so for all at once, which no look into /proc does."""
+        try:
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
                 if ended[0] == self.main.pid:
                     self._status, self.main.returncode = ended[1], 0
+        except ChildProcessError:
+            return True
+        return False
 
     def _note(self, found: set[Process]) -> int:
         """Write down who is there, for a runner that comes after us; whole or not at all. How many they are."""

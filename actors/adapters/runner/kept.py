@@ -24,7 +24,8 @@ _OWN = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 def collect(workspace: Path, kept: Path, globs: Sequence[str], bounds: Bounds, masking: Masking) -> Collected:
-    """Copy what matches to `kept`, each under the hash of its name. Raises RunnerError, OSError."""
+    """Copy what matches to `kept`, each under its SHA-256: a file may be collected as often as one likes, and nobody
+    who reads a copy sees it change. Raises RunnerError, OSError."""
     wanted = _globs(globs)
     taken = Taken(artefacts=[], refused=[])
     matched = set[Glob]()
@@ -61,19 +62,14 @@ def _take(found: Found, target: int, bounds: Bounds, masking: Masking, taken: Ta
             return
         if len(taken.artefacts) >= bounds.count:
             raise Refused(f"there are more than {bounds.count} files")
-        place = stored_as(name)
-        size, digest = copy(found, target, place, min(bounds.each, bounds.total - taken.size))
-    except FileExistsError:
-        taken.refuse(name, "it was collected before")
+        partial = f"{secrets.token_hex(8)}.partial"
+        size, digest = copy(found, target, partial, min(bounds.each, bounds.total - taken.size))
+        os.rename(partial, digest, src_dir_fd=target, dst_dir_fd=target)
     except (Refused, OSError) as error:
         taken.refuse(_shown(name, masking), str(error) if isinstance(error, Refused) else error.strerror or "")
     else:
         taken.artefacts.append(Artefact(name=name, size=size, sha256=digest))
         taken.size += size
-
-
-def stored_as(name: str) -> str:
-    return hashlib.sha256(name.encode()).hexdigest()
 
 
 def _check_name(name: str, masking: Masking) -> None:

@@ -61,9 +61,9 @@ def sweep(path: Path, mark: str | None = None) -> Swept:
         seen.update(found)
         return found
 
-    left = end(look, grace=GRACE, within=WITHIN, meanwhile=lambda: None)
+    left = end(look, grace=GRACE, within=WITHIN)
     if note.keeper is not None:
-        left |= end(lambda: _if_there(note.keeper), grace=0.5, within=1.5, meanwhile=lambda: None)
+        left |= end(lambda: _if_there(note.keeper), grace=0.5, within=1.5)
     if not left:
         path.unlink(missing_ok=True)
     return Swept(len(seen - left), tuple(sorted(each.pid for each in left)))

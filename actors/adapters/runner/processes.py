@@ -16,6 +16,7 @@ MARK = "OTTB_RUN_MARK"  # the variable of the environment by which a run's proce
 _PROC = "/proc"
 _KEPT_BACK = b"bwrap"  # ends its whole namespace at SIGTERM, and those within could not tidy up
 _LOOK_AGAIN = 0.02  # seconds
+_EMPTY_LOOKS = 10
 
 
 class Process(NamedTuple):
@@ -133,29 +134,39 @@ def send(target: Process, number: int) -> bool:
 
 
 def terminate(targets: Iterable[Process]) -> None:
-    """Ask them to end, also those that are stopped. Who holds a namespace together is spared: it ends with them."""
-    for target in targets:
+    """Ask them to end, also those that are stopped. Who holds a namespace together is spared: it ends with them.
+
+    Parents are asked first: a shell that ends when a command fails (`-e`) is to hear of it before what it waits for
+    ends, else it has no time for what it traps."""
+    for target in sorted(targets, key=lambda one: (one.start, one.pid)):
         if _read(f"{_PROC}/{target.pid}/comm").strip() != _KEPT_BACK:
             send(target, signal.SIGTERM)
             send(target, signal.SIGCONT)
 
 
 def end(
-    look: Callable[[], set[Process]], *, grace: float, within: float, meanwhile: Callable[[], object]
+    look: Callable[[], set[Process]], *, grace: float, within: float, alone: Callable[[], bool] | None = None
 ) -> set[Process]:
-    """End all that `look` finds: SIGTERM, after `grace` seconds SIGKILL, again and again until it finds none. Those
-    that are still there `within` seconds later: none, but for what the kernel does not let go of."""
-    asked = set[Process]()
-    began = time.monotonic()
-    while (found := look()) and (past := time.monotonic() - began) < within:
-        if past < grace:
-            terminate(found - asked)
-            asked |= found
-            time.sleep(min(_LOOK_AGAIN, grace - past))
-        else:
+    """End all that `look` finds: SIGTERM, after `grace` seconds SIGKILL, again and again until nobody is there. Those
+    that are still there `within` seconds later: none, but for what the kernel does not let go of.
+
+    A look may find nobody while somebody is there: who forks and ends all the time is always in what was not yet read.
+    `alone`: says for sure that nobody is; without it, `_EMPTY_LOOKS` in a row that find nobody are believed."""
+    asked, last = set[Process](), set[Process]()
+    began, empty = time.monotonic(), 0
+    while True:
+        found = look()
+        last, empty = (found, 0) if found else (last, empty + 1)
+        if empty and (alone() if alone is not None else empty >= _EMPTY_LOOKS):
+            return set()
+        if (past := time.monotonic() - began) >= within:
+            return found or last
+        if past >= grace:
             _kill(found)
-        meanwhile()
-    return found
+            continue
+        terminate(found - asked)
+        asked |= found
+        time.sleep(min(_LOOK_AGAIN, grace - past))
 
 
 def _kill(found: set[Process]) -> None:

@@ -30,7 +30,7 @@ class Bubblewrap:
         found = shutil.which(program or "bwrap")
         if found is None:
             raise NoBubblewrap("bubblewrap is not installed")
-        self._program = found
+        self.program = found
         self._visible = visible
         try:
             tried = subprocess.run(
@@ -55,7 +55,7 @@ class Bubblewrap:
     def _namespaces(self, *, network: bool) -> list[str]:
         apart = ["--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
         alone = [] if network else ["--unshare-net"]
-        return [self._program, "--die-with-parent", "--new-session", *apart, *alone, "--cap-drop", "ALL"]
+        return [self.program, "--die-with-parent", "--new-session", *apart, *alone, "--cap-drop", "ALL"]
 
     def _system(self) -> list[str]:
         words = ["--proc", "/proc", "--dev", "/dev", "--dir", "/run", "--dir", "/var"]

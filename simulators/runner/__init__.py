@@ -1,0 +1,1 @@
+"""What carries steps of pipelines out, in simulated time."""

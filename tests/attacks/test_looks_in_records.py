@@ -1,0 +1,115 @@
+"""One thing is looked up 500 times a second, also such as is not there: no look reads all that there is or has been."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+
+from actors.ledger import pipeline
+from actors.ledger.model import Query
+from actors.ledger.pipeline_rows import PIPELINES, RUNS
+from actors.ledger.script import RunAnswers
+from actors.ledger.slot import COMMANDS, SLOTS, SlotAnswers
+from actors.runtime.context import Context
+from bus_schemas.errors import Refusal
+from bus_schemas.script import RunScript
+from bus_schemas.slot import AbsentSlot, GetAdbCommand, GetSlot, SlotConfig, SlotStatus
+
+RUNS_OVER, OPEN, SLOTS_THERE = 20_000, 30, 1_000
+STEPS = 100  # hundreds of instructions of SQLite's machine; reading each run takes 200 at least
+
+
+@pytest.fixture(scope="module")
+def records() -> sa.Engine:
+    """Two pipelines, each with some open runs behind many that are over."""
+    engine = sa.create_engine("sqlite://")
+    for table in (PIPELINES, RUNS):
+        table.create(engine)
+    rows = [_row(number, over=number <= RUNS_OVER) for number in range(1, RUNS_OVER + OPEN + 1)]
+    with engine.begin() as connection:
+        connection.execute(RUNS.insert(), rows)
+    return engine
+
+
+def _row(number: int, *, over: bool) -> dict[str, Any]:
+    return {
+        "seq": number, "key": f"{1 + number % 2}/{number}", "pipeline": 1 + number % 2, "run": number, "name": "n",
+        "version": 1, "status": "succeeded" if over else "queued", "trigger": "api", "user": "op12", "parameters": "{}",
+        "labels": "[]", "queued": "2026", "ended": "2026" if over else None, "stopping": False,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [(pipeline.open_and_newest(1, RUNS_OVER), OPEN // 2 + 1), (pipeline.counts(), 2)],
+    ids=["of one", "of all"],
+)
+def test_a_look_reads_no_run_that_is_over(records: sa.Engine, query: Query[Any], found: int) -> None:
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    with records.connect() as connection:
+        raw = connection.connection.dbapi_connection
+        assert raw is not None
+        raw.set_progress_handler(count, 100)
+        rows = connection.execute(query.statement).all()
+        raw.set_progress_handler(None, 0)
+    print(f"{len(rows)} rows, of {RUNS_OVER} runs that are over: {100 * steps} instructions of the database")
+    assert len(rows) == found and steps < STEPS
+
+
+class Reader:
+    """What the answers read with. `rows`: that were read."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._engine = sa.create_engine("sqlite://")
+        for table in (SLOTS, COMMANDS):
+            table.create(self._engine)
+        empty = dict.fromkeys((column.name for column in SLOTS.columns), None)
+        rows = [{**empty, "slot": id, "config": _config(id), "status": SlotStatus.ONLINE.value, "conditions": "[]"}
+                for id in range(1, SLOTS_THERE + 1)]  # fmt: skip
+        with self._engine.begin() as connection:
+            connection.execute(SLOTS.insert(), rows)
+
+    async def read(self, context: Context, query: Query[Any], *, short: bool = False) -> list[Any]:
+        with self._engine.connect() as connection:
+            found = [query.view(row) for row in connection.execute(query.statement)]
+        self.rows += len(found)
+        return found
+
+    async def unread(self, beyond: int) -> int | None:
+        return beyond + 1  # there is always something new
+
+    def answers(self, kind: type[Any]) -> Any:
+        return kind(
+            read=self.read, read_placed=self.read, folded=lambda: 1, unread=self.unread, examine=self.read,
+            now=lambda: 0.0, region="UA", wall=lambda: datetime.now(UTC),
+        )  # fmt: skip
+
+
+def _config(id: int) -> str:
+    return msgspec.json.encode(SlotConfig(id=id, serial=f"PHONE{id}")).decode()
+
+
+async def test_a_look_at_a_slot_that_is_away_or_none_reads_no_other() -> None:
+    reader, context, refused = Reader(), Context(command_id="one", user="op12"), 0
+    slots, scripts = reader.answers(SlotAnswers), reader.answers(RunAnswers)
+    for slot in (1, SLOTS_THERE, SLOTS_THERE + 1):
+        for look in (
+            slots.slot_absent(AbsentSlot(slot=slot), context),
+            slots.get_adb_command(GetAdbCommand(slot=slot, command_id="k_1"), context),
+            scripts.run_absent(RunScript(slot_id=slot, script="call"), context),
+        ):
+            with pytest.raises(Refusal):
+                await look
+            refused += 1
+    assert (await slots.recorded_slot(GetSlot(slot=1), context)).id == 1
+    print(f"{refused} looks at slots that are away or none, of {SLOTS_THERE}: {reader.rows} rows read")
+    assert reader.rows <= refused
