@@ -78,7 +78,7 @@ class Year(Struct, frozen=True):
 async def measure(folder: Path) -> list[Row]:
     ours, other = await _year(folder, leaves=True), await _year(folder, leaves=False)
     what = f"{DAYS} days of {CALLS} calls, {KEPT} days kept"
-    a_year = ours.grows * 100_000 * DAYS / MB
+    a_year = max(ours.grows, 0.0) * 100_000 * DAYS / MB  # less than nothing is the noise of its garbage
     return [
         Row(f"bytes of journal a call, {what}", f"{ours.held:,.0f} B", f"nothing leaves {other.held:,.0f} B",
             ours.held / BYTES, "<= 1.0"),

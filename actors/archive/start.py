@@ -57,6 +57,8 @@ class Duty:
             self._wrong = wrong
         except (BusError, Refusal) as error:
             log.warning("the archive does not get on", error=repr(error))
+        except Exception:
+            log.exception("the archive does not get on")
 
     async def _seal(self) -> bool:
         sealed = await self._archive.seal(self._host.name)

@@ -73,6 +73,22 @@ async def test_what_is_in_the_way_is_said_once(tmp_path: Path, monkeypatch: pyte
     await site.stop()
 
 
+async def test_what_goes_wrong_inside_ends_no_duty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    days, site = Days(tmp_path / "archive"), await up(tmp_path)
+    await days.passes()
+    duty = Duty(OfParts(site.host), days.archive())  # type: ignore[arg-type]
+
+    async def broken(self: Archive, host: str) -> None:
+        raise ValueError("inside")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Archive, "seal", broken)
+        await duty.turn()
+    await duty.turn()
+    assert len(days.files()) == 1
+    await site.stop()
+
+
 @pytest.mark.parametrize("enabled", [False, True])
 async def test_it_is_off_unless_it_is_set(tmp_path: Path, enabled: bool) -> None:
     site = Whole(tmp_path, SETTINGS)
