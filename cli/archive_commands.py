@@ -1,6 +1,5 @@
 """The commands `ottb archive`."""
 
-import asyncio
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
@@ -43,6 +42,8 @@ def verify(config: Path | None) -> None:
 
 def _exit(work: Coroutine[Any, Any, int]) -> None:
     """Do it, and end with what it gives."""
+    import asyncio
+
     from actors.archive.archive import NotAnArchive
     from actors.archive.store import NotKept
     from actors.runtime.bus import BusError
