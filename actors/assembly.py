@@ -7,6 +7,8 @@ from pathlib import Path
 
 from actors.alert.mailer import Mailer
 from actors.alert.start import start as start_alerts
+from actors.archive.archive import Archive
+from actors.archive.start import start as start_archive
 from actors.by_hand.start import Tools
 from actors.by_hand.start import start as start_by_hand
 from actors.call.start import start as start_calls
@@ -82,6 +84,7 @@ async def running(
     no_executor: str | None = None,
     secret: Callable[[str], str | None] = lambda name: None,
     definitions: Path | None = None,
+    archive: Archive | None = None,
     versions: Callable[[], PartVersions | None] = lambda: None,
 ) -> AsyncIterator[Host]:
     """The host with everything that runs in it, started in order and stopped in reverse. `problems`: what is wrong in
@@ -91,7 +94,8 @@ async def running(
     of the process are. `usb`: this machine's, where phones hang on it; `listed`: as `devices`, None while that is not
     known. `series`: what else of the process is counted. `executor`: what carries out the steps of pipelines here;
     None: they are not; `no_executor`: though they should be, and why. `secret`: one of theirs, by its name;
-    `definitions`: the folder of pipelines that come with the platform. `versions`: of what the host works with."""
+    `definitions`: the folder of pipelines that come with the platform. `versions`: of what the host works with.
+    `archive`: of the site; None: it has none."""
     async with AsyncExitStack() as stack:
         process = Parts(bus=bus, clock=clock, ids=ids)
         parts = await start_host(process, stack, settings=settings, on_lost=lost.set, problems=problems)
@@ -131,7 +135,7 @@ async def running(
         )  # fmt: skip
         await start_notes(parts, stack)
         folders = {name: Path(ami.recordings) for name, ami in settings.ami.items() if ami.recordings}
-        await start_erasures(parts, stack, region=rules.site_region, folders=folders)
+        await start_erasures(parts, stack, region=rules.site_region, folders=folders, archive=archive)
         await start_imports(parts, stack, settings=settings.imports, rules=rules, reader=reader)
         await start_log(parts, stack)
         if sender is not None:
@@ -152,6 +156,8 @@ async def running(
         watcher = await start_monitor(
             parts, stack, settings=settings.monitor, reader=machine, records=records, hubs=hubs
         )
+        if archive is not None:
+            start_archive(parts, settings=settings.archive, archive=archive)
         await start_alerts(
             parts, settings=settings.alerts, watcher=watcher, hubs=hubs, mailer=mailer, no_runner=no_runner
         )

@@ -23,6 +23,7 @@ import structlog
 from actors.adapters.adb import AdbClient
 from actors.adapters.adb_phone import AdbPhone
 from actors.adapters.adb_tracker import DeviceTracker, label
+from actors.adapters.archive_folder import ArchiveFolder
 from actors.adapters.asterisk import Asterisk
 from actors.adapters.host_figures import PsutilReader
 from actors.adapters.host_lock import HostLock
@@ -43,6 +44,8 @@ from actors.adapters.system_clock import SystemClock
 from actors.adapters.tls import ClientTls, on_hangup
 from actors.adapters.tls import client as client_tls
 from actors.adapters.usb_devices import UsbDevices
+from actors.archive.archive import Archive
+from actors.archive.whole import Whole
 from actors.assembly import running
 from actors.audit.start import start as start_audit
 from actors.by_hand.start import Tools
@@ -145,6 +148,7 @@ async def start_actors(
     tracker: DeviceTracker,
     site: SiteParts,
     lost: Event,
+    archive: Archive,
     nats_version: Callable[[], str | None],
 ) -> Host:
     """The slots, trunks and calls of this host. `lost` is set when somebody else owns them. `nats_version`: of the
@@ -208,13 +212,15 @@ async def start_actors(
         versions=versions.now,
         secret=partial(secret_of, settings.state),
         definitions=SHIPPED,
+        archive=archive,
     )
     return await stack.enter_async_context(host)
 
 
 async def start_site(
-    settings: Settings, parts: Parts, stack: AsyncExitStack, *, tls: ClientTls, on_closed: Callable[[], None]
-) -> SiteParts:
+    settings: Settings, parts: Parts, stack: AsyncExitStack, *, tls: ClientTls, on_closed: Callable[[], None],
+    archive: Archive,
+) -> SiteParts:  # fmt: skip
     """What any host of a site may answer: the audit, POINT and the records."""
     passwords = Passwords()
     stack.callback(passwords.close)
@@ -239,6 +245,7 @@ async def start_site(
     ledger = await start_ledger(
         parts, stack, store=store_of(settings), region=settings.dial.site_region,
         joins=bool(joining(settings.trunks, settings.ami)), zone=zone(settings.dial.timezone), log_ledger=log_ledger,
+        stream=Whole(bus=parts.bus, archive=archive),
     )  # fmt: skip
 
     def problems() -> Iterable[Problem]:
@@ -260,6 +267,12 @@ def send_traces(settings: Settings, stack: AsyncExitStack) -> None:
         otlp = Otlp(settings.traces, service="ottb-actors", host=settings.host)
         stack.push_async_callback(otlp.close)
         stack.callback(tracing.send_to(otlp.take, share=settings.traces.share))
+
+
+def archive_of(settings: Settings, parts: Parts) -> Archive:
+    """Where days of the journal are sealed."""
+    store = ArchiveFolder(settings.archive_folder)
+    return Archive(bus=parts.bus, clock=parts.clock, ids=parts.ids, store=store)
 
 
 def executor_of(settings: Settings) -> tuple[LocalExecutor | None, str | None]:
@@ -324,11 +337,13 @@ async def serve(settings: Settings) -> int:
         tracker.start()
         stack.push_async_callback(tracker.stop)
         parts = Parts(bus=bus, clock=SystemClock(), ids=RandomIds())
-        site = await start_site(settings, parts, stack, tls=tls, on_closed=closed.set)
+        archive = archive_of(settings, parts)
+        site = await start_site(settings, parts, stack, tls=tls, on_closed=closed.set, archive=archive)
         noting = await start_noting(parts, stack, host=settings.host)
         host = await start_actors(
-            settings, parts, stack, tracker=tracker, site=site, lost=lost, nats_version=lambda: bus.server_version
-        )
+            settings, parts, stack, tracker=tracker, site=site, lost=lost, archive=archive,
+            nats_version=lambda: bus.server_version,
+        )  # fmt: skip
         noting.watch(host.left_alone)
         memory.freeze(memory.RARELY)
         say_up(settings, host)

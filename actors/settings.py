@@ -16,6 +16,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from actors.alert.settings import Alerts
+from actors.archive.settings import Archive
 from actors.by_hand.settings import ByHand
 from actors.call.settings import Calls
 from actors.campaign.hours import read_hours
@@ -112,6 +113,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     state_dir: str = "var"
     nats: Nats = Nats()
     journal: Journal = Journal()
+    archive: Archive = Archive()
     adb: Adb = Adb()
     http: Http = Http()
     dial: Dial = Dial()
@@ -172,6 +174,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """What pipelines may check out; in a sandbox also the repositories that it makes."""
         own = (str(self.state.resolve() / SANDBOX_REPOSITORIES),) if self.sandbox.enabled else ()
         return (*self.runner.repositories, *own)
+
+    @property
+    def archive_folder(self) -> Path:
+        """Where the days of the journal are sealed."""
+        return Path(self.archive.folder) if self.archive.folder else self.state / "archive"
 
     @property
     def ledger_file(self) -> Path:
@@ -255,6 +262,7 @@ def _tidy_caller_ids(values: dict[str, Any]) -> None:
 
 def _mistakes(settings: Settings, slots: Iterable[SlotConfig]) -> Iterator[str]:
     """What is wrong with values that have the right form, each with its place. `slots`: with those of a sandbox."""
+    yield from settings.archive.mistakes()
     yield from settings.dial.mistakes()
     yield from settings.webhooks.mistakes()
     yield from settings.alerts.mistakes()

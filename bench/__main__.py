@@ -11,6 +11,7 @@ import structlog
 from bench import (
     actors,
     adb,
+    archive,
     bus,
     bus_overload,
     campaigns,
@@ -36,13 +37,14 @@ from bench import (
     strangers,
     teams,
     traces,
+    year,
 )
 from bench.table import Row, print_table
 
 ALL = (
-    gateway, live, fanout, strangers, bus, bus_overload, adb, actors, ledger, leads, logins, campaigns, dashboard,
-    dialling, dialling_start, do_not_call, imports, kills, monitoring, pacing, pbx, pipelines, readers, refusals,
-    scripts, teams, traces,
+    gateway, live, fanout, strangers, bus, bus_overload, adb, actors, ledger, archive, leads, logins, campaigns,
+    dashboard, dialling, dialling_start, do_not_call, imports, kills, monitoring, pacing, pbx, pipelines, readers,
+    refusals, scripts, teams, traces, year,
 )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from actors.adapters.system_clock import SystemClock
 from actors.adapters.tls import client as client_tls
 from actors.assembly import running
 from actors.campaign.actor import CampaignActor
-from actors.main import THREAD_TURN, check_state, reach_bus, start_site
+from actors.main import THREAD_TURN, archive_of, check_state, reach_bus, start_site
 from actors.runtime import memory
 from actors.runtime.host import Host
 from actors.runtime.logging import configure
@@ -95,7 +95,8 @@ async def serve(settings: Settings, scale: float) -> Book:
     async with AsyncExitStack() as stack:
         stack.push_async_callback(bus.close)
         parts = Parts(bus=bus, clock=SystemClock(), ids=RandomIds())
-        site = await start_site(settings, parts, stack, tls=tls, on_closed=stopped.set)
+        archive = archive_of(settings, parts)
+        site = await start_site(settings, parts, stack, tls=tls, on_closed=stopped.set, archive=archive)
         began = Took(time.monotonic(), time.thread_time())
         host = await stack.enter_async_context(
             running(

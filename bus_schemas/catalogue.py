@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from bus_schemas import (
     alert,
+    archive,
     audit,
     call,
     campaign,
@@ -45,9 +46,9 @@ from bus_schemas.permissions import Action
 from bus_schemas.rights import rights
 
 FILES: tuple[ModuleType, ...] = (
-    alert, audit, call, campaign, campaign_outlook, campaign_telemetry, crm, dashboard, do_not_call, erasure, gateway,
-    host, imports, introspection, lead, link, log, monitor, note, operator, pipeline, pipeline_events, preview, script,
-    series, slot, slot_files, slot_screen, trunk, usb, user, webhook,
+    alert, archive, audit, call, campaign, campaign_outlook, campaign_telemetry, crm, dashboard, do_not_call,
+    erasure, gateway, host, imports, introspection, lead, link, log, monitor, note, operator, pipeline,
+    pipeline_events, preview, script, series, slot, slot_files, slot_screen, trunk, usb, user, webhook,
 )  # fmt: skip
 
 Line = TypeVar("Line")

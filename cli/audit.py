@@ -10,11 +10,12 @@ from msgspec import Struct
 from actors.adapters.system_clock import SystemClock
 from actors.audit import heads
 from actors.audit.chain import Checker, Verdict
-from actors.runtime.bus import Bus
+from actors.runtime.bus import Bus, Stream
 from actors.runtime.clock import utc
 from actors.settings import Settings
 from bus_schemas.audit import AuditRecorded
 from bus_schemas.contract import UNDECODABLE
+from cli.archive import whole
 from cli.audit_rows import Rows
 from cli.site.bus import connect
 
@@ -108,7 +109,7 @@ async def verify(
     known = [*signed, *([noted] if noted is not None else [])]
     bus = await connect(settings, "gateway", name="ottb audit")
     try:
-        report = await examine(bus, known)
+        report = await examine(bus, known, whole(bus, settings))
     finally:
         await bus.close()
     report.problems.extend(problems)
@@ -118,15 +119,15 @@ async def verify(
     return 1 if report.problems else 2 if left else 0
 
 
-async def examine(bus: Bus, known: Sequence[Known] = ()) -> Report:
+async def examine(bus: Bus, known: Sequence[Known] = (), journal: Stream | None = None) -> Report:
     """Replay the chain, with the ledger's rows beside it; every place that is known from elsewhere must be in it.
-    Raises BusError."""
+    `journal`: with what has left it; None: the bus's. Raises BusError."""
     rows, places = Rows(bus), list(known)
     newest = await rows.newest()  # first: what is written from now on is not missed in the replay
     if newest is not None:
         places.append(Known(number=newest["number"], hash=newest["hash"], by="the ledger's newest record"))
     unseen, checker, problems, seq = _by_number(places), Checker(), [], 0
-    async for entry in bus.replay(SCOPE):
+    async for entry in (journal or bus).replay(SCOPE):
         seq = entry.seq
         try:
             recorded = msgspec.json.decode(entry.data, type=AuditRecorded)

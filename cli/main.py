@@ -12,9 +12,10 @@ import click
 
 from actors.runtime.secret_files import UMASK
 from cli.alert_commands import alerts, top
+from cli.archive_commands import archive
 from cli.options import AS, CONFIG, JSON, begun, logged_in, password_of, secret, settings_of
 from cli.pipeline import pipeline
-from cli.terminal import say, show
+from cli.terminal import log_beside, say, show
 
 if TYPE_CHECKING:
     from bus_schemas.campaign import CampaignRun
@@ -92,7 +93,7 @@ def events(config: Path | None, subject: str) -> None:
     from actors.runtime.bus import BusError
     from cli.events import NotHeard, watch
 
-    _log_beside()
+    log_beside()
     try:
         asyncio.run(watch(settings_of(config), subject, click.echo))
     except (BusError, NotHeard) as error:
@@ -161,19 +162,12 @@ def _of_audit(work: Coroutine[Any, Any, Answer]) -> Answer:
     from actors.audit.heads import BadHead
     from actors.runtime.bus import BusError
 
-    _log_beside()
+    log_beside()
     try:
         return asyncio.run(work)
     except (BusError, BadHead) as error:
         click.echo(f"Error: the audit's head {error}" if isinstance(error, BadHead) else f"Error: {error}", err=True)
         sys.exit(2)
-
-
-def _log_beside() -> None:
-    """What is printed is the result alone; the log goes beside it."""
-    import structlog
-
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 
 
 @main.group()
@@ -571,6 +565,7 @@ def learn_hub(
 
 
 main.add_command(alerts)
+main.add_command(archive)
 main.add_command(top)
 main.add_command(pipeline)
 

@@ -1,5 +1,6 @@
 """What `ottb` says to people."""
 
+import sys
 from collections.abc import Iterable
 
 import click
@@ -7,7 +8,14 @@ import msgspec
 
 from actors.log.harmless import harmless
 
-__all__ = ["harmless", "say", "show"]
+__all__ = ["harmless", "log_beside", "say", "show"]
+
+
+def log_beside() -> None:
+    """What is printed is the result alone; the log goes beside it."""
+    import structlog
+
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 
 
 def say(*lines: str) -> None:

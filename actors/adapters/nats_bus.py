@@ -374,6 +374,10 @@ class NatsBus:
     async def redact(self, entry: Recorded, data: bytes, headers: Headers) -> None:
         await self._redactions.redact(entry, data, headers)
 
+    async def remove(self, seq: int, *, overwrite: bool = True) -> None:
+        await erase(self._link, JOURNAL, seq, overwrite=overwrite)
+        await self._redactions.remove(seq)
+
     # --- keys
 
     async def get(self, bucket: str, key: str, *, certain: bool = False) -> Entry | None:

@@ -13,6 +13,9 @@ start). Found out on nats-server 2.15.1: a reservation beyond that quota is refu
 before is kept and takes writes all the same; nothing is deleted when the limit of a stream that refuses what is new is
 set below what it holds. A stream that may schedule messages cannot refuse what is new, and cannot be changed into one
 that does (10052): a journal that an earlier version made so stays without a limit of its own, which is said.
+
+The journal's blocks are packed (s2) once they are full: a quarter of the bytes, which is also what is written where an
+entry is overwritten. One that was made without packs from the server's next start on.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,7 +23,7 @@ from collections.abc import Iterator, Mapping
 import structlog
 from msgspec import Struct
 from nats.js import JetStreamContext
-from nats.js.api import DiscardPolicy, RePublish, StreamConfig, SubjectTransform
+from nats.js.api import DiscardPolicy, RePublish, StoreCompression, StreamConfig, SubjectTransform
 from nats.js.errors import APIError, NotFoundError
 
 from actors.adapters.nats_reading import FIGURES, JOURNAL, LOG, OUTPUT
@@ -119,6 +122,7 @@ def _configs(limit: int) -> Iterator[StreamConfig]:
         allow_direct=True,
         allow_msg_ttl=True,
         duplicate_window=DUPLICATE_WINDOW,
+        compression=StoreCompression.S2,
     )
 
 
@@ -138,11 +142,16 @@ async def ensure_streams(js: JetStreamContext, limit: int) -> None:
 
 
 def _differs(known: StreamConfig, wanted: StreamConfig) -> bool:
-    return (known.subjects, known.max_bytes, str(known.discard)) != (
+    return (known.subjects, known.max_bytes, str(known.discard), _packs(known)) != (
         wanted.subjects,
         wanted.max_bytes,
         wanted.discard.value if wanted.discard else "",
+        _packs(wanted),
     )
+
+
+def _packs(config: StreamConfig) -> bool:
+    return config.compression in (StoreCompression.S2, StoreCompression.S2.value)
 
 
 async def _set(js: JetStreamContext, config: StreamConfig, known: StreamConfig | None) -> None:

@@ -1,8 +1,9 @@
 """What every start of a call shares, whatever line it goes out on: once per command, counted, on record before it goes.
 
 A call's id is derived from who asks and the command's id, so a repeated command means the same call. A repeat is
-answered from the journal before anything is held for it, and refused where that call ended without a dial; the one that
-gets there too early is refused by the journal, since the attempt claims its id over all lines and hosts.
+answered from the journal, or from the records where its call has left that (`left.py`), before anything is held for it,
+and refused where that call ended without a dial; the one that gets there too early is refused by the journal, since the
+attempt claims its id over all lines and hosts.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from actors.call.actor import CallActor
 from actors.call.machine import line_of
 from actors.call.settings import Calls
 from actors.dialing.gate import Gate
+from actors.dialing.left import NOT_READABLE, left
 from actors.dialing.limits import CallLimits
 from actors.runtime.bus import BusError, Fenced, Recorded
 from actors.runtime.clock import moment
@@ -26,7 +28,7 @@ from actors.runtime.tracing import call_span, span, wanted
 from actors.runtime.wire import Page, forward
 from actors.telephony.orders import Drop, Fence, Fences, Settle
 from actors.telephony.reports import DialFailed
-from bus_schemas.call import CALL_DIALING, CALL_ENDED, CallDialing, CallEnded, EndReason, line_name
+from bus_schemas.call import CALL_DIALING, CALL_ENDED, CallDialing, CallEnded, CallView, EndReason, line_name
 from bus_schemas.contract import ROOT, UNDECODABLE, Rpc, Topic
 from bus_schemas.errors import JOURNAL_FULL, ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.host import AwaitDials, DialsOver, OfferedStarted
@@ -35,7 +37,6 @@ NOT_OURS_NOW = RefusalTemplate(ErrorCode.UNAVAILABLE, "This host is not sure tha
 NOT_KNOWN = RefusalTemplate(ErrorCode.TIMEOUT, "The attempt could not be recorded in time. Ask before repeating.")
 LEAVES = 0.02  # seconds between two looks whether an order has left
 COME_BACK = 5  # seconds, for who wants a line that nobody serves
-NOT_READABLE = RefusalTemplate(ErrorCode.UNAVAILABLE, "What became of this command cannot be read now. Try again.")
 GIVEN_UP = RefusalTemplate(
     ErrorCode.CALL_FAILED, "This attempt was given up before it was dialled. Send a new command."
 )
@@ -84,7 +85,7 @@ class Attempts:
         )
 
     async def _run(self, call_id: str, context: Context, answer: Answer, start: Begin, *, limited: bool) -> Page:
-        first = None if context.fresh else await self.first(call_id)
+        first = None if context.fresh else await self.first(call_id, context.campaign)
         if first is not None:
             return Page(body=answer(first), seq=first.seq)
         if not self._host.may_act:
@@ -112,19 +113,23 @@ class Attempts:
             host = (refusal.details or {}).get("host") if nobody else None  # named where nobody owns the line
             if host is None and refusal.code is not ErrorCode.NOT_FOUND:
                 raise
-            first = await self.first(call_id_of(context))  # it may have been theirs to see, then
+            first = await self.first(call_id_of(context), context.campaign)  # it may have been theirs to see, then
             if first is not None:
                 return Page(body=answer(first), seq=first.seq)
             if host is None:
                 raise
             raise Unowned(host) from None
 
-    async def first(self, call_id: str) -> StartedCall | None:
-        """The attempt that is on record for a call, by the word of the journal's leader. Raises Refusal, also for an
-        attempt that ended without a dial: it would be no answer that the call has started."""
+    async def first(self, call_id: str, campaign: str | None) -> StartedCall | None:
+        """The attempt that is on record for a call, by the word of the journal's leader; where it has left the journal,
+        by the records': no call of a `campaign` ever does. Raises Refusal, also for an attempt that ended without a
+        dial: it would be no answer that the call has started."""
         recorded = await self._on_record(call_id, CALL_DIALING)
-        if recorded is None:
+        if recorded is None and campaign is not None:
             return None
+        if recorded is None:  # there was none, or it has left
+            past = await left(self._host.bus, call_id, self._host.ids.new())
+            return _started(past) if past is not None else None
         try:
             event = msgspec.json.decode(recorded.data, type=CallDialing)
         except UNDECODABLE:
@@ -209,7 +214,7 @@ class Attempts:
             self._host.tell_by_name(*line, Drop(id=attempt.call_id))
             self.limits.withdraw(attempt.call_id, attempt.user)
             self.limits.withdraw_line(attempt.line, attempt.call_id)
-            first = await self.first(attempt.call_id)
+            first = await self.first(attempt.call_id, attempt.campaign)
             if first is None:
                 raise GIVEN_UP() from None
             return first
@@ -240,6 +245,18 @@ def _must_have_dialled(call_id: str, recorded: Recorded) -> None:
         return
     if ended.reason is EndReason.NOT_DIALED:
         raise _not_dialled(call_id, ended.cause)
+
+
+def _started(past: CallView) -> StartedCall:
+    """What the records have of an attempt that has left the journal. Raises Refusal(CALL_FAILED)."""
+    if past.reason is EndReason.NOT_DIALED:
+        raise _not_dialled(past.call_id, past.cause)
+    attempt = CallDialing(
+        line=line_name(past.slot, past.trunk), call_id=past.call_id, slot=past.slot, user=past.user,
+        number=past.number, at=past.start_time, mono=0.0, boot="", command_id="", ring_timeout=0.0, max_duration=0.0,
+        trace_id=past.trace_id, trunk=past.trunk, operator=past.operator, app=past.app,
+    )  # fmt: skip
+    return StartedCall(attempt=attempt, seq=0)
 
 
 def _not_dialled(call_id: str, cause: str | None, **details: str) -> Refusal:

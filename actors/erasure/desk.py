@@ -13,6 +13,10 @@ import msgspec
 import structlog
 from msgspec.structs import replace
 
+from actors.archive.archive import Archive, NotAnArchive
+from actors.archive.segment import Damaged
+from actors.archive.store import NotKept
+from actors.archive.whole import Whole
 from actors.erasure.logged import About, about, to_delete
 from actors.erasure.machine import Cleared, Finished, Impossible, Report
 from actors.erasure.parted import LeadKey, Numbered, Pair, Parted, parted, parted_at, restored
@@ -27,7 +31,7 @@ from actors.erasure.redacting import (
     pair_in,
     with_merged,
 )
-from actors.runtime.bus import Bus, BusError, NotErased, Recorded
+from actors.runtime.bus import Bus, BusError, NotErased, Recorded, Stream
 from actors.runtime.context import Context
 from actors.runtime.marks import BUCKET, Marks
 from actors.runtime.rendezvous import shard_of
@@ -57,6 +61,7 @@ log = structlog.get_logger()
 
 CALLS = 500  # live ones that are looked through; there are no more at once than lines
 AGAIN = 1.0  # seconds until a step that could not be done is tried again
+ARCHIVE_AGAIN, ARCHIVE_AWAY = 10.0, (NotKept, Damaged, NotAnArchive)  # a person has to do something
 SNAPSHOTS, WIPED = "OTTB_SNAP", ("OTTB_IDEM", "OTTB_FILE")  # what is in them is made anew, or sent again
 KEPT = ("site.up",)  # but for what stands among the snapshots and is none
 TOLD_BY = (  # who somebody is
@@ -75,10 +80,16 @@ NOT_THERE = (
 
 
 class Desk:
-    """`hosts`: how they are asked; `names`: those that are there, this one among them."""
+    """`hosts`: how they are asked; `names`: those that are there, this one among them. `archive`: of
+    the site; None: it has none."""
 
-    def __init__(self, *, bus: Bus, marks: Marks, hosts: Hosts, names: Callable[[], Sequence[str]]) -> None:
+    def __init__(
+        self, *, bus: Bus, marks: Marks, hosts: Hosts, names: Callable[[], Sequence[str]],
+        archive: Archive | None = None,
+    ) -> None:  # fmt: skip
         self._bus = bus
+        self._archive = archive
+        self._whole: Stream = bus if archive is None else Whole(bus=bus, archive=archive)
         self._marks = marks
         self._hosts = hosts
         self._names = names
@@ -94,6 +105,9 @@ class Desk:
             except (BusError, Refusal) as error:
                 log.warning("an erasure does not get on", erasure=begun.erasure, error=repr(error))
                 await asyncio.sleep(AGAIN)
+            except ARCHIVE_AWAY as error:
+                log.error("an erasure waits for the archive", erasure=begun.erasure, error=str(error))
+                await asyncio.sleep(ARCHIVE_AGAIN)
 
     async def finish(self, begun: ErasureBegun, cleared: int) -> Report:
         """Wait until the records are made anew, up to the entry `cleared`, and forget whom it was about."""
@@ -135,7 +149,7 @@ class Desk:
             async for lead, seq, numbers in self._numbers()
             for number in apart.own(lead, seq, numbers & leads.numbers)
         ]
-        found = await self._read(TOLD_BY[-1], leads, leads.numbers, apart)
+        found = await self._read(TOLD_BY[-1], leads, leads.numbers, apart)  # also those that have left the journal
         return replace(found, had=frozenset(had))
 
     async def _parted(self, at: Mapping[Pair, int]) -> Parted:
@@ -161,7 +175,7 @@ class Desk:
     async def _read(self, scope: str, known: Person, numbers: frozenset[str], apart: Parted) -> Person:
         found, turns = [known], Turns()
         by = replace(known, numbers=numbers)
-        async for entry in self._bus.replay(scope):
+        async for entry in (self._whole if scope == TOLD_BY[-1] else self._bus).replay(scope):
             if (told := found_in(entry.subject, entry.data, by, apart, entry.seq)) != NOBODY:
                 found.append(told)
             await turns.after(len(entry.data))
@@ -186,6 +200,8 @@ class Desk:
             entries, notes, left = entries + changed, max(notes, looked.notes), looked.left
             if not changed:
                 break
+        if self._archive is not None:
+            await self._from_archive(self._archive, begun.erasure, traces)
         for bucket in WIPED:
             await self._bus.wipe(bucket)
         await self._wipe_snapshots()
@@ -243,6 +259,11 @@ class Desk:
                 await self._bus.redact(entry, *said)
                 changed += 1
         return changed, redactor
+
+    async def _from_archive(self, archive: Archive, erasure: str, traces: Traces) -> None:
+        """The journal says it already: so does what is read of it from now on to be sealed."""
+        redactor = Redactor(traces)
+        await archive.rewrite(erasure, lambda entry: redactor.redacted(entry.subject, entry.data, entry.headers))
 
     async def _from_log(self, traces: Traces) -> tuple[int, int]:
         """Delete entries with a number, and those of others than the platform with a name in full: no more than one

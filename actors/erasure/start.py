@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from actors.archive.archive import Archive
 from actors.erasure.actor import Begin, ErasureActor
 from actors.erasure.desk import Desk, calls_with, delete_files
 from actors.erasure.person import Person
@@ -117,8 +118,10 @@ def on_shards(desk: Desk) -> Sharded:
     return Sharded(actor=ErasureActor, prepare=prepare, over=(ERASURE_DONE, ERASURE_FAILED))
 
 
-async def start(parts: HostParts, stack: AsyncExitStack, *, region: str, folders: Mapping[str, Path]) -> None:
-    """A person can be erased. `folders`: of recordings, as this machine sees them, by PBX."""
+async def start(
+    parts: HostParts, stack: AsyncExitStack, *, region: str, folders: Mapping[str, Path], archive: Archive | None = None
+) -> None:
+    """A person can be erased. `folders`: of recordings, as this machine sees them, by PBX; `archive`: of the site."""
     marks = await marks_of(parts.bus)
 
     def names() -> list[str]:
@@ -127,7 +130,7 @@ async def start(parts: HostParts, stack: AsyncExitStack, *, region: str, folders
     async def files(request: EraseFiles, context: Context) -> FilesErased:
         return FilesErased(files=await asyncio.to_thread(delete_files, dict(folders), request.recordings))
 
-    desk = Desk(bus=parts.bus, marks=marks, hosts=parts.hosts, names=names)
+    desk = Desk(bus=parts.bus, marks=marks, hosts=parts.hosts, names=names, archive=archive)
     service = ErasureService(bus=parts.bus, marks=marks, region=region)
     parts.shards.add(on_shards(desk))
     parts.any_host.append((serve(ERASE_PERSON, service.begin),))

@@ -6,7 +6,7 @@ import msgspec
 
 from actors.ledger.kinds import READ_MODELS
 from actors.runtime.bus import Recorded
-from bus_schemas.contract import UNDECODABLE
+from bus_schemas.contract import ROOT, UNDECODABLE
 
 # (kind, past): how many parts the subject has, and what reads the body
 DECODERS: dict[tuple[str, str], tuple[int, msgspec.json.Decoder[Any]]] = {
@@ -14,6 +14,7 @@ DECODERS: dict[tuple[str, str], tuple[int, msgspec.json.Decoder[Any]]] = {
     for model in READ_MODELS
     for topic in model.topics
 }
+KIND = len(f"{ROOT}.evt.")  # where the kind begins in a subject
 
 
 class Unreadable(Exception):
@@ -22,13 +23,13 @@ class Unreadable(Exception):
 
 def decode(recorded: Recorded) -> Any:
     """The event of an entry. None: of a kind that the ledger does not know. Raises Unreadable."""
-    parts = recorded.subject.split(".")
-    known = DECODERS.get((parts[3], parts[-1])) if len(parts) > 4 else None
+    subject = recorded.subject
+    known = DECODERS.get((subject[KIND : subject.find(".", KIND)], subject[subject.rfind(".") + 1 :]))
     if known is None:
         return None
     length, decoder = known
-    if len(parts) != length:
-        raise Unreadable(f"its subject has {len(parts)} parts instead of {length}")
+    if (parts := subject.count(".") + 1) != length:
+        raise Unreadable(f"its subject has {parts} parts instead of {length}")
     try:
         return decoder.decode(recorded.data)
     except UNDECODABLE as error:

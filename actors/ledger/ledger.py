@@ -22,7 +22,7 @@ from actors.ledger.kinds import READ_MODELS
 from actors.ledger.lane import Lane
 from actors.ledger.model import Placed, Query
 from actors.ledger.store import INTERRUPTED, LONGEST_READ, Soundness, Store, StoreDamaged, StoreFailed
-from actors.runtime.bus import Bus, BusError, Message, Unsubscribe
+from actors.runtime.bus import Bus, BusError, Message, Stream, Unsubscribe
 from actors.runtime.context import Context
 from actors.runtime.problems import Problem
 from actors.runtime.service import Service
@@ -56,17 +56,18 @@ class NotQuick(Exception):
 
 class Ledger:
     """The read models of one host. `region`, `joins`, `zone`, `wall`: see `Answers`. `threads=False`: the store is
-    asked on the loop, as simulated time needs it. `source`: what is folded; None: the journal. `models`: what it is
-    folded into, whose tables the store has. `renewing`: the records of the log, which are made anew where these are."""
+    asked on the loop, as simulated time needs it. `source`: what is folded; None: the journal, as `stream` reads it.
+    `models`: what it is folded into, whose tables the store has. `renewing`: the records of the log, which are made
+    anew where these are."""
 
     def __init__(
         self, *, bus: Bus, store: Store, region: str = NOWHERE, joins: bool = False, threads: bool = True,
-        source: Source | None = None, models: Sequence[ReadModel] = READ_MODELS,
+        source: Source | None = None, stream: Stream | None = None, models: Sequence[ReadModel] = READ_MODELS,
         zone: tzinfo = UTC, wall: Callable[[], datetime] = now_in_utc, renewing: "Ledger | None" = None,
     ) -> None:  # fmt: skip
         self._bus = bus
         also = renewing.anew if renewing is not None else None
-        self._source = source = source or Source(stream=bus, renews=RENEWS, renewing=also)
+        self._source = source = source or Source(stream=stream or bus, renews=RENEWS, renewing=also)
         self._store = store
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger-write") if threads else None
         self._short, self._quick, self._long = (Lane(f"ledger-{of}", thread=threads) for of in ("find", "read", "long"))

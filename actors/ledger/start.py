@@ -8,18 +8,19 @@ from actors.ledger.answers import ReadModel
 from actors.ledger.follow import Source
 from actors.ledger.ledger import Ledger
 from actors.ledger.store import Store
+from actors.runtime.bus import Stream
 from actors.runtime.parts import Parts
 
 
 async def start(
     parts: Parts, stack: AsyncExitStack, *, store: Store, region: str, joins: bool = False, zone: tzinfo = UTC,
-    threads: bool = True, log_ledger: Ledger | None = None,
+    threads: bool = True, log_ledger: Ledger | None = None, stream: Stream | None = None,
 ) -> Ledger:  # fmt: skip
-    """The records of this process, kept in `store`. `region`, `joins`, `zone`, `threads`: see `Ledger`; `log_ledger`:
-    the records of the log."""
+    """The records of this process, kept in `store`. `region`, `joins`, `zone`, `threads`, `stream`: see `Ledger`;
+    `log_ledger`: the records of the log."""
     ledger = Ledger(
         bus=parts.bus, store=store, region=region, joins=joins, zone=zone, wall=parts.clock.now, threads=threads,
-        renewing=log_ledger,
+        renewing=log_ledger, stream=stream,
     )  # fmt: skip
     await ledger.start()
     stack.push_async_callback(ledger.stop)

@@ -190,6 +190,12 @@ class Bus(Protocol):
         Its place, its subject and its time stay. It must not be the last entry under the scope of who writes after it
         without having read it anew. Again changes nothing. NotErased, RequestTimeout, BusUnavailable, BusFull."""
 
+    async def remove(self, seq: int, *, overwrite: bool = True) -> None:
+        """Have an entry of the journal gone, and what it said overwritten; or only gone, which costs a fraction, and
+        leaves its text on the disk until something else takes its place. Its number stays its own. It must not be the
+        last entry under the scope of who writes after it. One that is gone is no error. NotErased, RequestTimeout,
+        BusUnavailable."""
+
     @property
     def log(self) -> LogStream:
         """The platform's log: `ottb.v1.log.<module>.<severity>`."""

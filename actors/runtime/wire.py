@@ -66,11 +66,16 @@ async def ask_raw(
         try:
             return await _ask_once(bus, rpc, subject, data, headers, deadline, again=retry)
         except Refusal as refusal:
-            if refusal.code is not ErrorCode.UNAVAILABLE or not retry or loop.time() + pause >= deadline:
+            if not retry or not _passes(refusal) or loop.time() + pause >= deadline:
                 raise
         headers.pop(FRESH_HEADER, None)
         await asyncio.sleep(pause)
         pause = min(2 * pause, RETRY_LAST)
+
+
+def _passes(refusal: Refusal) -> bool:
+    """Whether it may be done in a moment. What is refused by a rule is not."""
+    return refusal.code is ErrorCode.UNAVAILABLE and "rule" not in (refusal.details or {})
 
 
 async def ask(

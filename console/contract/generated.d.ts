@@ -8689,6 +8689,66 @@ export interface components {
             board: string;
         };
         /**
+         * DaySealed
+         * @description A copy of the journal's entries `first` to `last`, all that it had of a day, is in the file of this digest and
+         *         `size` (bytes). `entries`: how many there are; `previous`: the link of the day sealed before, zeros for the
+         *         first. A day's link is its digest here, also when its file is another one since.
+         */
+        DaySealed: {
+            day: string;
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example local */
+            host: string;
+            first: number;
+            last: number;
+            entries: number;
+            size: number;
+            digest: string;
+            previous: string;
+        };
+        /**
+         * DaysRewritten
+         * @description Somebody was erased: from now on these files are their days'. Whoever was reading a day to seal it, reads it
+         *         anew, also where none has changed.
+         */
+        DaysRewritten: {
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            erasure: string;
+            days: components["schemas"]["RewrittenDay"][];
+        };
+        /**
+         * RewrittenDay
+         * @description Another file is the day's now.
+         */
+        RewrittenDay: {
+            day: string;
+            size: number;
+            digest: string;
+        };
+        /**
+         * DaysLeaving
+         * @description From now on entries up to `up_to` may be gone, of what is over. What is not found in the journal may be there in
+         *         the records: a repeat of what began before is to be looked for there.
+         */
+        DaysLeaving: {
+            /**
+             * @description UTC, ISO 8601.
+             * @example 2025-11-15T10:30:00Z
+             */
+            at: string;
+            /** @example local */
+            host: string;
+            up_to: number;
+        };
+        /**
          * AuditRecorded
          * @description Entries that were written together. `first`: the number of the first. `hash` is the SHA-256, hexadecimal, of
          *         `previous` and the entries as they stand here (`actors/audit/chain.py`). `intents`: for each entry

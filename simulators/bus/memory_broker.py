@@ -100,6 +100,7 @@ class Journal:
         self._clock = clock
         self.entries: list[Recorded] = []
         self.erased: set[int] = set()  # of the platform's log, whose readers skip them
+        self.removed: set[int] = set()  # of the journal; `entries` keeps their places
         # Entries by each token from the fourth on and its place: a filter with wildcards anywhere is answered from
         # the shortest list of its plain tokens.
         self._by_token: dict[tuple[int, str], list[Recorded]] = {}
@@ -119,12 +120,25 @@ class Journal:
 
     def redact(self, entry: Recorded, data: bytes, headers: Headers) -> None:
         """Another text in an entry's place."""
+        if entry.seq in self.removed:
+            return
         known = self.entries[entry.seq - 1]
         said = replace(known, data=data, headers=dict(headers))
         self.entries[entry.seq - 1] = said
         for place, token in enumerate(known.subject.split(".")[KIND_PLACE:], start=KIND_PLACE):
             near = self._by_token[place, token]
             near[near.index(known)] = said
+
+    def entry(self, seq: int) -> Recorded | None:
+        return self.entries[seq - 1] if 0 < seq <= len(self.entries) and seq not in self.removed else None
+
+    def remove(self, seq: int) -> None:
+        """Nobody reads it any more."""
+        if seq not in self.removed:
+            self.removed.add(seq)
+            known = self.entries[seq - 1]
+            for place, token in enumerate(known.subject.split(".")[KIND_PLACE:], start=KIND_PLACE):
+                self._by_token[place, token].remove(known)
 
     def seen(self, id: str | None) -> int | None:
         """The sequence of the message that had this id in the last 120 s."""
@@ -135,6 +149,8 @@ class Journal:
 
     def _near(self, scope: str) -> list[Recorded]:
         found = self.entries
+        if self.removed:
+            found = [entry for entry in found if entry.seq not in self.removed]
         for place, token in enumerate(scope.split(".")[KIND_PLACE:], start=KIND_PLACE):
             if token not in ("*", ">"):
                 here = self._by_token.get((place, token), [])

@@ -342,7 +342,7 @@ class MemoryBus:
         while True:
             while follower.at < len(self._broker.journal):
                 entry = self._broker.journal[follower.at]
-                if matches(follower.scope, entry.subject):
+                if matches(follower.scope, entry.subject) and self._broker.log.entry(entry.seq) is not None:
                     await self._pass(f"before hearing {entry.subject}")
                     if not self.connected:  # this one is lost on the way, so the gap is noticed and it comes again
                         await self._linked.wait()
@@ -363,7 +363,7 @@ class MemoryBus:
     async def entry(self, seq: int) -> Recorded | None:
         await self._pass(f"before entry {seq}")
         await self._reach("entry")
-        return self._broker.journal[seq - 1] if 0 < seq <= len(self._broker.journal) else None
+        return self._broker.log.entry(seq)
 
     async def ids(self, scope: str) -> list[str]:
         await self._pass(f"before ids {scope}")
@@ -375,7 +375,7 @@ class MemoryBus:
         return len(self._broker.journal)
 
     async def size(self) -> Size:
-        return Size(entries=len(self._broker.journal), last_seq=len(self._broker.journal))
+        return Size(entries=(last := len(self._broker.journal)) - len(self._broker.log.removed), last_seq=last)
 
     async def usage(self) -> list[StreamUse]:
         await self._reach("usage")
@@ -390,6 +390,12 @@ class MemoryBus:
         await self._reach(entry.subject)
         self._broker.log.redact(entry, data, headers)
         await self._pass(f"after redact {entry.seq}")
+
+    async def remove(self, seq: int, *, overwrite: bool = True) -> None:
+        await self._pass(f"before remove {seq}")
+        await self._reach(f"remove {seq}")
+        self._broker.log.remove(seq)
+        await self._pass(f"after remove {seq}")
 
     # --- keys
 

@@ -16,7 +16,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from actors.adapters.archive_folder import ArchiveFolder
 from actors.adapters.ledger.sqlite import SqliteLedger
+from actors.archive.archive import Archive
+from actors.archive.whole import Whole
 from actors.assembly import running
 from actors.call.settings import Calls
 from actors.campaign.settings import Campaigns
@@ -24,7 +27,7 @@ from actors.dialing.settings import Dial
 from actors.ledger.ledger import Ledger
 from actors.pipeline.settings import Pipelines
 from actors.runner.settings import Runner
-from actors.runtime.bus import BusError, Message, Unsubscribe
+from actors.runtime.bus import BusError, Message, Stream, Unsubscribe
 from actors.runtime.host import Host
 from actors.settings import Settings
 from bus_schemas.slot import SlotConfig
@@ -273,6 +276,11 @@ class World:
         self._runner_is_gone(life)
         self._down(life)
 
+    def archive(self, life: Life) -> Archive:
+        """As a process has it: all have one folder."""
+        ids, store = CountedIds(f"archive-{life.process.name}-"), ArchiveFolder(self.folder / "archive")
+        return Archive(bus=life.bus, clock=life.machine.clock, ids=ids, store=store, threads=False)
+
     async def _live(self, life: Life) -> None:
         machine, settings = life.machine, life.machine.settings
 
@@ -295,6 +303,7 @@ class World:
                     devices=lambda: (),
                     pbxs={"main": pbx},
                     lost=life.lost,
+                    archive=self.archive(life),
                     executor=executor,
                 )
             )
@@ -305,7 +314,7 @@ class World:
     async def _ledger(self, life: Life, stack: AsyncExitStack) -> Ledger:
         store = ledger_at(self.ledger_file(life.machine))
         stack.callback(store.close)
-        ledger = ledger_of(life.bus, store)
+        ledger = ledger_of(life.bus, store, Whole(bus=life.bus, archive=self.archive(life)))
         await ledger.start()
         stack.push_async_callback(ledger.stop)
         return ledger
@@ -364,6 +373,6 @@ def with_slot(settings: Settings, slot: int, **changes: Any) -> Settings:
     return replace(settings, slots=slots)
 
 
-def ledger_of(bus: MemoryBus, store: SqliteLedger) -> Ledger:
+def ledger_of(bus: MemoryBus, store: SqliteLedger, stream: Stream | None = None) -> Ledger:
     """A ledger that works without threads: simulated time does not wait for them."""
-    return Ledger(bus=bus, store=store, threads=False)
+    return Ledger(bus=bus, store=store, threads=False, stream=stream)

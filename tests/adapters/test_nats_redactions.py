@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from nats.js.api import StoreCompression
 
 from actors.adapters.nats_bus import NatsBus
 from actors.runtime.bus import ID, NotErased, Recorded
@@ -98,6 +99,67 @@ async def test_a_copy_that_is_redacted_again_leaves_nothing_behind(tmp_path: Pat
         await bus.redact(entry, b"nobody, nobody, Ivan Third", {})
         assert _files_with(tmp_path, b"Petro Second") == _files_with(tmp_path, PERSON) == []
         assert [one.data for one in await _read(bus)] == [b"nobody, nobody, Ivan Third", b"end"]
+
+
+async def test_no_byte_of_what_was_removed_is_on_the_disk(tmp_path: Path, port: int) -> None:
+    async with serving(tmp_path, port), connected(port) as bus:
+        seqs, seq = list[int](), 0
+        for number in range(50):
+            seqs.append(seq := await _write(bus, PERSON if number % 2 else b"%d" % number, seq))
+        await _redact(bus, seqs[1])
+        entry = await bus.entry(seqs[1])
+        assert entry is not None and _files_with(tmp_path, b"nobody")
+        for seq in seqs[1::2]:
+            await bus.remove(seq)
+        assert _files_with(tmp_path, PERSON) == _files_with(tmp_path, b"nobody") == []
+        assert [one.seq for one in await _read(bus)] == seqs[::2]
+
+
+def _blocks(folder: Path) -> list[int]:
+    return [path.stat().st_size for path in sorted((folder / "js").rglob("*.blk")) if "OTTB_EVT" in str(path)]
+
+
+async def test_what_is_in_a_packed_block_is_overwritten_too(tmp_path: Path, port: int) -> None:
+    """A full block is packed, and says the names all the same: they are no words that come twice."""
+    names = [os.urandom(12).hex().encode() for _ in range(40)]
+    async with serving(tmp_path, port), connected(port) as bus:
+        seqs, seq = list[int](), 0
+        for number in range(2000):
+            name = names[number] if number < len(names) else b"nobody"
+            seqs.append(seq := await _write(bus, name + b'{"status":"ONLINE","detail":"well"}' * 180, seq))
+        async with asyncio.timeout(PATIENCE):  # it is packed a moment later
+            while _blocks(tmp_path)[0] > 4_000_000:
+                await asyncio.sleep(0.05)
+        assert sum(bool(_files_with(tmp_path, name)) for name in names) > 5
+        for place, seq in enumerate(seqs[: len(names)]):
+            entry = await bus.entry(seq)
+            assert entry is not None and entry.data.startswith(names[place])
+            if place % 2:
+                await bus.remove(seq)
+            else:
+                await bus.redact(entry, b"nobody", {})
+        assert [_files_with(tmp_path, name) for name in names] == [[]] * len(names)
+    async with serving(tmp_path, port), connected(port) as bus:  # which reads its blocks anew
+        read = await _read(bus)
+        assert [one.seq for one in read] == [seq for place, seq in enumerate(seqs) if place >= 40 or place % 2 == 0]
+        assert [one.data for one in read[:20]] == [b"nobody"] * 20
+
+
+async def test_a_journal_that_was_made_without_packs_from_the_next_start_on(tmp_path: Path, port: int) -> None:
+    async with serving(tmp_path, port), connected(port) as bus:
+        config = (await bus._js.stream_info("OTTB_EVT")).config
+        config.compression = StoreCompression.NONE
+        await bus._js.update_stream(config)
+        seq = await _write(bus, b"first", 0)
+        await bus.ensure_streams()
+        assert (await bus._js.stream_info("OTTB_EVT")).config.compression == StoreCompression.S2
+    async with serving(tmp_path, port), connected(port) as bus:
+        for _ in range(2000):
+            seq = await _write(bus, b'{"status":"ONLINE","detail":"well"}' * 180, seq)
+        async with asyncio.timeout(PATIENCE):
+            while _blocks(tmp_path)[0] > 1_000_000:
+                await asyncio.sleep(0.05)
+        assert len(await _read(bus)) == 2001
 
 
 async def test_keys_and_what_they_were_before_are_gone_too(tmp_path: Path, port: int) -> None:

@@ -580,6 +580,49 @@ class BusContract:
             await _append(other, "late", last, id="l4")
         await stop()
 
+    async def test_a_removed_entry_is_nowhere_and_its_number_is_nobodys(self, bus: Bus, other: Bus) -> None:
+        seqs, seq = list[int](), 0
+        for past in ("dialing", "alerting", "ended", "enriched"):
+            seqs.append(seq := await _append(bus, past, seq, id=f"g{past}"))
+        redacted = await bus.entry(seqs[1])
+        assert redacted is not None
+        await bus.redact(redacted, b"...", {})
+        assert [one.data async for one in other.replay(SCOPE)][1] == b"..."
+        before = await other.size()
+        for seq, overwrite in ((seqs[0], True), (seqs[1], True), (seqs[1], False), (seqs[3], False)):
+            await bus.remove(seq, overwrite=overwrite)
+        after = await other.size()
+        assert after.last_seq == before.last_seq and after.entries < before.entries
+        heard: list[int] = []
+
+        async def hear(entry: Recorded) -> None:
+            heard.append(entry.seq)
+
+        for reader in (bus, other):
+            assert [one.seq async for one in reader.replay(SCOPE)] == [seqs[2]]
+            assert [one.seq async for one in reader.replay("ottb.v1.evt.>", after=seqs[0] - 1)] == [seqs[2]]
+            assert [await reader.entry(seq) for seq in (seqs[0], seqs[1], seqs[3])] == [None] * 3
+            last = await reader.last(SCOPE, certain=True)
+            assert last is not None and last.seq == seqs[2]
+            assert await reader.last("ottb.v1.evt.call.*.dialing", certain=True) is None
+        assert await bus.ids(SCOPE) == [_subject("ended")]
+        stop = await other.follow(SCOPE, hear, after=0)
+        await _until(lambda: len(heard) == 1)
+        assert await _append(bus, "more", seqs[2], id="gm") == seqs[3] + 1
+        await _until(lambda: heard == [seqs[2], seqs[3] + 1])
+        await stop()
+
+    async def test_what_is_removed_before_it_is_redacted_stays_gone(self, bus: Bus, other: Bus) -> None:
+        first = await _append(bus, "dialing", 0, id="w0")
+        last = await _append(bus, "ended", first, id="w1")
+        entry = await bus.entry(first)
+        assert entry is not None
+        await other.remove(first)
+        await bus.redact(entry, b"...", {})
+        for reader in (bus, other):
+            assert [one.seq async for one in reader.replay(SCOPE)] == [last]
+            assert await reader.entry(first) is None
+
     async def test_keys_are_erased_and_buckets_wiped(self, bus: Bus, other: Bus) -> None:
         await bus.put("OTTB_IDEM", "one", b"secret", expect=0)
         await bus.put("OTTB_IDEM", "two", b"other", expect=0)

@@ -9,8 +9,11 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+from actors.adapters.archive_folder import ArchiveFolder
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
+from actors.archive.archive import Archive
+from actors.archive.whole import Whole as Sealed
 from actors.assembly import running
 from actors.audit.start import start as start_audit
 from actors.ledger.kinds import LOG_PROJECTIONS
@@ -97,7 +100,12 @@ class Whole:
         )
         await point.seed("root", PASSWORD, "admin")
         store = ledger_at(self.folder / f"ledger-{self.lives}")
-        ledger = await start_ledger(parts, stack, store=store, region=self.settings.dial.site_region)
+        segments = ArchiveFolder(self.folder / "archive")
+        self.archive = Archive(bus=bus, clock=parts.clock, ids=parts.ids, store=segments)
+        stream = Sealed(bus=bus, archive=self.archive)
+        ledger = await start_ledger(
+            parts, stack, store=store, region=self.settings.dial.site_region, stream=stream
+        )
         log_store = ledger_at(self.folder / f"log-{self.lives}", LOG_PROJECTIONS)
         log = await start_of_log(parts, stack, store=log_store)
 
@@ -110,7 +118,7 @@ class Whole:
             running(
                 self.settings, bus=bus, clock=parts.clock, ids=parts.ids, make_phone=make_phone, devices=lambda: (),
                 pbxs={"main": pbx}, lost=asyncio.Event(), sender=Nowhere(), usb=self.usb,
-                listed=self.listed, machine=self.machine, no_executor=self.no_executor,
+                listed=self.listed, machine=self.machine, archive=self.archive, no_executor=self.no_executor,
             )
         )  # fmt: skip
         self.gateway: InProcess = await stack.enter_async_context(

@@ -1,0 +1,1 @@
+"""The archive: each day of the journal in a file of its own, checked and chained."""
