@@ -24,6 +24,7 @@ log = structlog.get_logger()
 
 LOOK = 2.0  # seconds between two looks when nobody says anything
 SILENT = 5.0  # seconds since it was last said that it is there, after which it is not
+MOST_WAITING = 20  # runs for approvals: each has a workspace
 STOP_PATIENCE = 15.0  # seconds in which the runs of a runner that ends may end
 
 
@@ -33,7 +34,7 @@ class Runner:
     def __init__(self, desk: Desk, settings: Settings) -> None:
         self._desk = desk
         self._settings = settings
-        self._going: dict[asyncio.Task[None], str] = {}
+        self._going: dict[asyncio.Task[None], Work] = {}
         self._news = asyncio.Event()
         self._ends: list[Unsubscribe] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -85,7 +86,7 @@ class Runner:
 
     async def _say_there(self) -> None:
         while True:
-            view = self._desk.view(tuple(sorted(self._going.values())))
+            view = self._desk.view(tuple(sorted(work.shown for work in self._going.values())))
             beat = RunnerBeat(runner=self._desk.name, view=view)
             with contextlib.suppress(BusError):
                 await self._desk.bus.publish(RUNNER_BEAT.subject_for(beat), msgspec.json.encode(beat), {})
@@ -107,16 +108,21 @@ class Runner:
 
     async def _take(self) -> None:
         """Claim what waits, the oldest first; of a pipeline whose first one is not to be had now, none behind it."""
-        if len(self._going) >= self._settings.at_once:
+        if self._is_full():
             return
         context = Context(command_id=self._desk.ids.new(), after=await self._desk.bus.last_seq())
         waiting = await ask(self._desk.bus, QUEUED_RUNS, QueuedRuns(labels=self._settings.labels, limit=100), context)
         passed = set[int]()
         for run in waiting:
-            if len(self._going) >= self._settings.at_once:
+            if self._is_full():
                 return
             if run.pipeline not in passed and not await self._claim(run):
                 passed.add(run.pipeline)
+
+    def _is_full(self) -> bool:
+        """What waits for an approval, for days perhaps, takes no place; when it goes on there may be one more."""
+        waiting = sum(work.waits for work in self._going.values())
+        return len(self._going) - waiting >= self._settings.at_once or waiting >= MOST_WAITING
 
     async def _claim(self, run: QueuedRun) -> bool:
         token = self._desk.ids.new() + self._desk.ids.new()
@@ -145,7 +151,7 @@ class Runner:
     def _begin(self, claimed: ClaimedRun, token: str, since: float) -> None:
         work = Work(self._desk, claimed, token, since)
         task = asyncio.get_running_loop().create_task(work.carry_out())
-        self._going[task] = f"{claimed.pipeline}/{claimed.run}"
+        self._going[task] = work
         log.info("a run begins", run=work.name, pipeline=claimed.name)
 
         def over(task: "asyncio.Task[None]") -> None:

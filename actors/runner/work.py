@@ -25,9 +25,10 @@ S = StepStatus
 
 
 class Work:
-    """One run. `since`: when it was asked for (monotonic)."""
+    """One run. `since`: when it was asked for (monotonic). `waits`: nothing of it goes on but approvals."""
 
     def __init__(self, desk: Desk, claimed: ClaimedRun, token: str, since: float) -> None:
+        self.waits = False
         self._desk = desk
         self._claimed = claimed
         self._definition = definition_of(claimed.text)
@@ -39,6 +40,10 @@ class Work:
     @property
     def name(self) -> str:
         return f"{self._claimed.pipeline}-{self._claimed.run}-{self._claimed.attempt}"
+
+    @property
+    def shown(self) -> str:
+        return f"{self._claimed.pipeline}/{self._claimed.run}"
 
     async def carry_out(self) -> None:
         """All of it. Whatever goes wrong, the pipeline is told."""
@@ -129,7 +134,9 @@ class Work:
                     going[asyncio.get_running_loop().create_task(self._job(job, commands, workspace))] = job
             if not going:
                 break
+            self.waits = all(isinstance(job.step, Approval) for job in going.values())
             done, _ = await asyncio.wait(going, return_when=asyncio.FIRST_COMPLETED)
+            self.waits = False
             for task in done:
                 self._plan.ended(going.pop(task), task.result().status)
 

@@ -122,6 +122,22 @@ async def test_a_runner_that_ends_leaves_no_task_that_waits(site: Whole, tmp_pat
     assert [task for task in asyncio.all_tasks() if "actors/runner/" in repr(task.get_stack())] == []
 
 
+async def test_what_waits_for_an_approval_takes_nobodys_place(site: Whole, tmp_path: Path) -> None:
+    steps = '[[steps]]\nname = "ask"\ndo = "approval"\nwhen = { params = { ask = true } }\n' + STEP
+    await define(site, HEAD + '[params.ask]\ntype = "boolean"\ndefault = false\n' + steps)
+    async with runner_on(site, "r1", tmp_path, at_once=1):
+        asks = [await begin(site, parameters={"ask": True}) for _ in range(2)]
+        async with asyncio.timeout(20):
+            while {step["run"] for step in said(site, "step") if step["status"] == "waiting"} != {*asks}:
+                await asyncio.sleep(0.05)
+        runs = [await begin(site) for _ in range(3)]
+        assert {over["run"] for over in await ends(site, 3)} == {*runs}
+        for run in asks:
+            status, _ = await site.ask("POST", f"/api/dci/pipeline/1/runs/{run}/steps/ask/approve", {})
+            assert status == 200
+        assert {over["status"] for over in await ends(site, 5)} == {"succeeded"}
+
+
 async def test_a_runner_may_begin_before_its_bus_is_there(site: Whole, tmp_path: Path) -> None:
     await define(site, HEAD + STEP)
     bus = MemoryBus(site.broker)
