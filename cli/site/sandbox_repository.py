@@ -13,6 +13,7 @@ FILES = {
     "README.md": "# Fleet app\n\nWhat the sandbox deploys: see `config/pipelines/deploy_production.toml` of OTTB.\n",
     "build.sh": '#!/bin/sh -eu\nmkdir -p dist\necho "fleet app $1" > "dist/app-$1.txt"\necho "built $1"\n',
     "test.sh": '#!/bin/sh -eu\ngrep -q "fleet app" dist/*.txt\necho "tested on $1"\n',
+    "app.apk": "PK\x03\x04 what virtual phones take for an app\npackage=org.example.fleet\n",
     "deploy.sh": '#!/bin/sh -eu\ncat dist/*.txt\necho "deployed to $1"\n',
 }
 AUTHOR = {"NAME": "sandbox", "EMAIL": "sandbox@localhost", "DATE": "2026-01-01T00:00:00Z"}

@@ -376,3 +376,19 @@ async def test_the_command_line_runs_one_and_exits_as_it_ends(site: Site, admin:
     file.write_text("id = 1\nname = 3\n")
     code, out = await ottb("check", str(file))
     assert code == 1 and f"{file}:2:1: name:" in out, out
+
+
+async def test_the_shipped_pipelines_for_phones_run_as_they_are(admin: Client) -> None:
+    _, rows = await admin.get("/api/dci/pipelines", part=D)
+    numbers = {row["name"]: row["id"] for row in rows}
+    for name in ("sandbox-smoke", "fleet-clear-storage", "fleet-update-app"):
+        status, begun = await admin.post(f"/api/dci/pipeline/{numbers[name]}/run", {}, part=D)
+        assert status == 201, begun
+        pipeline, run = numbers[name], begun["run"]
+        seen = await run_until(admin, pipeline, run, "waiting", *OVER, seconds=120.0)
+        while seen["status"] == "waiting":
+            [step] = [step["step"] for step in seen["steps"] if step["status"] == "waiting"]
+            approve = f"/api/dci/pipeline/{pipeline}/runs/{run}/steps/{step}/approve"
+            assert (await admin.post(approve, {}, part=D))[0] == 200
+            seen = await run_until(admin, pipeline, run, *OVER, seconds=120.0)
+        assert seen["status"] == "succeeded", (name, seen)
