@@ -86,6 +86,18 @@ class SimLoop(asyncio.BaseEventLoop):
         self._ready.append(handle)
         return handle
 
+    def run_in_executor(
+        self, executor: Any, func: Callable[[*Given], Result], *args: *Given
+    ) -> "asyncio.Future[Result]":  # any: a pool of threads, or None
+        """What is given to any thread is done at once, here: no run would be the same twice if it waited for one."""
+        if executor is not None:
+            return super().run_in_executor(executor, func, *args)
+
+        async def at_once() -> Result:
+            return func(*args)
+
+        return self.create_task(at_once())
+
     def _write_to_self(self) -> None:
         """Nobody waits who has to be woken: there are no other threads."""
 
