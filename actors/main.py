@@ -242,14 +242,15 @@ async def start_site(
     )
     log_ledger = await start_of_log(parts, stack, store=log_store_of(settings))
     figures = await start_of_figures(parts, stack, store=figures_store_of(settings))
+    whole = Whole(bus=parts.bus, archive=archive)
     ledger = await start_ledger(
         parts, stack, store=store_of(settings), region=settings.dial.site_region,
         joins=bool(joining(settings.trunks, settings.ami)), zone=zone(settings.dial.timezone), log_ledger=log_ledger,
-        stream=Whole(bus=parts.bus, archive=archive),
+        stream=whole,
     )  # fmt: skip
 
     def problems() -> Iterable[Problem]:
-        told = audit.problems(), point.problems(), ledger.problems()
+        told = audit.problems(), point.problems(), ledger.problems(), whole.problems()
         return [*but_for(settings.journal.step_over, *told), *log_ledger.problems(), *figures.problems()]
 
     def records() -> Iterable[Following]:

@@ -84,6 +84,19 @@ class Archive:
             book = _after(book, entry)
         return book
 
+    async def known(self) -> tuple[Book, dict[int, str]]:
+        """What is sealed as far as it can be read, and what is wrong with entries that cannot: of days behind the first
+        of these nothing is known, but up to where entries may be gone. Raises BusError."""
+        book, bad = Book(), dict[int, str]()
+        async for entry in self._bus.replay(SCOPE):
+            try:
+                after = _after(book, entry)
+            except NotAnArchive as error:
+                bad[entry.seq] = str(error)
+                continue
+            book = replace(after, days=book.days) if bad else after
+        return book, bad
+
     async def seal(self, host: str) -> Segment | None:
         """Seal the next day that is over. None: there is none. Raises Fenced (another one has sealed it), NotKept,
         Damaged, NotAnArchive, BusError; nothing has changed then."""
@@ -159,6 +172,9 @@ class Archive:
         be asked once the journal says it: what is read of it from then on may be sealed. Returns how many entries have
         changed. Raises NotKept, Damaged, NotAnArchive, BusError; again does the rest."""
         done, count = dict[str, RewrittenDay | None](), 0
+        _, bad = await self.known()
+        if bad and not await self._do(self.store.kept):  # nothing was sealed, nor is on top of that
+            return 0
         while True:
             book, before = await self.book(), await self._do(self.store.kept)
             for one in book.days:

@@ -4,10 +4,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import structlog
 
-from actors.archive.archive import Archive, NotAnArchive
+from actors.archive.archive import Archive
 from actors.archive.segment import Damaged
 from actors.archive.store import NotKept
 from actors.runtime.bus import Bus, BusUnavailable, Recorded, Size, Unsubscribe
+from actors.runtime.problems import Problem, Problems, of_entry
 from bus_schemas.contract import ROOT, matches
 
 log = structlog.get_logger()
@@ -21,14 +22,21 @@ class Whole:
     def __init__(self, *, bus: Bus, archive: Archive) -> None:
         self._bus = bus
         self._archive = archive
+        self._problems = Problems("archive")
+
+    def problems(self) -> list[Problem]:
+        """Events of the archive that cannot be read."""
+        return self._problems.all()
 
     async def replay(self, scope: str, *, after: int = 0, since: float = 0.0) -> AsyncIterator[Recorded]:
         """As the journal's own. Raises BusError, also where a day of it cannot be read from its file, nor from the
         journal."""
-        try:
-            book = await self._archive.book()
-        except NotAnArchive as error:
-            raise BusUnavailable(str(error)) from None
+        book, bad = await self._archive.known()
+        for seq, why in bad.items():
+            if self._problems.fault(of_entry(seq), f"{why}: sealed days behind it are not read"):
+                log.error("a bad entry of the archive", seq=seq, why=why)
+        if bad and book.leaving > book.last:
+            raise BusUnavailable(f"what has left the journal cannot be found: {next(iter(bad.values()))}")
         for segment in book.days:
             if segment.last <= after:
                 continue

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -15,6 +16,7 @@ from actors.archive.whole import Whole
 from actors.ledger.kinds import PROJECTIONS
 from actors.ledger.ledger import Ledger
 from actors.runtime.bus import BusUnavailable, Recorded, Stream
+from bus_schemas.archive import DaysLeaving
 from bus_schemas.call import GET_CDR, GetCdr
 from tests.archive.days import Days
 from tests.ledger.journals import call, seen
@@ -129,7 +131,15 @@ async def test_nothing_of_a_file_that_was_written_anew_is_read(days: Days) -> No
     assert [(entry.seq, entry.data) for entry in await read(whole(days))] == before
 
 
-async def test_what_the_archive_says_and_nobody_can_read_is_no_journal(days: Days) -> None:
-    await days.write("archive.days.sealed", b"{}")
-    with pytest.raises(BusUnavailable, match="cannot be read"):
+async def test_an_entry_of_the_archive_that_nobody_can_read_costs_itself(days: Days) -> None:
+    """What is behind it is read from the journal, as long as nothing of that may have left."""
+    before = [(entry.seq, entry.data) for entry in await read(days.bus)]
+    seq = await days.write("archive.days.sealed", b"{}")
+    stream = whole(days)
+    assert [(entry.seq, entry.data) for entry in await read(stream)] == [*before, (seq, b"{}")]
+    [problem] = stream.problems()
+    assert (problem.kind, problem.id) == ("archive", f"entry {seq}") and "cannot be read" in problem.reason
+    gone = DaysLeaving(at="2026-01-01T00:00:00Z", host="a", up_to=seq)
+    await days.write("archive.days.leaving", msgspec.json.encode(gone))
+    with pytest.raises(BusUnavailable, match="cannot be found"):
         await read(whole(days))

@@ -24,7 +24,7 @@ from bus_schemas.lead import Lead
 from tests.campaign.played import NOON, Played, rows
 from tests.support.turns import Others
 
-LEADS, TURN = 10_000, 0.004  # with five numbers each; seconds of the processor until it is others' turn
+LEADS, TURN = 10_000, 0.01  # with five numbers each; seconds of the processor until it is others' turn
 
 
 async def looking(looks: Looks, user: str, seen: Callable[[], None], end: asyncio.Event) -> None:

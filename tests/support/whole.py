@@ -130,7 +130,10 @@ class Whole:
             *(
                 f"{one.kind} {one.id}: {one.reason}"
                 for one in (
-                    *but_for(self.settings.journal.step_over, audit.problems(), point.problems(), ledger.problems()),
+                    *but_for(
+                        self.settings.journal.step_over, audit.problems(), point.problems(), ledger.problems(),
+                        stream.problems(),
+                    ),
                     *log.problems(),
                 )
             ),
