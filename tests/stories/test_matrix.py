@@ -59,7 +59,9 @@ async def test_a_bad_token_opens_nothing(admin: Client, site: Site) -> None:
     for name, token in tokens.items():
         client = Client(site, admin.session, token)
         for route in ROUTES:
-            if route.path in OPEN or (token is None and route.permission is Access.OPTIONAL):
+            if route.path in OPEN or route.permission is Access.SIGNED:
+                continue
+            if token is None and route.permission is Access.OPTIONAL:
                 continue
             status, code = await ask(client, route)
             assert (status, code) == (401, "AUTH_FAIL"), (name, route.method, route.path, status, code)
@@ -68,7 +70,8 @@ async def test_a_bad_token_opens_nothing(admin: Client, site: Site) -> None:
 
 
 async def test_every_change_is_on_the_audit(admin: Client, site: Site) -> None:
-    changing = [route for route in ROUTES if route.changes]
+    # What strangers post and nobody has signed is nowhere; a run that is begun so is on record itself.
+    changing = [route for route in ROUTES if route.changes and route.permission is not Access.SIGNED]
     actor = await made(admin, "m_audited", "admin")
     for number, route in enumerate(sorted(changing, key=lambda route: route.path == "/api/auth/logout")):
         id = f"audited-{number}"
