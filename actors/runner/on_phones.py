@@ -16,6 +16,7 @@ from actors.runtime.wire import ask
 from bus_schemas.call import END_CALL, EndCall
 from bus_schemas.contract import Rpc
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.permissions import Action
 from bus_schemas.script import STOP_RUN, StopRun
 from bus_schemas.slot import END_RESERVATION, EndReservation
 
@@ -24,6 +25,7 @@ log = structlog.get_logger()
 CALL, SCRIPT, SLOT = "call", "script", "slot"
 PATIENCE, AGAIN = 300.0, 2.0  # seconds for what is left, whose owners may still be starting; and between two tries
 PASSING = (ErrorCode.UNAVAILABLE, ErrorCode.TIMEOUT, ErrorCode.RATE_LIMITED)
+OF_OTHERS = {Action.CALL_END_ANY, Action.SCRIPT_STOP_ANY, Action.SLOT_RESERVE_ANY}  # what is noted may never have begun
 
 
 class Begun(Struct, frozen=True):
@@ -54,9 +56,10 @@ class OnPhones:
 
     async def _end(self, begun: Begun, user: str, bus: Bus, ids: Ids) -> None:
         rpc, request = _ending(begun)
+        may = rpc.needed - OF_OTHERS
         try:
             async with asyncio.timeout(PATIENCE):
-                while not await _asked(rpc, request, Context(command_id=ids.new(), user=user, actions=rpc.needed), bus):
+                while not await _asked(rpc, request, Context(command_id=ids.new(), user=user, actions=may), bus):
                     await asyncio.sleep(AGAIN)
         except TimeoutError:
             log.error("what a run has left on a phone is not ended", kind=begun.kind, id=begun.id)
