@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from actors.archive.store import Kept, NotKept, NotThere
 from actors.runtime.plain_files import NO_LINK, opened
+from actors.runtime.secret_files import refuse_others_above
 
 PARTIAL = ".partial"  # the end of a draft's name
 
@@ -68,7 +69,12 @@ class ArchiveFolder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    def must_be_ours(self) -> None:
+        with _doing(f"the archive in {self._folder}"):
+            refuse_others_above(self._folder / "any")
+
     def draft(self) -> FolderDraft:
+        self.must_be_ours()
         with _doing(f"the archive in {self._folder}"):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             return FolderDraft(self._folder)

@@ -146,10 +146,11 @@ class Archive:
         await self._bus.append(topic.subject, data, headers, scope=SCOPE, expect=book.seq)
 
     async def check(self, segment: Segment) -> None:
-        """Read a segment's file, whole. Raises Damaged, NotThere, NotKept."""
+        """Read a segment's file, whole, where nobody else can take it away. Raises Damaged, NotThere, NotKept."""
         await self._do(lambda: self._check(segment))
 
     def _check(self, segment: Segment) -> None:
+        self.store.must_be_ours()
         with self.store.open(segment.name) as file, _reading(segment.name):
             check(file, head=segment.head, entries=segment.entries, last=segment.last, digest=segment.digest)
 

@@ -43,6 +43,9 @@ class Draft(Protocol):
 class SegmentStore(Protocol):
     """Files that are written once and never changed. Every method may raise NotKept."""
 
+    def must_be_ours(self) -> None:
+        """Raise NotKept where others could delete what is kept here."""
+
     def draft(self) -> Draft:
         """Begin a new file."""
 
