@@ -202,7 +202,7 @@ class Redactions:
         copy = await get(self._link, STREAM, {"last_by_subj": _place(seq, subject)}, certain=True)
         if copy is not None:
             await erase(self._link, STREAM, copy.seq)
-        del self._subjects[seq]
+        self._subjects.pop(seq, None)  # another one may have done it meanwhile
         for at, token in enumerate(subject.split(".")):
             self._by_token.get((at, token), {}).pop(seq, None)
 
