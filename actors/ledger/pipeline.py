@@ -1,6 +1,7 @@
 """Pipelines in the ledger: one row for each, one for each run, and one for each step of a run (`pipeline_rows.py`)."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from operator import eq, lt
 from typing import Any, Literal, cast
 
@@ -151,6 +152,16 @@ def steps(keys: list[str]) -> Query[StepRow]:
     return Query(sa.select(STEPS).where(S.run_key.in_(keys)).order_by(S.seq), made_of(StepRow, lambda row: row))
 
 
+def shared(runs: Sequence[QueuedRun], most: int) -> list[QueuedRun]:
+    """Some of them, in their order: the first of each pipeline before the second of any, so that a long queue of one
+    whose turn has not come hides no other."""
+    before, places = Counter[int](), list[tuple[int, int]]()
+    for place, run in enumerate(runs):
+        places.append((before[run.pipeline], place))
+        before[run.pipeline] += 1
+    return [runs[place] for place in sorted(place for _, place in sorted(places)[:most])]
+
+
 def queued() -> Query[tuple[QueuedRun, frozenset[str]]]:
     """Runs that no runner has, oldest first, with their labels."""
     found = sa.select(R.pipeline, R.run, R.labels).where(IS_QUEUED).order_by(R.seq).limit(MOST_QUEUED)
@@ -293,7 +304,7 @@ class PipelineAnswers(Answers):
     async def queued_runs(self, request: QueuedRuns, context: Context) -> list[QueuedRun]:
         labels = set(request.labels)
         found = await self.read(context, queued(), short=True)
-        return [run for run, needed in found if needed <= labels][: request.limit]
+        return shared([run for run, needed in found if needed <= labels], request.limit)
 
     async def dci_status(self, request: GetDciStatus, context: Context) -> DciStatus:
         found = dict(await self.read(context, counts(), short=True))
