@@ -4,6 +4,7 @@ second that it is there."""
 import asyncio
 import contextlib
 import os
+from collections import Counter
 
 import msgspec
 import structlog
@@ -24,7 +25,7 @@ log = structlog.get_logger()
 
 LOOK = 2.0  # seconds between two looks when nobody says anything
 SILENT = 5.0  # seconds since it was last said that it is there, after which it is not
-MOST_WAITING = 20  # runs for approvals: each has a workspace
+MOST_WAITING, OF_ONE = 50, 5  # runs for approvals, each with a workspace: altogether, and of one pipeline
 STOP_PATIENCE = 15.0  # seconds in which the runs of a runner that ends may end
 
 
@@ -107,12 +108,14 @@ class Runner:
                     await self._news.wait()
 
     async def _take(self) -> None:
-        """Claim what waits, the oldest first; of a pipeline whose first one is not to be had now, none behind it."""
+        """Claim what waits, the oldest first; of a pipeline whose first one is not to be had now, none behind it, and
+        none of one of which enough wait for an approval here."""
         if self._is_full():
             return
         context = Context(command_id=self._desk.ids.new(), after=await self._desk.bus.last_seq())
         waiting = await ask(self._desk.bus, QUEUED_RUNS, QueuedRuns(labels=self._settings.labels, limit=100), context)
-        passed = set[int]()
+        approvals = Counter(work.pipeline for work in self._going.values() if work.waits)
+        passed = {pipeline for pipeline, waits in approvals.items() if waits >= OF_ONE}
         for run in waiting:
             if self._is_full():
                 return

@@ -42,6 +42,10 @@ class Work:
         return f"{self._claimed.pipeline}-{self._claimed.run}-{self._claimed.attempt}"
 
     @property
+    def pipeline(self) -> int:
+        return self._claimed.pipeline
+
+    @property
     def shown(self) -> str:
         return f"{self._claimed.pipeline}/{self._claimed.run}"
 
