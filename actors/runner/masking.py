@@ -158,11 +158,12 @@ class _Sieve:
     def __init__(self, gap: re.Pattern[bytes], patterns: set[bytes]) -> None:
         self._gap = gap
         self.longest = max(map(len, patterns))
-        self._by_head: dict[bytes, list[bytes]] = {}
-        for pattern in sorted(patterns, key=len, reverse=True):
-            self._by_head.setdefault(pattern[:_HEAD], []).append(pattern)
+        by_head = dict[bytes, list[bytes]]()
+        for pattern in sorted(patterns):  # also for `re2`, which makes less of heads in order
+            by_head.setdefault(pattern[:_HEAD], []).append(pattern)
+        self._by_head = {head: _Alike(some) for head, some in by_head.items()}
         self._beginnings = {head[:length] for head in self._by_head for length in range(1, _HEAD)}
-        self._heads = _any_of(self._by_head)
+        self._heads = _any_of(by_head)
 
     def look(self, raw: bytes) -> _Found:
         bare = self._gap.sub(b"", raw)
@@ -173,11 +174,10 @@ class _Sieve:
             start = match.start()
             at = start + 1
             patterns = self._by_head[bare[start : start + _HEAD]]
-            whole = next((pattern for pattern in patterns if bare.startswith(pattern, start)), None)
-            if whole is not None:
-                spans.append((place(start), place(start + len(whole) - 1) + 1))
+            if whole := patterns.longest_at(bare, start):
+                spans.append((place(start), place(start + whole - 1) + 1))
             left = len(bare) - start
-            if start < hold and left < self.longest and self._goes_on(patterns, bare[start:]):
+            if start < hold and left < self.longest and patterns.go_on(bare[start:]):
                 hold = start
         tails = range(max(len(bare) - _HEAD + 1, 0), hold)
         hold = next((start for start in tails if bare[start:] in self._beginnings), hold)
@@ -185,8 +185,25 @@ class _Sieve:
             return _Found(spans, len(raw), 0, len(raw))
         return _Found(spans, place(hold), len(bare) - hold, place(len(bare) - 1) + 1)
 
-    def _goes_on(self, patterns: list[bytes], rest: bytes) -> bool:
-        return any(len(pattern) > len(rest) and pattern.startswith(rest) for pattern in patterns)
+
+class _Alike:
+    """Patterns of one head, in order. A secret of many lines may have thousands: none is compared with each."""
+
+    def __init__(self, patterns: list[bytes]) -> None:
+        self._patterns = patterns
+        self._all = set(patterns)
+        self._lengths = sorted({len(pattern) for pattern in patterns}, reverse=True)
+
+    def longest_at(self, raw: bytes, start: int) -> int:
+        """How long the longest of them is that stands there; 0: none does."""
+        there = len(raw) - start
+        lengths = (length for length in self._lengths if length <= there)
+        return next((length for length in lengths if raw[start : start + length] in self._all), 0)
+
+    def go_on(self, rest: bytes) -> bool:
+        """Whether one of them begins with that, and is longer."""
+        place = bisect_right(self._patterns, rest)
+        return place < len(self._patterns) and self._patterns[place].startswith(rest)
 
 
 class _Place:

@@ -126,7 +126,7 @@ class LocalExecutor:
         if not _RUN.fullmatch(run):
             raise RunnerError(f"{run[:80]!r} is no name of a run")
         try:
-            masking = Masking(secrets.values())
+            masking = await asyncio.to_thread(Masking, list(secrets.values()))
         except ValueError as error:
             raise RunnerError(str(error)) from None
         free = shutil.disk_usage(self.folder).free
