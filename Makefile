@@ -23,7 +23,7 @@ test: setup-test ## Set everything up and run the tests (WORKERS: how many at on
 	@$(PYTEST) $(TESTS) $(ELSEWHERE:%=--ignore=tests/%) -m "not faults and not long and not sites and not postgresql and not umockdev and not isolated" -n $(WORKERS) --dist worksteal
 
 test-sites: setup-test ## The stories on whole sites: every part of the interface, TLS, the commands of the pages, every route fuzzed
-	@$(PYTEST) $(TESTS) -m sites -n 3 --dist loadfile
+	@$(PYTEST) $(TESTS) -m sites -n 4 --dist loadfile
 
 test-postgresql: TESTS = tests/ledger
 test-postgresql: setup-test ## The ledger's tests on a PostgreSQL of their own (apt install postgresql)
