@@ -167,7 +167,7 @@ class Load:
             await asyncio.sleep(self.dice.random())
 
     async def vanish(self) -> None:
-        """A websocket that is cut off as it stands, and the bus as well."""
+        """A websocket that is cut off as it stands."""
         reader, writer = await asyncio.open_connection("127.0.0.1", URL(self.url).port)
         writer.write(WEBSOCKET)
         await asyncio.wait_for(reader.read(1000), 10)

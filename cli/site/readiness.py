@@ -22,13 +22,11 @@ RECORDS = re.compile(r"read up to entry ([0-9]+) of ([0-9]+)")
 class Left(Struct):
     """What a host leaves alone for now. The records are among it while they are made anew."""
 
-    kind: str
     id: str
     reason: str
 
 
 class Told(Struct):
-    host: str
     quarantined: list[Left] = []
 
 

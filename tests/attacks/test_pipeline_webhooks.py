@@ -11,7 +11,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
 from actors.pipeline.checking import check
@@ -19,7 +18,7 @@ from actors.pipeline.trigger import wanted
 from actors.runtime.signature import sign
 from tests.attacks.test_pipelines import OVER, D
 from tests.stories.conftest import MORE, SLOTS
-from tests.support.site import ROOT, Client, Site, running_site, until
+from tests.support.site import ROOT, Client, Site, admin_of, running_site, until
 
 SECRET, GITHUB_SECRET, LENT = "hook-0f9e8d7c6b5a", "hub-1a2b3c4d5e6f", "to-be-made-by-the-sender"
 ONE = """
@@ -55,10 +54,7 @@ def put_secret(site: Site, name: str, value: str) -> None:
 
 @pytest.fixture
 async def boss(hooked: Site) -> AsyncIterator[Client]:
-    async with aiohttp.ClientSession() as session:
-        client = Client(hooked, session)
-        await client.login("admin", hooked.admin_password)
-        await until(lambda: client.get("/api/dci/status", part=D), lambda seen: seen[1].get("runners"))
+    async with admin_of(hooked) as client:
         yield client
 
 

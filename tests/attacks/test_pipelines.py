@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-import aiohttp
 import msgspec
 import pytest
 
@@ -19,7 +18,7 @@ from actors.script import patterns
 from bus_schemas.permissions import Action
 from bus_schemas.pipeline import ClaimedRun, SlotResult
 from tests.stories.conftest import MORE, SLOTS
-from tests.support.site import Client, Site, running_site, until
+from tests.support.site import Client, Site, admin_of, running_site, until
 
 D, CHECKED = "dci", 600
 OVER = ("succeeded", "failed", "stopped", "lost")
@@ -55,10 +54,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture
 async def boss(ran: Site) -> AsyncIterator[Client]:
-    async with aiohttp.ClientSession() as session:
-        client = Client(ran, session)
-        await client.login("admin", ran.admin_password)
-        await until(lambda: client.get("/api/dci/status", part=D), lambda seen: seen[1].get("runners"))
+    async with admin_of(ran) as client:
         yield client
 
 

@@ -5,11 +5,10 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-import aiohttp
 import pytest
 
 from tests.stories.conftest import MORE
-from tests.support.site import Client, Site, running_site, until
+from tests.support.site import Client, Site, admin_of, running_site, until
 
 pytestmark = pytest.mark.sites
 
@@ -35,10 +34,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture
 async def admin(site: Site) -> AsyncIterator[Client]:
-    async with aiohttp.ClientSession() as session:
-        client = Client(site, session)
-        await client.login("admin", site.admin_password)
-        await until(lambda: client.get("/api/dci/status", part=D), lambda seen: seen[1].get("runners"))
+    async with admin_of(site) as client:
         await until(lambda: client.get("/api/slots"), _all_free, 60.0)
         yield client
         await until(lambda: client.get("/api/slots"), _all_free, 60.0)  # as it was found

@@ -4,13 +4,12 @@ in memory, whoever reads along and however slowly."""
 import asyncio
 from pathlib import Path
 
-import aiohttp
 import pytest
 
 from bus_schemas.pipeline_events import STEP_BYTES
 from tests.support.js_client import JsClient
 from tests.support.memory import grown_by
-from tests.support.site import Client, running_site, until
+from tests.support.site import admin_of, running_site, until
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
@@ -37,10 +36,7 @@ WORD = "that is all"
 
 async def test_a_flood_is_cut_and_held_by_nobody(tmp_path: Path) -> None:
     with running_site(tmp_path, {14: None}, env={"OTTB_SECRET_KEY": "never-said"}) as site:
-        async with aiohttp.ClientSession() as session:
-            client = Client(site, session)
-            await client.login("admin", site.admin_password)
-            await until(lambda: client.get("/api/dci/status", part=D), lambda seen: seen[1].get("runners"))
+        async with admin_of(site) as client:
             text = FLOOD.format(word=WORD)
             assert (await client.post("/api/dci/pipelines", {"text": text}, part=D))[0] == 201
 
@@ -56,7 +52,7 @@ async def test_a_flood_is_cut_and_held_by_nobody(tmp_path: Path) -> None:
             async def read(url: str) -> tuple[int, bytes]:
                 """How long the log is, and its last kilobytes."""
                 size, tail = 0, b""
-                async with session.get(url) as answer:
+                async with client.session.get(url) as answer:
                     async for part in answer.content.iter_chunked(2**16):
                         size, tail = size + len(part), (tail + part)[-4096:]
                 return size, tail

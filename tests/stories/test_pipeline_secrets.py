@@ -9,14 +9,13 @@ import subprocess
 from collections.abc import Iterator
 from urllib.parse import quote
 
-import aiohttp
 import nats
 import pytest
 
 from tests.stories.conftest import MORE
 from tests.support.collector import Collector, collecting
 from tests.support.js_client import JsClient
-from tests.support.site import Client, Site, running_site, until
+from tests.support.site import Site, admin_of, running_site
 
 pytestmark = pytest.mark.sites
 
@@ -125,10 +124,7 @@ async def test_a_secret_is_in_nothing_that_leaves_its_step(site: Site, collector
         heard.extend(message.data + json.dumps(message.headers or {}).encode())
 
     await bus.subscribe("ottb.v1.>", cb=hear)
-    async with aiohttp.ClientSession() as session:
-        admin = Client(site, session)
-        await admin.login("admin", site.admin_password)
-        await until(lambda: admin.get("/api/dci/status", part=D), lambda seen: seen[1].get("runners"))
+    async with admin_of(site) as admin:
         status, made = await admin.post("/api/dci/pipelines", {"text": HEAD.format(commands=commands())}, part=D)
         assert status == 201, made
         async with JsClient(site.url("workspace", ""), str(admin.token)) as socket:
@@ -141,7 +137,7 @@ async def test_a_secret_is_in_nothing_that_leaves_its_step(site: Site, collector
         answers = [await admin.get(f"{path}{rest}", part=D) for rest in ("/runs/1", "/runs", "/status", "")]
         answers.append(await admin.get("/api/dci/logs?limit=500", part=D))
         run = answers[0][1]
-        async with session.get(begun["log_url"]) as answer:
+        async with admin.session.get(begun["log_url"]) as answer:
             log = await answer.read()
         assert run["status"] == "succeeded" and b"the key was said" in log, log.decode()
         names = [artefact["name"] for artefact in run["steps"][0]["artefacts"]]

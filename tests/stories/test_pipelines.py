@@ -17,7 +17,7 @@ import pytest
 
 from tests.stories.conftest import MORE
 from tests.support.js_client import JsClient
-from tests.support.site import ROOT, Client, Site, running_site, until
+from tests.support.site import ROOT, Client, Site, admin_of, running_site, until
 
 pytestmark = pytest.mark.sites
 
@@ -113,10 +113,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture
 async def admin(site: Site) -> AsyncIterator[Client]:
-    async with aiohttp.ClientSession() as session:
-        client = Client(site, session)
-        await client.login("admin", site.admin_password)
-        await until(lambda: client.get("/api/dci/status", part=D), lambda seen: seen[1].get("runners"))
+    async with admin_of(site) as client:
         yield client
 
 

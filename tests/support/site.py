@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -263,3 +263,13 @@ def running_site(
         yield site
     finally:
         site.stop()
+
+
+@contextlib.asynccontextmanager
+async def admin_of(site: Site) -> AsyncIterator[Client]:
+    """Its administrator, once somebody carries pipelines out there."""
+    async with aiohttp.ClientSession() as session:
+        client = Client(site, session)
+        await client.login("admin", site.admin_password)
+        await until(lambda: client.get("/api/dci/status", part="dci"), lambda seen: seen[1].get("runners"))
+        yield client
