@@ -9,7 +9,7 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar, cast
 from urllib.parse import unquote, urlsplit
 
@@ -72,6 +72,8 @@ from bus_schemas.host import StreamUse
 log = structlog.get_logger()
 
 BATCH = 2048  # entries of a replay that are asked for at once: the server counts those that are left for each batch
+FIRST_BATCH = 256  # of it, and nothing is read ahead yet: many who read want no more
+FIRST_BATCH = 256  # at first, with nothing read ahead: many who read want no more
 TURN = 256  # of them that are worked on until others have their turn
 BATCH_BYTES = 4 * 1024 * 1024
 MOST_KEYS = 1000  # of a bucket that is read whole
@@ -278,10 +280,12 @@ class NatsBus:
         first: dict[str, object] = {"seq": after + 1}
         if since and not after:
             first = {"start_time": datetime.fromtimestamp(since, UTC).isoformat()}
-        batch, more = await self._batch(scope, first, after)
+        batch, more = await self._batch(scope, first, after, FIRST_BATCH)
+        ahead = False
         while batch:
             last = batch[-1].seq
-            coming = asyncio.ensure_future(self._batch(scope, {"seq": last + 1}, last)) if more else None
+            following = partial(self._batch, scope, {"seq": last + 1}, last, BATCH)
+            coming = asyncio.ensure_future(following()) if more and ahead else None
             try:
                 for _ in "ask", "send":  # so many turns until the question leaves; the server works on it meanwhile
                     await asyncio.sleep(0)
@@ -290,15 +294,18 @@ class NatsBus:
                         if entry.at >= since:
                             yield entry
                     await asyncio.sleep(0)
-                batch, more = await coming if coming is not None else ([], False)
+                batch, more = await (coming or following()) if more else ([], False)
+                ahead = True
             finally:
                 if coming is not None:
                     coming.cancel()
 
-    async def _batch(self, scope: str, start: Mapping[str, object], after: int) -> tuple[list[Recorded], bool]:
-        """Up to BATCH entries and BATCH_BYTES from `start` on, which is right behind `after`, and whether there are
+    async def _batch(
+        self, scope: str, start: Mapping[str, object], after: int, most: int
+    ) -> tuple[list[Recorded], bool]:
+        """Up to `most` entries and BATCH_BYTES from `start` on, which is right behind `after`, and whether there are
         more."""
-        query = {**start, "batch": BATCH, "max_bytes": self._batch_bytes, "next_by_subj": scope}
+        query = {**start, "batch": most, "max_bytes": self._batch_bytes, "next_by_subj": scope}
         found, more = await self._read(self._stream, query)
         more = more and bool(found)
         before = found[-1].seq + 1 if more else math.inf

@@ -136,10 +136,10 @@ class History:
         async with aclosing(replay_all(self._bus, SOURCES[room], after=since, until=until)) as entries:
             async for recorded in entries:
                 count, size = count + 1, size + len(recorded.data)
-                if count > 1 and (count > PIECE or size > PIECE_BYTES):
+                found += [event for event in room_events(recorded, self._metrics) if event.kind.room == room]
+                since = recorded.seq
+                if count == PIECE or size > PIECE_BYTES:
                     return Piece(found, since, count)
                 if count % AT_ONCE == 0:
                     await asyncio.sleep(0)
-                found += [event for event in room_events(recorded, self._metrics) if event.kind.room == room]
-                since = recorded.seq
         return Piece(found, until, count)

@@ -1,0 +1,55 @@
+"""Who has been away hears what they missed in pieces, over the connection on which others are answered: of the journal
+no more is read than is told."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from actors.adapters.nats_bus import NatsBus
+from actors.adapters.nats_streams import EVENTS, JOURNAL, WRITTEN
+from actors.runtime.bus import Message
+from bench.parts import nats_server
+from bus_schemas.kinds import owners_header
+from bus_schemas.slot import SLOT_LINKED, SlotLinked, SlotStatus
+from gateway.live.events import SOURCES
+from gateway.live.history import PIECE, History
+from gateway.metrics import Metrics
+
+ENTRIES = 5_000
+
+
+@pytest.fixture
+async def bus(tmp_path: Path) -> AsyncIterator[NatsBus]:
+    async with nats_server(tmp_path) as port:
+        bus = await NatsBus.connect(f"nats://127.0.0.1:{port}", name="one")
+        await bus.ensure_streams()
+        yield bus
+        await bus.close()
+
+
+async def test_no_more_is_read_of_the_journal_than_is_told(bus: NatsBus) -> None:
+    linked = SlotLinked(slot=44, at="2026-01-01T00:00:00.000Z", status=SlotStatus.ONLINE)
+    written, data = WRITTEN + SLOT_LINKED.subject_for(linked).removeprefix(EVENTS), msgspec.json.encode(linked)
+    for _ in range(ENTRIES):
+        await bus.publish(written, data, owners_header({"slot": ["op12"]}))
+    while await bus.last_seq() < ENTRIES:
+        pass
+    asked: list[bytes] = []
+
+    async def hear(message: Message) -> None:
+        asked.append(message.data)
+
+    stop = await bus.subscribe(f"$JS.API.DIRECT.GET.{JOURNAL}", hear)
+    history = History(bus=bus, metrics=Metrics())
+    history.begin(ENTRIES)
+    told, since, pieces = 0, 0, 0
+    while since < ENTRIES:
+        piece = await history.after("slots", since)
+        told, since, pieces = told + len(piece.events), piece.until, pieces + 1
+    await stop()
+    read = sum(msgspec.json.decode(one)["batch"] for one in asked)
+    print(f"{told} events in {pieces} pieces: {len(asked)} questions for {read} entries at most")
+    assert told == ENTRIES
+    assert read <= pieces * PIECE * len(SOURCES["slots"])
