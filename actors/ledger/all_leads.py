@@ -16,7 +16,7 @@ from actors.ledger.model import Query, given, made_of
 from actors.ledger.numbers import has_one_of, parts_in
 from actors.ledger.page import from_cursor_of_two, page, to_cursor, with_moments
 from actors.ledger.talks import PROJECTION, leads_talked_to
-from actors.ledger.words import ENOUGH, SHORTEST, among, beside_words, texts_in
+from actors.ledger.words import ENOUGH, SHORTEST, among, texts_in
 from actors.runtime.context import Context
 from actors.runtime.service import Served, serve
 from actors.runtime.wire import Page
@@ -140,11 +140,11 @@ def _asked(sought: Sought, *, ordered: bool) -> list[sa.ColumnElement[bool]]:
     """`ordered`: by the index of the order, and no other."""
     wanted, user, field = sought.wanted, sought.user, ORDERS[sought.wanted.order].field
     # Whose own leads are sought, by what is one's own, which is little, and not by an index of what a million have.
-    plain: Callable[[Any], Any] = beside_words if sought.groups else _same
+    says: Callable[[Any, Any], Any] = WORDS.says if sought.groups else eq
     if ordered or user is not None:
-        plain = _unindexed
+        says = _says_unindexed
     asked = given(
-        *((plain(column), eq, value) for column, value in sought.alike.items()),
+        *((column, says, value) for column, value in sought.alike.items()),
         (L.last_attempt, ge, wanted.contacted_since),
         (L.last_attempt, lt, wanted.contacted_until),
         (L.callback, lt, wanted.callback_until),
@@ -162,7 +162,7 @@ def _asked(sought: Sought, *, ordered: bool) -> list[sa.ColumnElement[bool]]:
     if sought.for_user is not UNSET:
         archived = sa.select(CAMPAIGNS.c.campaign).where(CAMPAIGNS.c.status == CampaignStatus.ARCHIVED)
         asked += [L.assigned.is_distinct_from(sought.for_user), L.campaign.not_in(archived), L.merged.is_(None)]
-    return asked if user is None else [*asked, _own(user)]
+    return asked if user is None else [_own(user), *asked]  # most of what a text finds is others'
 
 
 def _unindexed(column: sa.ColumnElement[Any]) -> Any:  # any: an expression, where a column was
@@ -170,8 +170,8 @@ def _unindexed(column: sa.ColumnElement[Any]) -> Any:  # any: an expression, whe
     return column + 0 if isinstance(column.type, sa.Integer) else column.concat("")
 
 
-def _same(column: Any) -> Any:
-    return column
+def _says_unindexed(column: sa.ColumnElement[Any], value: str) -> Any:
+    return _unindexed(column) == value
 
 
 def _own(user: str) -> sa.ColumnElement[bool]:
@@ -259,7 +259,7 @@ class LeadAnswers(Answers):
     async def all_leads(self, request: ListAllLeads, context: Context) -> Page:
         sought, after = self._sought(request, context), from_cursor_of_two(request.cursor)
         [total] = await self.read(context, how_many(sought))
-        rows = await self.read(context, leads_of_all(sought, after=after, many=total > COUNTED))
+        rows = await self.read(context, leads_of_all(sought, after=after, many=total > COUNTED)) if total else []
         return replace(page(rows, limit=request.limit), total=min(total, COUNTED), exact=total <= COUNTED)
 
 

@@ -57,10 +57,21 @@ class WordIndex:
         asked = " AND ".join(f"({' OR '.join(_trigrams(group) for group in groups)})" for groups in wanted)
         return _either(self._found.c[self.name].op("MATCH", is_comparison=True)(asked), sa.true())
 
+    def says(self, column: sa.Column[Any], value: str) -> sa.ColumnElement[bool]:
+        """Of `rows`, beside `hints`: whether a column says this. PostgreSQL takes its index, too, where that helps.
+        SQLite takes no other index than that of the words; but of each row that this finds it can look into an index of
+        the column and the place, which is narrow, before it reads the row."""
+        indexes, wanted = self.words.table.indexes, [column.name, self._place.name]
+        index = next((one for one in indexes if one.columns.keys() == wanted), None)
+        if index is None:
+            return _either(column.concat(""), column) == value
+        one, place = f"said_{column.name}", f"{self._found.name}.{self._found.c.rowid.name}"
+        there = sa.text(
+            f"EXISTS (SELECT 1 FROM {self.words.table.name} AS {one} INDEXED BY {index.name}"
+            f" WHERE {one}.{column.name} = :{one} AND {one}.{self._place.name} = {place})"
+        ).bindparams(sa.bindparam(one, value))
+        return _either(there, column == value)
 
-def beside_words(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-    """A column of texts that is asked for beside words: SQLite takes no other index than theirs, PostgreSQL both."""
-    return _either(column.concat(""), column)
 
 
 def among(column: sa.ColumnElement[Any], found: sa.Select[Any]) -> sa.ColumnElement[bool]:

@@ -260,3 +260,25 @@ def test_what_is_no_place_in_the_list_is_no_cursor(text: str) -> None:
     cursor = base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
     with pytest.raises(Refusal, match="not one of this list's"):
         from_cursor_of_two(cursor)
+
+
+def test_a_text_goes_with_every_other_filter(place: Place) -> None:
+    with closing(place.store()) as store:
+        told = Told(store)
+        told.create("spring", "anna"), told.create("autumn", "boris")
+        for campaign in ("spring", "autumn"):
+            told.add(campaign, "l1", "l2", name="Коваленко")
+            told.add(campaign, "l3", "l4", first=3, name="Коваль")
+            told.call(campaign, "l1", AT, "busy"), told.call(campaign, "l3", AT, "failed")
+            told.mark(campaign, "l2", LeadStatus.CALLBACK, "op12", callback=AT, disposition="later")
+            told.mark(campaign, "l4", LeadStatus.DONE, disposition="sold")
+        filters: list[dict[str, object]] = [
+            {"outcome": "busy"}, {"outcome": "failed"}, {"disposition": "later"}, {"disposition": "sold"},
+            {"status": "callback"}, {"status": "done"}, {"assigned_seller": "op12"}, {"campaign_id": "spring"},
+            {"outcome": "busy", "campaign_id": "autumn"}, {"disposition": "later", "assigned_seller": "op12"},
+        ]  # fmt: skip
+        for text, some in (("коваленко", {"l1", "l2"}), ("кова", {"l1", "l2", "l3", "l4"}), ("нико", set[str]())):
+            for wanted in filters:
+                both = [one for one in told.seen(**wanted) if one.partition("/")[2] in some]
+                assert told.seen(text=text, **wanted) == both
+                assert told.seen(user="anna", text=text, **wanted) == [one for one in both if "spring" in one]
