@@ -19,8 +19,9 @@ from actors.runtime.context import Context
 from actors.runtime.ids import Ids
 from actors.runtime.wire import ask
 from actors.webhook.seeing import Seeing
-from bus_schemas.catalogue import SUBSCRIBABLE
+from bus_schemas.catalogue import SUBSCRIBABLE, topic_of
 from bus_schemas.contract import kind_of
+from bus_schemas.erasure import ERASURE_CLEARED
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.user import IDENTIFY, Identify, LoginKind
 
@@ -101,6 +102,8 @@ class News:
 
     async def _hear(self, recorded: Recorded) -> None:
         kind = kind_of(recorded.subject)
+        if topic_of(recorded.subject) is ERASURE_CLEARED:  # what is in memory may say the person, the journal does not
+            self.recent = Recent(recorded.seq)
         if kind in SUBSCRIBABLE:
             self._newest[kind] = recorded.seq
             self.recent.add(recorded)

@@ -19,6 +19,8 @@ from socketio.exceptions import ConnectionRefusedError as Refuse
 
 from actors.runtime.bus import Bus, Recorded, Unsubscribe
 from actors.runtime.clock import Clock
+from bus_schemas.catalogue import topic_of
+from bus_schemas.erasure import ERASURE_CLEARED
 from bus_schemas.errors import ErrorCode, Refusal, misfit
 from bus_schemas.names import Share
 from gateway.auth import Authenticator, Caller
@@ -471,6 +473,8 @@ class LiveFeed:
 
     async def _hear(self, recorded: Recorded) -> None:
         events = room_events(recorded, self._metrics, counted=True)
+        if topic_of(recorded.subject) is ERASURE_CLEARED:  # what is in memory may say the person, the journal does not
+            self._history.begin(recorded.seq)
         self._history.add(recorded.seq, events)
         self._watermark(recorded.seq)
         self._figures.forget(recorded.subject)

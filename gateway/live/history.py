@@ -65,10 +65,10 @@ class Turn:
 class Recent:
     """The newest events of one room. `behind`: the last place in the journal that is no longer here."""
 
-    def __init__(self) -> None:
+    def __init__(self, behind: int) -> None:
         self.events: deque[LiveEvent] = deque()
         self.bytes = 0
-        self.behind = 0
+        self.behind = behind
 
     def add(self, event: LiveEvent) -> None:
         self.events.append(event)
@@ -98,16 +98,15 @@ class History:
     def __init__(self, *, bus: Bus, metrics: Metrics) -> None:
         self._bus = bus
         self._metrics = metrics
-        self._recent = {room: Recent() for room in SOURCES}
+        self._recent: dict[str, Recent] = {}
         self._reading = asyncio.Semaphore(READERS)
         self._turns: OrderedDict[Share, Turn] = OrderedDict()
-        self.seq = 0
+        self.begin(0)
 
     def begin(self, seq: int) -> None:
-        """From here on every entry is heard."""
+        """From here on every entry is heard. What was in memory is not any more: the journal has it."""
         self.seq = seq
-        for recent in self._recent.values():
-            recent.behind = seq
+        self._recent = {room: Recent(seq) for room in SOURCES}
 
     def add(self, seq: int, events: list[RoomEvent]) -> None:
         """Entry `seq` was heard, and says this to the rooms."""

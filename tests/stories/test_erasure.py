@@ -4,8 +4,10 @@ A site of its own: each host makes its records anew, for which other stories wou
 """
 
 import asyncio
+import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -13,12 +15,17 @@ from urllib.parse import quote
 import aiohttp
 import nats
 import pytest
+import socketio
 
 from actors.leads.lead import id_of
+from bus_schemas.catalogue import SUBSCRIBABLE
+from gateway.surface import ROOMS
 from simulators.carrier.rules import mobile
 from tests.stories.conftest import MORE, SLOTS
 from tests.stories.test_audit_head import audit
 from tests.stories.test_imports import IMPORTS, over, send, status_of
+from tests.stories.test_webhooks import SETTINGS
+from tests.support.receiver import Receiver, ok
 from tests.support.site import Client, Site, running_site, until
 
 ALL, LEADS, ERASURES = "/api/autodialer/campaigns", "/api/crm/leads", "/api/crm/erasures"
@@ -51,7 +58,7 @@ def traces(folder: Path) -> list[tuple[str, bytes]]:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with running_site(tmp_path_factory.mktemp("erasure"), SLOTS, MORE) as running:
+    with running_site(tmp_path_factory.mktemp("erasure"), SLOTS, SETTINGS + MORE) as running:
         yield running
 
 
@@ -121,7 +128,7 @@ async def _erase(admin: Client) -> dict[str, Any]:
 
 
 async def test_no_file_says_anything_of_who_was_erased(site: Site, tmp_path: Path) -> None:
-    async with aiohttp.ClientSession() as session:
+    async with aiohttp.ClientSession() as session, Receiver() as receiver:
         admin, operator = Client(site, session), Client(site, session)
         await admin.login("admin", site.admin_password)
         await operator.login("op12", "1234")
@@ -134,6 +141,9 @@ async def test_no_file_says_anything_of_who_was_erased(site: Site, tmp_path: Pat
         print(sorted(before))
         assert any(name.endswith("OTTB_EVT/msgs/1.blk") for name in before)
         counts = (await admin.get(f"{ALL}/er"))[1]
+        receiver.answers["/before"] = ok(500)  # all of it waits
+        await _hook(admin, receiver.url("/before"))
+        await receiver.until("/before", 1)
         assert (await operator.post(ERASURES, {"numbers": [NUMBER], "reason": ""}, part="workspace"))[0] == 403
 
         code, head = audit(site, "head")
@@ -145,6 +155,7 @@ async def test_no_file_says_anything_of_who_was_erased(site: Site, tmp_path: Pat
         assert found["erased"]["recordings"] == 1
 
         await until(lambda: _left(site), lambda got: got == [])
+        await _nobody_is_told_again(admin, receiver)
         assert not [*site.state.rglob(f"{calls[0]}.wav")]
         lead = f"erased_{found['marks'][0][1:]}"
         await _all_else_is_there(admin, lead, calls, counts)
@@ -157,6 +168,36 @@ async def test_no_file_says_anything_of_who_was_erased(site: Site, tmp_path: Pat
     code, said = audit(site, "verify", "--heads", str(tmp_path / "heads"))
     assert code == 0 and "1 that were noted" in said and "something in 3 records" in said, said
     await _is_so_after_restarts(site, lead, calls, counts)
+
+
+async def _hook(admin: Client, url: str) -> None:
+    """A webhook that is posted everything that ever was."""
+    wanted = {"url": url, "events": [f"{kind}.*" for kind in SUBSCRIBABLE], "since": 1}
+    status, made = await admin.post("/api/webhooks", wanted, part="workspace")
+    assert status == 201, made
+
+
+async def _nobody_is_told_again(admin: Client, receiver: Receiver) -> None:
+    """What comes back from memory or the journal says nothing of the person, to browsers and to webhooks."""
+    receiver.answers.clear()
+    before = len(receiver.of("/before"))
+    await _hook(admin, receiver.url("/after"))
+    await receiver.until("/after", 30)
+    await receiver.until("/before", before + 5, 60)
+    told = b"".join(got.raw for got in [*receiver.of("/after"), *receiver.of("/before")[before:]])
+    said: list[Any] = []
+    async with socketio.AsyncSimpleClient() as browser:
+        url = admin.site.url("workspace", "")
+        await browser.connect(url, auth={"token": admin.token}, transports=["websocket"])
+        for room in sorted({row.kind.room for row in ROOMS}):
+            answer = await browser.call(f"subscribe:{room}", {"since": 1})
+            assert answer["error"] is False, (room, answer)
+        with suppress(socketio.exceptions.TimeoutError):
+            while True:
+                said.append(await browser.receive(timeout=2))
+    assert len(said) > 30
+    told += json.dumps(said, ensure_ascii=False).encode()
+    assert [what for what in LOWER if what in told.lower()] == []
 
 
 async def _left(site: Site) -> list[tuple[str, bytes]]:
