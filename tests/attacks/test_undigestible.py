@@ -287,8 +287,8 @@ PLACES: list[tuple[Route, Place]] = [
 
 
 def some(values: Sequence[Any], number: int) -> Sequence[Any]:
-    """Of a place, by its number: all at depth 1, else every fourth, so that four neighbours are given all of them."""
-    every = max(round(1 / DEPTH), 1)
+    """Of a place, by its number: every second at depth 1, so that two neighbours are given all of them; all at 2."""
+    every = max(round(2 / DEPTH), 1)
     return values[number % every :: every]
 
 
