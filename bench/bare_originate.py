@@ -19,9 +19,9 @@ from aiohttp import web
 from nats.js.api import StreamConfig
 
 from actors.adapters.ami import AmiClient, AmiMessage
-from actors.adapters.nats_bus import EXPECT, EXPECT_SCOPE
 from actors.adapters.nats_link import Link
 from actors.adapters.nats_wire import encode_headers
+from actors.adapters.nats_writer import EXPECT, EXPECT_SCOPE
 from actors.runtime.bus import Message
 from bench.ami import bare_client, originate
 from bench.floor import serve

@@ -45,7 +45,7 @@ from actors.adapters.nats_wire import (
     encode_headers,
     nobody_heard,
 )
-from actors.adapters.nats_writer import Writer
+from actors.adapters.nats_writer import EXPECT, EXPECT_SCOPE, Writer
 from actors.adapters.peer import is_strange
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.tls import ClientTls
@@ -83,8 +83,6 @@ CONNECT_PAUSE = 0.2
 CLOSE_SECONDS = 10.0
 RECONNECT_PAUSE: Any = 0.2  # nats-py says int and takes any number of seconds
 
-EXPECT = "Nats-Expected-Last-Subject-Sequence"
-EXPECT_SCOPE = "Nats-Expected-Last-Subject-Sequence-Subject"
 
 new_id = RandomIds().new
 
@@ -380,6 +378,9 @@ class NatsBus:
 
     async def redact(self, entry: Recorded, data: bytes, headers: Headers) -> None:
         await self._redactions.redact(entry, data, headers)
+
+    async def finish_redactions(self) -> None:
+        await self._redactions.finish()
 
     async def remove(self, seq: int, *, overwrite: bool = True) -> None:
         await erase(self._link, JOURNAL, seq, overwrite=overwrite)

@@ -22,7 +22,7 @@ from msgspec import Struct
 from actors.adapters.nats_link import Link
 from actors.adapters.nats_reading import JOURNAL, TRY_TIMEOUT, get
 from actors.adapters.nats_wire import nobody_heard
-from actors.adapters.nats_writer import Writer
+from actors.adapters.nats_writer import EXPECT, Writer
 from actors.runtime.bus import ID, BusUnavailable, Fenced, Headers, NotErased, Recorded
 from bus_schemas.contract import matches
 
@@ -179,19 +179,43 @@ class Redactions:
     # --- redacting
 
     async def redact(self, entry: Recorded, data: bytes, headers: Headers) -> None:
-        """Put a copy in an entry's place, and have its text overwritten. Again does the rest. Raises NotErased,
-        BusError."""
+        """Put a copy in an entry's place, and have its text overwritten. Where it says something else by now, or is
+        gone, that stays: another one was here. Raises NotErased, BusError."""
         place = _place(entry.seq, entry.subject)
         before = await get(self._link, STREAM, {"last_by_subj": place}, certain=True)
+        if before is None:
+            as_read = await get(self._link, JOURNAL, {"seq": entry.seq}, certain=True) is not None
+        else:
+            as_read = _says(_decode(before.data)) == _says(entry)
+        if not as_read:
+            return
         copy = _encode(Kept(entry.subject, dict(headers), entry.at, data))
-        if before is None or before.data != copy:
-            await self._writer.write(STREAM, place, copy, {ID: self._link.new_inbox()}, {"last_by_subj": place})
+        fence = {ID: self._link.new_inbox(), EXPECT: str(before.seq if before is not None else 0)}
+        try:
+            mine = await self._writer.write(STREAM, place, copy, fence, {"last_by_subj": place})
+        except Fenced:
+            return
         self._note(place)
         was_there = await erase(self._link, JOURNAL, entry.seq)
-        if before is None and not was_there:  # it was removed meanwhile, and does not come back
-            await self.remove(entry.seq)
-        if before is not None and before.data != copy:
+        if before is not None:
             await erase(self._link, STREAM, before.seq)
+        elif not was_there:
+            await self._remove_if_last(entry.seq, place, mine)
+
+    async def _remove_if_last(self, seq: int, place: str, mine: int) -> None:
+        """An entry that was there is not: another one has overwritten it, who has put a copy in place of this one, or
+        it was removed, and does not come back."""
+        last = await get(self._link, STREAM, {"last_by_subj": place}, certain=True)
+        if last is not None and last.seq == mine:
+            await self.remove(seq)
+
+    async def finish(self) -> None:
+        """Have overwritten what is still there although there is a copy: whoever made that was killed, or stands still.
+        Raises NotErased, BusError."""
+        for seq in await self.under(">"):
+            copy = await self.of(seq)
+            if copy is not None and await get(self._link, JOURNAL, {"seq": seq}, certain=True) is not None:
+                await self.redact(copy, copy.data, copy.headers)
 
     async def remove(self, seq: int) -> None:
         """Have the copy of an entry gone, if there is one. Raises NotErased, BusError."""
@@ -205,6 +229,10 @@ class Redactions:
         self._subjects.pop(seq, None)  # another one may have done it meanwhile
         for at, token in enumerate(subject.split(".")):
             self._by_token.get((at, token), {}).pop(seq, None)
+
+
+def _says(entry: Kept | Recorded) -> tuple[bytes, dict[str, str]]:
+    return entry.data, dict(entry.headers)
 
 
 def _place(seq: int, subject: str) -> str:

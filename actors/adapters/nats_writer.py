@@ -27,6 +27,8 @@ from actors.runtime.bus import APPEND_DEADLINE, FULL, ID, STUCK, BusFull, BusUna
 
 log = structlog.get_logger()
 
+EXPECT = "Nats-Expected-Last-Subject-Sequence"
+EXPECT_SCOPE = "Nats-Expected-Last-Subject-Sequence-Subject"
 WRONG_SEQUENCE, SEQUENCE_IN_FLIGHT = 10071, 10164
 # No space: of the server, of a stream (max_bytes), of the account, of the storage that a stream reserved.
 NO_SPACE = (10023, 10077, 10002, 10047)

@@ -200,6 +200,7 @@ class Desk:
             entries, notes, left = entries + changed, max(notes, looked.notes), looked.left
             if not changed:
                 break
+        await self._bus.finish_redactions()
         if self._archive is not None:
             await self._from_archive(self._archive, begun.erasure, traces)
         for bucket in WIPED:

@@ -188,7 +188,12 @@ class Bus(Protocol):
     async def redact(self, entry: Recorded, data: bytes, headers: Headers) -> None:
         """Have an entry of the journal say something else from now on, wherever it is read, and overwrite what it said.
         Its place, its subject and its time stay. It must not be the last entry under the scope of who writes after it
-        without having read it anew. Again changes nothing. NotErased, RequestTimeout, BusUnavailable, BusFull."""
+        without having read it anew. Again changes nothing; nor does it where the entry says something else than what
+        was read: read it again. NotErased, RequestTimeout, BusUnavailable, BusFull."""
+
+    async def finish_redactions(self) -> None:
+        """Have overwritten what somebody who was killed has left of entries that say something else now. NotErased,
+        RequestTimeout, BusUnavailable, BusFull."""
 
     async def remove(self, seq: int, *, overwrite: bool = True) -> None:
         """Have an entry of the journal gone, and what it said overwritten; or only gone, which costs a fraction, and

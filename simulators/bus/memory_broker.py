@@ -120,9 +120,9 @@ class Journal:
 
     def redact(self, entry: Recorded, data: bytes, headers: Headers) -> None:
         """Another text in an entry's place."""
-        if entry.seq in self.removed:
-            return
         known = self.entries[entry.seq - 1]
+        if entry.seq in self.removed or (known.data, known.headers) != (entry.data, entry.headers):
+            return
         said = replace(known, data=data, headers=dict(headers))
         self.entries[entry.seq - 1] = said
         for place, token in enumerate(known.subject.split(".")[KIND_PLACE:], start=KIND_PLACE):

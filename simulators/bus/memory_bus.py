@@ -391,6 +391,9 @@ class MemoryBus:
         self._broker.log.redact(entry, data, headers)
         await self._pass(f"after redact {entry.seq}")
 
+    async def finish_redactions(self) -> None:
+        await self._reach("redactions")
+
     async def remove(self, seq: int, *, overwrite: bool = True) -> None:
         await self._pass(f"before remove {seq}")
         await self._reach(f"remove {seq}")

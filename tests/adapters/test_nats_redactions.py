@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 from nats.js.api import StoreCompression
 
+from actors.adapters import nats_redactions
 from actors.adapters.nats_bus import NatsBus
-from actors.runtime.bus import ID, NotErased, Recorded
+from actors.adapters.nats_link import Link
+from actors.adapters.nats_redactions import erase
+from actors.runtime.bus import ID, BusUnavailable, NotErased, Recorded
 from bench.parts import free_port, process
 from cli.site.probes import nats_answers
 from tests.runtime.test_buses import CONFIG, NATS_SERVER
@@ -99,6 +102,78 @@ async def test_a_copy_that_is_redacted_again_leaves_nothing_behind(tmp_path: Pat
         await bus.redact(entry, b"nobody, nobody, Ivan Third", {})
         assert _files_with(tmp_path, b"Petro Second") == _files_with(tmp_path, PERSON) == []
         assert [one.data for one in await _read(bus)] == [b"nobody, nobody, Ivan Third", b"end"]
+
+
+async def _forget(bus: NatsBus, name: bytes) -> None:
+    """As an erasure does it: look at all of it until one look finds nothing."""
+    for _ in range(10):
+        found = [entry for entry in await _read(bus) if name in entry.data]
+        for entry in found:
+            await bus.redact(entry, entry.data.replace(name, b"nobody"), {})
+        if not found:
+            return
+    raise AssertionError(f"{name!r} is still there")
+
+
+@pytest.mark.parametrize("names", [(PERSON, b"Petro Second"), (PERSON, PERSON)], ids=["two people", "one person"])
+async def test_two_who_redact_the_same_entries_lose_none(
+    tmp_path: Path, port: int, names: tuple[bytes, bytes]
+) -> None:
+    async with serving(tmp_path, port), connected(port) as bus, connected(port) as other:
+        seqs, seq = list[int](), 0
+        for number in range(200):
+            seqs.append(seq := await _write(bus, b"%d: %b, Petro Second, Ivan Third" % (number, PERSON), seq))
+        await asyncio.gather(_forget(bus, names[0]), _forget(other, names[1]))
+        for reader in (bus, other):
+            read = await _read(reader)
+            assert [entry.seq for entry in read] == seqs
+            assert all(b"Ivan" in entry.data and not any(name in entry.data for name in names) for entry in read)
+        for name in names:
+            assert _files_with(tmp_path, name) == []
+        assert await _write(bus, b"more", seqs[-1]) == seqs[-1] + 1
+
+
+async def test_one_that_stood_still_takes_nothing_away(
+    tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its copy is there, and it comes to overwrite the entry only after somebody else has done all of it."""
+    on, stands = asyncio.Event(), asyncio.Event()
+
+    async def late(link: Link, stream: str, seq: int, **more: bool) -> bool:
+        if link is still and not on.is_set():
+            stands.set()
+            await on.wait()
+        return await erase(link, stream, seq, **more)
+
+    async with serving(tmp_path, port), connected(port) as bus, connected(port) as other:
+        still = bus._redactions._link
+        monkeypatch.setattr(nats_redactions, "erase", late)
+        seq = await _write(bus, PERSON, 0)
+        standing = asyncio.ensure_future(_redact(bus, seq))
+        await stands.wait()
+        assert [entry.data for entry in await _read(other)] == [b"nobody"]
+        await other.finish_redactions()
+        assert _files_with(tmp_path, PERSON) == []
+        on.set()
+        await standing
+        for reader in (bus, other):
+            assert [entry.data for entry in await _read(reader)] == [b"nobody"]
+
+
+async def test_what_a_killed_one_has_left_is_overwritten(
+    tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def killed(*_: object, **__: object) -> bool:
+        raise BusUnavailable("killed")
+
+    async with serving(tmp_path, port), connected(port) as bus:
+        seq = await _write(bus, PERSON, 0)
+        with monkeypatch.context() as patched, pytest.raises(BusUnavailable):
+            patched.setattr(nats_redactions, "erase", killed)
+            await _redact(bus, seq)
+        assert [entry.data for entry in await _read(bus)] == [b"nobody"] and _files_with(tmp_path, PERSON)
+        await bus.finish_redactions()
+        assert [entry.data for entry in await _read(bus)] == [b"nobody"] and _files_with(tmp_path, PERSON) == []
 
 
 async def test_no_byte_of_what_was_removed_is_on_the_disk(tmp_path: Path, port: int) -> None:

@@ -269,6 +269,43 @@ async def _others_are_called(admin: Client, lead: str) -> None:
     await asyncio.sleep(0)
 
 
+async def test_two_erasures_of_one_person_at_once_lose_nothing(site: Site) -> None:
+    number = mobile(4330, "2010")
+    async with aiohttp.ClientSession() as session:
+        admin = Client(site, session)
+        await admin.login("admin", site.admin_password)
+        calls = []
+        for slot in (44, 44):
+            status, made = await admin.post("/api/call/start", {"number": number, "slot": slot})
+            assert status == 201, made
+            await admin.call_until(made["call_id"], lambda call: call["phase"] == "connected")
+            await admin.post("/api/call/end", {"call_id": made["call_id"]})
+            await admin.call_until(made["call_id"], lambda call: call["phase"] == "ended", 30)
+            for part in range(20):
+                note = {"call_id": made["call_id"], "text": f"{number} {part}"}
+                assert (await admin.post("/api/crm/note", note, part="workspace"))[0] == 201
+            calls.append((await admin.get(f"/api/call/{made['call_id']}/cdr"))[1])
+        asked = {"numbers": [number], "reason": f"letter of {number}"}
+        answers = await asyncio.gather(*(admin.post(ERASURES, asked, part="workspace") for _ in range(3)))
+        assert [status for status, _ in answers] == [202] * 3, answers
+        for _, begun in answers:
+
+            async def look(id: str = begun["erasure"]) -> Any:
+                return (await admin.get(f"{ERASURES}/{id}", part="workspace"))[1]
+
+            await until(look, lambda got: got.get("status") == "done", 90)
+        for call in calls:
+            status, cdr = await until(
+                lambda call=call: admin.get(f"/api/call/{call['call_id']}/cdr"), lambda got: got[0] == 200
+            )
+            assert {**cdr, "number": ""} == {**call, "number": ""}
+            notes = (await admin.get(f"/api/crm/notes/{call['call_id']}", part="workspace"))[1]["notes"]
+            assert len(notes) == 20
+        digits = number.removeprefix("+").encode()
+        found = [str(path) for path in site.state.rglob("*") if path.is_file() and digits in path.read_bytes()]
+        assert found == []
+
+
 async def test_nobody_else_may_delete_from_the_journal(site: Site) -> None:
     bus = await nats.connect(
         f"nats://127.0.0.1:{site.nats_port}", user="admin", password=site.admin_password, inbox_prefix="_INBOX.u.admin"
