@@ -26,7 +26,7 @@ from bus_schemas.trunk import TRUNK_CHANGED
 from bus_schemas.usb import HUB_FOUND, HUB_LOST, PORT_CHANGED, PORT_SWITCHED
 from bus_schemas.webhook import WEBHOOK_DISABLED
 
-SERIES = 5  # refused logins alike in one minute after a first one
+SERIES = 3  # refused logins alike in one minute after a first one; after five in all the door says nothing any more
 LOGINS = ("POST /api/auth/login", "bus.login")  # as the audit calls them
 REFUSED = (ErrorCode.AUTH_FAIL, ErrorCode.RATE_LIMITED)
 CONTEXT = {"slot": "slot_id", "by": "user"}  # fields of events whose names in a context are others
