@@ -1,8 +1,7 @@
 """Pipelines in the ledger: one row for each, one for each run, and one for each step of a run (`pipeline_rows.py`)."""
 
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from operator import eq, lt
+from operator import eq, itemgetter, lt
 from typing import Any, Literal, cast
 
 import msgspec
@@ -87,7 +86,6 @@ NO_PIPELINE = RefusalTemplate(ErrorCode.NOT_FOUND, "No such pipeline.")
 NO_RUN = RefusalTemplate(ErrorCode.NOT_FOUND, "No such run.")
 NO_STEP = RefusalTemplate(ErrorCode.NOT_FOUND, "No such step, or it has not begun.")
 NO_ARTEFACT = RefusalTemplate(ErrorCode.NOT_FOUND, "No such file of that run.")
-MOST_QUEUED = 2_000  # runs that are looked through for a runner
 SILENT = 5.0  # seconds without a word after which a runner is taken for gone
 IS_THERE = P.deleted.is_(False)
 IDLE: Literal["idle"] = "idle"
@@ -152,22 +150,17 @@ def steps(keys: list[str]) -> Query[StepRow]:
     return Query(sa.select(STEPS).where(S.run_key.in_(keys)).order_by(S.seq), made_of(StepRow, lambda row: row))
 
 
-def shared(runs: Sequence[QueuedRun], most: int) -> list[QueuedRun]:
-    """Some of them, in their order: the first of each pipeline before the second of any, so that a long queue of one
-    whose turn has not come hides no other."""
-    before, places = Counter[int](), list[tuple[int, int]]()
-    for place, run in enumerate(runs):
-        places.append((before[run.pipeline], place))
-        before[run.pipeline] += 1
-    return [runs[place] for place in sorted(place for _, place in sorted(places)[:most])]
+def needed() -> Query[str]:
+    """Which labels runs wait for that no runner has: each set once, as a row has it."""
+    return Query(sa.select(R.labels).where(IS_QUEUED).distinct(), lambda row: str(row.labels))
 
 
-def queued() -> Query[tuple[QueuedRun, frozenset[str]]]:
-    """Runs that no runner has, oldest first, with their labels."""
-    found = sa.select(R.pipeline, R.run, R.labels).where(IS_QUEUED).order_by(R.seq).limit(MOST_QUEUED)
-    return Query(found, lambda row: (
-        QueuedRun(pipeline=row.pipeline, run=row.run), frozenset(msgspec.json.decode(row.labels, type=list[str]))
-    ))  # fmt: skip
+def queued(labels: Sequence[str], limit: int) -> Query[tuple[int, QueuedRun]]:
+    """Some runs that no runner has and that wait for one of these sets of labels, by their place: the first of each
+    pipeline before the second of any, so that a long queue of one whose turn has not come hides no other."""
+    nth = sa.func.row_number().over(partition_by=R.pipeline, order_by=R.seq)
+    found = sa.select(R.seq, R.pipeline, R.run).where(IS_QUEUED, R.labels.in_(labels)).order_by(nth, R.seq)
+    return Query(found.limit(limit), lambda row: (row.seq, QueuedRun(pipeline=row.pipeline, run=row.run)))
 
 
 def counts() -> Query[tuple[str, int]]:
@@ -302,9 +295,11 @@ class PipelineAnswers(Answers):
         raise NO_ARTEFACT()
 
     async def queued_runs(self, request: QueuedRuns, context: Context) -> list[QueuedRun]:
-        labels = set(request.labels)
-        found = await self.read(context, queued(), short=True)
-        return shared([run for run, needed in found if needed <= labels], request.limit)
+        has = set(request.labels)
+        waits = await self.read(context, needed(), short=True)
+        some = [labels for labels in waits if has.issuperset(msgspec.json.decode(labels, type=list[str]))]
+        found = await self.read(context, queued(some, request.limit), short=True) if some else []
+        return [run for _, run in sorted(found, key=itemgetter(0))]
 
     async def dci_status(self, request: GetDciStatus, context: Context) -> DciStatus:
         found = dict(await self.read(context, counts(), short=True))

@@ -70,13 +70,17 @@ class Reader:
     def __init__(self) -> None:
         self.rows = 0
         self._engine = sa.create_engine("sqlite://")
-        for table in (SLOTS, COMMANDS):
-            table.create(self._engine)
+        COMMANDS.create(self._engine)
         empty = dict.fromkeys((column.name for column in SLOTS.columns), None)
-        rows = [{**empty, "slot": id, "config": _config(id), "status": SlotStatus.ONLINE.value, "conditions": "[]"}
-                for id in range(1, SLOTS_THERE + 1)]  # fmt: skip
+        self.make(SLOTS, [
+            {**empty, "slot": id, "config": _config(id), "status": SlotStatus.ONLINE.value, "conditions": "[]"}
+            for id in range(1, SLOTS_THERE + 1)
+        ])  # fmt: skip
+
+    def make(self, table: sa.Table, rows: list[dict[str, Any]]) -> None:
+        table.create(self._engine)
         with self._engine.begin() as connection:
-            connection.execute(SLOTS.insert(), rows)
+            connection.execute(table.insert(), rows)
 
     async def read(self, context: Context, query: Query[Any], *, short: bool = False) -> list[Any]:
         with self._engine.connect() as connection:

@@ -1,9 +1,16 @@
 """Who may run one pipeline keeps nobody else's from being taken, however many of its runs wait."""
 
 import asyncio
+import json
 from pathlib import Path
+from typing import Any
 
+from actors.ledger.pipeline import PipelineAnswers
+from actors.ledger.pipeline_rows import RUNS
 from actors.runner.runner import MOST_WAITING, OF_ONE
+from actors.runtime.context import Context
+from bus_schemas.pipeline import QueuedRuns
+from tests.attacks.test_looks_in_records import Reader
 from tests.runner.test_runners import HEAD, STEP, begin, define, runner_on, said
 from tests.support.whole import whole_site
 
@@ -41,3 +48,25 @@ async def test_what_waits_for_approvals_leaves_room_for_others(tmp_path: Path) -
             while not [e for e in site.broker.journal if e.subject == "ottb.v1.evt.pipeline.2.ended"]:
                 await asyncio.sleep(0.05)
         assert len(said(site, "started")) in (OF_ONE, OF_ONE + 1)  # one may be claimed before the last one waits
+
+
+async def test_runs_of_labels_that_one_runner_has_hide_none_of_others() -> None:
+    reader, runs = Reader(), [(pipeline, run) for run in range(1, 201) for pipeline in range(1, 16)]
+    reader.make(RUNS, [
+        *(_queued(seq, pipeline, run, ["mac"]) for seq, (pipeline, run) in enumerate(runs)),
+        _queued(10_000, 99, 1, ["linux"]), _queued(10_001, 98, 1, []),
+    ])  # fmt: skip
+    answers = reader.answers(PipelineAnswers)
+    found = await answers.queued_runs(QueuedRuns(labels=("linux", "arm"), limit=100), Context(command_id="one"))
+    assert [one.pipeline for one in found] == [99, 98]
+    found = await answers.queued_runs(QueuedRuns(labels=("mac",), limit=100), Context(command_id="two"))
+    print(f"{len(runs)} runs wait for another runner, and 2 for this one are seen")
+    assert {one.pipeline for one in found} == {98, *range(1, 16)} and len(found) == 100
+
+
+def _queued(seq: int, pipeline: int, run: int, labels: list[str]) -> dict[str, Any]:
+    return {
+        "seq": seq, "key": f"{pipeline}/{run}", "pipeline": pipeline, "run": run, "name": "n", "version": 1,
+        "status": "queued", "trigger": "api", "user": "op12", "parameters": "{}", "labels": json.dumps(labels),
+        "queued": "2026", "stopping": False,
+    }  # fmt: skip

@@ -5,6 +5,7 @@ from typing import Any
 
 from actors.ledger.pipeline import (
     counts,
+    needed,
     one_run,
     open_and_newest,
     pipelines,
@@ -139,10 +140,13 @@ def test_a_run_that_waits_anew_has_no_runner(place: Place) -> None:
         assert told.run(1, 1).status == "lost"
 
 
-def test_what_waits_is_told_with_its_labels_in_its_order(place: Place) -> None:
+def test_what_waits_is_found_by_labels_the_first_of_each_before_a_second(place: Place) -> None:
     with closing(place.store()) as store:
         told = Told(store)
-        told.queue(2, 1, ("linux",)), told.queue(1, 1, ("linux", "arm")), told.queue(3, 1), told.start(3, 1)
-        assert [(run.pipeline, labels) for run, labels in store.read(queued())] == [
-            (2, frozenset({"linux"})), (1, frozenset({"linux", "arm"}))
-        ]  # fmt: skip
+        told.queue(2, 1, ("linux",)), told.queue(2, 2, ("linux",)), told.queue(1, 1, ("linux", "arm"))
+        told.queue(3, 1), told.queue(4, 1), told.start(3, 1)
+        assert sorted(store.read(needed())) == ['["linux","arm"]', '["linux"]', "[]"]
+        found = [(run.pipeline, run.run) for _, run in store.read(queued(['["linux"]', "[]"], 9))]
+        assert found == [(2, 1), (4, 1), (2, 2)]
+        assert [run.pipeline for _, run in store.read(queued(['["linux","arm"]'], 9))] == [1]
+        assert len(store.read(queued(['["linux"]', "[]"], 2))) == 2
