@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
+from actors.archive.segment import is_name
 from actors.archive.store import Kept, NotKept, NotThere
 from actors.runtime.plain_files import NO_LINK, opened
 from actors.runtime.secret_files import refuse_others_above
@@ -90,7 +91,7 @@ class ArchiveFolder:
                 found = sorted(os.scandir(self._folder), key=lambda each: each.name)
             except FileNotFoundError:
                 return []
-            return [_kept(each, now) for each in found]
+            return [_kept(each, now) for each in found if _is_of_the_archive(each)]
 
     def delete(self, name: str) -> None:
         with _doing(f"{self._folder / name}"):
@@ -105,6 +106,11 @@ def _sync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _is_of_the_archive(each: "os.DirEntry[str]") -> bool:
+    """What else is in the folder, as the `lost+found` of a file system of its own, is nobody's to delete here."""
+    return each.is_file(follow_symlinks=False) and (is_name(each.name) or each.name.endswith(PARTIAL))
 
 
 def _kept(each: "os.DirEntry[str]", now: float) -> Kept:

@@ -8,6 +8,7 @@ An entry's `data` stands as it was written; in `base64` where it is no JSON of o
 itself keeps its place and says nothing.
 """
 
+import re
 import zlib
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
@@ -27,6 +28,8 @@ FORM = 1
 GZIP = 31  # for zlib: with gzip's frame, whose time is zero, so the same entries are the same file
 LEVEL = 6
 PIECE = 64 * 1024  # bytes of a file that are read at once: some 10,000 entries
+TEXT = 2**20  # bytes that are unpacked at once: what is packed may come to a thousand times as much
+LONGEST = 4 * 2**20  # bytes of a line: an entry has 1 MiB, and its headers
 GENESIS = "0" * 64  # `previous` of the first segment
 OF_THE_WRITE = "Nats-"  # headers that say how an entry was written: its nonce, what it expected
 ENDS = "Nats-TTL"
@@ -72,6 +75,14 @@ _head, _foot = msgspec.json.Decoder(Head).decode, msgspec.json.Decoder(Foot).dec
 def day_of(at: float) -> str:
     """The day of a moment (epoch seconds), in UTC."""
     return datetime.fromtimestamp(at, UTC).date().isoformat()
+
+
+_NAME = re.compile(r"\d{4}-\d\d-\d\d-[0-9a-f]{16}\.jsonl\.gz", re.ASCII)
+
+
+def is_name(name: str) -> bool:
+    """Whether a file can be a segment, by what it is called."""
+    return _NAME.fullmatch(name) is not None
 
 
 def name_of(day: str, digest: str) -> str:
@@ -173,6 +184,8 @@ class Unpacking:
             text = rest + text
             cut = text.rfind(b"\n") + 1
             rest = text[cut:]
+            if len(rest) > LONGEST:
+                raise Damaged("it has a line that is longer than any entry")
             if cut:
                 yield self._read(text[:cut])
         if rest or self.foot is None:
@@ -183,10 +196,10 @@ class Unpacking:
         gzip = zlib.decompressobj(wbits=GZIP)
         while piece := self._file.read(PIECE):
             self._sum.update(piece)
-            try:
-                yield gzip.decompress(piece)
-            except zlib.error as error:
-                raise Damaged(f"it cannot be unpacked: {error}") from None
+            text = _unpacked(gzip, piece)
+            while text:
+                yield text
+                text = _unpacked(gzip, gzip.unconsumed_tail)
             if gzip.unused_data:
                 raise Damaged("something stands behind its end")
         if not gzip.eof:
@@ -219,6 +232,14 @@ class Unpacking:
         self.entries += len(found)
         if self.foot is not None and (self.foot.entries, self.foot.last) != (self.entries, self.last):
             raise Damaged(f"it counts {self.foot.entries} entries and has {self.entries}")
+
+
+def _unpacked(gzip: "zlib._Decompress", piece: bytes) -> bytes:
+    """Some of what is in a piece; nothing: there is no more in it. Raises Damaged."""
+    try:
+        return gzip.decompress(piece, TEXT)
+    except zlib.error as error:
+        raise Damaged(f"it cannot be unpacked: {error}") from None
 
 
 def _parted(text: bytes) -> tuple[bytes, bytes]:

@@ -43,3 +43,22 @@ async def test_no_day_is_kept_in_a_folder_of_somebody_else(tmp_path: Path) -> No
     with pytest.raises(NotKept, match=f"user {NOBODY}'s"):
         await days.archive().seal("h1")
     assert days.files() == []
+
+
+async def test_what_else_is_in_the_folder_stays_and_stops_no_erasure(tmp_path: Path) -> None:
+    days = Days(tmp_path / "archive")
+    await days.passes()
+    await days.passes()
+    first = await days.archive().seal("h1")
+    assert first is not None
+    (days.folder / "lost+found").mkdir()  # of a file system of its own
+    others = ["2019-photos.tar", "0readme", ".nfs000000001", "2020-01-01-old.jsonl.gz"]
+    for name in others:
+        (days.folder / name).write_bytes(b"somebody's")
+        os.utime(days.folder / name, (0, 0))
+    assert await days.archive().tidy() == []
+    changed = await days.archive().rewrite("er_1", lambda entry: (entry.data.replace(b"thing", b"gone!"), {}))
+    left = {path.name for path in days.files()}
+    print(f"{changed} entries changed, and {len(left) - 1} that are none of the archive's are there")
+    assert changed == first.entries and first.name not in left
+    assert left == {"lost+found", *others, (await days.archive().book()).days[0].name}
