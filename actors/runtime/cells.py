@@ -7,10 +7,11 @@ text comes back as it was.
 
 import re
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # a spreadsheet takes a text that begins so for a formula
+_WIDE = "\uff1d\uff0b\uff0d\uff20"  # `=+-@` as wide as an ideograph, which spreadsheets of East Asia take for these
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", *_WIDE)  # a spreadsheet takes a text that begins so for a formula
 MARK = "'"
-_INSIDE = re.compile(r"""([;\t\r\n])(?=["' ]*[=+@\t\r\n-])""")
-_MARKED = re.compile(r"""([;\t\r\n])'(?=["' ]*[=+@\t\r\n-])""")
+_INSIDE = re.compile(rf"""([;\t\r\n])(?=["' ]*[=+@\t\r\n{_WIDE}-])""")
+_MARKED = re.compile(rf"""([;\t\r\n])'(?=["' ]*[=+@\t\r\n{_WIDE}-])""")
 
 
 def defused(text: str) -> str:

@@ -19,12 +19,13 @@ from gateway.table import MOST_COLUMNS, csv_pieces, to_csv
 from tests.gateway.test_whole_tables import fetched
 from tests.support.turns import Others
 
+WIDE = "\uff1d\uff0b\uff0d\uff20"  # `=+-@` as wide as an ideograph
 ODD = [
     f"{before}{separator}{quote}{formula}{after}"
     for before in ("", "x", "'", "x;", '"')
     for separator in (";", "\t", "\n", "\r\n", ";;", "; ")
     for quote in ("", '"', "'", "'\"", '""')
-    for formula in ("=1+1", "+1", "-1", "@a", "=cmd|' /C calc'!A0")
+    for formula in ("=1+1", "+1", "-1", "@a", "=cmd|' /C calc'!A0", *(f"{wide}1" for wide in WIDE))
     for after in ("", ";y", '"')
 ]
 
@@ -33,7 +34,7 @@ def formulas(table: str, separator: str) -> list[str]:
     """Cells that run, also where a spreadsheet leaves out quotes that stand wrong."""
     rows = csv.reader(io.StringIO(table, newline=""), delimiter=separator)
     odd = "" if separator == "," else '"'
-    return [cell for row in rows for cell in row if cell.lstrip(odd).startswith(FORMULA) and cell.strip()]
+    return [cell for row in rows for cell in row if cell.lstrip(odd).startswith((*FORMULA, *WIDE)) and cell.strip()]
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
