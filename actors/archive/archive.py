@@ -48,7 +48,7 @@ from bus_schemas.contract import ROOT, UNDECODABLE, Topic, verb_of
 
 ALL, SCOPE = f"{ROOT}.evt.>", f"{ROOT}.evt.archive.days.*"
 GRACE = timedelta(hours=1)  # after the end of a day, until it is sealed
-GROUP = 1_000  # entries that are packed at once
+GROUP, GROUP_BYTES = 1_000, 4 * 2**20  # entries that are packed at once, and what they come to: one may have a megabyte
 DAY = len("2026-03-01")  # of a file's name
 FORGOTTEN = 2 * 24 * 3600.0  # seconds after which nobody is still at work on a file that no event names
 
@@ -119,13 +119,16 @@ class Archive:
     ) -> None:
         """Write the entries of the day. Raises NotKept, BusError."""
         group, today = list(begun), self._today()
+        size = 0
         async for entry in entries:
             if packing.head.day < day_of(entry.at) <= today:
                 break
             group.append(entry)
-            if len(group) == GROUP:
+            size += len(entry.data)
+            if len(group) >= GROUP or size >= GROUP_BYTES:
                 await self._do(partial(_write, draft, packing, group))
                 group.clear()
+                size = 0
         await self._do(partial(_write, draft, packing, group))
         await self._do(lambda: draft.write(packing.end()))
 

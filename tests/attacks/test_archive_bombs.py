@@ -5,11 +5,13 @@ import io
 import tracemalloc
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from actors.archive.segment import GENESIS, GZIP, LONGEST, Damaged, Head, Packing, Unpacking, entries_of
 from actors.runtime.bus import Recorded
+from tests.archive.days import Days
 
 HEAD = Head(day="2026-03-01", first=1, previous=GENESIS)
 MB = 2**20
@@ -25,11 +27,12 @@ def _bomb() -> bytes:
     return b"".join([gzip.compress(head), *(gzip.compress(b"x" * MB) for _ in range(BOMB)), gzip.flush()])
 
 
+LARGE = b'{"a":"' + b"x" * (MB - 100) + b'"}'  # as an entry may be, of one letter
+
+
 def _day() -> bytes:
-    """Entries that are as large as one may be, each of one letter."""
     packing = Packing(HEAD)
-    data = b'{"a":"' + b"x" * (MB - 100) + b'"}'
-    entries = (Recorded(subject="a.b", data=data, headers={}, seq=seq, at=1.0) for seq in range(1, BOMB + 1))
+    entries = (Recorded(subject="a.b", data=LARGE, headers={}, seq=seq, at=1.0) for seq in range(1, BOMB + 1))
     return b"".join([*(packing.add([entry]) for entry in entries), packing.end()])
 
 
@@ -60,3 +63,18 @@ def test_a_day_of_one_letter_is_read_an_entry_after_the_other() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     print(f"{len(packed)} bytes that are {BOMB} MB: {peak / MB:.1f} MB at most, {count} entries")
     assert count == BOMB and peak < MOST
+
+
+@pytest.mark.usefixtures("_traced")
+async def test_a_day_of_large_entries_is_sealed_a_few_at_a_time(tmp_path: Path) -> None:
+    days = Days(tmp_path / "archive")
+    for _ in range(BOMB):
+        await days.write(data=LARGE)
+    await days.passes()
+    await days.passes()
+    tracemalloc.reset_peak()
+    before = tracemalloc.get_traced_memory()[0]
+    assert await days.archive().seal("h1") is not None
+    peak = tracemalloc.get_traced_memory()[1] - before
+    print(f"{BOMB} entries of 1 MB: {peak / MB:.1f} MB at most")
+    assert peak < MOST
