@@ -19,8 +19,7 @@ from socketio.exceptions import ConnectionRefusedError as Refuse
 
 from actors.runtime.bus import Bus, Recorded, Unsubscribe
 from actors.runtime.clock import Clock
-from bus_schemas.catalogue import topic_of
-from bus_schemas.erasure import ERASURE_CLEARED
+from bus_schemas.archive import DAYS_LEAVING
 from bus_schemas.errors import ErrorCode, Refusal, misfit
 from bus_schemas.names import Share
 from gateway.auth import Authenticator, Caller
@@ -143,7 +142,7 @@ class LiveFeed:
         return self._history.seq
 
     async def start(self) -> None:
-        self._history.begin(await self._bus.last_seq())
+        self._history.begin(await self._bus.last_seq(), await self._bus.last(DAYS_LEAVING.subject))
         self._stops.append(await self._bus.follow(SCOPE, self._hear, after=self.seq))
         for topic in TELEMETRY:
             self._stops.append(await self._bus.subscribe(topic.pattern, self._figures.hears(topic)))
@@ -371,15 +370,16 @@ class LiveFeed:
         if since is not None:
             await self._reach(since)
         still()
-        missed = 0 if since is None else self.seq - since
-        if asked.snapshot and room.listing is not None and (since is None or missed > FARTHEST):
+        is_far = since is not None and (self.seq - since > FARTHEST or self._history.has_left(since))
+        if asked.snapshot and room.listing is not None and (since is None or is_far):
             return await self._show(client, room.listing, name, still)
-        if since is not None and missed <= FARTHEST:
+        if since is not None and not is_far:
             await self._catch_up(client, name, since, still)
             await self._say_figures(client, name, 0, still)
+            is_far = self._history.has_left(since)  # meanwhile
         self._telling.enter(client, name)
         answer: dict[str, Any] = {"error": False, "seq": self.seq}
-        return answer | {"snapshot_needed": True} if missed > FARTHEST else answer
+        return answer | {"snapshot_needed": True} if is_far else answer
 
     async def _show(self, client: LiveClient, listing: Listing, room: str, still: Still) -> dict[str, Any]:
         """Say how things are; what happens behind that follows the answer."""
@@ -473,9 +473,7 @@ class LiveFeed:
 
     async def _hear(self, recorded: Recorded) -> None:
         events = room_events(recorded, self._metrics, counted=True)
-        if topic_of(recorded.subject) is ERASURE_CLEARED:  # what is in memory may say the person, the journal does not
-            self._history.begin(recorded.seq)
-        self._history.add(recorded.seq, events)
+        self._history.add(recorded, events)
         self._watermark(recorded.seq)
         self._figures.forget(recorded.subject)
         self._telling.say(events)

@@ -6,14 +6,19 @@ Both are read a little at a time. Whoever sends them on waits for the client in 
 import asyncio
 from bisect import bisect_right
 from collections import OrderedDict, deque
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from itertools import islice
 from typing import Self
 
+import msgspec
 from msgspec import Struct
 
-from actors.runtime.bus import Bus
+from actors.runtime.bus import Bus, Recorded
 from actors.runtime.replays import replay_all
+from bus_schemas.archive import DAYS_LEAVING, DaysLeaving
+from bus_schemas.catalogue import topic_of
+from bus_schemas.contract import UNDECODABLE
+from bus_schemas.erasure import ERASURE_CLEARED
 from bus_schemas.names import Share
 from gateway.live.events import SOURCES, LiveEvent, RoomEvent, room_events
 from gateway.metrics import Metrics
@@ -27,6 +32,8 @@ AT_ONCE = 32  # entries that are worked on before others have their turn
 EACH_SECOND = 4_000  # entries that one user has read for all their clients together ...
 BURST_SECONDS = 0.5  # ... beside what was not used for so long
 READERS_REMEMBERED = 10_000
+
+_leaving = msgspec.json.Decoder(DaysLeaving).decode
 
 
 class Piece(Struct, frozen=True):
@@ -98,21 +105,40 @@ class History:
     def __init__(self, *, bus: Bus, metrics: Metrics) -> None:
         self._bus = bus
         self._metrics = metrics
-        self._recent: dict[str, Recent] = {}
         self._reading = asyncio.Semaphore(READERS)
         self._turns: OrderedDict[Share, Turn] = OrderedDict()
-        self.begin(0)
+        self.seq = 0
+        self._left = 0  # up to here something may have left the journal, and be told to nobody any more
+        self._forget()
 
-    def begin(self, seq: int) -> None:
-        """From here on every entry is heard. What was in memory is not any more: the journal has it."""
+    def begin(self, seq: int, leaving: Recorded | None) -> None:
+        """From here on every entry is heard. `leaving`: the last one that said what leaves."""
         self.seq = seq
-        self._recent = {room: Recent(seq) for room in SOURCES}
+        if leaving is not None:
+            self._hear_what_leaves(leaving)
+        self._forget()
 
-    def add(self, seq: int, events: list[RoomEvent]) -> None:
-        """Entry `seq` was heard, and says this to the rooms."""
-        self.seq = seq
+    def _forget(self) -> None:
+        """Have nothing of what was in memory: the journal has it."""
+        self._recent = {room: Recent(self.seq) for room in SOURCES}
+
+    def add(self, recorded: Recorded, events: list[RoomEvent]) -> None:
+        """An entry was heard, and says this to the rooms."""
+        self.seq = seq = recorded.seq
+        if recorded.subject == DAYS_LEAVING.subject:
+            self._hear_what_leaves(recorded)
+        elif topic_of(recorded.subject) is ERASURE_CLEARED:  # it may say the person, the journal does not
+            self._forget()
         for room in {event.kind.room: None for event in events}:
             self._recent[room].add(LiveEvent(seq, [event for event in events if event.kind.room == room]))
+
+    def has_left(self, since: int) -> bool:
+        """Whether something behind `since` may have left the journal."""
+        return since < self._left
+
+    def _hear_what_leaves(self, recorded: Recorded) -> None:
+        with suppress(*UNDECODABLE):  # who made it did not go on with it then
+            self._left = max(self._left, _leaving(recorded.data).up_to)
 
     def turn(self, share: Share) -> Turn:
         turn = self._turns.setdefault(share, Turn())

@@ -43,7 +43,7 @@ async def test_no_more_is_read_of_the_journal_than_is_told(bus: NatsBus) -> None
 
     stop = await bus.subscribe(f"$JS.API.DIRECT.GET.{JOURNAL}", hear)
     history = History(bus=bus, metrics=Metrics())
-    history.begin(ENTRIES)
+    history.begin(ENTRIES, None)
     told, since, pieces = 0, 0, 0
     while since < ENTRIES:
         piece = await history.after("slots", since)

@@ -17,6 +17,7 @@ from actors.ledger.ledger import Ledger
 from actors.runtime.bus import ID
 from actors.runtime.context import Context
 from actors.runtime.wire import Page
+from bus_schemas.archive import DAYS_LEAVING, DaysLeaving
 from bus_schemas.call import (
     CALL,
     CALL_DIALING,
@@ -209,6 +210,33 @@ async def test_who_is_too_far_behind_is_shown_how_things_are(
         assert [one["seq"] for one in client.before] == [last - 1, last]
         without = await client.ask("subscribe:calls", {"since": first})
         assert without == {"error": False, "seq": last, "snapshot_needed": True}
+
+
+async def test_who_was_away_until_calls_left_is_not_told_that_this_was_all(tmp_path: Path) -> None:
+    """The end of a call that was open when they went would be missing, and the call open for ever."""
+    broker = MemoryBroker(clock=SystemClock())
+    ledger = Ledger(bus=MemoryBus(broker), store=SqliteLedger(tmp_path / "l"))
+    await ledger.start()
+    async with serving(broker, {}, USERS):
+        async with gateway_on(MemoryBus(broker)) as gateway, connected(gateway, "admin") as client:
+            seen = await dial(gateway, 0)
+            last = await dial(gateway, 1)
+            assert "snapshot_needed" not in await client.ask("subscribe:calls", {"since": seen})
+            last = await _leave(gateway, up_to=last)
+            told = await client.ask("subscribe:calls", {"since": seen})
+            assert told == {"error": False, "seq": last, "snapshot_needed": True}
+        async with gateway_on(MemoryBus(broker)) as gateway, connected(gateway, "admin") as client:  # begun since
+            told = await client.ask("subscribe:calls", {"since": seen})
+            assert told == {"error": False, "seq": last, "snapshot_needed": True} and client.before == []
+            shown = await client.ask("subscribe:calls", {"since": seen, "snapshot": True})
+            assert calls_in(shown) == {"c_0", "c_1"}
+            assert "snapshot_needed" not in await client.ask("subscribe:calls", {"since": last - 1})
+    await ledger.stop()
+
+
+async def _leave(gateway: InProcess, up_to: int) -> int:
+    said = msgspec.json.encode(DaysLeaving(at=AT, host="h1", up_to=up_to))
+    return await gateway.bus.append(DAYS_LEAVING.subject, said, {ID: "leaving"}, scope=DAYS_LEAVING.subject, expect=0)
 
 
 @pytest.mark.parametrize("room", ["calls", "slots", "trunks", "campaigns", "operators"])
