@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from actors.runtime.clock import Moment
 from actors.runtime.decision import Effect
@@ -119,6 +120,11 @@ class OnRecord(Struct, frozen=True, kw_only=True):
     def safe_seq(self) -> int:
         """Where a later owner may begin to read so that nothing of an open call is left out."""
         return min([self.seq, *(began.seq - 1 for began in self.open.values())])
+
+    def to_be_read(self) -> "OnRecord":
+        """The same before `safe_seq`, from where all that is open is found again. What is not was over, and has left
+        the journal (docs/decisions/0063): nobody can end it any more, and it would hold the line for ever."""
+        return replace(self, open={}, seq=self.safe_seq)
 
 
 Held = Mapping[str, Holder]

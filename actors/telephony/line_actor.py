@@ -104,6 +104,7 @@ class LineActor(
         # over, and knows nothing of what that one began.
         if self.state.calls.seq > (self._succeeded or self._barrier):
             self.state = replace(self.state, calls=OnRecord())
+        self.state = replace(self.state, calls=self.state.calls.to_be_read())
         for start in self.state.starts:
             self._count(start.call_id, start.user, start.at)
         await self._read_calls()
