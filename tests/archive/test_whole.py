@@ -12,12 +12,14 @@ import pytest
 from msgspec.structs import replace
 
 from actors.adapters.ledger.sqlite import SqliteLedger
+from actors.archive import whole as whole_module
 from actors.archive.whole import Whole
 from actors.ledger.kinds import PROJECTIONS
 from actors.ledger.ledger import Ledger
 from actors.runtime.bus import BusUnavailable, Recorded, Stream
 from bus_schemas.archive import DaysLeaving
 from bus_schemas.call import GET_CDR, GetCdr
+from simulators.bus.memory_bus import MemoryBus
 from tests.archive.days import Days
 from tests.ledger.journals import call, seen
 
@@ -143,3 +145,39 @@ async def test_an_entry_of_the_archive_that_nobody_can_read_costs_itself(days: D
     await days.write("archive.days.leaving", msgspec.json.encode(gone))
     with pytest.raises(BusUnavailable, match="cannot be found"):
         await read(whole(days))
+
+
+async def _in_batches(self: MemoryBus, scope: str, *, after: int = 0, since: float = 0.0) -> AsyncIterator[Recorded]:
+    """As nats-server gives a stream: what is there by then."""
+    while batch := [one for one in self._broker.entries(scope) if one.seq > after and one.at >= since][:4]:
+        for entry in batch:
+            yield entry
+        after = batch[-1].seq
+
+
+@pytest.mark.parametrize("taken", [0, 1, 9, 30, 44])
+async def test_what_leaves_while_it_is_read_is_read_from_its_file(
+    tmp_path: Path, taken: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Records are made anew for hours. Days that are sealed meanwhile may leave meanwhile, too, where others were slow
+    to seal them, or have just begun to."""
+    monkeypatch.setattr(MemoryBus, "replay", _in_batches)
+    monkeypatch.setattr(whole_module, "GROUP", 5)
+    days = Days(tmp_path / "archive")
+    for number in range(12):
+        await call(days.bus, number)
+        await days.passes(1)
+    before = [(entry.seq, entry.data) for entry in await read(days.bus)]
+    reading = whole(days).replay("ottb.v1.evt.>")
+    found = [await anext(reading) for _ in range(taken)]
+    while await days.archive().seal("h1") is not None:
+        pass
+    book = await days.archive().book()
+    await days.archive().leave(book, book.days[-2].last, "h1")
+    left = [seq for seq, _ in before if seq <= book.days[-2].last]
+    for seq in left:
+        await days.bus.remove(seq)
+    found += [entry async for entry in reading]
+    print(f"{len(left)} entries left behind the first {taken}")
+    assert [(entry.seq, entry.data) for entry in found][: len(before)] == before
+    assert [entry.seq for entry in found] == sorted({entry.seq for entry in found})
