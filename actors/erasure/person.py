@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import permutations
 
 from msgspec import Struct
@@ -18,14 +18,18 @@ _WRITTEN = rf"%(?:0[9ADad]|2[0-9A-Fa-f]|3[A-Fa-f]|5[B-Fb-f]|7[B-Eb-e]|{_UTF8})|&
 BETWEEN = rf"(?:{_WRITTEN}|[\W_]){{0,5}}"
 BEGINS = r"(?:(?<![0-9])|(?<=%[0-9A-Fa-f]{2})|(?<=\\u[0-9A-Fa-f]{4}))"  # the digits of such a sign are none of it
 NO_DAY = r"(?!(?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9](?![0-9]))"  # which eight digits of a short number can look like
-# Digits of other scripts and of full width, by what they are in ours; Unicode 15 has none behind these.
+# (Unicode 15) Digits of other scripts and of full width, by what they are in ours; and with them raised, circled and other signs
+# that are digits, but may as well be a footnote's, and no part of what is before them.
 _DIGITS = {code: str(unicodedata.decimal(chr(code))) for code in range(0x80, 0x1FC00) if chr(code).isdecimal()}
-_OTHER_DIGIT = re.compile(r"[^\D0-9]")
+_SIGNS = {code: str(unicodedata.digit(chr(code))) for code in range(0x80, 0x1FC00) if chr(code).isdigit()}
+_OTHER_DIGITS = frozenset(map(chr, _SIGNS))
 _ESCAPED = re.compile(_WRITTEN)
 OTHERS = bytes(byte for byte in range(256) if not 0x30 <= byte <= 0x39)  # than digits
 # Characters of a name, of a word of it, and of what a field says: what is shorter is many people's.
 NAME, WORD, VALUE = 5, 6, 8
 MOST_WORDS = 3  # of a name that is known in any order
+_APART = r"(?:[\W_]{1,5}|\s+)"  # what is between two words of a name, but for one letter, of another name
+_NEXT = rf"{_APART}(?:[^\W\d_]{_APART})?"
 _OWN = re.compile(r"[\s\d@]")  # in what a field says of one person: an address, a date, an account
 
 
@@ -70,7 +74,7 @@ class Traces:
         spelled = "|".join(map(_spelled, sorted(person.numbers)))
         self._number = re.compile(spelled or r"(?!)")
         self._ends = [min(_at_home(number), key=len).encode() for number in sorted(person.numbers)]
-        self._text, self._name = _words(person.texts), _words(person.names)
+        self._text, self._name = _words(person.texts | person.names), _words(person.names)
 
     def mark(self, text: str) -> str | None:
         """What stands for a text that is one of the numbers, as it is dialled."""
@@ -88,11 +92,13 @@ class Traces:
 
     def _without_spans(self, text: str, nothing: str) -> str:
         """The same of one that may have a number; all else of it stays as it was written."""
-        parts, end = list[str](), 0
-        for found in self._number.finditer(_in_our_digits(text)):
-            parts += text[end : found.start()], nothing
-            end = found.end()
-        return "".join([*parts, text[end:]])
+        for read in _read_by(text):
+            parts, end = list[str](), 0
+            for found in self._number.finditer(read(text)):
+                parts += text[end : found.start()], nothing
+                end = found.end()
+            text = "".join([*parts, text[end:]])
+        return text
 
     def without(self, text: str, nothing: str = NOTHING_SAID) -> str:
         """The same, also without what else is known of the person."""
@@ -107,14 +113,13 @@ class Traces:
 
     def numbered(self, text: str) -> bool:
         """Whether it says one of the numbers."""
-        return self._may_say(text) and self._number.search(_in_our_digits(text)) is not None
+        return self._may_say(text) and any(self._number.search(read(text)) for read in _read_by(text))
 
     def _may_say(self, text: str) -> bool:
         """Whether the digits of a number are in it, one after another. It takes a fraction of what a look takes."""
-        text = _in_our_digits(text)
-        if self._has_digits(text):
+        if any(self._has_digits(read(text)) for read in _read_by(text)):
             return True
-        return ("%" in text or "&" in text) and self._has_digits(_ESCAPED.sub("", text))
+        return ("%" in text or "&" in text) and self._has_digits(_ESCAPED.sub("", text).translate(_SIGNS))
 
     def _has_digits(self, text: str) -> bool:
         digits = text.encode(errors="replace").translate(None, OTHERS)
@@ -135,11 +140,11 @@ class Traces:
 
 
 def _words(texts: Iterable[str]) -> re.Pattern[str]:
-    """Any of some texts as whole words, in large or small letters, however wide their blanks are and whichever of its
-    two forms a letter with a mark has."""
+    """Any of some texts as whole words, in large or small letters, whatever is between them that is no letter and
+    whichever of its two forms a letter with a mark has."""
     forms = {form for text in texts for form in (text, *(unicodedata.normalize(one, text) for one in ("NFC", "NFD")))}
     words = [map(re.escape, text.split()) for text in sorted(forms, key=lambda text: (-len(text), text))]
-    said = "|".join(map(r"\s+".join, words))
+    said = "|".join(map(_NEXT.join, words))
     return re.compile(rf"(?<![^\W_])(?:{said})(?![^\W_])" if said else r"(?!)", re.IGNORECASE)
 
 
@@ -148,12 +153,20 @@ def _id(mark: str) -> str:
 
 
 def _digits(text: str) -> str:
-    return "".join(filter(str.isdigit, _in_our_digits(text)))
+    return "".join(filter(str.isdigit, text.translate(_SIGNS)))
+
+
+def _read_by(text: str) -> tuple[Callable[[str], str], ...]:
+    """The ways to read a text as one of the same length in our digits."""
+    return (str,) if text.isascii() or _OTHER_DIGITS.isdisjoint(text) else (_in_our_digits, _and_signs)
 
 
 def _in_our_digits(text: str) -> str:
-    """A text of the same length."""
-    return text if text.isascii() or not _OTHER_DIGIT.search(text) else text.translate(_DIGITS)
+    return text.translate(_DIGITS)
+
+
+def _and_signs(text: str) -> str:
+    return text.translate(_SIGNS)
 
 
 def _at_home(number: str) -> list[str]:

@@ -168,6 +168,10 @@ BETWEEN = st.sampled_from([
     "%C2%A0", "%E2%80%91", "  -  ", "\ufe0f\u20e3", "\\n", "\\t",
 ])  # fmt: skip
 SCRIPTS = ("\u0660", "\u06f0", "\u0966", "\uff10", "\U0001d7ce")  # the nought of each
+SIGNS = {
+    "raised": "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079",
+    "circled": "\u24ea\u2460\u2461\u2462\u2463\u2464\u2465\u2466\u2467\u2468",
+}
 
 
 @given(st.lists(BETWEEN, min_size=11, max_size=11))
@@ -186,6 +190,23 @@ def test_a_number_goes_in_whichever_digits_it_is_written(written: str, nought: s
     assert after("note.n1.added", note, person("Olena")) == {**note, "text": f"дзвонив {NOTHING_SAID}, then left"}
     entry = LogWritten(module="m", severity="info", message=said, sender="crm")
     assert about(msgspec.json.encode(entry), Traces(person("Olena"), MARKS)) is About.NUMBER
+
+
+@pytest.mark.parametrize("kind", SIGNS)
+@pytest.mark.parametrize("written", ["+{380683212010}", "{068} {321} {20} {10}", "068{321}2010"])
+def test_a_number_goes_also_in_signs_that_are_digits(written: str, kind: str) -> None:
+    parts = re.split("[{}]", written)
+    said = "".join(
+        "".join(SIGNS[kind][int(one)] if one.isdigit() else one for one in part) if place % 2 else part
+        for place, part in enumerate(parts)
+    )
+    traces = Traces(person("Olena"), MARKS)
+    assert traces.numbered(said) and traces.without(f"asked {said}, then left") == f"asked {NOTHING_SAID}, then left"
+
+
+@pytest.mark.parametrize("sign", ["\u00b2", "\u2461"])
+def test_a_sign_of_a_footnote_hides_no_number(sign: str) -> None:
+    assert Traces(person("Olena"), MARKS).without(f"asked 0683212010{sign}") == f"asked {NOTHING_SAID}{sign}"
 
 
 @pytest.mark.parametrize("said", [
@@ -220,6 +241,21 @@ def test_the_log_loses_what_names_the_number_or_the_name_in_full(said: LogWritte
     assert about(msgspec.json.encode(said), traces) is is_about
     single = Traces(person("mallory"), MARKS)
     assert about(msgspec.json.encode(said), single) in (About.NUMBER, About.NOTHING)
+
+
+@pytest.mark.parametrize("written", [
+    "Mallory  BOB", "Bob, Mallory", "Mallory-Bob", "mallory_bob", "Mallory\nBob", "Mallory\u240aBob",
+    "Bob,\r\n  Mallory", "Mallory T. Bob", "Bob, T Mallory", "mallory.bob", "Mallory\u00a0Bob",
+])  # fmt: skip
+def test_a_name_goes_whatever_is_between_its_words(written: str) -> None:
+    traces = Traces(person("Mallory Bob"), MARKS)
+    assert traces.named(f"rang {written}'s phone")
+    assert not traces.named(f"x{written}") and not traces.named(f"{written}x")
+    for two in ("Mallory and Bob", "Mallory TT Bob", "MalloryBob", "Mallory" + "-" * 6 + "Bob"):
+        assert not traces.named(two)
+    short = Traces(person("Anna Bob"), MARKS)  # no word of it goes by itself
+    other = re.sub("mallory", "Anna", written, flags=re.IGNORECASE)
+    assert short.without(f"rang {other}.") == f"rang {NOTHING_SAID}."
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
