@@ -1,7 +1,7 @@
 """Erasures: what is done where a person asks that nothing be kept of them, and the record that it was done."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -79,10 +79,11 @@ class FilesErased(Struct, frozen=True, kw_only=True):
 
 
 class ReadAnew(Struct, frozen=True, kw_only=True):
-    """For whoever has the shard: have the campaign, if it is there, be read from its record anew."""
+    """For whoever has the shard: have the campaign or pipeline, if it is there, be read from its record anew."""
 
     shard: int
-    campaign: Id
+    kind: Literal["campaign", "pipeline"]
+    id: Id
 
 
 class WasRead(Struct, frozen=True, kw_only=True):
@@ -91,8 +92,9 @@ class WasRead(Struct, frozen=True, kw_only=True):
 
 class Erased(Struct, frozen=True, kw_only=True):
     """What was found: entries of the journal that were changed, leads, calls, notes, recordings that were deleted, and
-    entries of the platform's log that were. `left`: entries of both that say one of the numbers where nothing is ever
-    changed (as a user's name, say), or that could not be changed, or, in the log, that too many say the name."""
+    entries of the platform's log and of what steps of pipelines wrote (`outputs`) that were. `left`: entries that say
+    one of the numbers where nothing is ever changed (as a user's name, say), or that could not be changed, definitions
+    of pipelines that say number or name, and, in log and outputs, those where too many say the name."""
 
     entries: int = 0
     leads: int = 0
@@ -100,6 +102,7 @@ class Erased(Struct, frozen=True, kw_only=True):
     notes: int = 0
     recordings: int = 0
     log: int = 0
+    outputs: int = 0
     left: int = 0
 
 
@@ -129,8 +132,8 @@ LIST_ERASURES  = Rpc("ottb.v1.qry.erasure.list",    ListErasures, list[ErasureVi
 # Between parts of the platform.
 ERASE_ON_SHARD = Rpc("ottb.v1.cmd.shard.{shard}.erase", EraseOnShard, ErasureView, frozenset(),
                      summary="Begin an erasure on its shard", timeout=12.0)
-READ_ANEW      = Rpc("ottb.v1.cmd.shard.{shard}.read_campaign_anew", ReadAnew, WasRead, frozenset(),
-                     summary="Have a campaign read its record anew", timeout=30.0)
+READ_ANEW      = Rpc("ottb.v1.cmd.shard.{shard}.read_anew", ReadAnew, WasRead, frozenset(),
+                     summary="Have a campaign or pipeline read its record anew", timeout=30.0)
 ERASE_FILES    = Rpc("ottb.v1.cmd.host.{host}.erase_files", EraseFiles, FilesErased, frozenset(),
                      summary="Delete recordings", timeout=20.0)
 # fmt: on

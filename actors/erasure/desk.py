@@ -1,4 +1,5 @@
-"""What is done for an erasure: in the journal, the platform's log, the buckets, the folders of recordings.
+"""What is done for an erasure: in the journal, the platform's log, what steps of pipelines wrote, the buckets, the
+folders of recordings.
 
 Each step can be done again, by whoever has the erasure then. Whom it is about stands beside the journal, under the
 erasure's id, until all is done: first the numbers that were asked for, then all that is known of the person, before
@@ -17,7 +18,8 @@ from actors.archive.archive import Archive, NotAnArchive
 from actors.archive.segment import Damaged
 from actors.archive.store import NotKept
 from actors.archive.whole import Whole
-from actors.erasure.logged import About, about, to_delete
+from actors.erasure.in_use import InUse
+from actors.erasure.logged import About, Outputs, about, to_delete
 from actors.erasure.machine import Cleared, Finished, Impossible, Report
 from actors.erasure.parted import LeadKey, Numbered, Pair, Parted, parted, parted_at, restored
 from actors.erasure.person import Person, Traces, joined
@@ -31,7 +33,7 @@ from actors.erasure.redacting import (
     pair_in,
     with_merged,
 )
-from actors.runtime.bus import Bus, BusError, NotErased, Recorded, Stream
+from actors.runtime.bus import Bus, BusError, LogStream, NotErased, Recorded, Stream
 from actors.runtime.context import Context
 from actors.runtime.marks import BUCKET, Marks
 from actors.runtime.rendezvous import shard_of
@@ -56,11 +58,13 @@ from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.lead import GetLead, LeadStatus
 from bus_schemas.log import LOG_SCOPE
 from bus_schemas.permissions import Action
+from bus_schemas.pipeline_events import OUTPUT_SCOPE
 
 log = structlog.get_logger()
 
 CALLS = 500  # live ones that are looked through; there are no more at once than lines
 AGAIN = 1.0  # seconds until a step that could not be done is tried again
+RUNS_AGAIN = 10.0  # the same, of a look at the runs of pipelines that are waited for
 ARCHIVE_AGAIN, ARCHIVE_AWAY = 10.0, (NotKept, Damaged, NotAnArchive)  # a person has to do something
 SNAPSHOTS, WIPED = "OTTB_SNAP", ("OTTB_IDEM", "OTTB_FILE")  # what is in them is made anew, or sent again
 KEPT = ("site.up",)  # but for what stands among the snapshots and is none
@@ -69,6 +73,7 @@ TOLD_BY = (  # who somebody is
     f"{ROOT}.evt.call.*.*.dialing",
 )  # fmt: skip
 ALL = f"{ROOT}.evt.>"
+OF_PIPELINES = f"{ROOT}.evt.pipeline.>"
 MOST_LOOKS = 10  # at the whole journal, until one finds nothing
 NO_MORE_CALLED = frozenset({LeadStatus.INVALID, LeadStatus.DO_NOT_CALL})
 MAY = frozenset({Action.LEAD_EDIT, Action.LEAD_VIEW, Action.LEAD_VIEW_ANY, Action.SLOT_USE_ANY})
@@ -196,23 +201,27 @@ class Desk:
         for _ in range(MOST_LOOKS):
             while await calls_with(self._bus, person.numbers, Context(command_id=begun.erasure)):
                 await asyncio.sleep(AGAIN)  # its end will say the number once more
-            changed, looked = await self._from_journal(traces)
+            changed, looked = await self._from_journal(traces, await self._without_runs(begun.erasure, traces))
             entries, notes, left = entries + changed, max(notes, looked.notes), looked.left
             if not changed:
                 break
         await self._bus.finish_redactions()
+        outputs, left_of_them = await self._from_outputs(traces)
         if self._archive is not None:
             await self._from_archive(self._archive, begun.erasure, traces)
         for bucket in WIPED:
             await self._bus.wipe(bucket)
         await self._wipe_snapshots()
         for campaign in sorted({campaign for campaign, _ in person.leads}):
-            wanted = ReadAnew(shard=shard_of(campaign), campaign=campaign)
+            wanted = ReadAnew(shard=shard_of(campaign), kind="campaign", id=campaign)
+            await ask(self._bus, READ_ANEW, wanted, Context(command_id=begun.erasure))
+        for pipeline in sorted(looked.pipelines):
+            wanted = ReadAnew(shard=shard_of(pipeline), kind="pipeline", id=pipeline)
             await ask(self._bus, READ_ANEW, wanted, Context(command_id=begun.erasure))
         await self._wipe_snapshots()  # which they may have written meanwhile
         return Erased(
             entries=entries, leads=len(person.leads), calls=len(person.calls), notes=notes, recordings=files, log=gone,
-            left=left + left_there,
+            outputs=outputs, left=left + left_there + left_of_them,
         )  # fmt: skip
 
     async def _wipe_snapshots(self) -> None:
@@ -252,8 +261,20 @@ class Desk:
         wanted = ChangeDoNotCall(shard=shard_of(GLOBAL), list=GLOBAL, source=SOURCE, add=entries)
         await ask(self._bus, CHANGE_DO_NOT_CALL, wanted, context)
 
-    async def _from_journal(self, traces: Traces) -> tuple[int, Redactor]:
-        redactor, changed = Redactor(traces), 0
+    async def _without_runs(self, erasure: str, traces: Traces) -> InUse:
+        """What is in use of pipelines, once no run is under way that was told of the person: it would tell of them
+        again. Each has an end, of which its definition says how late it is."""
+        while True:
+            in_use = InUse(traces)
+            async for entry in _in_turns(self._bus, OF_PIPELINES):
+                in_use.take(entry.subject, entry.data)
+            if not in_use.runs:
+                return in_use
+            log.warning("an erasure waits for runs of pipelines", erasure=erasure, runs=in_use.runs)
+            await asyncio.sleep(RUNS_AGAIN)
+
+    async def _from_journal(self, traces: Traces, in_use: InUse) -> tuple[int, Redactor]:
+        redactor, changed = Redactor(traces, former=in_use.former), 0
         async for entry in _in_turns(self._bus, ALL):
             said = redactor.redacted(entry.subject, entry.data, entry.headers)
             if said is not None:
@@ -273,9 +294,19 @@ class Desk:
         async for entry in self._bus.log.replay(LOG_SCOPE):
             if (said := about(entry.data, traces)) is not About.NOTHING:
                 found[entry.seq] = said
+        return await self._delete(self._bus.log, found)
+
+    async def _from_outputs(self, traces: Traces) -> tuple[int, int]:
+        """The same of what steps of pipelines have written."""
+        outputs = Outputs(traces)
+        async for entry in _in_turns(self._bus.outputs, OUTPUT_SCOPE):
+            outputs.take(entry.seq, entry.subject, entry.data)
+        return await self._delete(self._bus.outputs, outputs.found)
+
+    async def _delete(self, stream: LogStream, found: Mapping[int, About]) -> tuple[int, int]:
         gone = to_delete(found)
         for seq in gone:
-            await self._bus.log.erase_entry(seq)
+            await stream.erase_entry(seq)
         return len(gone), len(found) - len(gone)
 
     async def _files(self, person: Person) -> int:
@@ -312,9 +343,9 @@ async def calls_with(bus: Bus, numbers: frozenset[str], context: Context) -> lis
     return sorted(call.call_id for call in found if call.number in numbers)
 
 
-async def _in_turns(bus: Bus, scope: str) -> AsyncIterator[Recorded]:
+async def _in_turns(stream: Stream, scope: str) -> AsyncIterator[Recorded]:
     turns = Turns()
-    async for entry in bus.replay(scope):
+    async for entry in stream.replay(scope):
         yield entry
         await turns.after(len(entry.data))
 

@@ -18,8 +18,8 @@ _WRITTEN = rf"%(?:0[9ADad]|2[0-9A-Fa-f]|3[A-Fa-f]|5[B-Fb-f]|7[B-Eb-e]|{_UTF8})|&
 BETWEEN = rf"(?:{_WRITTEN}|[\W_]){{0,5}}"
 BEGINS = r"(?:(?<![0-9])|(?<=%[0-9A-Fa-f]{2})|(?<=\\u[0-9A-Fa-f]{4}))"  # the digits of such a sign are none of it
 NO_DAY = r"(?!(?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9](?![0-9]))"  # which eight digits of a short number can look like
-# (Unicode 15) Digits of other scripts and of full width, by what they are in ours; and with them raised, circled and other signs
-# that are digits, but may as well be a footnote's, and no part of what is before them.
+# Digits of other scripts and of full width (Unicode 15), by what they are in ours; and with them raised, circled ones
+# and others that are digits, but may as well be a footnote's, and no part of what is before them.
 _DIGITS = {code: str(unicodedata.decimal(chr(code))) for code in range(0x80, 0x1FC00) if chr(code).isdecimal()}
 _SIGNS = {code: str(unicodedata.digit(chr(code))) for code in range(0x80, 0x1FC00) if chr(code).isdigit()}
 _OTHER_DIGITS = frozenset(map(chr, _SIGNS))
@@ -111,9 +111,9 @@ class Traces:
         mark = next(mark for number, mark in sorted(self._marks.items()) if number[-NAME:] in _digits(text))
         return _id(mark)
 
-    def numbered(self, text: str) -> bool:
-        """Whether it says one of the numbers."""
-        return self._may_say(text) and any(self._number.search(read(text)) for read in _read_by(text))
+    def numbered(self, text: str, over: int | None = None) -> bool:
+        """Whether it says one of the numbers. `over`: and this place is within that."""
+        return self._may_say(text) and any(_said(self._number, read(text), over) for read in _read_by(text))
 
     def _may_say(self, text: str) -> bool:
         """Whether the digits of a number are in it, one after another. It takes a fraction of what a look takes."""
@@ -130,13 +130,19 @@ class Traces:
         have digits of their own."""
         return self._may_say(data) or "\\u" in data or any(known in data for known in self._ids)
 
-    def named(self, text: str) -> bool:
-        """Whether it says one of the names in full."""
-        return self._name.search(text) is not None
+    def named(self, text: str, over: int | None = None) -> bool:
+        """Whether it says one of the names in full. `over`: as above."""
+        return _said(self._name, text, over)
 
     def shown_in(self, text: str) -> bool:
         """Whether it says something of the person."""
         return self.numbered(text) or self._text.search(text) is not None
+
+
+def _said(known: re.Pattern[str], text: str, over: int | None) -> bool:
+    if over is None:
+        return known.search(text) is not None
+    return any(found.start() < over < found.end() for found in known.finditer(text))
 
 
 def _words(texts: Iterable[str]) -> re.Pattern[str]:

@@ -6,7 +6,7 @@ a person are changed (`bus_schemas/personal.py`), and what is no event of its ki
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -16,8 +16,9 @@ from msgspec.structs import replace
 from actors.erasure.parted import NONE_PARTED, LeadKey, Numbered, Pair, Parted
 from actors.erasure.person import NOTHING_SAID, Person, Traces, in_full, telling
 from bus_schemas.catalogue import topic_of
-from bus_schemas.contract import UNDECODABLE, AnyTopic, id_of, kind_of, verb_of
+from bus_schemas.contract import UNDECODABLE, AnyTopic, id_of, kind_of, matches, verb_of
 from bus_schemas.personal import EACH, PERSONAL, Holds
+from bus_schemas.pipeline_events import PIPELINE_DEFINED
 
 REPLY = "Ottb-Reply"  # what was answered: it is not told a second time
 LEAD_KEEPS = ("id", "priority", "consent")
@@ -101,12 +102,17 @@ def with_merged(person: Person, merged: Mapping[Pair, int], unmerged: Mapping[Pa
 
 class Redactor:
     """Goes through the journal from its beginning: which notes are about the person it learns on the way. `notes`: how
-    many it came by. `left`: entries that say a number where nothing is changed, or could not be changed."""
+    many it came by; `pipelines`: of which something was erased, also before. `left`: entries that say a number where
+    nothing is changed, or could not be changed, and definitions of pipelines that say a name. `former`: such
+    definitions, each as pipeline and version, that nobody runs any more."""
 
-    def __init__(self, traces: Traces) -> None:
+    def __init__(self, traces: Traces, *, former: Container[tuple[int, int]] = ()) -> None:
         self._traces = traces
+        self._former = former
         self._notes = set[str]()
         self._nothing = NOTHING_SAID
+        self._erased = [text.encode() for text in (NOTHING_SAID, *traces.marks.values())]
+        self.pipelines = set[str]()
         self.left = 0
 
     @property
@@ -116,8 +122,10 @@ class Redactor:
     def redacted(self, subject: str, data: bytes, headers: Mapping[str, str]) -> Said | None:
         """What an entry is to say from now on. None: nothing in it is about the person, or nothing can be changed."""
         after = self._event(subject, data)
-        self.left += after is None or self._still_said(after)
+        self.left += after is None or self._still_said(subject, after)
         after = data if after is None else after
+        if kind_of(subject) == PIPELINE_DEFINED.kind and any(text in after for text in self._erased):
+            self.pipelines.add(id_of(subject))
         told = headers.get(REPLY)
         if after == data and (told is None or not self._tells(kind_of(subject), told)):
             return None
@@ -145,14 +153,16 @@ class Redactor:
                 return encoded
         return None
 
-    def _still_said(self, data: bytes) -> bool:
+    def _still_said(self, subject: str, data: bytes) -> bool:
         text = data.decode(errors="replace")
-        if not self._traces.numbered(text):
+        named = matches(PIPELINE_DEFINED.pattern, subject)
+        if not named and not self._traces.numbered(text):
             return False
         try:
-            return any(map(self._traces.numbered, texts_in(_read(data))))
+            said = [*texts_in(_read(data))]
         except UNDECODABLE:
-            return True
+            return self._traces.numbered(text)
+        return any(map(self._traces.numbered, said)) or (named and any(map(self._traces.named, said)))
 
     def _after(self, topic: AnyTopic, subject: str, said: Any, tree: Tree) -> Any:
         kind, verb = topic.kind, topic.verb
@@ -166,6 +176,8 @@ class Redactor:
             said = {**said, "recording": None}
         elif kind == "do_not_call" and verb == "added":
             said = {**said, "entries": [self._of_list(one) for one in said["entries"]]}
+        elif topic is PIPELINE_DEFINED and (said["pipeline"], said["version"]) in self._former:
+            said = {**said, "text": self._traces.without(said["text"], self._nothing)}
         elif kind == "audit":
             return self._of_audit(said, tree)
         return self._walked(said, tree) if tree else said
@@ -224,6 +236,8 @@ class Redactor:
                 return self._traces.without_number(said, self._nothing)
             case str(), Holds.TEXT:
                 return self._traces.without(said, self._nothing)
+            case int(), Holds.TEXT | Holds.NUMBER if self._traces.numbered(str(said)):
+                return self._nothing
             case list(), {"*": each}:
                 return [self._walked(one, each) for one in said]
             case dict(), Mapping():

@@ -104,10 +104,10 @@ def on_shards(desk: Desk) -> Sharded:
 
         async def read_anew(request: ReadAnew, context: Context) -> WasRead:
             async with asyncio.timeout(PATIENCE), one_by_one:
-                actor = host.find("campaign", request.campaign)
+                actor = host.find(request.kind, request.id)
                 if actor is not None:
                     host.spawn(host.restart(actor))
-                    while host.find("campaign", request.campaign) is actor:
+                    while host.find(request.kind, request.id) is actor:
                         await host.pause(0.05)
             return WasRead()
 

@@ -7052,6 +7052,7 @@ export interface components {
              *       "notes": 0,
              *       "recordings": 0,
              *       "log": 0,
+             *       "outputs": 0,
              *       "left": 0
              *     }
              */
@@ -7070,8 +7071,9 @@ export interface components {
         /**
          * Erased
          * @description What was found: entries of the journal that were changed, leads, calls, notes, recordings that were deleted, and
-         *         entries of the platform's log that were. `left`: entries of both that say one of the numbers where nothing is ever
-         *         changed (as a user's name, say), or that could not be changed, or, in the log, that too many say the name.
+         *         entries of the platform's log and of what steps of pipelines wrote (`outputs`) that were. `left`: entries that say
+         *         one of the numbers where nothing is ever changed (as a user's name, say), or that could not be changed, definitions
+         *         of pipelines that say number or name, and, in log and outputs, those where too many say the name.
          */
         Erased: {
             /** @default 0 */
@@ -7086,6 +7088,8 @@ export interface components {
             recordings: number;
             /** @default 0 */
             log: number;
+            /** @default 0 */
+            outputs: number;
             /** @default 0 */
             left: number;
         };

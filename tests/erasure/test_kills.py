@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from actors.run.keeping import Keeper
@@ -11,6 +12,7 @@ from bus_schemas.crm import EDIT_LEAD, EditLead
 from bus_schemas.do_not_call import PUT_ON_DO_NOT_CALL, AddDoNotCall
 from bus_schemas.erasure import ERASE_PERSON, GET_ERASURE, ErasePerson, ErasureView, GetErasure
 from bus_schemas.lead import LIST_LEADS, GivenLead, LeadStatus, LeadView, ListLeads
+from bus_schemas.pipeline_events import OutputLines, output_subject
 from simulators.carrier.rules import mobile
 from simulators.world.world import Life, World
 from tests.campaign.world import Campaigns, play
@@ -41,8 +43,12 @@ class Deaths:
 
 
 async def _called(site: Campaigns) -> None:
-    """The person is in a list with another, was called and changed, and asked not to be called; and the screen of a
-    phone that shows them was kept."""
+    """The person is in a list with another, was called and changed, and asked not to be called; the screen of a phone
+    that shows them was kept, and a step of a pipeline has written of them."""
+    written = OutputLines(pipeline=1, run=1, step="a", first=1, offset=0, text=f"rang {NAME} at {NUMBER}\n")
+    await site.world.gateways[0].outputs.write(
+        output_subject(1, 1, "a"), msgspec.json.encode(written), {"Nats-Msg-Id": "o1"}
+    )
     kept = await Keeper(bus=site.world.gateways[0]).keep("gacs_1-tree", f"{NAME} {NUMBER}".encode())
     assert kept and NAME.split()[1].encode() in _traces(site.world)
     await site.create("c1", attempts_per_lead=1)
@@ -77,7 +83,7 @@ def _traces(world: World) -> list[bytes]:
     said = [
         *(entry.data + repr(entry.headers).encode() for entry in broker.journal),
         *(value.data or b"" for value in broker.values.values()),
-        *(entry.data for entry in broker.platform_log.entries),
+        *(entry.data for log in (broker.platform_log, broker.outputs) for entry in log.entries),
     ]
     return [what for what in TRACES for one in said if what in one]
 

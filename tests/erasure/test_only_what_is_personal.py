@@ -287,8 +287,8 @@ DECIDED = {  # texts with a name that others have, too
     "slot": {"reason", "to_do", "conditions.*.name", "conditions.*.words", "conditions.*.since"},  # as a policy says
     "point": {"name", "reason"}, "call": {"app"}, "hub": {"hub", "path", "way", "ways.*"},
     "alert": {"kind", "hub", "since", "words", "why", "group"},  # of things, and as rules say it
-    "pipeline": {"source", "branch", "labels.*", "text", "token", "matrix.*", "commit", "approvers.*",
-                 "artefacts.*.artefact", "artefacts.*.name", "artefacts.*.sha256",  # as written, and what steps leave
+    "pipeline": {"source", "branch", "labels.*", "text", "token", "commit", "approvers.*",
+                 "artefacts.*.artefact", "artefacts.*.sha256",  # as written, and what steps leave
                  "delivery.signed"},  # a digest
     "script": {"script", "scripts", "ussd.*", "place", "step_name", "waits_for", "by"},  # as scripts are written
 }  # fmt: skip

@@ -1,0 +1,66 @@
+"""Which runs of pipelines are under way, and which definitions nobody runs any more: such a one is but a record, and
+can be changed without a change of what is run. Pure."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from actors.erasure.person import NOTHING_SAID, Traces
+from actors.erasure.redacting import texts_in
+from bus_schemas.contract import UNDECODABLE, verb_of
+from bus_schemas.pipeline_events import PipelineDefined, PipelineDeleted, PipelineEnded, PipelineQueued
+
+Event = PipelineDefined | PipelineDeleted | PipelineQueued | PipelineEnded
+EVENTS: Mapping[str, type[Event]] = {
+    "defined": PipelineDefined, "deleted": PipelineDeleted, "queued": PipelineQueued, "ended": PipelineEnded,
+}  # fmt: skip
+Version = tuple[int, int]  # of a definition: its pipeline, and how manieth it is
+
+
+class InUse:
+    """Goes through what the journal says of pipelines, from its beginning."""
+
+    def __init__(self, traces: Traces) -> None:
+        self._traces = traces
+        self._versions = set[Version]()
+        self._newest = dict[int, int]()  # of those that can be run
+        self._open = dict[tuple[int, int], tuple[int, bool]]()  # by pipeline and run: version, and whether it says them
+
+    def take(self, subject: str, data: bytes) -> None:
+        """The next entry of one."""
+        kind = EVENTS.get(verb_of(subject))
+        if kind is None:
+            return
+        try:
+            self._take(msgspec.json.decode(data, type=kind))
+        except UNDECODABLE:  # of another version
+            return
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case PipelineDefined():
+                self._newest[event.pipeline] = event.version
+                self._versions.add((event.pipeline, event.version))
+            case PipelineDeleted():
+                self._newest.pop(event.pipeline, None)
+            case PipelineQueued():
+                says = any(map(self._says, texts_in(event.parameters)))
+                self._open[event.pipeline, event.run] = event.version, says
+            case PipelineEnded():
+                self._open.pop((event.pipeline, event.run), None)
+
+    def _says(self, text: str) -> bool:
+        """Also where it was redacted meanwhile: whoever carries the run out was told before."""
+        marks = self._traces.marks.values()
+        return self._traces.without(text) != text or NOTHING_SAID in text or any(mark in text for mark in marks)
+
+    @property
+    def runs(self) -> list[str]:
+        """Those under way that were told of the person, each as `<pipeline>/<run>`."""
+        return [f"{pipeline}/{run}" for (pipeline, run), (_, says) in sorted(self._open.items()) if says]
+
+    @property
+    def former(self) -> frozenset[Version]:
+        """The definitions that nobody runs any more."""
+        of_runs = {(pipeline, version) for (pipeline, _), (version, _) in self._open.items()}
+        return frozenset(self._versions - of_runs - {*self._newest.items()})
