@@ -218,5 +218,12 @@ class Executor(Protocol):
         """Make a run's workspace, empty or with a checkout, within the executor's own deadline. `secrets`: all that
         the run may see, by name; none of them leaves it. Raises RunnerError, and leaves nothing behind then."""
 
+    async def caches_since(self) -> int:
+        """Which place in the journal all caches were last dropped for; 0: they never were."""
+
+    async def drop_caches(self, since: int) -> None:
+        """Delete all caches, for what is at this place in the journal. What workspaces that there are by now would save
+        is refused from now on. Raises OSError."""
+
     async def close(self) -> None:
         """End everything that runs. The workspaces stay for `end_leftovers`."""

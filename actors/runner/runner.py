@@ -17,6 +17,7 @@ from actors.runner.work import Work
 from actors.runtime.bus import BusError, Recorded, Unsubscribe
 from actors.runtime.context import Context
 from actors.runtime.wire import ask
+from bus_schemas.erasure import ERASURE_CLEARED
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.pipeline import CLAIM_RUN, QUEUED_RUNS, ClaimedRun, ClaimRun, QueuedRun, QueuedRuns
 from bus_schemas.pipeline_events import PIPELINE_ENDED, PIPELINE_QUEUED, RUNNER_BEAT, RunnerBeat
@@ -82,6 +83,26 @@ class Runner:
         silent = self._desk.clock.monotonic() - self._said
         return f"it has said nothing for {silent:.0f} s" if silent > SILENT else None
 
+    async def _drop_caches(self) -> None:
+        """A cache may tell of who was erased: all go, for what was missed at once and then each time."""
+        executor, bus = self._desk.executor, self._desk.bus
+        while True:
+            try:
+                last = await bus.last(ERASURE_CLEARED.pattern, certain=True)
+                since = last.seq if last is not None else 0
+                if since != await executor.caches_since():
+                    await executor.drop_caches(since)
+                self._ends.append(await bus.follow(ERASURE_CLEARED.pattern, self._erased, after=since))
+                return
+            except BusError as error:
+                log.info("it is not known yet whether somebody was erased", error=repr(error))
+            except OSError as error:
+                log.error("caches may tell of who was erased, and no runs are taken", error=repr(error))
+            await asyncio.sleep(LOOK)
+
+    async def _erased(self, recorded: Recorded) -> None:
+        await self._desk.executor.drop_caches(recorded.seq)
+
     async def _hear(self, recorded: Recorded) -> None:
         self._news.set()
 
@@ -95,6 +116,7 @@ class Runner:
             await asyncio.sleep(BEAT)
 
     async def _take_runs(self) -> None:
+        await self._drop_caches()
         while True:
             self._news.clear()
             try:

@@ -180,6 +180,7 @@ class SimulatedExecutor:
         self.workshop = workshop
         self.host = host
         self.machine = machine
+        self._since = 0
 
     @property
     def there(self) -> set[str]:
@@ -203,6 +204,12 @@ class SimulatedExecutor:
             raise RunnerError(f"there is a workspace of {run!r} already")
         self.there.add(run)
         return SimulatedWorkspace(self, run)
+
+    async def caches_since(self) -> int:
+        return self._since
+
+    async def drop_caches(self, since: int) -> None:
+        self._since = since
 
     async def close(self) -> None:
         await self.workshop.all_over(self.machine)

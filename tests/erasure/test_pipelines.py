@@ -166,7 +166,7 @@ async def _say(bus: MemoryBus, verb: str, said: dict[str, Any]) -> None:
     )
 
 
-def test_an_erasure_waits_for_a_run_that_says_the_person_and_takes_what_it_wrote() -> None:
+def test_an_erasure_waits_for_a_run_and_takes_what_it_wrote() -> None:
     async def story(site: Campaigns) -> None:
         bus = site.world.gateways[0]
         await site.create("c1", attempts_per_lead=1)

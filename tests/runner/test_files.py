@@ -171,6 +171,26 @@ async def test_a_cache_that_is_too_large_is_not_kept(workspace: LocalWorkspace) 
     assert (workspace.folder / "again/x").read_text() == "old"
 
 
+async def test_dropped_caches_are_gone_and_not_kept_again_by_runs_before(
+    executor: LocalExecutor, workspace: LocalWorkspace
+) -> None:
+    assert await executor.caches_since() == 0
+    await ran(workspace, "mkdir cache; printf olena > cache/x")
+    await workspace.save_cache("key", "cache")
+    await executor.drop_caches(17)
+    assert await executor.caches_since() == 17
+    assert not [path for path in executor.folder.rglob("x") if path.is_file() and "cache/x" not in str(path)]
+    with pytest.raises(RunnerError, match="erased"):
+        await workspace.save_cache("key", "cache")
+    assert not await workspace.restore_cache("key", "again")
+    later = await executor.prepare("run-2", None, {})
+    await ran(later, "mkdir cache; printf new > cache/x")
+    await later.save_cache("key", "cache")
+    assert await workspace.restore_cache("key", "again")
+    assert await executor.end_leftovers() == [], "what it remembers that by is no run"
+    await later.remove()
+
+
 def test_caches_have_a_bound_together(tmp_path: Path) -> None:
     caches = kept.Caches(tmp_path / "caches", 2500)
     work = tmp_path / "work"

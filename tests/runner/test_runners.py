@@ -9,6 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -21,6 +22,7 @@ from actors.runner.on_phones import OnPhones
 from actors.runner.runner import SILENT, Runner
 from actors.runner.settings import Runner as Settings
 from actors.runtime.bus import Headers, Message, RequestTimeout
+from bus_schemas.erasure import ERASURE_CLEARED, Erased, ErasureCleared
 from bus_schemas.pipeline import RunnerView
 from simulators.bus.memory_bus import MemoryBus
 from tests.runner.steps import running_with
@@ -249,6 +251,48 @@ async def test_the_files_of_the_last_attempt_are_kept(site: Whole, tmp_path: Pat
     assert over["status"] == "succeeded"
     [artefact] = said(site, "step")[-1]["artefacts"]
     assert artefact["sha256"] == sha256(b"2\n").hexdigest()
+
+
+CACHED = 'commands = ["mkdir -p keep; cat keep/x || true; date >> keep/x"]\ncache = ["keep"]\n'
+
+
+async def test_caches_are_gone_once_somebody_was_erased(site: Whole, tmp_path: Path) -> None:
+    """Also those of a runner that was away meanwhile; and once for each."""
+    await define(site, HEAD + f'[[steps]]\nname = "a"\ndo = "run"\n{CACHED}')
+    caches = tmp_path / "r1" / ".caches"
+    async with runner_on(site, "r1", tmp_path):
+        await begin(site)
+        await ends(site, 1)
+        assert [*caches.iterdir()]
+        await erased(site, "er_1")
+        async with asyncio.timeout(10):
+            while [*caches.iterdir()]:
+                await asyncio.sleep(0.05)
+        await begin(site)
+        await ends(site, 2)
+        assert [*caches.iterdir()]
+    async with runner_on(site, "r1", tmp_path):
+        await begin(site)
+        await ends(site, 3)
+    assert "cache: keep" in await written(site, 3), "nobody was erased since"
+    await erased(site, "er_2")
+    async with runner_on(site, "r1", tmp_path):
+        await begin(site)
+        await ends(site, 4)
+    assert "cache: keep" not in await written(site, 4)
+
+
+async def erased(site: Whole, erasure: str) -> None:
+    """The journal is cleared of somebody."""
+    event = ErasureCleared(erasure=erasure, at="2026-01-01T00:00:00.000Z", erased=Erased())
+    subject, headers = ERASURE_CLEARED.subject_for(event), {"Nats-Msg-Id": erasure}
+    await MemoryBus(site.broker).append(subject, msgspec.json.encode(event), headers, scope=subject, expect=0)
+
+
+async def written(site: Whole, run: int) -> str:
+    """What the step of a run wrote."""
+    lines = MemoryBus(site.broker).outputs.replay(f"ottb.v1.out.pipeline.1.{run}.a")
+    return "".join([json.loads(entry.data)["text"] async for entry in lines])
 
 
 async def test_a_secret_that_is_not_there_fails_the_run(site: Whole, tmp_path: Path) -> None:

@@ -143,6 +143,12 @@ class LocalExecutor:
         self._workspaces[run] = workspace
         return workspace
 
+    async def caches_since(self) -> int:
+        return await asyncio.to_thread(self.caches.since)
+
+    async def drop_caches(self, since: int) -> None:
+        await asyncio.to_thread(self.caches.drop, since)
+
     def forget(self, workspace: "LocalWorkspace") -> None:
         """It is gone."""
         self._workspaces = {run: each for run, each in self._workspaces.items() if each is not workspace}
@@ -165,6 +171,7 @@ class LocalWorkspace:
         self._running = set[KeptExecution]()
         self._commit: str | None = None
         self._made = False
+        self._dropped = executor.caches.dropped
 
     @property
     def folder(self) -> Path:
@@ -249,7 +256,9 @@ class LocalWorkspace:
 
     async def save_cache(self, key: str, folder: str, bounds: Bounds = BOUNDS) -> Collected:
         return await self._in_thread(
-            lambda: self._executor.caches.save(key, self.folder, folder, bounds, self._masking)
+            lambda: self._executor.caches.save(
+                key, self.folder, folder, bounds, self._masking, dropped=self._dropped
+            )
         )  # fmt: skip
 
     def mask(self, text: str) -> str:

@@ -89,12 +89,30 @@ def _shown(name: str, masking: Masking) -> str:
 
 class Caches:
     """Folders that runs leave for later ones, each under its key; those not used for longest go first. `owner`: of
-    what is put back."""
+    what is put back; `dropped`: how often all of them were, by this process."""
 
     def __init__(self, folder: Path, most: int, owner: Owner = OURS) -> None:
         self._folder = folder
         self._most = most
         self._owner = owner
+        self._note = folder.with_suffix(".since")
+        self.dropped = 0
+
+    def since(self) -> int:
+        """Which place in the journal they were last dropped for; 0: never. Raises OSError."""
+        try:
+            return int(self._note.read_text())
+        except (FileNotFoundError, ValueError):
+            return 0
+
+    def drop(self, since: int) -> None:
+        """Delete all, for what is at this place in the journal. Raises OSError."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _alone(self._folder):
+            self.dropped += 1  # what is being saved just now is not kept, and removed by whoever saves it
+            for place in self._kept():
+                shutil.rmtree(place)
+        self._note.write_text(f"{since}\n")
 
     def tidy(self) -> None:
         """Remove what was not finished."""
@@ -119,8 +137,11 @@ class Caches:
             _copy_tree(source, target, Bounds(each=self._most, total=self._most, count=_ALL), self._owner)
         return True
 
-    def save(self, key: str, workspace: Path, folder: str, bounds: Bounds, masking: Masking) -> Collected:
-        """Keep a folder as it is now. Raises RunnerError, OSError."""
+    def save(
+        self, key: str, workspace: Path, folder: str, bounds: Bounds, masking: Masking, *, dropped: int = 0
+    ) -> Collected:
+        """Keep a folder as it is now. `dropped`: how often they were when its run began. Raises RunnerError,
+        OSError."""
         place = self._place(key)
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         partial = self._folder / f"{secrets.token_hex(8)}.partial"
@@ -129,6 +150,8 @@ class Caches:
             with opened_folder(workspace, folder) as source, opened_folder(partial) as target:
                 taken = _copy_tree(source, target, bounds, OURS)
             with _alone(self._folder):
+                if dropped != self.dropped:
+                    raise RunnerError("a person was erased since the run began, and it may tell of them")
                 shutil.rmtree(place, ignore_errors=True)
                 partial.rename(place)
                 self._make_room(place)
@@ -144,9 +167,11 @@ class Caches:
             raise RunnerError(f"a cache's key has 1 to {LONGEST_KEY} characters")
         return self._folder / hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
 
+    def _kept(self) -> list[Path]:
+        return [place for place in self._folder.iterdir() if place.suffix != ".partial"]
+
     def _make_room(self, newest: Path) -> None:
-        kept = [place for place in self._folder.iterdir() if place.suffix != ".partial"]
-        sizes = {place: _size(place) for place in sorted(kept, key=lambda place: place.stat().st_mtime)}
+        sizes = {place: _size(place) for place in sorted(self._kept(), key=lambda place: place.stat().st_mtime)}
         for place in list(sizes):
             if sum(sizes.values()) > self._most and place != newest:
                 del sizes[place]
