@@ -335,7 +335,8 @@ class ArtefactView(Struct, frozen=True, kw_only=True):
 
 class StepView(Struct, frozen=True, kw_only=True):
     """One step of a run, or one cell of its matrix. `seconds`: that it took, all attempts together. `until`: when an
-    approval that it waits for is too late. `decided_by`: who has approved it or not, and `comment`: what they said."""
+    approval that it waits for is too late. `artefacts_gone`: why they are removed before their time. `decided_by`: who
+    has approved it or not, and `comment`: what they said."""
 
     step: JobName
     status: StepStatus
@@ -348,6 +349,7 @@ class StepView(Struct, frozen=True, kw_only=True):
     until: Utc | None = None
     slots: list[SlotResult] = []
     artefacts: list[ArtefactView] = []
+    artefacts_gone: str | None = None
     log_lines: int = 0
     decided_by: str | None = None
     comment: str | None = None

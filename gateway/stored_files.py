@@ -40,7 +40,7 @@ NO_ROOM = RefusalTemplate(
     ErrorCode.RATE_LIMITED, "There is no room for the file now. Wait.", rule="files", retry_after=30
 )
 NOT_NOW = RefusalTemplate(ErrorCode.UNAVAILABLE, "Files cannot be kept now. Try again.")
-GONE = RefusalTemplate(ErrorCode.NOT_FOUND, "The file is not kept any longer.")
+GONE = RefusalTemplate(ErrorCode.NOT_FOUND, "The file is not kept any longer: it is too old, or a person was erased.")
 
 
 @dataclass(eq=False, kw_only=True)

@@ -35,7 +35,8 @@ S = ErasureStatus
 
 
 class ErasureRow(Struct, frozen=True, gc=False):
-    """`seq`: of the event that began it, by which lists go on. `marks`, `erased`: as in the contract, as JSON."""
+    """`seq`: of the event that began it, by which lists go on; `cleared`: of the one that says so. `marks`, `erased`:
+    as in the contract, as JSON."""
 
     erasure: str
     seq: int
@@ -47,6 +48,7 @@ class ErasureRow(Struct, frozen=True, gc=False):
     erased: str = "{}"
     ended: str | None = None
     why: str = ""
+    cleared: int | None = None
 
 
 ERASURES = sa.Table("erasures", METADATA, *columns(ErasureRow, primary="erasure", unique="seq"))
@@ -59,7 +61,7 @@ def fold(row: ErasureRow | None, event: Said, seq: int) -> ErasureRow | None:
         case ErasureBegun():
             return row or ErasureRow(event.erasure, seq, event.by, event.at, event.reason, _text(event.marks))
         case ErasureCleared():
-            return row and replace(row, erased=_text(event.erased))
+            return row and replace(row, erased=_text(event.erased), cleared=seq)
         case ErasureDone():
             return row and replace(row, status=str(S.DONE), ended=event.at)
         case ErasureFailed():
@@ -81,6 +83,11 @@ def view(row: ErasureRow) -> ErasureView:
 
 def one(erasure: str) -> Query[ErasureView]:
     return Query(sa.select(ERASURES).where(C.erasure == erasure), made_of(ErasureRow, view))
+
+
+def files_wiped() -> Query[int]:
+    """Where in the journal the bucket of files was last emptied for one; 0: it never was."""
+    return Query(sa.select(sa.func.max(C.cleared).label("at")), lambda row: int(row.at or 0))
 
 
 def all_of_them(*, before: int | None, limit: int) -> Query[tuple[int, ErasureView]]:

@@ -8,6 +8,7 @@ import msgspec
 import sqlalchemy as sa
 
 from actors.ledger.answers import OWNER_AWAY, Answers, ReadModel
+from actors.ledger.erasure import files_wiped
 from actors.ledger.model import Query, given, made_of
 from actors.ledger.page import fitting, from_cursor, page
 from actors.ledger.pipeline_rows import (
@@ -88,6 +89,7 @@ NO_STEP = RefusalTemplate(ErrorCode.NOT_FOUND, "No such step, or it has not begu
 NO_ARTEFACT = RefusalTemplate(ErrorCode.NOT_FOUND, "No such file of that run.")
 SILENT = 5.0  # seconds without a word after which a runner is taken for gone
 IS_THERE = P.deleted.is_(False)
+WIPED = "a person was erased since, and files that may tell of them are removed, of all runs"
 IDLE: Literal["idle"] = "idle"
 
 
@@ -190,15 +192,16 @@ def _waits(row: RunRow) -> str | None:
     return words if row.status == RunStatus.QUEUED else None
 
 
-def view_of_step(row: StepRow) -> StepView:
-    """As it is shown."""
+def view_of_step(row: StepRow, wiped: int) -> StepView:
+    """As it is shown. `wiped`: where in the journal all files were removed that were kept."""
     over = row.status not in (StepStatus.RUNNING, StepStatus.WAITING)
+    artefacts = msgspec.json.decode(row.artefacts, type=list[ArtefactView])
     return StepView(
         step=row.step, status=StepStatus(row.status), started=row.started, seconds=row.ms / 1000 if over else None,
         exit_code=row.exit_code, attempts=row.attempts, reason=row.reason, matrix=msgspec.json.decode(row.matrix),
         until=row.until, slots=msgspec.json.decode(row.slots, type=list[SlotResult]),
-        artefacts=msgspec.json.decode(row.artefacts, type=list[ArtefactView]), log_lines=row.log_lines,
-        decided_by=row.decided_by, comment=row.comment,
+        artefacts=artefacts, artefacts_gone=WIPED if artefacts and row.said < wiped else None,
+        log_lines=row.log_lines, decided_by=row.decided_by, comment=row.comment,
     )  # fmt: skip
 
 
@@ -342,8 +345,9 @@ class PipelineAnswers(Answers):
             return []
         found = await self.read(context, steps([row.key for row in rows]), short=True)
         of_runs: dict[str, list[StepView]] = {row.key: [] for row in rows}
+        [wiped] = await self.read(context, files_wiped(), short=True)
         for step in found:
-            of_runs[step.run_key].append(view_of_step(step))
+            of_runs[step.run_key].append(view_of_step(step, wiped))
         return [view(row, of_runs[row.key]) for row in rows]
 
 

@@ -68,7 +68,8 @@ class RunRow(Struct, frozen=True, gc=False):
 
 
 class StepRow(Struct, frozen=True, gc=False):
-    """`key`: the run's, and the step. `matrix`, `slots`, `artefacts`: as JSON. `ms`: thousandths of a second.
+    """`key`: the run's, and the step. `matrix`, `slots`, `artefacts`: as JSON. `ms`: thousandths of a second. `said`:
+    where in the journal it says so.
     `decided_by`, `comment`: of its approval."""
 
     seq: int
@@ -86,6 +87,7 @@ class StepRow(Struct, frozen=True, gc=False):
     slots: str
     artefacts: str
     log_lines: int
+    said: int
     decided_by: str | None = None
     comment: str | None = None
 
@@ -186,7 +188,7 @@ def fold_step(row: StepRow | None, said: Said, seq: int) -> StepRow | None:
         row.seq if row is not None else seq, said.key, f"{event.pipeline}/{event.run}", event.step, event.status.value,
         row.started if row is not None and not again else event.at, round(1000 * event.seconds), event.code,
         event.attempts, event.reason, _json(event.matrix), event.until, _json(event.slots), _json(event.artefacts),
-        event.log_lines, *((row.decided_by, row.comment) if row is not None and not again else ()),
+        event.log_lines, seq, *((row.decided_by, row.comment) if row is not None and not again else ()),
     )  # fmt: skip
 
 

@@ -8271,7 +8271,8 @@ export interface components {
         /**
          * StepView
          * @description One step of a run, or one cell of its matrix. `seconds`: that it took, all attempts together. `until`: when an
-         *         approval that it waits for is too late. `decided_by`: who has approved it or not, and `comment`: what they said.
+         *         approval that it waits for is too late. `artefacts_gone`: why they are removed before their time. `decided_by`: who
+         *         has approved it or not, and `comment`: what they said.
          */
         StepView: {
             /**
@@ -8300,6 +8301,8 @@ export interface components {
             slots: components["schemas"]["SlotResult"][];
             /** @default [] */
             artefacts: components["schemas"]["ArtefactView"][];
+            /** @default null */
+            artefacts_gone: string | null;
             /** @default 0 */
             log_lines: number;
             /** @default null */

@@ -3,6 +3,7 @@
 from contextlib import closing
 from typing import Any
 
+from actors.ledger.erasure import files_wiped
 from actors.ledger.pipeline import (
     counts,
     needed,
@@ -16,6 +17,7 @@ from actors.ledger.pipeline import (
     view_of_step,
 )
 from actors.ledger.store import JournalEntry, Store
+from bus_schemas.erasure import Erased, ErasureBegun, ErasureCleared, ErasureFailed
 from bus_schemas.pipeline import ArtefactView, ListPipelineRuns, RunStatus, SlotResult, StepStatus
 from bus_schemas.pipeline_events import (
     PipelineApproved,
@@ -73,7 +75,8 @@ class Told:
 
     def run(self, id: int, run: int) -> Any:
         [row] = self.store.read(one_run(id, run))
-        return view(row, [view_of_step(step) for step in self.store.read(steps([row.key]))])
+        [wiped] = self.store.read(files_wiped())
+        return view(row, [view_of_step(step, wiped) for step in self.store.read(steps([row.key]))])
 
 
 def test_the_list_has_each_with_its_newest_run(place: Place) -> None:
@@ -102,6 +105,24 @@ def test_what_is_deleted_is_listed_no_more_and_its_runs_are(place: Place) -> Non
         assert dict(store.read(counts()))["pipelines"] == 0
         told.define(1)
         assert told.listed() == {1: ("failed", "dev", "op12")}
+
+
+def test_a_step_says_that_its_files_went_with_an_erasure(place: Place) -> None:
+    with closing(place.store()) as store:
+        told, kept = Told(store), ArtefactView(artefact="a1", name="x", size=5, sha256="0" * 64)
+        told.define(1), told.queue(1, 1), told.start(1, 1)
+        told.step(1, 1, "before", S.SUCCEEDED, artefacts=(kept,)), told.step(1, 1, "none", S.SUCCEEDED)
+        told.step(1, 1, "over it", S.RUNNING)
+        assert [step.artefacts_gone for step in told.run(1, 1).steps] == [None, None, None]
+        told.fold(ErasureBegun(erasure="er_1", at=AT, by="ann", reason="x", marks=()))
+        told.fold(ErasureCleared(erasure="er_1", at=AT, erased=Erased()))
+        told.step(1, 1, "over it", S.SUCCEEDED, artefacts=(kept,)), told.step(1, 1, "after", S.SUCCEEDED)
+        before, *others = told.run(1, 1).steps
+        assert "erased" in before.artefacts_gone and before.artefacts == [kept]
+        assert [step.artefacts_gone for step in others] == [None, None, None]
+        told.fold(ErasureBegun(erasure="er_2", at=AT, by="ann", reason="x", marks=()))
+        told.fold(ErasureFailed(erasure="er_2", at=AT, why="x"))
+        assert told.run(1, 1).steps[2].artefacts_gone is None
 
 
 def test_a_run_is_as_its_events_say(place: Place) -> None:
