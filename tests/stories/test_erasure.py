@@ -111,7 +111,57 @@ async def _write_down(admin: Client, operator: Client, lead: str) -> list[str]:
         assert (await who.post("/api/crm/note", note, part="workspace"))[0] == 201
     command = {"command": f"echo {NUMBER}"}
     assert (await admin.post("/api/slots/11/adb-command", command))[0] == 202
+    await _run_pipeline(admin)
     return calls
+
+
+DEFINITION = """
+id = 471
+name = "told"
+params = { who = { default = "nobody" }, number = { default = "" } }
+[[steps]]
+name = "write"
+do = "run"
+commands = ['mkdir -p keep; echo "$PARAM_WHO $PARAM_NUMBER" | tee keep/told.txt']
+artefacts = ["keep/*"]
+cache = ["keep"]
+"""
+RUN = "/api/dci/pipeline/471/runs/1"
+
+
+async def _run_pipeline(admin: Client) -> None:
+    """One that is told of the person and writes of them; an earlier definition of it said their number."""
+    for text in (f"{DEFINITION}# for {NUMBER}\n", DEFINITION):
+        status, made = await admin.post("/api/dci/pipelines", {"text": text}, part="dci")
+        assert status == 201, made
+
+    async def begin() -> Any:
+        told = {"parameters": {"who": NAME, "number": NUMBER}}
+        return await admin.post("/api/dci/pipeline/471/run", told, part="dci")
+
+    await until(begin, lambda got: got[0] == 201, 20)
+    found = await until(lambda: admin.get(RUN, part="dci"), lambda got: got[1].get("end_time") is not None, 30)
+    assert found[1]["status"] == "succeeded" and found[1]["steps"][0]["artefacts"], found
+    assert f"{NAME} {NUMBER}" in await _written(admin)
+
+
+async def _written(admin: Client) -> str:
+    headers = {"Authorization": f"Bearer {admin.token}"}
+    async with admin.session.get(admin.site.url("dci", f"{RUN}/log"), headers=headers) as answer:
+        assert answer.status == 200
+        return await answer.text()
+
+
+async def _pipeline_tells_nobody(admin: Client) -> None:
+    assert NAME not in await _written(admin)
+    status, run = await admin.get(RUN, part="dci")
+    assert run["parameters"]["who"] == "[erased]" and re.fullmatch(r"\+0\d{18}", run["parameters"]["number"]), run
+    [step] = run["steps"]
+    assert "erased" in step["artefacts_gone"]
+    gone = await admin.get(f"{RUN}/artefacts/{step['artefacts'][0]['artefact']}", part="dci")
+    assert (gone[0], gone[1]["code"]) == (404, "NOT_FOUND") and "erased" in gone[1]["message"], gone
+    status, definition = await admin.get("/api/dci/pipeline/471", part="dci")
+    assert (status, definition["text"]) == (200, DEFINITION)
 
 
 async def _erase(admin: Client) -> dict[str, Any]:
@@ -139,7 +189,8 @@ async def test_no_file_says_anything_of_who_was_erased(site: Site, tmp_path: Pat
         assert (await admin.get(f"/api/call/{calls[0]}"))[0] == 200
         before = {name for name, _ in traces(site.state)}
         print(sorted(before))
-        assert any(name.endswith("OTTB_EVT/msgs/1.blk") for name in before)
+        for file in ("OTTB_EVT/msgs/1.blk", "OTTB_OUT/msgs/1.blk", "told.txt"):
+            assert any(name.endswith(file) for name in before), file
         counts = (await admin.get(f"{ALL}/er"))[1]
         receiver.answers["/before"] = ok(500)  # all of it waits
         await _hook(admin, receiver.url("/before"))
@@ -152,11 +203,12 @@ async def test_no_file_says_anything_of_who_was_erased(site: Site, tmp_path: Pat
         print(found)
         assert found["status"] == "done" and found["by"] == "admin" and found["reason"] == "letter of 3 May", found
         assert (found["erased"]["leads"], found["erased"]["calls"], found["erased"]["notes"]) == (1, 2, 3)
-        assert found["erased"]["recordings"] == 1
+        assert (found["erased"]["recordings"], found["erased"]["outputs"] > 0) == (1, True)
 
         await until(lambda: _left(site), lambda got: got == [])
         await _nobody_is_told_again(admin, receiver)
         assert not [*site.state.rglob(f"{calls[0]}.wav")]
+        await _pipeline_tells_nobody(admin)
         lead = f"erased_{found['marks'][0][1:]}"
         await _all_else_is_there(admin, lead, calls, counts)
         again = await _erase(admin)
