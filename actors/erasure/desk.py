@@ -197,11 +197,14 @@ class Desk:
             await self._call_no_more(lead, numbers, context, theirs=lead in person.leads)
         gone, left_there = await self._from_log(traces)
         files = await self._files(person)
-        entries, notes, left = 0, 0, 0
+        entries, notes, left, runs = 0, 0, 0, (await self._in_use(traces)).runs
         for _ in range(MOST_LOOKS):
             while await calls_with(self._bus, person.numbers, Context(command_id=begun.erasure)):
                 await asyncio.sleep(AGAIN)  # its end will say the number once more
-            changed, looked = await self._from_journal(traces, await self._without_runs(begun.erasure, traces))
+            while going := (in_use := await self._in_use(traces)).runs & runs:
+                log.warning("an erasure waits for runs of pipelines", erasure=begun.erasure, runs=sorted(going))
+                await asyncio.sleep(RUNS_AGAIN)  # each would tell of them again, and has an end
+            changed, looked = await self._from_journal(traces, in_use)
             entries, notes, left = entries + changed, max(notes, looked.notes), looked.left
             if not changed:
                 break
@@ -261,20 +264,14 @@ class Desk:
         wanted = ChangeDoNotCall(shard=shard_of(GLOBAL), list=GLOBAL, source=SOURCE, add=entries)
         await ask(self._bus, CHANGE_DO_NOT_CALL, wanted, context)
 
-    async def _without_runs(self, erasure: str, traces: Traces) -> InUse:
-        """What is in use of pipelines, once no run is under way that was told of the person: it would tell of them
-        again. Each has an end, of which its definition says how late it is."""
-        while True:
-            in_use = InUse(traces)
-            async for entry in _in_turns(self._bus, OF_PIPELINES):
-                in_use.take(entry.subject, entry.data)
-            if not in_use.runs:
-                return in_use
-            log.warning("an erasure waits for runs of pipelines", erasure=erasure, runs=in_use.runs)
-            await asyncio.sleep(RUNS_AGAIN)
+    async def _in_use(self, traces: Traces) -> InUse:
+        in_use = InUse(traces)
+        async for entry in _in_turns(self._bus, OF_PIPELINES):
+            in_use.take(entry.subject, entry.data)
+        return in_use
 
     async def _from_journal(self, traces: Traces, in_use: InUse) -> tuple[int, Redactor]:
-        redactor, changed = Redactor(traces, former=in_use.former), 0
+        redactor, changed = Redactor(traces, former=in_use.former, going=in_use.runs), 0
         async for entry in _in_turns(self._bus, ALL):
             said = redactor.redacted(entry.subject, entry.data, entry.headers)
             if said is not None:

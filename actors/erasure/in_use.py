@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from actors.erasure.person import NOTHING_SAID, Traces
+from actors.erasure.person import Traces
 from actors.erasure.redacting import texts_in
 from bus_schemas.contract import UNDECODABLE, verb_of
 from bus_schemas.pipeline_events import PipelineDefined, PipelineDeleted, PipelineEnded, PipelineQueued
@@ -14,7 +14,8 @@ Event = PipelineDefined | PipelineDeleted | PipelineQueued | PipelineEnded
 EVENTS: Mapping[str, type[Event]] = {
     "defined": PipelineDefined, "deleted": PipelineDeleted, "queued": PipelineQueued, "ended": PipelineEnded,
 }  # fmt: skip
-Version = tuple[int, int]  # of a definition: its pipeline, and how manieth it is
+Version = tuple[int, int]  # of a definition: its pipeline, and its number
+RunOf = tuple[int, int]  # likewise
 
 
 class InUse:
@@ -24,7 +25,7 @@ class InUse:
         self._traces = traces
         self._versions = set[Version]()
         self._newest = dict[int, int]()  # of those that can be run
-        self._open = dict[tuple[int, int], tuple[int, bool]]()  # by pipeline and run: version, and whether it says them
+        self._open = dict[RunOf, tuple[int, bool]]()  # of which version each is, and whether it says something
 
     def take(self, subject: str, data: bytes) -> None:
         """The next entry of one."""
@@ -50,14 +51,12 @@ class InUse:
                 self._open.pop((event.pipeline, event.run), None)
 
     def _says(self, text: str) -> bool:
-        """Also where it was redacted meanwhile: whoever carries the run out was told before."""
-        marks = self._traces.marks.values()
-        return self._traces.without(text) != text or NOTHING_SAID in text or any(mark in text for mark in marks)
+        return self._traces.without(text) != text
 
     @property
-    def runs(self) -> list[str]:
-        """Those under way that were told of the person, each as `<pipeline>/<run>`."""
-        return [f"{pipeline}/{run}" for (pipeline, run), (_, says) in sorted(self._open.items()) if says]
+    def runs(self) -> frozenset[RunOf]:
+        """Those under way that were told of the person."""
+        return frozenset(run for run, (_, says) in self._open.items() if says)
 
     @property
     def former(self) -> frozenset[Version]:

@@ -18,7 +18,7 @@ from actors.erasure.person import NOTHING_SAID, Person, Traces, in_full, telling
 from bus_schemas.catalogue import topic_of
 from bus_schemas.contract import UNDECODABLE, AnyTopic, id_of, kind_of, matches, verb_of
 from bus_schemas.personal import EACH, PERSONAL, Holds
-from bus_schemas.pipeline_events import PIPELINE_DEFINED
+from bus_schemas.pipeline_events import PIPELINE_DEFINED, PIPELINE_QUEUED
 
 REPLY = "Ottb-Reply"  # what was answered: it is not told a second time
 LEAD_KEEPS = ("id", "priority", "consent")
@@ -103,12 +103,16 @@ def with_merged(person: Person, merged: Mapping[Pair, int], unmerged: Mapping[Pa
 class Redactor:
     """Goes through the journal from its beginning: which notes are about the person it learns on the way. `notes`: how
     many it came by; `pipelines`: of which something was erased, also before. `left`: entries that say a number where
-    nothing is changed, or could not be changed, and definitions of pipelines that say a name. `former`: such
-    definitions, each as pipeline and version, that nobody runs any more."""
+    nothing is changed, or could not be changed, and of pipelines also those that say a name. `former`: definitions of
+    these, each as pipeline and version, that nobody runs any more; `going`: runs, each as pipeline and run, whose
+    parameters are to stay, since they are under way."""
 
-    def __init__(self, traces: Traces, *, former: Container[tuple[int, int]] = ()) -> None:
+    def __init__(
+        self, traces: Traces, *, former: Container[tuple[int, int]] = (), going: Container[tuple[int, int]] = ()
+    ) -> None:
         self._traces = traces
         self._former = former
+        self._going = going
         self._notes = set[str]()
         self._nothing = NOTHING_SAID
         self._erased = [text.encode() for text in (NOTHING_SAID, *traces.marks.values())]
@@ -155,7 +159,7 @@ class Redactor:
 
     def _still_said(self, subject: str, data: bytes) -> bool:
         text = data.decode(errors="replace")
-        named = matches(PIPELINE_DEFINED.pattern, subject)
+        named = any(matches(topic.pattern, subject) for topic in (PIPELINE_DEFINED, PIPELINE_QUEUED))
         if not named and not self._traces.numbered(text):
             return False
         try:
@@ -178,6 +182,8 @@ class Redactor:
             said = {**said, "entries": [self._of_list(one) for one in said["entries"]]}
         elif topic is PIPELINE_DEFINED and (said["pipeline"], said["version"]) in self._former:
             said = {**said, "text": self._traces.without(said["text"], self._nothing)}
+        elif topic is PIPELINE_QUEUED and (said["pipeline"], said["run"]) in self._going:
+            return said
         elif kind == "audit":
             return self._of_audit(said, tree)
         return self._walked(said, tree) if tree else said

@@ -119,9 +119,14 @@ def test_a_definition_that_nobody_runs_any_more_says_nothing_of_the_person() -> 
 def test_runs_that_say_something_are_known_until_they_are_over() -> None:
     both = [("queued", queued(run, **given)) for run, given in ((1, {"who": NAME}), (2, {"who": "nobody"}),
                                                                 (3, {"to": 380683212010}))]  # fmt: skip
-    assert in_use(*both).runs == ["7/1", "7/3"]
-    assert in_use(*both, ("ended", ended(1))).runs == ["7/3"]
-    assert in_use(("queued", queued(1, who=MARKS.of(NUMBER)))).runs == ["7/1"], "it was redacted while it began"
+    assert in_use(*both).runs == {(7, 1), (7, 3)}
+    assert in_use(*both, ("ended", ended(1))).runs == {(7, 3)}
+
+
+def test_a_run_that_goes_on_keeps_its_parameters_and_is_told() -> None:
+    redactor = Redactor(TRACES, going=in_use(("queued", queued(1, who=NAME))).runs)
+    assert after("queued", queued(1, who=NAME), redactor) == queued(1, who=NAME) and redactor.left == 1
+    assert after("queued", queued(2, who=NAME), redactor)["parameters"] == {"who": NOTHING_SAID} and redactor.left == 1
 
 
 # --- what steps write
@@ -174,6 +179,8 @@ def test_an_erasure_waits_for_a_run_and_takes_what_it_wrote() -> None:
         await site.until_done(RUN_CAMPAIGN, RunCampaign(campaign_id="c1", leads=(lead,)))
         await site.until_over("c1")
         await _say(bus, "queued", queued(1, who=NAME))
+        await _say(bus, "queued", queued(2, who=NAME))
+        await _say(bus, "ended", ended(2))
         wanted = ErasePerson(numbers=(MOBILE,), reason="letter")
         begun: ErasureView = await site.until_done(ERASE_PERSON, wanted)
         await asyncio.sleep(60)
@@ -182,10 +189,14 @@ def test_an_erasure_waits_for_a_run_and_takes_what_it_wrote() -> None:
         for number, said in enumerate((lines, msgspec.structs.replace(lines, step="b", text="hello nobody\n"))):
             subject = output_subject(7, 1, said.step)
             await bus.outputs.write(subject, msgspec.json.encode(said), {"Nats-Msg-Id": f"o{number}"})
+        await _say(bus, "queued", queued(3, who="zinaida"))  # of somebody who is called so, too
         await _say(bus, "ended", ended(1))
-        while (found := await _erasure(site, begun.erasure)).ended is None:
-            await asyncio.sleep(1.0)
+        async with asyncio.timeout(120):
+            while (found := await _erasure(site, begun.erasure)).ended is None:
+                await asyncio.sleep(1.0)
         assert (found.status, found.erased.outputs) == ("done", 1)
+        told = [entry.data for entry in site.world.broker.journal if b"zinaida" in entry.data]
+        assert len(told) == 1 and b'"run":3' in told[0], "a run that began later was neither waited for nor changed"
         assert [entry.data async for entry in bus.outputs.replay("ottb.v1.out.>") if b"nobody" in entry.data]
         kept = [*site.world.broker.journal, *site.world.broker.outputs.entries]
         assert not any(b"Vyshyvanko" in entry.data for entry in kept)
