@@ -6,6 +6,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from nats.js.api import StoreCompression
@@ -13,6 +14,7 @@ from nats.js.api import StoreCompression
 from actors.adapters import nats_redactions
 from actors.adapters.nats_bus import NatsBus
 from actors.adapters.nats_link import Link
+from actors.adapters.nats_reading import JOURNAL, get
 from actors.adapters.nats_redactions import erase
 from actors.runtime.bus import ID, BusUnavailable, NotErased, Recorded
 from bench.parts import free_port, process
@@ -158,6 +160,28 @@ async def test_one_that_stood_still_takes_nothing_away(
         await standing
         for reader in (bus, other):
             assert [entry.data for entry in await _read(reader)] == [b"nobody"]
+
+
+async def test_what_is_removed_while_it_is_redacted_stays_gone(
+    tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(tmp_path, port), connected(port) as bus, connected(port) as other:
+        seqs = [seq := await _write(bus, PERSON, 0), await _write(bus, b"end", seq)]
+
+        async def and_then_removed(link: Link, stream: str, *query: Any, **more: Any) -> Recorded | None:
+            found = await get(link, stream, *query, **more)
+            if stream == JOURNAL:
+                monkeypatch.setattr(nats_redactions, "get", get)
+                await other.remove(seqs[0])
+            return found
+
+        entry = await bus.entry(seqs[0])
+        assert entry is not None
+        monkeypatch.setattr(nats_redactions, "get", and_then_removed)
+        await bus.redact(entry, b"nobody", {})
+        for reader in (bus, other):
+            assert [one.seq for one in await _read(reader)] == seqs[1:]
+        assert _files_with(tmp_path, PERSON) == []
 
 
 async def test_what_a_killed_one_has_left_is_overwritten(
