@@ -71,7 +71,7 @@ presets = []
 [dial]
 slot_calls_per_hour = 100000
 """
-SLOT = '[[slots]]\nid = {id}\nserial = "phone-{id}"\nregion = "UA"\n'
+SLOT = '[[slots]]\nid = {id}\nserial = "phones:{id}"\nregion = "UA"\n'  # by TCP, of which a server has any number
 
 
 @dataclass(frozen=True)
