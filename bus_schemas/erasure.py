@@ -1,7 +1,7 @@
 """Erasures: what is done where a person asks that nothing be kept of them, and the record that it was done."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
@@ -79,10 +79,10 @@ class FilesErased(Struct, frozen=True, kw_only=True):
 
 
 class ReadAnew(Struct, frozen=True, kw_only=True):
-    """For whoever has the shard: have the campaign or pipeline, if it is there, be read from its record anew."""
+    """For whoever has the shard: have an actor, if it is there, be read from its record anew."""
 
     shard: int
-    kind: Literal["campaign", "pipeline"]
+    kind: Annotated[str, Meta(pattern=r"^[a-z_]+$")]
     id: Id
 
 

@@ -215,11 +215,8 @@ class Desk:
         for bucket in WIPED:
             await self._bus.wipe(bucket)
         await self._wipe_snapshots()
-        for campaign in sorted({campaign for campaign, _ in person.leads}):
-            wanted = ReadAnew(shard=shard_of(campaign), kind="campaign", id=campaign)
-            await ask(self._bus, READ_ANEW, wanted, Context(command_id=begun.erasure))
-        for pipeline in sorted(looked.pipelines):
-            wanted = ReadAnew(shard=shard_of(pipeline), kind="pipeline", id=pipeline)
+        for kind, id in sorted({("campaign", campaign) for campaign, _ in person.leads} | looked.stale):
+            wanted = ReadAnew(shard=shard_of(id), kind=kind, id=id)
             await ask(self._bus, READ_ANEW, wanted, Context(command_id=begun.erasure))
         await self._wipe_snapshots()  # which they may have written meanwhile
         return Erased(

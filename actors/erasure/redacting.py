@@ -100,12 +100,15 @@ def with_merged(person: Person, merged: Mapping[Pair, int], unmerged: Mapping[Pa
     return replace(person, leads=frozenset(leads))
 
 
+KEEP_TEXTS = ("pipeline", "webhook", "alert")  # kinds whose actors keep what people write, also in their snapshots
+
+
 class Redactor:
     """Goes through the journal from its beginning: which notes are about the person it learns on the way. `notes`: how
-    many it came by; `pipelines`: of which something was erased, also before. `left`: entries that say a number where
-    nothing is changed, or could not be changed, and of pipelines also those that say a name. `former`: definitions of
-    these, each as pipeline and version, that nobody runs any more; `going`: runs, each as pipeline and run, whose
-    parameters are to stay, since they are under way."""
+    many it came by; `stale`: whose actors, each as kind and id, may keep what was erased, also before. `left`: entries
+    that say a number where nothing is changed, or could not be changed, and of pipelines also those that say a name.
+    `former`: definitions of these, each as pipeline and version, that nobody runs any more; `going`: runs, each as
+    pipeline and run, whose parameters are to stay, since they are under way."""
 
     def __init__(
         self, traces: Traces, *, former: Container[tuple[int, int]] = (), going: Container[tuple[int, int]] = ()
@@ -116,7 +119,7 @@ class Redactor:
         self._notes = set[str]()
         self._nothing = NOTHING_SAID
         self._erased = [text.encode() for text in (NOTHING_SAID, *traces.marks.values())]
-        self.pipelines = set[str]()
+        self.stale = set[tuple[str, str]]()
         self.left = 0
 
     @property
@@ -128,8 +131,8 @@ class Redactor:
         after = self._event(subject, data)
         self.left += after is None or self._still_said(subject, after)
         after = data if after is None else after
-        if kind_of(subject) == PIPELINE_DEFINED.kind and any(text in after for text in self._erased):
-            self.pipelines.add(id_of(subject))
+        if (kind := kind_of(subject)) in KEEP_TEXTS and any(text in after for text in self._erased):
+            self.stale.add((kind, id_of(subject)))
         told = headers.get(REPLY)
         if after == data and (told is None or not self._tells(kind_of(subject), told)):
             return None

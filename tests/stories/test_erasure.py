@@ -193,7 +193,7 @@ async def test_no_file_says_anything_of_who_was_erased(site: Site, tmp_path: Pat
             assert any(name.endswith(file) for name in before), file
         counts = (await admin.get(f"{ALL}/er"))[1]
         receiver.answers["/before"] = ok(500)  # all of it waits
-        await _hook(admin, receiver.url("/before"))
+        await _hook(admin, receiver.url("/before"), NAME)
         await receiver.until("/before", 1)
         assert (await operator.post(ERASURES, {"numbers": [NUMBER], "reason": ""}, part="workspace"))[0] == 403
 
@@ -222,9 +222,9 @@ async def test_no_file_says_anything_of_who_was_erased(site: Site, tmp_path: Pat
     await _is_so_after_restarts(site, lead, calls, counts)
 
 
-async def _hook(admin: Client, url: str) -> None:
+async def _hook(admin: Client, url: str, about: str = "") -> None:
     """A webhook that is posted everything that ever was."""
-    wanted = {"url": url, "events": [f"{kind}.*" for kind in SUBSCRIBABLE], "since": 1}
+    wanted = {"url": url, "events": [f"{kind}.*" for kind in SUBSCRIBABLE], "since": 1, "description": about}
     status, made = await admin.post("/api/webhooks", wanted, part="workspace")
     assert status == 201, made
 
