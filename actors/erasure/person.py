@@ -28,8 +28,7 @@ OTHERS = bytes(byte for byte in range(256) if not 0x30 <= byte <= 0x39)  # than 
 # Characters of a name, of a word of it, and of what a field says: what is shorter is many people's.
 NAME, WORD, VALUE = 5, 6, 8
 MOST_WORDS = 3  # of a name that is known in any order
-_APART = r"(?:[\W_]{1,5}|\s+)"  # what is between two words of a name, but for one letter, of another name
-_NEXT = rf"{_APART}(?:[^\W\d_]{_APART})?"
+_APART = r"(?:\s++|[^\w\s]|_){1,5}+"  # what is between two words of a name, but for one letter, of another name
 _OWN = re.compile(r"[\s\d@]")  # in what a field says of one person: an address, a date, an account
 
 
@@ -149,9 +148,22 @@ def _words(texts: Iterable[str]) -> re.Pattern[str]:
     """Any of some texts as whole words, in large or small letters, whatever is between them that is no letter and
     whichever of its two forms a letter with a mark has."""
     forms = {form for text in texts for form in (text, *(unicodedata.normalize(one, text) for one in ("NFC", "NFD")))}
-    words = [map(re.escape, text.split()) for text in sorted(forms, key=lambda text: (-len(text), text))]
-    said = "|".join(map(_NEXT.join, words))
+    said = "|".join(filter(None, map(_in_order, sorted(forms, key=lambda text: (-len(text), text)))))
     return re.compile(rf"(?<![^\W_])(?:{said})(?![^\W_])" if said else r"(?!)", re.IGNORECASE)
+
+
+def _in_order(text: str) -> str:
+    """The pattern of its words. At each place one thing can follow, the next word or, where that is not there, one
+    letter: who words a lead "a a a ... b" would else have it tried in more ways than anybody can wait for."""
+    words = [re.escape(word) for part in text.split() if (word := _bare(part))]
+    rest = (rf"{_APART}(?:(?!{word}(?![^\W_]))[^\W\d_]{_APART})?{word}" for word in words[1:])
+    return "".join([*words[:1], *rest])
+
+
+def _bare(word: str) -> str:
+    """Without what is around it that stands between words."""
+    places = [place for place, each in enumerate(word) if each.isalnum() or unicodedata.combining(each)]
+    return word[places[0] : places[-1] + 1] if places else ""
 
 
 def _id(mark: str) -> str:
