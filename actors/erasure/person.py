@@ -7,6 +7,7 @@ from itertools import permutations
 
 from msgspec import Struct
 
+from actors.erasure.sought import Sought
 from actors.leads.lead import id_of
 from actors.runtime.marks import Marks
 
@@ -28,7 +29,6 @@ OTHERS = bytes(byte for byte in range(256) if not 0x30 <= byte <= 0x39)  # than 
 # Characters of a name, of a word of it, and of what a field says: what is shorter is many people's.
 NAME, WORD, VALUE = 5, 6, 8
 MOST_WORDS = 3  # of a name that is known in any order
-_APART = r"(?:\s++|[^\w\s]|_){1,5}+"  # what is between two words of a name, but for one letter, of another name
 _OWN = re.compile(r"[\s\d@]")  # in what a field says of one person: an address, a date, an account
 
 
@@ -73,7 +73,7 @@ class Traces:
         spelled = "|".join(map(_spelled, sorted(person.numbers)))
         self._number = re.compile(spelled or r"(?!)")
         self._ends = [min(_at_home(number), key=len).encode() for number in sorted(person.numbers)]
-        self._text, self._name = _words(person.texts | person.names), _words(person.names)
+        self._text, self._name = Sought(person.texts | person.names), Sought(person.names)
 
     def mark(self, text: str) -> str | None:
         """What stands for a text that is one of the numbers, as it is dialled."""
@@ -101,7 +101,7 @@ class Traces:
 
     def without(self, text: str, nothing: str = NOTHING_SAID) -> str:
         """The same, also without what else is known of the person."""
-        return self._text.sub(nothing, self.without_number(text, nothing))
+        return self._text.without(self.without_number(text, nothing), nothing)
 
     def id(self, text: str) -> str:
         """An id that tells none of the numbers: it stays one, the same each time."""
@@ -131,39 +131,17 @@ class Traces:
 
     def named(self, text: str, over: int | None = None) -> bool:
         """Whether it says one of the names in full. `over`: as above."""
-        return _said(self._name, text, over)
+        return self._name.stands_in(text, over)
 
     def shown_in(self, text: str) -> bool:
         """Whether it says something of the person."""
-        return self.numbered(text) or self._text.search(text) is not None
+        return self.numbered(text) or self._text.stands_in(text)
 
 
 def _said(known: re.Pattern[str], text: str, over: int | None) -> bool:
     if over is None:
         return known.search(text) is not None
     return any(found.start() < over < found.end() for found in known.finditer(text))
-
-
-def _words(texts: Iterable[str]) -> re.Pattern[str]:
-    """Any of some texts as whole words, in large or small letters, whatever is between them that is no letter and
-    whichever of its two forms a letter with a mark has."""
-    forms = {form for text in texts for form in (text, *(unicodedata.normalize(one, text) for one in ("NFC", "NFD")))}
-    said = "|".join(filter(None, map(_in_order, sorted(forms, key=lambda text: (-len(text), text)))))
-    return re.compile(rf"(?<![^\W_])(?:{said})(?![^\W_])" if said else r"(?!)", re.IGNORECASE)
-
-
-def _in_order(text: str) -> str:
-    """The pattern of its words. At each place one thing can follow, the next word or, where that is not there, one
-    letter: who words a lead "a a a ... b" would else have it tried in more ways than anybody can wait for."""
-    words = [re.escape(word) for part in text.split() if (word := _bare(part))]
-    rest = (rf"{_APART}(?:(?!{word}(?![^\W_]))[^\W\d_]{_APART})?{word}" for word in words[1:])
-    return "".join([*words[:1], *rest])
-
-
-def _bare(word: str) -> str:
-    """Without what is around it that stands between words."""
-    places = [place for place, each in enumerate(word) if each.isalnum() or unicodedata.combining(each)]
-    return word[places[0] : places[-1] + 1] if places else ""
 
 
 def _id(mark: str) -> str:
