@@ -16,7 +16,9 @@ NOTHING_SAID = "[erased]"
 # that where they write it into an address (RFC 3986), into a page, or as JSON into a text.
 _UTF8 = "[Cc]2%[AaBb][0-9A-Fa-f]|[Ee]2%8[0-8]%[89AaBb][0-9A-Fa-f]"  # blanks, hyphens and dots that are not ASCII
 _WRITTEN = rf"%(?:0[9ADad]|2[0-9A-Fa-f]|3[A-Fa-f]|5[B-Fb-f]|7[B-Eb-e]|{_UTF8})|&#?[0-9A-Za-z]{{2,6}};|\\[nrt]"
-BETWEEN = rf"(?:{_WRITTEN}|[\W_]){{0,5}}"
+# Each text is read in both ways, whole: with what programs write as one sign, and as it stands. A text in which each
+# sign may be either would have more readings than anybody can try.
+BETWEEN = (rf"(?:{_WRITTEN}|[\W_]){{0,5}}+", r"[\W_]{0,5}+")
 BEGINS = r"(?:(?<![0-9])|(?<=%[0-9A-Fa-f]{2})|(?<=\\u[0-9A-Fa-f]{4}))"  # the digits of such a sign are none of it
 NO_DAY = r"(?!(?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9](?![0-9]))"  # which eight digits of a short number can look like
 # Digits of other scripts and of full width (Unicode 15), by what they are in ours; and with them raised, circled ones
@@ -71,7 +73,7 @@ class Traces:
         self._marks = {number: marks.of(number) for number in person.numbers}
         self._ids = {id_of(number): _id(mark) for number, mark in self._marks.items()}  # each tells its number
         spelled = "|".join(map(_spelled, sorted(person.numbers)))
-        self._number = re.compile(spelled or r"(?!)")
+        self._number = re.compile(rf"{BEGINS}{NO_DAY}(?:{spelled})(?![0-9])" if spelled else r"(?!)")
         self._ends = [min(_at_home(number), key=len).encode() for number in sorted(person.numbers)]
         self._text, self._name = Sought(person.texts | person.names), Sought(person.names)
 
@@ -173,11 +175,15 @@ def _at_home(number: str) -> list[str]:
 
 def _spelled(number: str) -> str:
     """Of a number, E.164: in whole, or as it is written in its own country, with anything between its digits."""
+    return "|".join(_spelled_with(between, number) for between in BETWEEN)
+
+
+def _spelled_with(between: str, number: str) -> str:
     digits = number.removeprefix("+")
-    whole = BETWEEN.join(digits)
-    parts = [rf"(?:(?:\+|00|%2[bB]){BETWEEN})?{whole}"]
-    parts += [rf"(?:0{BETWEEN})?{BETWEEN.join(one)}" for one in _at_home(number)[1:]]
-    return "|".join(rf"{BEGINS}{NO_DAY}{one}(?![0-9])" for one in parts)
+    whole = between.join(digits)
+    parts = [rf"(?:(?:\+|00|%2[bB]){between})?{whole}"]
+    parts += [rf"(?:0{between})?{between.join(one)}" for one in _at_home(number)[1:]]
+    return "|".join(parts)
 
 
 def joined(persons: Iterable[Person]) -> Person:

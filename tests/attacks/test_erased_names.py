@@ -1,5 +1,5 @@
-"""Whoever words a lead chooses what is sought for when that person is erased, in each text that there is, and others of
-the host wait meanwhile."""
+"""Whoever words a lead, or gives it a number, chooses what is sought for when that person is erased, in each text that
+there is, and others of the host wait meanwhile."""
 
 import time
 
@@ -9,7 +9,7 @@ from actors.erasure.person import NOTHING_SAID, Person, Traces, in_full, telling
 from actors.erasure.sought import Sought
 from actors.runtime.marks import Marks
 
-LONG = 64 * 1024  # characters of a text: what a shell command has printed
+LONG, NOTE = 64 * 1024, 4 * 1024  # characters of a text: what a shell command has printed, and what somebody writes
 WORDED = {  # names, and what words with which a text is filled for them
     "letters": (" ".join([*"a" * 98, "zz"]), "a "),
     "pairs": (" ".join([*["ab"] * 65, "zz"]), "ab "),
@@ -37,6 +37,18 @@ def test_no_wording_of_a_lead_takes_long_to_be_sought(worded: str) -> None:
     assert traces.without(f"{text} {name}, {text}").count(NOTHING_SAID) == 1
     took = time.process_time() - began
     print(f"{worded}: a name of {len(name)} letters in texts of {LONG:,}: {took:.2f} s")
+    assert took < MOST
+
+
+@pytest.mark.parametrize("filling", ["%22", "2%22", "&#22;", "%2222", "2     ", "\\n2", "%c2%a02"])
+def test_no_number_takes_long_to_be_sought_in_what_may_be_signs(filling: str) -> None:
+    numbers = [f"+49{'2' * digits}3" for digits in (10, 11, 12)]
+    text = (filling * LONG)[:NOTE]
+    began = time.process_time()
+    traces = Traces(Person(numbers=frozenset(numbers)), Marks(b"key"))
+    assert not traces.numbered(f"{text}x3") and traces.numbered(f"{text}x tel {numbers[0]}")
+    took = time.process_time() - began
+    print(f"{len(numbers)} numbers in {NOTE:,} characters of {filling}: {took:.2f} s")
     assert took < MOST
 
 
