@@ -178,13 +178,16 @@ class Desk:
         return found
 
     async def _read(self, scope: str, known: Person, numbers: frozenset[str], apart: Parted) -> Person:
-        found, turns = [known], Turns()
+        found, turns = list[Person](), Turns()
         by = replace(known, numbers=numbers)
         async for entry in (self._whole if scope == TOLD_BY[-1] else self._bus).replay(scope):
             if (told := found_in(entry.subject, entry.data, by, apart, entry.seq)) != NOBODY:
                 found.append(told)
             await turns.after(len(entry.data))
-        return joined(found)
+        all_known = joined(known, found)
+        if any(not one.texts <= all_known.texts for one in found):
+            log.warning("an erasure looks not for all that a person was called", entries=len(found))
+        return all_known
 
     # --- what is done
 

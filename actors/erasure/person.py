@@ -2,10 +2,11 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import permutations
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from actors.erasure.sought import Sought
 from actors.leads.lead import id_of
@@ -31,6 +32,7 @@ OTHERS = bytes(byte for byte in range(256) if not 0x30 <= byte <= 0x39)  # than 
 # Characters of a name, of a word of it, and of what a field says: what is shorter is many people's.
 NAME, WORD, VALUE = 5, 6, 8
 MOST_WORDS = 3  # of a name that is known in any order
+MOST_TEXTS, MOST_BYTES = 1_000, 50_000  # of what one kind of entries tells
 _OWN = re.compile(r"[\s\d@]")  # in what a field says of one person: an address, a date, an account
 
 
@@ -186,9 +188,17 @@ def _spelled_with(between: str, number: str) -> str:
     return "|".join(parts)
 
 
-def joined(persons: Iterable[Person]) -> Person:
-    """All that is known, as one."""
-    known = list(persons)
+def joined(known: Person, told: Sequence[Person]) -> Person:
+    """All that is known, with what entries have told, in their order. Whoever may edit a lead calls it a thousand
+    things: of names and texts the first and the last ones are taken, as many as can be kept and looked for."""
+    texts, size = set[str](), 0
+    for one in (one for both in zip(told, reversed(told), strict=True) for one in both):
+        new = (one.texts | one.names) - texts
+        more = sum(len(text.encode()) for text in new)
+        if len(texts) + len(new) <= MOST_TEXTS and size + more <= MOST_BYTES:
+            texts, size = texts | new, size + more
+    few = [replace(one, texts=one.texts & texts, names=one.names & texts) for one in told]
     return Person(**{
-        field: frozenset().union(*(getattr(one, field) for one in known)) for field in Person.__struct_fields__
+        field: frozenset().union(*(getattr(one, field) for one in [known, *few]))
+        for field in Person.__struct_fields__
     })  # fmt: skip
