@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import permutations
 
 from msgspec import Struct
@@ -74,8 +74,8 @@ class Traces:
         self.person = person
         self._marks = {number: marks.of(number) for number in person.numbers}
         self._ids = {id_of(number): _id(mark) for number, mark in self._marks.items()}  # each tells its number
-        spelled = "|".join(map(_spelled, sorted(person.numbers)))
-        self._number = re.compile(rf"{BEGINS}{NO_DAY}(?:{spelled})(?![0-9])" if spelled else r"(?!)")
+        spelled = "|".join(_spelled(person.numbers, between) for between in BETWEEN)
+        self._number = re.compile(rf"{BEGINS}{NO_DAY}(?:{spelled})(?![0-9])" if person.numbers else r"(?!)")
         self._ends = [min(_at_home(number), key=len).encode() for number in sorted(person.numbers)]
         self._text, self._name = Sought(person.texts | person.names), Sought(person.names)
 
@@ -175,17 +175,26 @@ def _at_home(number: str) -> list[str]:
     return [digits, *(digits[code:] for code in (1, 2, 3) if len(digits) - code >= 8)]
 
 
-def _spelled(number: str) -> str:
-    """Of a number, E.164: in whole, or as it is written in its own country, with anything between its digits."""
-    return "|".join(_spelled_with(between, number) for between in BETWEEN)
-
-
-def _spelled_with(between: str, number: str) -> str:
-    digits = number.removeprefix("+")
-    whole = between.join(digits)
-    parts = [rf"(?:(?:\+|00|%2[bB]){between})?{whole}"]
-    parts += [rf"(?:0{between})?{between.join(one)}" for one in _at_home(number)[1:]]
+def _spelled(numbers: Iterable[str], between: str) -> str:
+    """Of numbers, E.164: in whole, or as they are written in their own country, with anything between their digits."""
+    forms = list(map(_at_home, numbers))
+    wholes, homes = {whole for whole, *_ in forms}, {one for _, *some in forms for one in some}
+    parts = [rf"(?:(?:\+|00|%2[bB]){between})?{_any_of(wholes, between)}"] if wholes else []
+    parts += [rf"(?:0{between})?{_any_of(homes, between)}"] if homes else []
     return "|".join(parts)
+
+
+def _any_of(some: Iterable[str], between: str) -> str:
+    """The pattern of some digits, of which those that begin alike are tried once."""
+    by_first = dict[str, set[str]]()
+    for digits in some:
+        by_first.setdefault(digits[0], set()).add(digits[1:])
+    parts = list[str]()
+    for first, rest in sorted(by_first.items()):
+        more = rest - {""}
+        after = between + _any_of(more, between) if more else ""
+        parts.append(first + (f"(?:{after})?" if more and "" in rest else after))
+    return parts[0] if len(parts) == 1 else f"(?:{'|'.join(parts)})"
 
 
 def joined(known: Person, told: Sequence[Person]) -> Person:

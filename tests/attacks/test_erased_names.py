@@ -18,6 +18,7 @@ WORDED = {  # names, and what words with which a text is filled for them
     "dots": ("a.a zz", "a." * 5),
 }
 FIELDS = {"spread": " ".join([*"a" * 490, "1zz"]), "street": " ".join([*["ab"] * 300, "1zz"])}
+MANY = 100  # numbers, as of many leads that are one
 MOST = 1.0  # seconds of the processor
 
 
@@ -42,7 +43,7 @@ def test_no_wording_of_a_lead_takes_long_to_be_sought(worded: str) -> None:
 
 @pytest.mark.parametrize("filling", ["%22", "2%22", "&#22;", "%2222", "2     ", "\\n2", "%c2%a02"])
 def test_no_number_takes_long_to_be_sought_in_what_may_be_signs(filling: str) -> None:
-    numbers = [f"+49{'2' * digits}3" for digits in (10, 11, 12)]
+    numbers = [*(f"+49{'2' * digits}3" for digits in (10, 11, 12)), *(f"+492222222{end:03}223" for end in range(MANY))]
     text = (filling * LONG)[:NOTE]
     began = time.process_time()
     traces = Traces(Person(numbers=frozenset(numbers)), Marks(b"key"))
@@ -50,6 +51,12 @@ def test_no_number_takes_long_to_be_sought_in_what_may_be_signs(filling: str) ->
     took = time.process_time() - began
     print(f"{len(numbers)} numbers in {NOTE:,} characters of {filling}: {took:.2f} s")
     assert took < MOST
+
+
+def test_of_numbers_that_begin_alike_each_is_found() -> None:
+    both = Traces(Person(numbers=frozenset({"+4922222222222", "+49222222222223"})), Marks(b"key"))
+    for number in both.person.numbers:
+        assert both.numbered(f"tel {number}.") and both.without(f"tel {number}!") == f"tel {NOTHING_SAID}!"
 
 
 @pytest.mark.parametrize(("text", "left"), [
