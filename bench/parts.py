@@ -40,8 +40,9 @@ def free_port() -> int:
         promise = socket.socket(socket.AF_UNIX)
         try:
             promise.bind(f"\0ottb-port-{number}")  # an abstract name: one holder on this machine, gone with its process
-            with socket.socket() as one:
-                one.bind(("127.0.0.1", number))
+            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):  # SIP is on UDP, and so is the media of other calls
+                with socket.socket(type=kind) as one:
+                    one.bind(("127.0.0.1", number))
         except OSError:
             promise.close()
             continue
