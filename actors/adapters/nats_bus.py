@@ -72,7 +72,6 @@ from bus_schemas.host import StreamUse
 log = structlog.get_logger()
 
 BATCH = 2048  # entries of a replay that are asked for at once: the server counts those that are left for each batch
-FIRST_BATCH = 256  # of it, and nothing is read ahead yet: many who read want no more
 FIRST_BATCH = 256  # at first, with nothing read ahead: many who read want no more
 TURN = 256  # of them that are worked on until others have their turn
 BATCH_BYTES = 4 * 1024 * 1024

@@ -214,7 +214,7 @@ class Desk:
         await self._bus.finish_redactions()
         outputs, left_of_them = await self._from_outputs(traces)
         if self._archive is not None:
-            await self._from_archive(self._archive, begun.erasure, traces)
+            await self._from_archive(self._archive, begun.erasure, traces, in_use)
         for bucket in WIPED:
             await self._bus.wipe(bucket)
         await self._wipe_snapshots()
@@ -267,21 +267,23 @@ class Desk:
     async def _in_use(self, traces: Traces) -> InUse:
         in_use = InUse(traces)
         async for entry in _in_turns(self._bus, OF_PIPELINES):
-            in_use.take(entry.subject, entry.data)
+            in_use.take(entry.subject, entry.data, entry.seq)
         return in_use
 
     async def _from_journal(self, traces: Traces, in_use: InUse) -> tuple[int, Redactor]:
-        redactor, changed = Redactor(traces, former=in_use.former, going=in_use.runs), 0
+        redactor, changed = Redactor(traces, former=in_use.former, going=in_use.under_way), 0
         async for entry in _in_turns(self._bus, ALL):
+            if entry.seq > in_use.seen:
+                in_use.take(entry.subject, entry.data, entry.seq)  # a run may begin meanwhile
             said = redactor.redacted(entry.subject, entry.data, entry.headers)
             if said is not None:
                 await self._bus.redact(entry, *said)
                 changed += 1
         return changed, redactor
 
-    async def _from_archive(self, archive: Archive, erasure: str, traces: Traces) -> None:
+    async def _from_archive(self, archive: Archive, erasure: str, traces: Traces, in_use: InUse) -> None:
         """The journal says it already: so does what is read of it from now on to be sealed."""
-        redactor = Redactor(traces)
+        redactor = Redactor(traces, former=in_use.former, going=in_use.under_way)
         await archive.rewrite(erasure, lambda entry: redactor.redacted(entry.subject, entry.data, entry.headers))
 
     async def _from_log(self, traces: Traces) -> tuple[int, int]:

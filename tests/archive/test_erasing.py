@@ -22,6 +22,7 @@ from simulators.bus.memory_bus import MemoryBus
 from simulators.carrier.rules import mobile
 from tests.archive.days import Days
 from tests.campaign.world import Campaigns, play
+from tests.erasure.test_pipelines import defined, say_of_pipeline
 
 NAME = b"Olena"
 
@@ -166,6 +167,8 @@ def test_an_erasure_clears_the_days_of_a_site() -> None:
         leads = (GivenLead(number=number, name=name), GivenLead(number=mobile(2, "0001")))
         await site.until_done(RUN_CAMPAIGN, RunCampaign(campaign_id="c1", leads=leads))
         await site.until_over("c1")
+        for version, text in ((1, f"x = '{name} {number}'"), (2, "")):
+            await say_of_pipeline(site.world.gateways[0], "defined", defined(version, text))
         folder = site.world.folder / "archive"
         for clock in (site.world.clock, *(machine.clock for machine in site.world.machines)):
             clock.step(timedelta(hours=26).total_seconds())

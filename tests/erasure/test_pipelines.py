@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from actors.erasure.desk import Desk
 from actors.erasure.in_use import InUse
 from actors.erasure.logged import About, Outputs
 from actors.erasure.person import NOTHING_SAID, Person, Traces, in_full, telling
@@ -162,10 +163,10 @@ def test_what_is_said_over_two_entries_goes_with_both(parts: tuple[str, str], wh
 MOBILE = mobile(1, "2003")
 
 
-async def _say(bus: MemoryBus, verb: str, said: dict[str, Any]) -> None:
+async def say_of_pipeline(bus: MemoryBus, verb: str, said: dict[str, Any]) -> None:
     subject = f"ottb.v1.evt.pipeline.7.{verb}"
     last = await bus.last("ottb.v1.evt.pipeline.7.>")
-    headers = {"Nats-Msg-Id": f"{verb}{said.get('run', 0)}"}
+    headers = {"Nats-Msg-Id": f"{verb}{said.get('run', 0)}-{said.get('version', 0)}"}
     await bus.append(
         subject, msgspec.json.encode(said), headers, scope="ottb.v1.evt.pipeline.7.>", expect=last.seq if last else 0
     )
@@ -178,9 +179,9 @@ def test_an_erasure_waits_for_a_run_and_takes_what_it_wrote() -> None:
         lead = GivenLead(number=MOBILE, name=NAME)
         await site.until_done(RUN_CAMPAIGN, RunCampaign(campaign_id="c1", leads=(lead,)))
         await site.until_over("c1")
-        await _say(bus, "queued", queued(1, who=NAME))
-        await _say(bus, "queued", queued(2, who=NAME))
-        await _say(bus, "ended", ended(2))
+        await say_of_pipeline(bus, "queued", queued(1, who=NAME))
+        await say_of_pipeline(bus, "queued", queued(2, who=NAME))
+        await say_of_pipeline(bus, "ended", ended(2))
         wanted = ErasePerson(numbers=(MOBILE,), reason="letter")
         begun: ErasureView = await site.until_done(ERASE_PERSON, wanted)
         await asyncio.sleep(60)
@@ -189,8 +190,8 @@ def test_an_erasure_waits_for_a_run_and_takes_what_it_wrote() -> None:
         for number, said in enumerate((lines, msgspec.structs.replace(lines, step="b", text="hello nobody\n"))):
             subject = output_subject(7, 1, said.step)
             await bus.outputs.write(subject, msgspec.json.encode(said), {"Nats-Msg-Id": f"o{number}"})
-        await _say(bus, "queued", queued(3, who="zinaida"))  # of somebody who is called so, too
-        await _say(bus, "ended", ended(1))
+        await say_of_pipeline(bus, "queued", queued(3, who="zinaida"))  # of somebody who is called so, too
+        await say_of_pipeline(bus, "ended", ended(1))
         async with asyncio.timeout(120):
             while (found := await _erasure(site, begun.erasure)).ended is None:
                 await asyncio.sleep(1.0)
@@ -200,6 +201,33 @@ def test_an_erasure_waits_for_a_run_and_takes_what_it_wrote() -> None:
         assert [entry.data async for entry in bus.outputs.replay("ottb.v1.out.>") if b"nobody" in entry.data]
         kept = [*site.world.broker.journal, *site.world.broker.outputs.entries]
         assert not any(b"Vyshyvanko" in entry.data for entry in kept)
+
+    play(story)
+
+
+def test_a_run_that_begins_while_the_journal_is_read_keeps_its_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks, look = list[InUse](), Desk._in_use
+
+    async def story(site: Campaigns) -> None:
+        bus = site.world.gateways[0]
+
+        async def looked(self: Desk, traces: Traces) -> InUse:
+            looks.append(found := await look(self, traces))
+            if len(looks) == 2:
+                await say_of_pipeline(bus, "queued", queued(1, who=NAME))
+            return found
+
+        monkeypatch.setattr(Desk, "_in_use", looked)
+        await site.create("c1", attempts_per_lead=1)
+        lead = GivenLead(number=MOBILE, name=NAME)
+        await site.until_done(RUN_CAMPAIGN, RunCampaign(campaign_id="c1", leads=(lead,)))
+        await site.until_over("c1")
+        begun: ErasureView = await site.until_done(ERASE_PERSON, ErasePerson(numbers=(MOBILE,), reason="letter"))
+        async with asyncio.timeout(120):
+            while (found := await _erasure(site, begun.erasure)).ended is None:
+                await asyncio.sleep(1.0)
+        [told] = [entry for entry in site.world.broker.journal if entry.subject.endswith("pipeline.7.queued")]
+        assert NAME.encode() in told.data and found.erased.left == 1 and len(looks) > 2
 
     play(story)
 
