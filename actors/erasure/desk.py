@@ -185,7 +185,7 @@ class Desk:
                 found.append(told)
             await turns.after(len(entry.data))
         all_known = joined(known, found)
-        if any(not one.texts <= all_known.texts for one in found):
+        if any(not (one.texts <= all_known.texts and one.numbers <= all_known.numbers) for one in found):
             log.warning("an erasure looks not for all that a person was called", entries=len(found))
         return all_known
 

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import permutations
 
 from msgspec import Struct
@@ -17,11 +17,13 @@ NOTHING_SAID = "[erased]"
 # that where they write it into an address (RFC 3986), into a page, or as JSON into a text.
 _UTF8 = "[Cc]2%[AaBb][0-9A-Fa-f]|[Ee]2%8[0-8]%[89AaBb][0-9A-Fa-f]"  # blanks, hyphens and dots that are not ASCII
 _WRITTEN = rf"%(?:0[9ADad]|2[0-9A-Fa-f]|3[A-Fa-f]|5[B-Fb-f]|7[B-Eb-e]|{_UTF8})|&#?[0-9A-Za-z]{{2,6}};|\\[nrt]"
-# Each text is read in both ways, whole: with what programs write as one sign, and as it stands. A text in which each
-# sign may be either would have more readings than anybody can try.
-BETWEEN = (rf"(?:{_WRITTEN}|[\W_]){{0,5}}+", r"[\W_]{0,5}+")
-BEGINS = r"(?:(?<![0-9])|(?<=%[0-9A-Fa-f]{2})|(?<=\\u[0-9A-Fa-f]{4}))"  # the digits of such a sign are none of it
-NO_DAY = r"(?!(?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9](?![0-9]))"  # which eight digits of a short number can look like
+_SIGN = re.compile(rf"{_WRITTEN}|\\u[0-9A-Fa-f]{{4}}")  # what is written so has digits that are none of a number
+_HEAD, _REST = "\ue000", "\ue001"  # stand for one of these, of the same length, in a text that is looked through
+BETWEEN = rf"(?:{_HEAD}{_REST}*+|[\W_]){{0,5}}+"
+_RUN = re.compile(rf"[0-9](?:{BETWEEN}[0-9])*+")
+_PLUS = re.compile(rf"(?<![0-9])(?:\+|%2[bB]){BETWEEN}\Z")
+BEFORE = 40  # characters before a number in which its plus is
+_DAY = re.compile(r"(?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9](?![0-9])")  # what a short number can look like
 # Digits of other scripts and of full width (Unicode 15), by what they are in ours; and with them raised, circled ones
 # and others that are digits, but may as well be a footnote's, and no part of what is before them.
 _DIGITS = {code: str(unicodedata.decimal(chr(code))) for code in range(0x80, 0x1FC00) if chr(code).isdecimal()}
@@ -32,8 +34,11 @@ OTHERS = bytes(byte for byte in range(256) if not 0x30 <= byte <= 0x39)  # than 
 # Characters of a name, of a word of it, and of what a field says: what is shorter is many people's.
 NAME, WORD, VALUE = 5, 6, 8
 MOST_WORDS = 3  # of a name that is known in any order
-MOST_TEXTS, MOST_BYTES = 1_000, 50_000  # of what one kind of entries tells
+MOST_NUMBERS, MOST_TEXTS, MOST_BYTES = 1_000, 1_000, 50_000  # of what one kind of entries tells
 _OWN = re.compile(r"[\s\d@]")  # in what a field says of one person: an address, a date, an account
+
+
+Span = tuple[int, int]
 
 
 class Person(Struct, frozen=True, kw_only=True):
@@ -74,8 +79,8 @@ class Traces:
         self.person = person
         self._marks = {number: marks.of(number) for number in person.numbers}
         self._ids = {id_of(number): _id(mark) for number, mark in self._marks.items()}  # each tells its number
-        spelled = "|".join(_spelled(person.numbers, between) for between in BETWEEN)
-        self._number = re.compile(rf"{BEGINS}{NO_DAY}(?:{spelled})(?![0-9])" if person.numbers else r"(?!)")
+        self._spelled = frozenset(one for number in person.numbers for one in _spelled(number))
+        self._lengths = sorted({*map(len, self._spelled)}, reverse=True)
         self._ends = [min(_at_home(number), key=len).encode() for number in sorted(person.numbers)]
         self._text, self._name = Sought(person.texts | person.names), Sought(person.names)
 
@@ -97,9 +102,9 @@ class Traces:
         """The same of one that may have a number; all else of it stays as it was written."""
         for read in _read_by(text):
             parts, end = list[str](), 0
-            for found in self._number.finditer(read(text)):
-                parts += text[end : found.start()], nothing
-                end = found.end()
+            for begin, until in self._numbers(read(text)):
+                parts += text[end:begin], nothing
+                end = until
             text = "".join([*parts, text[end:]])
         return text
 
@@ -116,7 +121,35 @@ class Traces:
 
     def numbered(self, text: str, over: int | None = None) -> bool:
         """Whether it says one of the numbers. `over`: and this place is within that."""
-        return self._may_say(text) and any(_said(self._number, read(text), over) for read in _read_by(text))
+        if not self._may_say(text):
+            return False
+        found = (span for read in _read_by(text) for span in self._numbers(read(text)))
+        return any(over is None or begin < over < end for begin, end in found)
+
+    def _numbers(self, text: str) -> Iterator[Span]:
+        """Where the numbers are in a text, in whole or as they are written in their own country. They are looked up, in
+        no pattern: a person may have had a thousand, and to make one of these takes seconds."""
+        end, most = 0, self._lengths[0]
+        for run in _RUN.finditer(text):
+            places = [place for place in range(*run.span()) if "0" <= text[place] <= "9"]
+            digits = "".join(map(text.__getitem__, places))
+            for first, place in enumerate(places):
+                if place < end or (place and "0" <= text[place - 1] <= "9") or _DAY.match(text, place):
+                    continue
+                some = slice(first, first + most)
+                if (last := self._last(text, digits[some], places[some])) is not None:
+                    plus = _PLUS.search(text, max(place - BEFORE, end), place)
+                    end = last + 1
+                    yield plus.start() if plus else place, end
+
+    def _last(self, text: str, digits: str, places: Sequence[int]) -> int | None:
+        """Where the number ends with which some digits begin, the longest one; None: they begin with none."""
+        for length in self._lengths:
+            if (found := digits[:length]) in self._spelled:
+                last = places[len(found) - 1]
+                if not "0" <= text[last + 1 : last + 2] <= "9":
+                    return last
+        return None
 
     def _may_say(self, text: str) -> bool:
         """Whether the digits of a number are in it, one after another. It takes a fraction of what a look takes."""
@@ -142,12 +175,6 @@ class Traces:
         return self.numbered(text) or self._text.stands_in(text)
 
 
-def _said(known: re.Pattern[str], text: str, over: int | None) -> bool:
-    if over is None:
-        return known.search(text) is not None
-    return any(found.start() < over < found.end() for found in known.finditer(text))
-
-
 def _id(mark: str) -> str:
     return f"erased_{mark[1:]}"
 
@@ -157,8 +184,16 @@ def _digits(text: str) -> str:
 
 
 def _read_by(text: str) -> tuple[Callable[[str], str], ...]:
-    """The ways to read a text as one of the same length in our digits."""
-    return (str,) if text.isascii() or _OTHER_DIGITS.isdisjoint(text) else (_in_our_digits, _and_signs)
+    """The ways to read a text as one of the same length in our digits. What programs write as one sign is one in all of
+    it, or nowhere: a text in which each may be either would have more readings than anybody can try."""
+    digits = (str,) if text.isascii() or _OTHER_DIGITS.isdisjoint(text) else (_in_our_digits, _and_signs)
+    if _SIGN.search(text) is None:
+        return digits
+    return tuple(way for read in digits for way in (lambda text, read=read: _without_signs(read(text)), read))
+
+
+def _without_signs(text: str) -> str:
+    return _SIGN.sub(lambda found: _HEAD + _REST * (len(found[0]) - 1), text)
 
 
 def _in_our_digits(text: str) -> str:
@@ -175,38 +210,27 @@ def _at_home(number: str) -> list[str]:
     return [digits, *(digits[code:] for code in (1, 2, 3) if len(digits) - code >= 8)]
 
 
-def _spelled(numbers: Iterable[str], between: str) -> str:
-    """Of numbers, E.164: in whole, or as they are written in their own country, with anything between their digits."""
-    forms = list(map(_at_home, numbers))
-    wholes, homes = {whole for whole, *_ in forms}, {one for _, *some in forms for one in some}
-    parts = [rf"(?:(?:\+|00|%2[bB]){between})?{_any_of(wholes, between)}"] if wholes else []
-    parts += [rf"(?:0{between})?{_any_of(homes, between)}"] if homes else []
-    return "|".join(parts)
-
-
-def _any_of(some: Iterable[str], between: str) -> str:
-    """The pattern of some digits, of which those that begin alike are tried once."""
-    by_first = dict[str, set[str]]()
-    for digits in some:
-        by_first.setdefault(digits[0], set()).add(digits[1:])
-    parts = list[str]()
-    for first, rest in sorted(by_first.items()):
-        more = rest - {""}
-        after = between + _any_of(more, between) if more else ""
-        parts.append(first + (f"(?:{after})?" if more and "" in rest else after))
-    return parts[0] if len(parts) == 1 else f"(?:{'|'.join(parts)})"
+def _spelled(number: str) -> Iterator[str]:
+    """The digits of a number, E.164, as they are dialled: in whole, or in its own country."""
+    whole, *at_home = _at_home(number)
+    yield from (whole, f"00{whole}")
+    for digits in at_home:
+        yield from (digits, f"0{digits}")
 
 
 def joined(known: Person, told: Sequence[Person]) -> Person:
     """All that is known, with what entries have told, in their order. Whoever may edit a lead calls it a thousand
-    things: of names and texts the first and the last ones are taken, as many as can be kept and looked for."""
-    texts, size = set[str](), 0
+    things: of names, texts and numbers the first and the last ones are taken, as many as can be kept and looked for."""
+    texts, numbers, size = set[str](), set[str](), 0
     for one in (one for both in zip(told, reversed(told), strict=True) for one in both):
+        numbers |= one.numbers if len(numbers | one.numbers) <= MOST_NUMBERS else set()
         new = (one.texts | one.names) - texts
         more = sum(len(text.encode()) for text in new)
         if len(texts) + len(new) <= MOST_TEXTS and size + more <= MOST_BYTES:
             texts, size = texts | new, size + more
-    few = [replace(one, texts=one.texts & texts, names=one.names & texts) for one in told]
+    few = [
+        replace(one, texts=one.texts & texts, names=one.names & texts, numbers=one.numbers & numbers) for one in told
+    ]
     return Person(**{
         field: frozenset().union(*(getattr(one, field) for one in [known, *few]))
         for field in Person.__struct_fields__

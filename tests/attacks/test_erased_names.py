@@ -57,6 +57,7 @@ def test_of_numbers_that_begin_alike_each_is_found() -> None:
     both = Traces(Person(numbers=frozenset({"+4922222222222", "+49222222222223"})), Marks(b"key"))
     for number in both.person.numbers:
         assert both.numbered(f"tel {number}.") and both.without(f"tel {number}!") == f"tel {NOTHING_SAID}!"
+        assert both.without(f"tel {'-'.join(number)}!") == f"tel {NOTHING_SAID}!"
 
 
 @pytest.mark.parametrize(("text", "left"), [

@@ -5,7 +5,7 @@ import time
 import msgspec
 import pytest
 
-from actors.erasure.person import MOST_BYTES, MOST_TEXTS, Person, Traces, joined
+from actors.erasure.person import MOST_BYTES, MOST_NUMBERS, MOST_TEXTS, Person, Traces, joined
 from actors.erasure.redacting import found_in
 from actors.runtime.marks import Marks
 from actors.telephony.numbers import canonical
@@ -45,6 +45,24 @@ def test_a_number_is_sought_in_no_time_among_signs_with_its_digits(number: str, 
     digits = number.removeprefix("+")
     for between in ("%", "%20", "&", "&44;", "&#44;", "/%2D", "%C2%A0"):
         assert traces.numbered(f"rang {between.join(digits)}.")
+    assert traces.numbered("%".join([digits[0], *(digits[at : at + 2] for at in range(1, len(digits), 2))]))
+
+
+def test_a_thousand_numbers_of_one_lead_are_sought_in_no_time() -> None:
+    found = []
+    for version in range(2_000):
+        row = {"id": "l1", "numbers": [f"+38067{1_000_000 + 5 * version + place}" for place in range(5)]}
+        said = msgspec.json.encode({"campaign": "c1", "leads": [row]})
+        found.append(found_in("ottb.v1.evt.campaign.c1.leads_added", said, Person(leads=frozenset({("c1", "l1")}))))
+    begun = time.process_time()
+    person = joined(Person(numbers=frozenset({"+380683212010"})), found)
+    traces = Traces(person, MARKS)
+    assert time.process_time() - begun < FAST
+    assert {"+380683212010", "+380671000000", "+380671009999"} <= person.numbers
+    assert len(person.numbers) <= MOST_NUMBERS + 1
+    for text in ("0671000000, 067%20999%2099%2099. ", "0671000000 ", "1234567890"):
+        assert taken(traces, text * (4 * NOTE // len(text))) < FAST
+    assert traces.numbered("rang 067 100 00 00.") and not traces.numbered("rang 067 999 99 99.")
 
 
 def test_what_a_person_was_called_is_sought_as_far_as_it_can_be_kept() -> None:

@@ -54,6 +54,11 @@ def test_a_number_is_known_in_every_spelling(written: str) -> None:
     assert "3212010" not in said.replace(" ", "").replace("-", "")
 
 
+@pytest.mark.parametrize("written", ["10683212010", "9380683212010", "06832120101", "380683212010 is 3806832120109"])
+def test_a_part_of_a_longer_number_is_none(written: str) -> None:
+    assert Traces(PERSON, MARKS).without(written) == written.replace("380683212010 ", f"{NOTHING_SAID} ")
+
+
 @given(st.from_regex(r"[0-9]{6,16}", fullmatch=True))
 def test_other_numbers_stay(digits: str) -> None:
     traces = Traces(PERSON, MARKS)
