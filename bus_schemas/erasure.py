@@ -82,7 +82,7 @@ class ReadAnew(Struct, frozen=True, kw_only=True):
     """For whoever has the shard: have an actor, if it is there, be read from its record anew."""
 
     shard: int
-    kind: Annotated[str, Meta(pattern=r"^[a-z_]+$")]
+    kind: str
     id: Id
 
 
