@@ -7,12 +7,13 @@ one letter, of another name.
 """
 
 import re
-import unicodedata
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from msgspec import Struct
+
+from actors.runtime.letters import composed
 
 _MARKS = "\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
 _WORD = re.compile(rf"[^\W_](?:[^\W_]|[{_MARKS}])*+")
@@ -138,4 +139,4 @@ def _is_letter(word: str) -> bool:
 
 
 def _folded(text: str) -> str:
-    return text.lower() if text.isascii() else unicodedata.normalize("NFC", text).casefold()
+    return text.lower() if text.isascii() else composed(text).casefold()

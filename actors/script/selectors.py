@@ -5,13 +5,13 @@ widths, soft hyphens) and to how a letter is put together. All that a selector s
 """
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Annotated
 
 from msgspec import Meta, Struct, field, structs
 
+from actors.runtime.letters import composed
 from actors.script.patterns import compiled
 from actors.script.tree import Bounds, Node, Tree
 
@@ -187,7 +187,7 @@ def _kept_plain(text: str) -> str:
 
 
 def _made_plain(text: str) -> str:
-    return _BLANKS.sub(" ", _UNSEEN.sub("", unicodedata.normalize("NFC", text))).strip().casefold()
+    return _BLANKS.sub(" ", _UNSEEN.sub("", composed(text))).strip().casefold()
 
 
 def _several(texts: str | list[str] | None) -> list[str]:
