@@ -18,11 +18,12 @@ from actors.archive.archive import Archive, NotAnArchive
 from actors.archive.segment import Damaged
 from actors.archive.store import NotKept
 from actors.archive.whole import Whole
+from actors.erasure.gathered import Gathered
 from actors.erasure.in_use import InUse
 from actors.erasure.logged import About, Outputs, about, to_delete
 from actors.erasure.machine import Cleared, Finished, Impossible, Report
 from actors.erasure.parted import LeadKey, Numbered, Pair, Parted, parted, parted_at, restored
-from actors.erasure.person import Person, Traces, joined
+from actors.erasure.person import Person, Traces
 from actors.erasure.redacting import (
     CHANGES,
     MERGED,
@@ -149,11 +150,11 @@ class Desk:
         leads = with_merged(leads, merged, unmerged)
         for scope in TOLD_BY[:-1]:  # what they were before they had the number
             leads = await self._read(scope, leads, asked.numbers, apart)
-        had = [
+        had = {
             (*lead, number)
             async for lead, seq, numbers in self._numbers()
             for number in apart.own(lead, seq, numbers & leads.numbers)
-        ]
+        }
         found = await self._read(TOLD_BY[-1], leads, leads.numbers, apart)  # also those that have left the journal
         return replace(found, had=frozenset(had))
 
@@ -178,16 +179,16 @@ class Desk:
         return found
 
     async def _read(self, scope: str, known: Person, numbers: frozenset[str], apart: Parted) -> Person:
-        found, turns = list[Person](), Turns()
+        found, turns = Gathered(known), Turns()
         by = replace(known, numbers=numbers)
         async for entry in (self._whole if scope == TOLD_BY[-1] else self._bus).replay(scope):
             if (told := found_in(entry.subject, entry.data, by, apart, entry.seq)) != NOBODY:
-                found.append(told)
+                found.add(told)
             await turns.after(len(entry.data))
-        all_known = joined(known, found)
-        if any(not (one.texts <= all_known.texts and one.numbers <= all_known.numbers) for one in found):
-            log.warning("an erasure looks not for all that a person was called", entries=len(found))
-        return all_known
+        person = found.person()
+        if found.left_out(person):
+            log.warning("an erasure looks not for all that a person was called", entries=found.told)
+        return person
 
     # --- what is done
 
