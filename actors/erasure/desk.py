@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
-import msgspec
 import structlog
 from msgspec.structs import replace
 
@@ -20,6 +19,7 @@ from actors.archive.store import NotKept
 from actors.archive.whole import Whole
 from actors.erasure.gathered import Gathered
 from actors.erasure.in_use import InUse
+from actors.erasure.known import Known
 from actors.erasure.logged import About, Outputs, about, to_delete
 from actors.erasure.machine import Cleared, Finished, Impossible, Report
 from actors.erasure.parted import LeadKey, Numbered, Pair, Parted, parted, parted_at, restored
@@ -36,7 +36,7 @@ from actors.erasure.redacting import (
 )
 from actors.runtime.bus import Bus, BusError, LogStream, NotErased, Recorded, Stream
 from actors.runtime.context import Context
-from actors.runtime.marks import BUCKET, Marks
+from actors.runtime.marks import Marks
 from actors.runtime.rendezvous import shard_of
 from actors.runtime.service import Hosts
 from actors.runtime.turns import Turns
@@ -64,6 +64,7 @@ from bus_schemas.pipeline_events import OUTPUT_SCOPE
 log = structlog.get_logger()
 
 CALLS = 500  # live ones that are looked through; there are no more at once than lines
+FILES = 1_000  # recordings that a host is asked for at once: a message has its length
 AGAIN = 1.0  # seconds until a step that could not be done is tried again
 RUNS_AGAIN = 10.0  # the same, of a look at the runs of pipelines that are waited for
 ARCHIVE_AGAIN, ARCHIVE_AWAY = 10.0, (NotKept, Damaged, NotAnArchive)  # a person has to do something
@@ -94,6 +95,7 @@ class Desk:
         archive: Archive | None = None,
     ) -> None:  # fmt: skip
         self._bus = bus
+        self._known = Known(bus)
         self._archive = archive
         self._whole: Stream = bus if archive is None else Whole(bus=bus, archive=archive)
         self._marks = marks
@@ -129,16 +131,11 @@ class Desk:
 
     async def _person(self, begun: ErasureBegun) -> Person:
         """All that is known of them, which stays known while it is being erased."""
-        if (known := await self._kept(_whole(begun.erasure))) is not None:
+        if (known := await self._known.person(begun.erasure)) is not None:
             return known
-        asked = await self._kept(begun.erasure) or Person()
-        person = await self._gathered(asked)
-        await self._bus.put(BUCKET, _whole(begun.erasure), msgspec.json.encode(person), expect=0)
+        person = await self._gathered(await self._known.asked(begun.erasure))
+        await self._known.keep(begun.erasure, person)
         return person
-
-    async def _kept(self, key: str) -> Person | None:
-        found = await self._bus.get(BUCKET, key, certain=True)
-        return None if found is None or found.data is None else msgspec.json.decode(found.data, type=Person)
 
     async def _gathered(self, asked: Person) -> Person:
         """The leads that have one of the numbers, with all of theirs; and the calls to any of those."""
@@ -310,30 +307,27 @@ class Desk:
         return len(gone), len(found) - len(gone)
 
     async def _files(self, person: Person) -> int:
-        if not person.recordings:
-            return 0
-        recordings = tuple(sorted(person.recordings))
-        wanted = [EraseFiles(host=host, recordings=recordings) for host in self._names()]
+        recordings = sorted(person.recordings)
+        wanted = [
+            EraseFiles(host=host, recordings=tuple(recordings[at : at + FILES]))
+            for at in range(0, len(recordings), FILES) for host in self._names()
+        ]  # fmt: skip
         context = Context(command_id="erase files")
         return sum([(await self._hosts.ask(ERASE_FILES, one, context)).files for one in wanted])
 
     async def _finish(self, begun: ErasureBegun, cleared: int) -> None:
         asking = Context(command_id=begun.erasure, after=cleared, actions=frozenset({Action.LEAD_ERASE}))
         await ask(self._bus, GET_ERASURE, GetErasure(erasure=begun.erasure), asking)
-        await self._forget(begun.erasure)
+        await self._known.forget(begun.erasure)
 
     async def forget(self, erasure: str) -> None:
         """Nobody needs to know any more whom it was about."""
         while True:
             try:
-                return await self._forget(erasure)
+                return await self._known.forget(erasure)
             except BusError as error:
                 log.warning("it is still known who was erased", erasure=erasure, error=repr(error))
                 await asyncio.sleep(AGAIN)
-
-    async def _forget(self, erasure: str) -> None:
-        for key in (_whole(erasure), erasure):
-            await self._bus.erase(BUCKET, key)
 
 
 async def calls_with(bus: Bus, numbers: frozenset[str], context: Context) -> list[str]:
@@ -356,10 +350,6 @@ def _numbers_of(person: Person) -> dict[LeadKey, list[str]]:
     for campaign, lead, number in sorted(person.had):
         found.setdefault((campaign, lead), []).append(number)
     return found
-
-
-def _whole(erasure: str) -> str:
-    return f"{erasure}-whole"
 
 
 def delete_files(folders: dict[str, Path], recordings: Sequence[str]) -> int:
