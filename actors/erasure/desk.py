@@ -288,7 +288,7 @@ class Desk:
         """Delete entries with a number, and those of others than the platform with a name in full: no more than one
         person's. Returns how many are gone, and how many are left for being more."""
         found = dict[int, About]()
-        async for entry in self._bus.log.replay(LOG_SCOPE):
+        async for entry in _in_turns(self._bus.log, LOG_SCOPE):
             if (said := about(entry.data, traces)) is not About.NOTHING:
                 found[entry.seq] = said
         return await self._delete(self._bus.log, found)

@@ -22,6 +22,7 @@ _HEAD, _REST = "\ue000", "\ue001"  # stand for one of these, of the same length,
 BETWEEN = rf"(?:{_HEAD}{_REST}*+|[\W_]){{0,5}}+"
 _RUN = re.compile(rf"[0-9](?:{BETWEEN}[0-9])*+")
 _PLUS = re.compile(rf"(?<![0-9])(?:\+|%2[bB]){BETWEEN}\Z")
+FEW = 20  # numbers that are sought one by one
 BEFORE = 40  # characters before a number in which its plus is
 _DAY = re.compile(r"(?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9](?![0-9])")  # what a short number can look like
 # Digits of other scripts and of full width (Unicode 15), by what they are in ours; and with them raised, circled ones
@@ -82,6 +83,8 @@ class Traces:
         self._spelled = frozenset(one for number in person.numbers for one in _spelled(number))
         self._lengths = sorted({*map(len, self._spelled)}, reverse=True)
         self._ends = [min(_at_home(number), key=len).encode() for number in sorted(person.numbers)]
+        self._shortest = min(map(len, self._ends), default=0)
+        self._begin = {end[: self._shortest] for end in self._ends}
         self._text, self._name = Sought(person.texts | person.names), Sought(person.names)
 
     def mark(self, text: str) -> str | None:
@@ -159,7 +162,10 @@ class Traces:
 
     def _has_digits(self, text: str) -> bool:
         digits = text.encode(errors="replace").translate(None, OTHERS)
-        return any(end in digits for end in self._ends)
+        if len(self._ends) <= FEW:
+            return any(end in digits for end in self._ends)
+        size = self._shortest  # of each one's beginning, which is looked up at each place
+        return not self._begin.isdisjoint(digits[at : at + size] for at in range(len(digits) - size + 1))
 
     def may_tell(self, data: str) -> bool:
         """Whether a number can be in JSON somewhere, or an id that was made of one. Signs that are told by their number
