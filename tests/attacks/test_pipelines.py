@@ -41,9 +41,13 @@ commands = ["for n in 1 2 3; do head -c 50000000 /dev/urandom > app$n.apk; done"
 artefacts = ["*.apk"]
 """
 PATTERN = "(?:(?:\\\\pL\\\\pN\\\\pS){{1,100}}@{n}){{1,10}}"
-HARD = "\n".join(['id = 93\nname = "hard"', *(
-    f'[params.p{n}]\npattern = "{PATTERN.format(n=n)}"' for n in range(50)
-), '[[steps]]\nname = "a"\ndo = "run"\ncommands = ["true"]'])  # fmt: skip
+
+
+def hard(first: int = 0) -> str:
+    """Whose patterns nobody has had compiled before."""
+    params = (f'[params.p{n}]\npattern = "{PATTERN.format(n=n)}"' for n in range(first, first + 50))
+    steps = '[[steps]]\nname = "a"\ndo = "run"\ncommands = ["true"]'
+    return "\n".join(['id = 93\nname = "hard"', *params, steps])
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +91,7 @@ async def test_a_service_token_has_no_phone_touched_that_it_may_not(boss: Client
 
 async def test_a_hard_definition_holds_nobody_up(boss: Client) -> None:
     """Its patterns are compiled beside the loop of the host, which answers others meanwhile."""
-    checking = asyncio.create_task(boss.post("/api/dci/pipelines/check", {"text": HARD}, part=D))
+    checking = asyncio.create_task(boss.post("/api/dci/pipelines/check", {"text": hard()}, part=D))
     answered = 0
     while not checking.done():
         status, slot = await boss.get("/api/slots/11")
@@ -95,7 +99,7 @@ async def test_a_hard_definition_holds_nobody_up(boss: Client) -> None:
         answered += not checking.done()
     status, said = await checking
     assert status == 200 and not said["ok"] and answered >= 5, (answered, said)
-    many = [boss.post("/api/dci/pipelines/check", {"text": f"{HARD}\n# {n}"}, part=D) for n in range(12)]
+    many = [boss.post("/api/dci/pipelines/check", {"text": hard(50 * n)}, part=D) for n in range(1, 13)]
     codes = [status for status, _ in await asyncio.gather(*many)]
     assert 429 in codes and 200 in codes and set(codes) <= {200, 429}, codes
     print(f"{len(codes) + 1} hard definitions checked, {answered} answered beside the first")
@@ -138,9 +142,8 @@ def folded(pipeline: Pipeline | None, decision: machine.PipelineDecision) -> Pip
 
 def test_what_a_program_has_scheduled_acts_with_no_more_than_it() -> None:
     """Also when its runner was lost and it begins anew; a person who changes the definition is one again."""
-    text = 'id = 94\nname = "nightly"\nas_user = "ann"\nrerun = 1\nschedule = { cron = "* * * * *" }\n' + HARD[
-        HARD.index("[[steps]]") :
-    ]
+    steps = hard()[hard().index("[[steps]]") :]
+    text = f'id = 94\nname = "nightly"\nas_user = "ann"\nrerun = 1\nschedule = {{ cron = "* * * * *" }}\n{steps}'
     now = Moment(at="2026-01-05T10:00:30.000Z", mono=0.0, boot="b")
     later = Moment(at="2026-01-05T10:01:00.000Z", mono=30.0, boot="b")
     pipeline = folded(None, machine.define(None, 94, text, "api", "ann", now, service_token="t1"))
