@@ -70,9 +70,10 @@ class Outputs:
 
     def _find(self, text: str, over: int | None, *entries: int) -> None:
         if self._traces.numbered(text, over):
-            self.found |= dict.fromkeys(entries, About.NUMBER)
+            self.found.update(dict.fromkeys(entries, About.NUMBER))
         elif self._traces.named(text, over):
-            self.found = dict.fromkeys(entries, About.NAME) | self.found
+            for seq in entries:
+                self.found.setdefault(seq, About.NAME)
 
 
 def to_delete(found: Mapping[int, About]) -> list[int]:
