@@ -13,7 +13,7 @@ refuses, and stays so: an update does not take that back (10052).
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left, bisect_right
 from typing import Any
 
 import msgspec
@@ -59,6 +59,36 @@ class _Deleted(Struct):
     error: Any = None  # any: the server's, whatever it says
 
 
+class _Places:
+    """Sequences, in order: who reads a journal a piece at a time asks for those of a piece, of however many."""
+
+    __slots__ = ("_in_order", "_seqs")
+
+    def __init__(self) -> None:
+        self._seqs: list[int] = []
+        self._in_order = True
+
+    def __len__(self) -> int:
+        return len(self._seqs)
+
+    def add(self, seq: int) -> None:
+        self._in_order = self._in_order and (not self._seqs or seq > self._seqs[-1])
+        self._seqs.append(seq)
+
+    def discard(self, seq: int) -> None:
+        if found := self.between(seq - 1, seq + 1):
+            del self._seqs[bisect_left(self._seqs, found[0])]
+
+    def between(self, after: int, before: float) -> list[int]:
+        if not self._in_order:
+            self._seqs.sort()
+            self._in_order = True
+        return self._seqs[bisect_right(self._seqs, after) : bisect_left(self._seqs, before)]
+
+
+NOWHERE = _Places()
+
+
 class Redactions:
     """The copies, as one connection knows of them."""
 
@@ -67,7 +97,8 @@ class Redactions:
         self._none = stream != JOURNAL  # of other streams there are none
         self._writer = writer
         self._subjects: dict[int, str] = {}
-        self._by_token: dict[tuple[int, str], dict[int, None]] = {}
+        self._all = _Places()
+        self._by_token: dict[tuple[int, str], _Places] = {}
         self._known = 0  # the connection of which all copies are known
         self._turn = asyncio.Lock()
         self._hears = False  # not every connection may, and those that read nothing need not
@@ -78,7 +109,7 @@ class Redactions:
         """The sequences of entries under a subject filter that were redacted, between these two, in order. Raises
         BusError."""
         await self._all_known()
-        return sorted(seq for seq in self._near(scope) if after < seq < before and matches(scope, self._subjects[seq]))
+        return [seq for seq in self._near(scope).between(after, before) if matches(scope, self._subjects[seq])]
 
     async def last(self, scope: str, found: Recorded | None) -> Recorded | None:
         """The last entry under a filter. `found`: the one that the server has."""
@@ -133,13 +164,12 @@ class Redactions:
                 found[seq] = copy
         return [found[seq] for seq in sorted(found)]
 
-    def _near(self, scope: str) -> Iterable[int]:
-        near: Mapping[int, object] = self._subjects
-        for at, token in enumerate(scope.split(".")):
-            if token not in ("*", ">"):
-                here = self._by_token.get((at, token), {})
-                near = here if len(here) < len(near) else near
-        return list(near)
+    def _near(self, scope: str) -> "_Places":
+        here = [
+            self._by_token.get((at, token), NOWHERE)
+            for at, token in enumerate(scope.split(".")) if token not in ("*", ">")
+        ]  # fmt: skip
+        return min([self._all, *here], key=len)
 
     def _hear(self, subject: str, reply_to: str, headers: bytes, data: bytes) -> None:
         self._note(subject)
@@ -149,8 +179,9 @@ class Redactions:
         if not seq.isdecimal() or int(seq) in self._subjects:
             return
         self._subjects[int(seq)] = subject
+        self._all.add(int(seq))
         for at, token in enumerate(subject.split(".")):
-            self._by_token.setdefault((at, token), {})[int(seq)] = None
+            self._by_token.setdefault((at, token), _Places()).add(int(seq))
 
     async def _all_known(self) -> None:
         """Once for each connection. What is said since it was made is heard."""
@@ -227,8 +258,9 @@ class Redactions:
         if copy is not None:
             await erase(self._link, STREAM, copy.seq)
         self._subjects.pop(seq, None)  # another one may have done it meanwhile
+        self._all.discard(seq)
         for at, token in enumerate(subject.split(".")):
-            self._by_token.get((at, token), {}).pop(seq, None)
+            self._by_token.get((at, token), NOWHERE).discard(seq)
 
 
 def _says(entry: Kept | Recorded) -> tuple[bytes, dict[str, str]]:
