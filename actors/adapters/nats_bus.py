@@ -82,7 +82,6 @@ CONNECT_PAUSE = 0.2
 CLOSE_SECONDS = 10.0
 RECONNECT_PAUSE: Any = 0.2  # nats-py says int and takes any number of seconds
 
-
 new_id = RandomIds().new
 
 

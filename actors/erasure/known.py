@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from actors.erasure.person import Person
+from actors.erasure.person import Person, together
 from actors.runtime.bus import Bus, Fenced
 from actors.runtime.marks import BUCKET
 
@@ -31,11 +31,11 @@ class Known:
     async def person(self, erasure: str) -> Person | None:
         """All that is known of them. None: it is not yet gathered. Raises BusError."""
         person = await self._get(_whole(erasure))
-        return person and _together([person, *[part async for part in self._parts(erasure)]])
+        return person and together([person, *[part async for part in self._parts(erasure)]])
 
     async def keep(self, erasure: str, person: Person) -> None:
         """Raises Fenced (another one has kept it), BusError."""
-        there = _together([part async for part in self._parts(erasure)])  # by who was killed before all was
+        there = together([part async for part in self._parts(erasure)])  # by who was killed before all was
         places = count()
         for part in _in_parts(person, there):
             await self._put_next(erasure, places, part)
@@ -73,12 +73,6 @@ def _in_parts(person: Person, there: Person) -> Iterator[Person]:
     while some := list(islice(each, PART)):
         fields: dict[str, Any] = {field: frozenset(one for of, one in some if of == field) for field in MANY}
         yield Person(**fields)
-
-
-def _together(some: list[Person]) -> Person:
-    return Person(**{
-        field: frozenset().union(*(getattr(one, field) for one in some)) for field in Person.__struct_fields__
-    })  # fmt: skip
 
 
 def _whole(erasure: str) -> str:

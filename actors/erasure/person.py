@@ -25,10 +25,10 @@ _PLUS = re.compile(rf"(?<![0-9])(?:\+|%2[bB]){BETWEEN}\Z")
 FEW = 20  # numbers that are sought one by one
 BEFORE = 40  # characters before a number in which its plus is
 _DAY = re.compile(r"(?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9](?![0-9])")  # what a short number can look like
-# Digits of other scripts and of full width (Unicode 15), by what they are in ours; and with them raised, circled ones
-# and others that are digits, but may as well be a footnote's, and no part of what is before them.
-_DIGITS = {code: str(unicodedata.decimal(chr(code))) for code in range(0x80, 0x1FC00) if chr(code).isdecimal()}
+# Digits of other scripts and of full width (Unicode 15), by what they are in ours; `_SIGNS` also has raised and circled
+# ones and others that are digits, but may as well be a footnote's, and no part of what is before them.
 _SIGNS = {code: str(unicodedata.digit(chr(code))) for code in range(0x80, 0x1FC00) if chr(code).isdigit()}
+_DIGITS = {code: digit for code, digit in _SIGNS.items() if chr(code).isdecimal()}
 _OTHER_DIGITS = frozenset(map(chr, _SIGNS))
 _ESCAPED = re.compile(_WRITTEN)
 OTHERS = bytes(byte for byte in range(256) if not 0x30 <= byte <= 0x39)  # than digits
@@ -237,7 +237,11 @@ def joined(known: Person, told: Sequence[Person]) -> Person:
     few = [
         replace(one, texts=one.texts & texts, names=one.names & texts, numbers=one.numbers & numbers) for one in told
     ]
+    return together([known, *few])
+
+
+def together(some: Sequence[Person]) -> Person:
+    """All of what some say."""
     return Person(**{
-        field: frozenset().union(*(getattr(one, field) for one in [known, *few]))
-        for field in Person.__struct_fields__
+        field: frozenset().union(*(getattr(one, field) for one in some)) for field in Person.__struct_fields__
     })  # fmt: skip

@@ -16,6 +16,7 @@ from actors.erasure.redacting import Redactor
 from actors.runtime.bus import Recorded
 from actors.runtime.marks import Marks
 from bus_schemas.pipeline_events import OutputLines, output_subject
+from tests.support.turns import Others
 
 MARKS = Marks(b"key")
 TRACES = Traces(Person(numbers=frozenset(f"+38067{1_000_000 + place}" for place in range(1_000))), MARKS)
@@ -54,22 +55,12 @@ class Bus:
 async def test_others_have_their_turn_while_the_log_is_looked_through() -> None:
     bus: Any = Bus()
     desk = Desk(bus=bus, marks=MARKS, hosts=None, names=list)  # type: ignore[arg-type]
-    longest, done = 0.0, False
-
-    async def others() -> None:
-        nonlocal longest
-        while not done:
-            before = time.process_time()
-            await asyncio.sleep(0)
-            longest = max(longest, time.process_time() - before)
-
-    waiting = asyncio.create_task(others())
+    others = Others()
     await asyncio.sleep(0)
     assert await desk._from_log(TRACES) == (0, 0)
-    done = True
-    await waiting
-    print(f"{ENTRIES} entries: others waited for {longest:.3f} s of the processor at most")
-    assert longest < PAUSE
+    others.end()
+    print(f"{ENTRIES} entries: {others}")
+    assert others.longest < PAUSE
 
 
 def test_a_step_that_says_a_name_without_end_is_read_in_time() -> None:

@@ -3,7 +3,6 @@ changes, and others of the host wait for no more of it than for a few."""
 
 import asyncio
 import itertools
-import time
 import tracemalloc
 from collections.abc import AsyncIterator
 from typing import Any
@@ -16,6 +15,7 @@ from actors.erasure.parted import NONE_PARTED
 from actors.erasure.person import MOST_BYTES, MOST_NUMBERS, MOST_TEXTS, Person
 from actors.runtime.bus import Recorded
 from actors.runtime.marks import Marks
+from tests.support.turns import Others
 
 CHANGES = 40_000
 NUMBER = "+380683212010"
@@ -42,28 +42,19 @@ class Changed:
 
 async def test_what_a_person_was_called_is_gathered_with_others_at_work() -> None:
     desk = Desk(bus=Changed(), marks=Marks(b"key"), hosts=None, names=list)  # type: ignore[arg-type]
-    longest, done = 0.0, False
-
-    async def others() -> None:
-        nonlocal longest
-        while not done:
-            before = time.process_time()
-            await asyncio.sleep(0)
-            longest = max(longest, time.process_time() - before)
-
-    waiting = asyncio.create_task(others())
+    others = Others()
+    await asyncio.sleep(0)
     tracemalloc.start()
     numbers = frozenset({NUMBER})
     person = await desk._read("ottb.v1.evt.campaign.*.lead_changed", Person(numbers=numbers), numbers, NONE_PARTED)
     held = tracemalloc.get_traced_memory()[1] / 2**20
     tracemalloc.stop()
-    done = True
-    await waiting
+    others.end()
     assert {"Bob1 Mallory1", "Olena Nightingale"} <= person.names and len(person.leads) == 500
     assert MOST_NUMBERS - 5 <= len(person.numbers) <= MOST_NUMBERS + 1
     assert len(person.texts | person.names) <= MOST_TEXTS and sum(map(len, person.texts)) <= MOST_BYTES
-    print(f"{CHANGES:,} changes: others waited for {longest:.2f} s of the processor, {held:.0f} MB were held")
-    assert longest < SECONDS and held < MEGABYTES
+    print(f"{CHANGES:,} changes: {others}, {held:.0f} MB were held")
+    assert others.longest < SECONDS and held < MEGABYTES
 
 
 def test_what_is_said_again_and_again_takes_the_place_of_nothing() -> None:

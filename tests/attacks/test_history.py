@@ -10,23 +10,20 @@ import pytest
 from actors.adapters.nats_bus import NatsBus
 from actors.adapters.nats_streams import EVENTS, JOURNAL, WRITTEN
 from actors.runtime.bus import Message
-from bench.parts import nats_server
 from bus_schemas.kinds import owners_header
 from bus_schemas.slot import SLOT_LINKED, SlotLinked, SlotStatus
 from gateway.live.events import SOURCES
 from gateway.live.history import PIECE, History
 from gateway.metrics import Metrics
+from tests.support.own_bus import own_bus
 
 ENTRIES = 5_000
 
 
 @pytest.fixture
 async def bus(tmp_path: Path) -> AsyncIterator[NatsBus]:
-    async with nats_server(tmp_path) as port:
-        bus = await NatsBus.connect(f"nats://127.0.0.1:{port}", name="one")
-        await bus.ensure_streams()
+    async with own_bus(tmp_path) as bus:
         yield bus
-        await bus.close()
 
 
 async def test_no_more_is_read_of_the_journal_than_is_told(bus: NatsBus) -> None:

@@ -16,6 +16,7 @@ from actors.runtime.bus import FULL, ID, BusFull
 from bench.parts import free_port, nats_server, process
 from cli.site.probes import nats_answers
 from tests.runtime.test_buses import NATS_SERVER
+from tests.support.own_bus import own_bus
 from tests.support.site import until
 from tests.support.whole import Whole, whole_site
 
@@ -26,11 +27,8 @@ SCOPE = "ottb.v1.evt.audit.chain.*"
 @pytest.fixture
 async def bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[NatsBus]:
     monkeypatch.setattr(nats_streams, "LEAST", MB)
-    async with nats_server(tmp_path) as port:
-        bus = await NatsBus.connect(f"nats://127.0.0.1:{port}", name="one")
-        await bus.ensure_streams(MB)
+    async with own_bus(tmp_path, MB) as bus:
         yield bus
-        await bus.close()
 
 
 async def fill(bus: NatsBus, seq: int = 0) -> int:

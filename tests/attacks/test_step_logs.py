@@ -10,8 +10,8 @@ import pytest
 from actors.adapters.nats_bus import NatsBus
 from actors.adapters.nats_streams import OUTPUT
 from actors.runtime.bus import ID, Message
-from bench.parts import nats_server
 from bus_schemas.pipeline_events import output_subject
+from tests.support.own_bus import own_bus
 
 ENTRIES, SIZE = 40, 60_000
 READERS, MOST = 4, 2 * 2**20  # of one user, and bytes that may stand before others' answers
@@ -20,11 +20,8 @@ SUBJECT = output_subject(7, 1, "build")
 
 @pytest.fixture
 async def bus(tmp_path: Path) -> AsyncIterator[NatsBus]:
-    async with nats_server(tmp_path) as port:
-        bus = await NatsBus.connect(f"nats://127.0.0.1:{port}", name="one")
-        await bus.ensure_streams()
+    async with own_bus(tmp_path) as bus:
         yield bus
-        await bus.close()
 
 
 async def test_others_answers_wait_for_little_of_a_long_log(bus: NatsBus) -> None:

@@ -15,7 +15,6 @@ from actors.ledger.monitor import READ_MODEL
 from actors.runtime.bus import ID
 from actors.runtime.context import Context
 from actors.runtime.wire import ask
-from bench.parts import nats_server
 from bus_schemas.monitor import (
     FIGURES_SCOPE,
     HISTORY,
@@ -28,6 +27,7 @@ from bus_schemas.monitor import (
     read_figures,
 )
 from tests.ledger.places import Place
+from tests.support.own_bus import own_bus
 from tests.support.site import PATIENCE
 
 PHONE = Figures("slot", "44", {"battery": (80.0, 81.0, 82.0)})
@@ -35,11 +35,8 @@ PHONE = Figures("slot", "44", {"battery": (80.0, 81.0, 82.0)})
 
 @pytest.fixture
 async def bus(tmp_path: Path) -> AsyncIterator[NatsBus]:
-    async with nats_server(tmp_path) as port:
-        bus = await NatsBus.connect(f"nats://127.0.0.1:{port}", name="figures")
-        await bus.ensure_streams()
+    async with own_bus(tmp_path) as bus:
         yield bus
-        await bus.close()
 
 
 async def _write(bus: NatsBus, number: int, step: int, ttl: float | None) -> None:

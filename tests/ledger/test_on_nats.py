@@ -11,20 +11,17 @@ from actors.adapters.nats_bus import NatsBus
 from actors.ledger.follow import SCOPE
 from actors.ledger.ledger import Ledger
 from actors.runtime.wire import ask
-from bench.parts import nats_server
 from bus_schemas.call import GET_CDR, GetCdr
 from tests.ledger.journals import call, seen
 from tests.ledger.places import Place, tables_at
+from tests.support.own_bus import own_bus
 from tests.support.site import PATIENCE
 
 
 @pytest.fixture
 async def bus(tmp_path: Path) -> AsyncIterator[NatsBus]:
-    async with nats_server(tmp_path) as port:
-        bus = await NatsBus.connect(f"nats://127.0.0.1:{port}", name="ledger")
-        await bus.ensure_streams()
+    async with own_bus(tmp_path) as bus:
         yield bus
-        await bus.close()
 
 
 async def _session(bus: NatsBus, number: int) -> None:
