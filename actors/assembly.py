@@ -14,7 +14,8 @@ from actors.by_hand.start import start as start_by_hand
 from actors.call.start import start as start_calls
 from actors.campaign.start import start as start_campaigns
 from actors.dialing.rules import may_be_listed
-from actors.dialing.start import limits_of, rules_of
+from actors.dialing.site_rules import rules_of
+from actors.dialing.start import limits_of
 from actors.dialing.start import start as start_dialing
 from actors.do_not_call.start import start as start_do_not_call
 from actors.erasure.start import start as start_erasures

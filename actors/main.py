@@ -11,11 +11,12 @@ import secrets
 import signal
 import sys
 from asyncio import Event
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import structlog
@@ -28,7 +29,7 @@ from actors.adapters.asterisk import Asterisk
 from actors.adapters.host_figures import PsutilReader
 from actors.adapters.host_lock import HostLock
 from actors.adapters.http_sender import HttpSender
-from actors.adapters.ledger.postgresql import PostgresLedger, figures_schema_of, log_schema_of, schema_of
+from actors.adapters.ledger.schemas import figures_schema_of, log_schema_of, schema_of
 from actors.adapters.ledger.sqlite import SqliteLedger
 from actors.adapters.list_reader import Apart
 from actors.adapters.nats_bus import NatsBus, connect
@@ -49,7 +50,8 @@ from actors.archive.whole import Whole
 from actors.assembly import running
 from actors.audit.start import start as start_audit
 from actors.by_hand.start import Tools
-from actors.ledger.kinds import FIGURES_PROJECTIONS, LOG_PROJECTIONS
+from actors.ledger.kinds import FIGURES_PROJECTIONS, LOG_PROJECTIONS, PROJECTIONS
+from actors.ledger.model import Projection
 from actors.ledger.start import start as start_ledger
 from actors.ledger.start import start_of_figures, start_of_log
 from actors.ledger.store import Store
@@ -102,24 +104,27 @@ NAMED = 20  # entries of another host that the log names
 
 def store_of(settings: Settings) -> Store:
     """Where the records of this host are kept."""
-    url = settings.ledger.url
-    return PostgresLedger(url, schema_of(settings.host)) if url else SqliteLedger(settings.ledger_file)
+    return _store(settings, settings.ledger_file, schema_of, PROJECTIONS)
 
 
 def log_store_of(settings: Settings) -> Store:
     """Where the records of the platform's log are kept."""
-    url = settings.ledger.url
-    if url:
-        return PostgresLedger(url, log_schema_of(settings.host), projections=LOG_PROJECTIONS)
-    return SqliteLedger(settings.log_file, projections=LOG_PROJECTIONS)
+    return _store(settings, settings.log_file, log_schema_of, LOG_PROJECTIONS)
 
 
 def figures_store_of(settings: Settings) -> Store:
     """Where the records of what was measured are kept."""
-    url = settings.ledger.url
-    if url:
-        return PostgresLedger(url, figures_schema_of(settings.host), projections=FIGURES_PROJECTIONS)
-    return SqliteLedger(settings.figures_file, projections=FIGURES_PROJECTIONS)
+    return _store(settings, settings.figures_file, figures_schema_of, FIGURES_PROJECTIONS)
+
+
+def _store(
+    settings: Settings, file: Path, schema: Callable[[str], str], projections: Sequence[Projection[Any]]
+) -> Store:
+    if url := settings.ledger.url:
+        from actors.adapters.ledger.postgresql import PostgresLedger  # psycopg takes a twentieth of a start
+
+        return PostgresLedger(url, schema(settings.host), projections=projections)
+    return SqliteLedger(file, projections=projections)
 
 
 def check_state(state: Path) -> None:

@@ -12,7 +12,7 @@ import aiohttp
 
 from actors.adapters.list_reader import Apart
 from actors.dialing.settings import Dial
-from actors.dialing.start import rules_of
+from actors.dialing.site_rules import rules_of
 from bench.gateway import asking
 from bench.table import Row
 

@@ -19,10 +19,10 @@ from typing import Any
 from actors.adapters.adb import AdbClient, AdbRefused, AdbServerGone
 from actors.adapters.adb_place import place_of
 from actors.adapters.ledger.examine import LedgerUnusable, examine_postgresql
-from actors.adapters.ledger.postgresql import figures_schema_of, log_schema_of, schema_of
+from actors.adapters.ledger.schemas import figures_schema_of, log_schema_of, schema_of
 from actors.adapters.tls import BadCertificate, trusting
 from actors.campaign.presets import presets_of
-from actors.dialing.start import rules_of
+from actors.dialing.site_rules import rules_of
 from actors.run.library import SHIPPED, Scripts
 from actors.runtime.settings import SettingsError
 from actors.runtime.storage import WARN

@@ -240,7 +240,7 @@ def run(
     no_header: bool, watched: bool,
 ) -> None:  # fmt: skip
     """Run a campaign with the leads of a list (CSV, XLSX). A lead that it has already is no second one."""
-    from actors.dialing.start import rules_of
+    from actors.dialing.site_rules import rules_of
     from cli import campaign
 
     settings = settings_of(config)

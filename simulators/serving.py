@@ -53,7 +53,7 @@ async def serving(app: web.Application, port: int, secret: str | None) -> AsyncI
         await runner.cleanup()
 
 
-def main(description: str | None, serve: Callable[[Settings], Coroutine[Any, Any, None]], *, service: str) -> None:
+def run(description: str | None, serve: Callable[[Settings], Coroutine[Any, Any, None]], *, service: str) -> None:
     """Read the settings, then serve. `service`: what its log lines call it."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--config", type=Path)

@@ -15,6 +15,7 @@ from actors.adapters.peer import owner_of_server
 from actors.runtime.secret_files import refuse_stranger
 from actors.slot.settings import Adb
 
+FRONT = "front.sock"  # of what the sandbox puts before an adb server, in its folder
 LINE_LIMIT = 64 * 1024
 QUEUE_PAUSE = 0.005  # seconds until a full queue is tried again
 

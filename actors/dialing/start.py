@@ -2,7 +2,6 @@
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 from actors.call.settings import Calls
 from actors.dialing.attempts import Attempts
@@ -11,16 +10,14 @@ from actors.dialing.gate import Gate
 from actors.dialing.limits import CallLimits
 from actors.dialing.lines import HostLines
 from actors.dialing.pool_share import PoolShare
-from actors.dialing.rules import DialRules, may_be_listed, parse_window
+from actors.dialing.rules import DialRules
 from actors.dialing.settings import Dial
 from actors.dialing.slot_dialer import SlotDialer
 from actors.dialing.trunk_dialer import TrunkDialer
 from actors.do_not_call.followed import Followed
 from actors.runtime.parts import HostParts
 from actors.runtime.service import serve
-from actors.runtime.settings import SettingsError
 from actors.slot.registry import SlotRegistry
-from actors.telephony.lists import allowed_of, numbers_in, numbers_of
 from actors.trunk.registry import TrunkRegistry
 from bus_schemas.call import START_CALL, START_ON_SLOT
 from bus_schemas.host import (
@@ -99,26 +96,4 @@ def limits_of(settings: Dial) -> CallLimits:
         per_minute=settings.user_calls_per_minute,
         at_once=settings.user_concurrent_calls,
         pool_share=settings.user_pool_share,
-    )
-
-
-def rules_of(dial: Dial) -> DialRules:
-    """The dial rules of these settings. Raises SettingsError."""
-    region, file = dial.site_region, dial.do_not_call_file
-    allowed = allowed_of(dial.premium_allowed, region, "dial.premium_allowed[{}]")
-    may_be_called = may_be_listed(allowed)
-    do_not_call = numbers_of(dial.do_not_call, region, "dial.do_not_call[{}]", may_be_called)
-    if file:
-        do_not_call |= numbers_in(Path(file), region, "dial.do_not_call_file", may_be_called)
-    try:
-        window = parse_window(dial.hours)
-    except ValueError as error:
-        raise SettingsError(f"dial: {error}") from None
-    return DialRules(
-        site_region=region,
-        countries=frozenset(dial.countries),
-        do_not_call=do_not_call,
-        premium_allowed=allowed,
-        window=window,
-        timezone=dial.timezone,
     )

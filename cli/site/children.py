@@ -6,7 +6,7 @@ import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
-from actors.adapters.adb_place import AdbFile, place_of
+from actors.adapters.adb_place import FRONT, AdbFile, place_of
 from actors.point.callout import public_of
 from actors.settings import Settings
 from actors.slot.adb_servers import AdbServer
@@ -17,7 +17,6 @@ from cli.site.sandbox_pbx import has_sandbox_pbx, sandbox_pbx
 from cli.site.secrets import CONTROL, ISSUER_SEED, USERS, secrets_of
 from cli.site.supervisor import Child, python
 from cli.site.usb_buses import with_buses
-from simulators.phone.adb_front import FRONT
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -51,7 +51,7 @@ class Child:
 
 def python(name: str, arguments: Sequence[str], env: Mapping[str, str]) -> Child:
     """A Python module as a child: `arguments` are its name and what it is given."""
-    return Child(name=name, argv=[sys.executable, "-m", *arguments], env=env, ours=True)
+    return Child(name=name, argv=[sys.executable, "-m", "actors.runtime.begin", *arguments], env=env, ours=True)
 
 
 class GaveUp(Exception):

@@ -10,12 +10,11 @@ from typing import Any
 
 from actors.adapters.tls import trusting
 from actors.campaign.presets import presets_of
-from actors.dialing.start import rules_of
+from actors.dialing.site_rules import rules_of
 from actors.runtime.settings import SettingsError
 from actors.settings import Settings
 from cli.site import asterisk
 from cli.site.banner import banner
-from cli.site.bus_watchdog import watch_server
 from cli.site.certificates import Reload
 from cli.site.children import children
 from cli.site.ports import CannotStart, check_ports
@@ -44,7 +43,7 @@ async def run(settings: Settings, config: Path | None, say: Callable[[str], None
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    watchdog = asyncio.ensure_future(_watch_bus(settings, supervisor, say))
+    watchdog: asyncio.Task[None] | None = None
     try:
         for child in children(settings, config):
             say(f"starting {child.name}")
@@ -53,16 +52,20 @@ async def run(settings: Settings, config: Path | None, say: Callable[[str], None
         if await _before_the_end(ready, supervisor, stopped):
             for line in banner(settings, time.monotonic() - began, first_start=first_start):
                 say(line)
+            watchdog = asyncio.create_task(_watch_bus(settings, supervisor, say))
             await _before_the_end(asyncio.Event().wait(), supervisor, stopped)
         say("stopping; calls in progress go on and are taken over at the next start")
     finally:
-        watchdog.cancel()
-        await asyncio.gather(watchdog, return_exceptions=True)
+        if watchdog is not None:
+            watchdog.cancel()
+            await asyncio.gather(watchdog, return_exceptions=True)
         await supervisor.stop()
 
 
 async def _watch_bus(settings: Settings, supervisor: Supervisor, say: Callable[[str], None]) -> None:
     if settings.nats.url is None:  # otherwise it is somebody else's
+        from cli.site.bus_watchdog import watch_server  # a fifth of a second, in which others start
+
         password = secrets_of(settings.state)["sys"]
         await watch_server(settings, password, pid=lambda: supervisor.pid("nats-server"), say=say)
 

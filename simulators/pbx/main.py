@@ -9,7 +9,7 @@ from actors.trunk.settings import Ami
 from simulators.pbx.channel import Trunk
 from simulators.pbx.control import control
 from simulators.pbx.virtual_pbx import VirtualPbx
-from simulators.serving import main, serving
+from simulators.serving import run, serving
 
 log = structlog.get_logger()
 
@@ -40,5 +40,9 @@ async def serve(settings: Settings) -> None:
     await pbx.stop()
 
 
+def main() -> None:
+    run(__doc__, serve, service="pbx")
+
+
 if __name__ == "__main__":
-    main(__doc__, serve, service="pbx")
+    main()

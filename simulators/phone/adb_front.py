@@ -16,7 +16,6 @@ from actors.slot.settings import UsbPath
 from bus_schemas.fields import shaped
 from simulators.orders import Plain
 
-FRONT = "front.sock"  # in the adb server's own folder
 LISTS = ("host:devices-l", "host:track-devices-l")
 PLUG_EVERY = 1.0  # seconds
 PIECE = 64 * 1024

@@ -7,13 +7,12 @@ from contextlib import AsyncExitStack
 
 import structlog
 
-from actors.adapters.adb_place import AdbFile, place_of
+from actors.adapters.adb_place import FRONT, AdbFile, place_of
 from actors.settings import Settings
 from actors.slot.settings import Adb
-from simulators.phone.adb_front import FRONT
 from simulators.phone.control import control
 from simulators.phone.fleet import Fleet
-from simulators.serving import main, serving
+from simulators.serving import run, serving
 
 log = structlog.get_logger()
 
@@ -34,5 +33,9 @@ async def serve(settings: Settings) -> None:
     await fleet.stop()
 
 
+def main() -> None:
+    run(__doc__, serve, service="phones")
+
+
 if __name__ == "__main__":
-    main(__doc__, serve, service="phones")
+    main()

@@ -7,7 +7,7 @@ import pytest
 
 from actors.dialing.rules import canonical, check
 from actors.dialing.settings import Dial
-from actors.dialing.start import rules_of
+from actors.dialing.site_rules import rules_of
 from actors.runtime.settings import SettingsError
 from bus_schemas.errors import Refusal
 from tests.field.tables import cases

@@ -11,7 +11,7 @@ from phonenumbers import PhoneNumberType, ValidationResult
 
 from actors.dialing.rules import SHORTEST, DialRules, canonical, check, sim_regions_for
 from actors.dialing.settings import Dial
-from actors.dialing.start import rules_of
+from actors.dialing.site_rules import rules_of
 from actors.runtime.settings import SettingsError
 from actors.telephony import numbers
 from actors.telephony.numbers import COUNTRIES, NotANumber, parts_of

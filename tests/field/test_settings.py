@@ -8,7 +8,7 @@ import pytest
 
 from actors.dialing.rules import canonical, check, parse_window
 from actors.dialing.settings import Dial
-from actors.dialing.start import rules_of
+from actors.dialing.site_rules import rules_of
 from actors.runtime.settings import SettingsError
 from actors.settings import load
 from actors.telephony.zones import known_zones

@@ -11,7 +11,8 @@ import pytest
 import sqlalchemy as sa
 
 from actors.adapters.ledger.examine import LedgerUnusable, examine_postgresql
-from actors.adapters.ledger.postgresql import LONGEST_NAME, PostgresLedger, schema_of
+from actors.adapters.ledger.postgresql import PostgresLedger
+from actors.adapters.ledger.schemas import LONGEST_NAME, schema_of
 from actors.adapters.ledger.statements import AT_ONCE, is_copy
 from actors.adapters.system_clock import SystemClock
 from actors.ledger import follow

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, TypeVar
-from zlib import crc32
 
 import psycopg
 import sqlalchemy as sa
@@ -28,7 +27,6 @@ from actors.ledger.words import WordIndex
 
 log = structlog.get_logger()
 
-LONGEST_NAME = 63  # bytes of an identifier
 # How long anything is waited for, in milliseconds where the server counts and in seconds where the client does. What
 # was not on disk when the server died is folded again.
 SESSION = {
@@ -107,25 +105,6 @@ PASSING = {
 
 Answer = TypeVar("Answer")
 Found = TypeVar("Found")
-
-
-def schema_of(host: str) -> str:
-    """The schema of a host's ledger: its name says whose it is."""
-    return _shortened(f"ottb_{host}")
-
-
-def log_schema_of(host: str) -> str:
-    """The schema of its ledger of the platform's log."""
-    return _shortened(f"ottblog_{host}")
-
-
-def figures_schema_of(host: str) -> str:
-    """The schema of its ledger of what was measured."""
-    return _shortened(f"ottbfig_{host}")
-
-
-def _shortened(name: str) -> str:
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 9]}_{crc32(name.encode()):08x}"
 
 
 class PostgresLedger(SqlStore):
