@@ -14,7 +14,6 @@ from actors.adapters.adb import AdbClient, AdbServerGone
 from actors.adapters.adb_place import AdbFile
 from actors.adapters.adb_tools import AdbTools
 from cli.site.supervisor import LOG_CHECK, LOG_LIMIT
-from tests.support.depth import deep
 from tests.support.site import ROOT, Site
 from tests.support.stranger import NOBODY, STRANGER_USER, as_root
 
@@ -90,7 +89,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
     made.stop()
 
 
-@pytest.mark.parametrize("killed", ["actors", pytest.param("gateway", marks=deep), "adb", "nats-server"])
+@pytest.mark.parametrize("killed", ["adb", "nats-server"])
 def test_a_site_ends_when_its_state_folder_is_a_strangers(site: Site, tmp_path: Path, killed: str) -> None:
     site.state.rename(tmp_path / "old")
     theirs = stranger_s(site.state)
