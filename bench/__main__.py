@@ -34,6 +34,7 @@ from bench import (
     readers,
     refusals,
     scripts,
+    start,
     strangers,
     teams,
     traces,
@@ -44,7 +45,7 @@ from bench.table import Row, print_table
 ALL = (
     gateway, live, fanout, strangers, bus, bus_overload, adb, actors, ledger, archive, leads, logins, campaigns,
     dashboard, dialling, dialling_start, do_not_call, imports, kills, monitoring, pacing, pbx, pipelines, readers,
-    refusals, scripts, teams, traces, year,
+    refusals, scripts, start, teams, traces, year,
 )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from actors.adapters.system_clock import SystemClock
 from actors.assembly import running
 from actors.dialing.limits import CallLimits
 from actors.dialing.settings import Dial
+from actors.runtime.activation import activate_all
 from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.wire import ask
@@ -97,10 +98,10 @@ async def _idle(folder: Path) -> Row:
                 ),
             ),
         )
-        await host.activate_all(SlotActor, [str(number) for number in range(90_000, 90_200)])  # warm what is shared
+        await activate_all(host, SlotActor, [str(number) for number in range(90_000, 90_200)])  # warm what is shared
         gc.collect()
         before = psutil.Process().memory_info().rss
-        await host.activate_all(SlotActor, [str(number) for number in range(1, IDLE + 1)])
+        await activate_all(host, SlotActor, [str(number) for number in range(1, IDLE + 1)])
         await asyncio.sleep(0.5)
         gc.collect()
         each = (psutil.Process().memory_info().rss - before) / IDLE

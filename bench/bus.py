@@ -14,6 +14,7 @@ from actors.adapters.nats_bus import NatsBus
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
 from actors.dialing.limits import CallLimits
+from actors.runtime.activation import activate_all
 from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.slot.actor import SlotActor
@@ -61,7 +62,7 @@ async def measure(folder: Path) -> list[Row]:
             ),
         )
         ids = [str(number) for number in range(1, AT_ONCE + 1)]
-        await host.activate_all(SlotActor, ids)
+        await activate_all(host, SlotActor, ids)
         stack.push_async_callback(host.drain)
         bare = await nats.connect(url)
         stack.push_async_callback(bare.close)

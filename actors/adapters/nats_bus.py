@@ -7,6 +7,7 @@ default `connect()` gives up after 60 tries and notices a dead peer after minute
 
 import asyncio
 import math
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -75,6 +76,11 @@ BATCH = 2048  # entries of a replay that are asked for at once: the server count
 FIRST_BATCH = 256  # at first, with nothing read ahead: many who read want no more
 TURN = 256  # of them that are worked on until others have their turn
 BATCH_BYTES = 4 * 1024 * 1024
+# The server works on one after the other before it reads anything else of this connection, and on a batch of few among
+# a million others for a second: with many of them leases would run out, and the server would take us for dead.
+BATCHES_AT_ONCE = 2
+BATCH_SECONDS = 0.2  # in which a batch is to come: else half as many are asked for
+LEAST_BATCH = 64
 MOST_KEYS = 1000  # of a bucket that is read whole
 PENDING_MESSAGES = 65536  # of one subscription; beyond, they are dropped, which the log says
 START_PATIENCE = 30.0  # seconds to wait for the server at the start
@@ -122,6 +128,7 @@ class NatsBus:
         self._link = link
         self._js: JetStreamContext = client.jetstream(timeout=TRY_TIMEOUT)
         self._followers: set[Follower] = set()
+        self._turns = asyncio.Semaphore(BATCHES_AT_ONCE)
         self._writer = Writer(link)
         self._redactions = Redactions(link, self._writer, self._stream)
 
@@ -276,11 +283,11 @@ class NatsBus:
         first: dict[str, object] = {"seq": after + 1}
         if since and not after:
             first = {"start_time": datetime.fromtimestamp(since, UTC).isoformat()}
-        batch, more = await self._batch(scope, first, after, FIRST_BATCH)
+        batch, more, most = await self._batch(scope, first, after, FIRST_BATCH)
         ahead = False
         while batch:
             last = batch[-1].seq
-            following = partial(self._batch, scope, {"seq": last + 1}, last, BATCH)
+            following = partial(self._batch, scope, {"seq": last + 1}, last, most)
             coming = asyncio.ensure_future(following()) if more and ahead else None
             try:
                 for _ in "ask", "send":  # so many turns until the question leaves; the server works on it meanwhile
@@ -290,7 +297,7 @@ class NatsBus:
                         if entry.at >= since:
                             yield entry
                     await asyncio.sleep(0)
-                batch, more = await (coming or following()) if more else ([], False)
+                batch, more, most = await (coming or following()) if more else ([], False, most)
                 ahead = True
             finally:
                 if coming is not None:
@@ -298,14 +305,18 @@ class NatsBus:
 
     async def _batch(
         self, scope: str, start: Mapping[str, object], after: int, most: int
-    ) -> tuple[list[Recorded], bool]:
-        """Up to `most` entries and BATCH_BYTES from `start` on, which is right behind `after`, and whether there are
-        more."""
+    ) -> tuple[list[Recorded], bool, int]:
+        """Up to `most` entries and BATCH_BYTES from `start` on, which is right behind `after`, whether there are more,
+        and how many of them to ask for next."""
         query = {**start, "batch": most, "max_bytes": self._batch_bytes, "next_by_subj": scope}
-        found, more = await self._read(self._stream, query)
+        async with self._turns:
+            began = time.monotonic()
+            found, more = await self._read(self._stream, query)
+            fits = time.monotonic() - began < BATCH_SECONDS
         more = more and bool(found)
         before = found[-1].seq + 1 if more else math.inf
-        return await self._redactions.into(found, scope, after=after, before=before), more
+        most = min(most * 2, BATCH) if fits else max(most // 2, LEAST_BATCH)
+        return await self._redactions.into(found, scope, after=after, before=before), more, most
 
     async def _read(self, stream: str, query: Mapping[str, object]) -> tuple[list[Recorded], bool]:
         """Several messages by one batched direct get (ADR-31), and whether there are more. The server ends a batch

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import structlog
 from msgspec import Struct
 
+from actors.runtime.activation import Coming
 from actors.runtime.actor import Actor, AnyActor, Maker, Memory, NotOurs, Reported
 from actors.runtime.audience import Audience
 from actors.runtime.bus import (
@@ -51,7 +52,6 @@ ACTIVATIONS_AT_ONCE = 64
 RESTART_PAUSE = 0.2
 QUARANTINE = 60.0
 VERIFY_PAUSE = 1.0
-SPACE_PAUSE = 5.0  # seconds between two tries to begin while the journal takes nothing
 VERIFY_PATIENCE, VERIFY_LOOK = 3.0, 0.02  # seconds that an effect waits for a verified lease, and between two looks
 DRAIN_PATIENCE = 1.0  # seconds that a host which lets go waits for work that spans several actors
 FENCED_TRIES = 10  # a former owner's last write may come between; what is fenced for longer is not ours to write
@@ -97,6 +97,7 @@ class Host:
         self._subscriptions: dict[Key, Unsubscribe] = {}
         self._budgets: dict[Key, RestartBudget] = {}
         self._activating: dict[Key, asyncio.Task[AnyActor]] = {}
+        self.coming: dict[str, Coming] = {}  # by kind, while many are activated
         self._gate = asyncio.Semaphore(ACTIVATIONS_AT_ONCE)
         self._tasks: dict[asyncio.Task[Any], None] = {}  # any: of whatever result. They end in their order
         self._stopping = False
@@ -287,34 +288,6 @@ class Host:
         made = await self.share(self._activating, (kind.kind, id), work)
         assert isinstance(made, kind)
         return made
-
-    async def activate_all(
-        self, kind: type[A], ids: Iterable[str], prepare: Callable[[A], None] = lambda actor: None
-    ) -> None:
-        """Activate many, a bounded number at once. One that cannot be is quarantined; where the journal takes nothing
-        now, until it does. Raises BusError."""
-        await asyncio.gather(*(self._activate_or_quarantine(kind, id, prepare) for id in ids))
-
-    async def _activate_or_quarantine(self, kind: type[A], id: str, prepare: Callable[[A], None]) -> None:
-        try:
-            await self.activate_at_last(kind, id, prepare)
-        except Fenced as error:
-            self.quarantine(kind.kind, id, f"somebody else writes to its journal: {error}")
-        except BusFull as full:  # what is on record can be read, and the actor comes once there is space
-            self.quarantine(kind.kind, id, str(full))
-            self.spawn(self._activate_with_space(kind, id, prepare))
-        except BusError:
-            raise
-        except Exception as error:  # noqa: BLE001  one bad thing costs that thing
-            self.quarantine(kind.kind, id, str(error) or repr(error))
-
-    async def _activate_with_space(self, kind: type[A], id: str, prepare: Callable[[A], None]) -> None:
-        await self.pause(SPACE_PAUSE)
-        try:
-            await self._activate_or_quarantine(kind, id, prepare)
-        except BusError as error:
-            log.info("not activated yet", actor=f"{kind.kind} {id}", error=repr(error))
-            self.spawn(self._activate_with_space(kind, id, prepare))
 
     async def activate_at_last(self, kind: type[A], id: str, prepare: Callable[[A], None]) -> None:
         """Activate, also where a former owner's last writes come in between. Raises Fenced, Unreadable, NotOurs,

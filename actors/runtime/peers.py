@@ -116,7 +116,8 @@ class Peers:
         actors = [(kind, id, reason) for (kind, id), reason in self._host.left_alone().items()]
         storage = self._storage
         found = [*(storage.problems() if storage is not None else ()), *self._problems()]
-        others = [(problem.kind, problem.id, problem.reason) for problem in found]
+        coming = [(kind, "start", f"not ready: {one.there} of {one.of}") for kind, one in self._host.coming.items()]
+        others = [*coming, *((problem.kind, problem.id, problem.reason) for problem in found)]
         named = [*actors[:MOST_NAMED], *others[:MOST_NAMED]]
         trouble = self._host.bus.healthy() or (storage.trouble if storage is not None else None)
         return HostTelemetry(

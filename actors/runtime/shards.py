@@ -21,6 +21,7 @@ import msgspec
 import structlog
 from msgspec import Struct
 
+from actors.runtime.activation import activate_all
 from actors.runtime.actor import AnyActor
 from actors.runtime.bus import ID, BusError, BusUnavailable, Entry
 from actors.runtime.clock import moment
@@ -264,7 +265,7 @@ class Shards:
                 await host.listen(SHARD, str(number))
                 for kind in self._kinds:
                     ids = [id for of, id in on_record.get(number, ()) if of is kind]
-                    await host.activate_all(kind.actor, ids)
+                    await activate_all(host, kind.actor, ids)
         except BusError as error:
             log.warning("shard not restored", shard=number, error=repr(error))
             await self._release(shard)

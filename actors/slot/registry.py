@@ -10,6 +10,7 @@ import msgspec
 import structlog
 from msgspec import Struct
 
+from actors.runtime.activation import activate_all
 from actors.runtime.actor import NotOurs
 from actors.runtime.bus import BusError, Fenced, Recorded, Unsubscribe
 from actors.runtime.context import Context
@@ -180,8 +181,8 @@ class SlotRegistry:
         begun = await self._host.bus.last_seq()
         self._stop = await self._host.bus.follow(SLOT_CONFIGURED.pattern, self._release_if_moved, after=begun)
         ours = {str(config.id) for config in self._from_file}
-        await self._host.activate_all(SlotActor, sorted(ours), SlotActor.move_here)
-        await self._host.activate_all(SlotActor, sorted(await self._on_record() - ours))
+        await activate_all(self._host, SlotActor, sorted(ours), SlotActor.move_here)
+        await activate_all(self._host, SlotActor, sorted(await self._on_record() - ours))
         for config in self._from_file:
             actor = self._host.get(SlotActor, str(config.id))
             if actor is not None and (actor.state is None or actor.state.from_file != config):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 import structlog
 
+from actors.runtime.activation import activate_all
 from actors.runtime.context import Context
 from actors.runtime.host import Host
 from actors.runtime.journalled import unreadable
@@ -38,8 +39,8 @@ class TrunkRegistry:
     async def start(self) -> None:
         """Own every trunk of this host, bring them up to date, and remove those that are no longer set."""
         wanted = {config.name: config for config in self._from_file}
-        await self._host.activate_all(TrunkActor, sorted(wanted), TrunkActor.move_here)
-        await self._host.activate_all(TrunkActor, sorted(await self._on_record() - wanted.keys()))
+        await activate_all(self._host, TrunkActor, sorted(wanted), TrunkActor.move_here)
+        await activate_all(self._host, TrunkActor, sorted(await self._on_record() - wanted.keys()))
         self._names = tuple(sorted(trunk.id for trunk in self._host.all(TrunkActor)))
         self._unset = {trunk.id: wanted.get(trunk.id) for trunk in self.all() if self._differs(trunk, wanted)}
         await self.bring_up_to_date()

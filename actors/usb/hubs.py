@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
+from actors.runtime.activation import activate_all
 from actors.runtime.host import Host
 from actors.slot.actor import SlotActor
 from actors.slot.registry import Device
@@ -45,7 +46,7 @@ class Hubs:
     async def start(self) -> None:
         """Own the record, where something can come and go."""
         if self.usb is not None and self.usb.tree is not None:
-            await self._host.activate_all(HubsActor, [self._host.name])
+            await activate_all(self._host, HubsActor, [self._host.name])
 
     async def bring_up_to_date(self) -> None:
         """Nothing waits: the settings of hubs are read at the start."""

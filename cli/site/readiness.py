@@ -16,12 +16,14 @@ PATIENCE = 40.0  # seconds without anything new
 LOOK = 0.05  # seconds between two looks
 SHOW = 2.0  # seconds between two lines of progress
 WIDTH = 30  # of the bar
-RECORDS = re.compile(r"read up to entry ([0-9]+) of ([0-9]+)")
+UNITS = {"rebuild": "entries", "start": "actors ({})"}
+FAR = re.compile(r"not ready: (?:read up to entry )?([0-9]+) of ([0-9]+)")
 
 
 class Left(Struct):
-    """What a host leaves alone for now. The records are among it while they are made anew."""
+    """What a host leaves alone for now. The records are among it while they are made anew, and what it is starting."""
 
+    kind: str
     id: str
     reason: str
 
@@ -44,41 +46,43 @@ class Ready(Struct):
         return why if why.startswith((FULL, STUCK)) else None
 
     @property
-    def rebuilding(self) -> tuple[int, int] | None:
-        """How far the records are that are made anew from the journal, and how long that is."""
-        reasons = [left.reason for one in self.hosts for left in one.quarantined if left.id == "rebuild"]
-        found = [match for reason in reasons if (match := RECORDS.search(reason)) is not None]
-        return min(((int(one[1]), int(one[2])) for one in found), default=None)
+    def far(self) -> tuple[str, int, int] | None:
+        """What is not there yet (the records that are made anew from the journal, or actors that are read), how far
+        that is, and of how much."""
+        lefts = [left for one in self.hosts for left in one.quarantined if left.id in UNITS]
+        found = [(left, match) for left in lefts if (match := FAR.match(left.reason)) is not None]
+        return min(((UNITS[left.id].format(left.kind), int(far[1]), int(far[2])) for left, far in found), default=None)
 
 
 async def until_ready(
     ports: list[int], workspace: int, host: str, tls: ssl.SSLContext | None, *, say: Callable[[str], None]
 ) -> None:
-    """Wait until all ports serve. A journal that takes nothing now does not end what can be read, and records that are
-    made anew are waited for as long as they grow. Raises GaveUp."""
+    """Wait until all ports serve. A journal that takes nothing now does not end what can be read; records that are made
+    anew, and what a host reads of it, are waited for as long as they come. Raises GaveUp."""
     loop = asyncio.get_running_loop()
-    give_up, shown, far = loop.time() + PATIENCE, loop.time(), -1
+    give_up, shown, seen = loop.time() + PATIENCE, loop.time(), dict[str, int]()
     while ports := [port for port in ports if not await http_answers(port, "/readyz", host, tls)]:
         said = await _verbose(workspace, host, tls)
         if said is not None and (why := said.only_reading) is not None:
             say(f"only reading works: {why}")
             return
-        if said is not None and (now := said.rebuilding) is not None:
-            if now[0] > far:
-                far, give_up = now[0], loop.time() + PATIENCE
+        if said is not None and (far := said.far) is not None:
+            what, done, whole = far
+            if done > seen.get(what, -1):
+                seen[what], give_up = done, loop.time() + PATIENCE
             if loop.time() - shown >= SHOW:
                 shown = loop.time()
-                say(bar(*now))
+                say(bar(done, whole, what))
         if loop.time() >= give_up:
             raise GaveUp(f"not ready: nothing new for {PATIENCE:g} s")
         await asyncio.sleep(LOOK)
 
 
-def bar(done: int, whole: int) -> str:
-    """How far the records are."""
+def bar(done: int, whole: int, what: str = "entries") -> str:
+    """How far the reading is."""
     share = min(done / whole, 1.0) if whole else 1.0
     full = round(share * WIDTH)
-    return f"reading the journal  [{'#' * full}{'.' * (WIDTH - full)}]  {share:4.0%}  {done:,} of {whole:,} entries"
+    return f"reading the journal  [{'#' * full}{'.' * (WIDTH - full)}]  {share:4.0%}  {done:,} of {whole:,} {what}"
 
 
 async def _verbose(port: int, host: str, tls: ssl.SSLContext | None) -> Ready | None:

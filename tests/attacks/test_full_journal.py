@@ -12,7 +12,6 @@ import aiohttp
 import msgspec
 import pytest
 
-from actors.runtime import host as host_module
 from actors.runtime import storage as storage_module
 from actors.runtime.alike import times
 from actors.runtime.bus import BusUnavailable
@@ -40,7 +39,7 @@ CALL = {"number": "+380501230001", "slot": 11}
 @pytest.fixture
 async def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Whole]:
     monkeypatch.setattr(storage_module, "LOOK", 0.05)
-    monkeypatch.setattr(host_module, "SPACE_PAUSE", 0.1)
+    monkeypatch.setattr("actors.runtime.activation.SPACE_PAUSE", 0.1)
     monkeypatch.setattr("actors.runtime.peers.SAID_EVERY", 0.05)
     async with whole_site(tmp_path) as site:
         await site.login()

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from actors.runtime import host as host_module
 from actors.runtime import storage as storage_module
 from actors.runtime import written
 from tests.attacks.test_full_journal import _at
@@ -26,7 +25,7 @@ async def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     """With two supervisors, and a campaign of `ann` that calls nobody."""
     monkeypatch.setattr(written, "AT_ONCE", AT_ONCE)
     monkeypatch.setattr(storage_module, "LOOK", 0.05)
-    monkeypatch.setattr(host_module, "SPACE_PAUSE", 0.1)
+    monkeypatch.setattr("actors.runtime.activation.SPACE_PAUSE", 0.1)
     monkeypatch.setattr("actors.runtime.peers.SAID_EVERY", 0.05)
     monkeypatch.setattr("actors.imports.desk.REST", 0.2)
     async with whole_site(tmp_path) as site:

@@ -42,6 +42,15 @@ async def telling(broker: MemoryBroker, *far: int, every: float) -> None:
         await asyncio.sleep(every)
 
 
+async def starting(broker: MemoryBroker, *there: int, every: float) -> None:
+    """A host that reads forty slots."""
+    for done in there:
+        left = [Quarantined(kind="slot", id="start", reason=f"not ready: {done} of 40")]
+        telemetry = msgspec.json.encode(HostTelemetry(host="a", at=AT, quarantined=left))
+        await MemoryBus(broker).publish("ottb.v1.tel.host.a", telemetry, {})
+        await asyncio.sleep(every)
+
+
 async def waited(gateway: InProcess, monkeypatch: pytest.MonkeyPatch, patience: float) -> list[str]:
     """What was said until it was given up."""
     monkeypatch.setattr(readiness, "PATIENCE", patience)
@@ -62,6 +71,17 @@ async def test_as_long_as_the_records_grow_nobody_gives_up(
     said = await waited(gateway, monkeypatch, 6.0)
     assert asyncio.get_running_loop().time() - began > 2.0 * 4 + 6.0
     assert dict.fromkeys(said).keys() == {bar(done, 1000) for done in (100, 300, 500, 700, 900)}
+    await telling_on
+
+
+async def test_as_long_as_slots_come_nobody_gives_up(
+    gateway: InProcess, broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began = asyncio.get_running_loop().time()
+    telling_on = asyncio.ensure_future(starting(broker, 4, 9, 20, every=1.0))
+    said = await waited(gateway, monkeypatch, 3.0)
+    assert asyncio.get_running_loop().time() - began > 1.0 * 2 + 3.0
+    assert dict.fromkeys(said).keys() == {bar(done, 40, "actors (slot)") for done in (4, 9, 20)}
     await telling_on
 
 
@@ -86,5 +106,5 @@ async def test_what_records_say_of_themselves_is_what_is_looked_for(broker: Memo
     following = Following(source=Source(stream=MemoryBus(broker)), store=None, work=None)  # type: ignore[arg-type]
     following._position, following._newest = 12, 40
     [problem] = following.problems()
-    found = readiness.RECORDS.search(problem.reason)
+    found = readiness.FAR.match(problem.reason)
     assert problem.id == "rebuild" and found is not None and found.groups() == ("12", "40")

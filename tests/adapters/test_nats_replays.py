@@ -1,0 +1,83 @@
+"""How much a replay asks of a real server: it works on one batch after the other before it reads anything else of a
+connection, a lease for instance."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from actors.adapters import nats_bus
+from actors.adapters.nats_bus import BATCHES_AT_ONCE, NatsBus
+from actors.runtime.bus import Recorded
+from tests.support.own_bus import own_bus
+
+BATCH, FIRST_BATCH, LEAST_BATCH = 128, 16, 4
+SCOPE, ENTRIES = "ottb.v1.evt.call.slot-1.*.*", 3 * BATCH
+
+
+class Asked:
+    """What the server is asked for, and how much of it at once."""
+
+    def __init__(self, bus: NatsBus) -> None:
+        self.sizes: list[int] = []
+        self.most = self._now = 0
+        self._read = bus._read
+        bus._read = self._watched  # type: ignore[method-assign]
+
+    async def _watched(self, stream: str, query: Mapping[str, object]) -> tuple[list[Recorded], bool]:
+        self.sizes.append(int(str(query["batch"])))
+        self._now += 1
+        self.most = max(self.most, self._now)
+        try:
+            return await self._read(stream, query)
+        finally:
+            self._now -= 1
+
+
+@pytest.fixture
+async def bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[NatsBus]:
+    monkeypatch.setattr(nats_bus, "BATCH", BATCH)
+    monkeypatch.setattr(nats_bus, "FIRST_BATCH", FIRST_BATCH)
+    monkeypatch.setattr(nats_bus, "LEAST_BATCH", LEAST_BATCH)
+    async with own_bus(tmp_path) as bus:
+        await asyncio.gather(*(_write(bus, place) for place in range(ENTRIES)))
+        yield bus
+
+
+async def _write(bus: NatsBus, place: int) -> None:
+    subject = f"ottb.v1.evt.call.slot-1.c{place}.dialing"
+    await bus.append(subject, b"{}", {}, scope=subject, expect=0)
+
+
+@pytest.fixture
+def asked(bus: NatsBus) -> Asked:
+    return Asked(bus)
+
+
+async def _count(bus: NatsBus) -> int:
+    return len([entry async for entry in bus.replay(SCOPE)])
+
+
+async def test_a_quick_server_is_asked_for_more_each_time(
+    bus: NatsBus, asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nats_bus, "BATCH_SECONDS", 60.0)
+    assert await _count(bus) == ENTRIES
+    assert asked.sizes[:4] == [FIRST_BATCH, FIRST_BATCH * 2, FIRST_BATCH * 4, BATCH] and max(asked.sizes) == BATCH
+
+
+async def test_a_server_that_takes_long_is_asked_for_less(
+    bus: NatsBus, asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one does that has few entries of a line among a million others."""
+    monkeypatch.setattr(nats_bus, "BATCH_SECONDS", 0.0)
+    assert await _count(bus) == ENTRIES
+    assert asked.sizes[:2] == [FIRST_BATCH, FIRST_BATCH // 2] and min(asked.sizes) == LEAST_BATCH
+
+
+async def test_many_replays_at_once_ask_in_turn(bus: NatsBus, asked: Asked) -> None:
+    """A host that has lost what it kept of its slots reads them all anew."""
+    assert await asyncio.gather(*(_count(bus) for _ in range(20))) == [ENTRIES] * 20
+    print(f"20 replays of {ENTRIES} entries at once: {asked.most} batches under way at most")
+    assert asked.most == BATCHES_AT_ONCE
