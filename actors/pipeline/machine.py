@@ -41,6 +41,7 @@ MOST_SIGNED = 500  # signatures of what was posted to one pipeline that could be
 LATE = 300.0  # seconds for which a moment of the schedule is made up for
 STOP_SECONDS = 30.0  # in which a runner says that it has ended what it was to; then the run ends without it
 LONGEST_SLEEP = 3600.0  # seconds until a schedule is looked at again
+LOOK_PAUSE = 0.2  # seconds between two looks at runs of former definitions: others have their turn meanwhile
 SCHEDULE = "schedule"
 
 NO_PIPELINE = RefusalTemplate(E.NOT_FOUND, "No such pipeline.")
@@ -117,29 +118,29 @@ def resume(pipeline: Pipeline | None, now: Moment, *, lost: float) -> PipelineDe
     effects: list[Effect] = []
     if not pipeline.deleted:
         effects += _schedule(definition_of(pipeline.text), now, _looked_at(pipeline, now))
-    for run in pipeline.open.values():
-        effects += [SetTimer(name=f"lost-{run.run}", seconds=lost)] if run.runner else [_patience(pipeline, run, now)]
-        effects += _deadlines(pipeline, run, now)
+    for place, run in enumerate(pipeline.open.values()):
+        effects += [SetTimer(name=f"lost-{run.run}", seconds=lost)] if run.runner else []
+        if run.version == pipeline.version:
+            effects += _deadlines(pipeline, run, now)
+        else:  # to read a definition may take a tenth of a second
+            effects.append(SetTimer(name=f"look-{run.run}", seconds=place * LOOK_PAUSE))
     return Decision(effects=tuple(effects))
 
 
 def _deadlines(pipeline: Pipeline, run: OpenRun, now: Moment) -> list[Effect]:
-    """Of a run that has a runner: its own end, and those of the approvals that it waits for."""
+    """Its own end, and those of the approvals that it waits for; of a run without a runner until when it waits."""
+    definition = definition_of(pipeline.texts[run.version])
+    if run.runner is None:
+        return [SetTimer(name=f"wait-{run.run}", seconds=max(definition.wait - _age(run.queued, now), 0.0))]
     timers: list[Effect] = []
     if run.stopping is not None:
         timers.append(SetTimer(name=f"stop-{run.run}", seconds=STOP_SECONDS))
-    if run.began is not None and run.stopping is None:
-        definition = definition_of(pipeline.texts[run.version])
+    elif run.began is not None:
         timers.append(SetTimer(name=f"timeout-{run.run}", seconds=max(definition.timeout - _age(run.began, now), 0.0)))
     for step, wait in run.waits.items():
         if wait.approved is None:
             timers.append(SetTimer(name=f"approval-{run.run}-{step}", seconds=max(-_age(wait.until, now), 0.0)))
     return timers
-
-
-def _patience(pipeline: Pipeline, run: OpenRun, now: Moment) -> Effect:
-    definition = definition_of(pipeline.texts[run.version])
-    return SetTimer(name=f"wait-{run.run}", seconds=max(definition.wait - _age(run.queued, now), 0.0))
 
 
 def _age(since: str, now: Moment) -> float:
@@ -200,9 +201,7 @@ def due(pipeline: Pipeline, now: Moment) -> PipelineDecision:
     return Decision(events=decision.events, effects=(*decision.effects, *wait))
 
 
-def trigger(
-    pipeline: Pipeline, wanted: Wanted, delivery: Delivery, now: Moment
-) -> PipelineDecision:
+def trigger(pipeline: Pipeline, wanted: Wanted, delivery: Delivery, now: Moment) -> PipelineDecision:
     """An outside service wants it run. What it has posted before begins nothing. Raises Refusal."""
     if pipeline.repeats.run_of(delivery) is not None:
         return NOTHING
@@ -271,9 +270,7 @@ def claim(pipeline: Pipeline, number: int, runner: str, token: str, now: Moment,
     first = min((one.run for one in pipeline.open.values() if one.runner is None), default=number)
     if run.runner is not None or busy >= definition.at_once or first != number:
         raise TAKEN(running=busy, first=first)
-    started = PipelineStarted(
-        pipeline=pipeline.pipeline, run=number, at=now.at, runner=runner, token=digest(token)
-    )
+    started = PipelineStarted(pipeline=pipeline.pipeline, run=number, at=now.at, runner=runner, token=digest(token))
     timers = (
         CancelTimer(name=f"wait-{number}"),
         SetTimer(name=f"lost-{number}", seconds=lost),
@@ -379,6 +376,8 @@ def fired(pipeline: Pipeline, name: str, now: Moment) -> PipelineDecision:
     if run is None:
         return NOTHING
     match what:
+        case "look":
+            return Decision(effects=tuple(_deadlines(pipeline, run, now)))
         case "wait" if run.runner is None:
             why = "no runner has taken it in time"
             return Decision(events=(_ended(pipeline, run, RunStatus.FAILED, now, why),), effects=_no_timers(run))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -14,13 +15,14 @@ from actors.runner.commands import ROOM, cache_key
 from actors.runner.fleet import MOST_SAID, said_in_all
 from actors.runtime import files
 from actors.runtime.clock import Moment
+from actors.runtime.decision import SetTimer
 from actors.script import patterns
 from bus_schemas.permissions import Action
 from bus_schemas.pipeline import ClaimedRun, SlotResult
 from tests.stories.conftest import MORE, SLOTS
 from tests.support.site import Client, Site, admin_of, running_site, until
 
-D, CHECKED = "dci", 600
+D, CHECKED, MANY = "dci", 600, 50
 OVER = ("succeeded", "failed", "stopped", "lost")
 TOUCHES = """
 id = {id}
@@ -154,6 +156,29 @@ def test_what_a_program_has_scheduled_acts_with_no_more_than_it() -> None:
     assert (pipeline.open[1].runner, pipeline.open[1].service_token) == (None, "t1")
     pipeline = folded(pipeline, machine.define(pipeline, 94, text + "\n# hers", "api", "ann", later))
     assert pipeline.service_token is None
+
+
+def test_runs_of_many_definitions_are_looked_at_one_by_one() -> None:
+    """By a new owner: to read one may take a tenth of a second."""
+    now = Moment(at="2026-01-05T10:00:30.000Z", mono=0.0, boot="b")
+    pipeline: Pipeline | None = None
+    for number in range(MANY):
+        pipeline = folded(pipeline, machine.define(pipeline, 95, small(number), "api", "ann", now))
+        pipeline = folded(pipeline, machine.run(pipeline, "ann", None, {}, now, runner=True))
+    assert pipeline is not None and len(pipeline.texts) == MANY
+    definition_of.cache_clear()
+    reads = [definition_of.cache_info().misses]
+    timers = [one for one in machine.resume(pipeline, now, lost=30).effects if isinstance(one, SetTimer)]
+    reads.append(definition_of.cache_info().misses)
+    while looks := [one for one in timers if one.name.startswith("look-")]:
+        first = min(looks, key=lambda one: one.seconds)
+        timers = [one for one in timers if one is not first]
+        timers += [one for one in machine.fired(pipeline, first.name, now).effects if isinstance(one, SetTimer)]
+        reads.append(definition_of.cache_info().misses)
+    assert {after - before for before, after in pairwise(reads)} == {1}
+    waits = {one.name: one.seconds for one in timers if one.name.startswith("wait-")}
+    print(f"{MANY} runs of as many definitions: one read in each of {len(reads) - 1} turns")
+    assert waits == {f"wait-{number}": 86_400.0 for number in range(1, MANY + 1)}
 
 
 @pytest.mark.parametrize("sign", ["x", "\x01", "\u4e16", "\U0001f600"])
