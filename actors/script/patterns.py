@@ -10,6 +10,7 @@ import re2
 
 LONGEST = 500  # characters of a pattern
 _MEMORY = 1 << 20  # bytes of what a pattern becomes
+LARGE = 2000  # instructions, of 8 bytes, from which on a pattern is a large one
 _compile: Any = re2.compile  # it has no types
 
 
@@ -21,11 +22,18 @@ def compiled(pattern: str) -> "Pattern":
     """The pattern, ready. Raises BadPattern."""
     if len(pattern) > LONGEST:
         raise BadPattern(f"longer than {LONGEST} characters")
-    return _compiled(pattern)
+    return _kept(pattern) or _made(pattern)
 
 
 @lru_cache(maxsize=1000)
-def _compiled(pattern: str) -> "Pattern":
+def _kept(pattern: str) -> "Pattern | None":
+    """None: it is a large one. Of those fewer are kept: whoever has scripts checked has many made."""
+    made = _made(pattern)
+    return made if made.work <= LARGE else None
+
+
+@lru_cache(maxsize=32)
+def _made(pattern: str) -> "Pattern":
     options = re2.Options()
     options.max_mem = _MEMORY
     options.log_errors = False
@@ -36,6 +44,8 @@ def _compiled(pattern: str) -> "Pattern":
         raise BadPattern(said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)) from None
     except UnicodeEncodeError:
         raise BadPattern("it has half a character in it") from None
+    finally:
+        re2.purge()  # it keeps 128 itself
 
 
 class Pattern:
