@@ -1,8 +1,10 @@
 """Pictures of screens. One is taken for all who look at a slot at the same time, and none that nobody asks for."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
 
 from actors.by_hand.places import Place, Places
 from actors.by_hand.streams import GONE, Streams, refusal_of
@@ -11,13 +13,14 @@ from actors.runtime.effects import Work
 from actors.runtime.under_way import UnderWay
 from actors.slot.phone import PhoneError
 from bus_schemas.errors import ErrorCode, RefusalTemplate
+from bus_schemas.names import Share
 from bus_schemas.slot_files import PIECE, OpenedStream
 from bus_schemas.slot_screen import TakeScreenshot, WatchScreen
 
 FRAME_BYTES = 400 * 1024  # of a picture in one message of the bus
 JPEGS = 8  # of one picture that are kept, for who wants it so again
 KEPT = 6.0  # seconds that a picture is kept for others who watch; of the slowest of them a frame's time
-AT_ONCE = 2  # pictures that one host makes smaller
+AT_ONCE = 2  # pictures that one host makes smaller, one of each share
 EACH = 4  # pictures that one share may have asked for and not got, on one host
 
 TOO_MANY = RefusalTemplate(
@@ -48,6 +51,7 @@ class Camera:
         self._latest: dict[int, Shot] = {}
         self._under_way: dict[int, asyncio.Task[Shot]] = {}
         self._making = asyncio.Semaphore(AT_ONCE)
+        self._turns: WeakValueDictionary[Share, asyncio.Lock] = WeakValueDictionary()
 
     async def shot(self, place: Place, younger: float) -> Shot:
         """A picture that is no older than so many seconds: the one that is under way, the last, or a new one. Raises
@@ -78,16 +82,22 @@ class Camera:
         if self._latest.get(slot) is shot:
             del self._latest[slot]
 
-    async def png(self, shot: Shot, width: int | None) -> bytes:
+    @asynccontextmanager
+    async def _turn(self, share: Share) -> AsyncIterator[None]:
+        """To make a picture: a large one takes a second, and whoever wants many keeps nobody else waiting."""
+        async with self._turns.setdefault(share, asyncio.Lock()), self._making:
+            yield
+
+    async def png(self, shot: Shot, share: Share, width: int | None) -> bytes:
         """The picture as it is, or as a PNG that is no wider. Raises PhoneError."""
         if width is None:
             return shot.png
-        async with self._making:
+        async with self._turn(share):
             return await asyncio.to_thread(self._as_png, shot.png, width)
 
-    async def jpeg(self, shot: Shot, quality: int, width: int | None, most: int | None) -> bytes:
+    async def jpeg(self, shot: Shot, share: Share, quality: int, width: int | None, most: int | None) -> bytes:
         """The picture as a JPEG. Raises PhoneError."""
-        async with self._making:
+        async with self._turn(share):
             made = shot.jpegs.get((quality, width))
             if made is None:
                 made = await asyncio.to_thread(self._as_jpeg, shot.png, quality, width, most)
@@ -129,7 +139,9 @@ class Frames:
         self._next = loop.time() + between
         place = self._places.seen(self._request.slot, self._context)  # it may be another phone by now, or somebody's
         shot = await self._camera.shot(place, between)
-        return await self._camera.jpeg(shot, self._request.quality, self._request.width, FRAME_BYTES), False
+        return await self._camera.jpeg(
+            shot, self._context.share, self._request.quality, self._request.width, FRAME_BYTES
+        ), False
 
     async def put(self, data: bytes) -> None:
         raise GONE()
@@ -155,9 +167,9 @@ class Looks:
             with self._under_way.one(context.share):
                 shot = await self._camera.shot(place, 0.0)
                 if request.format == "png":
-                    data = await self._camera.png(shot, request.width)
+                    data = await self._camera.png(shot, context.share, request.width)
                 else:
-                    data = await self._camera.jpeg(shot, request.quality, request.width, None)
+                    data = await self._camera.jpeg(shot, context.share, request.quality, request.width, None)
         except PhoneError as error:
             raise refusal_of(error) from None
         kind, stream = request.format, self._streams.open(Picture(data), place.id, context)
