@@ -74,8 +74,8 @@ class Followed:
         return self._watermark
 
     def known(self, id: str) -> NumberList:
-        """One list, as far as it is read."""
-        return self._lists[id]
+        """One list, as far as it is read. Of a name that no list has nothing is kept."""
+        return NumberList() if (known := self._lists.get(id)) is None else known
 
     def lists(self, e164: str, campaign: str | None) -> bool:
         """Whether a number is on the list for all calls, or on the campaign's."""
@@ -90,7 +90,7 @@ class Followed:
     def forms_on(self, id: str, entry: str) -> tuple[str, ...]:
         """As which an entry may be on a list: as it is, and as the mark of a number that was erased."""
         mark = self._marks.of(entry)
-        return (entry, mark) if self._lists[id].has(mark) else (entry,)
+        return (entry, mark) if self.known(id).has(mark) else (entry,)
 
     def mark_of(self, e164: str) -> str:
         """What stands for a number where it was erased."""
