@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable
 from msgspec import Struct
 
 SHARED = None
+SPARE = 64  # entries of a heap that may be out of date, beside as many as there are idle slots
 
 
 class IdleSlot(Struct, frozen=True, kw_only=True):
@@ -23,7 +24,8 @@ Fits = Callable[[IdleSlot], bool]
 class Pool:
     """Idle slots by owner. `take` removes what it gives, so two takers never get the same slot.
 
-    Each owner's slots lie in a heap by last use; what is no longer idle is skipped when it comes to the top.
+    Each owner's slots lie in a heap by last use; what is no longer idle is skipped when it comes to the top, and left
+    out where there is much of it: a slot may come and go for years without a call.
     """
 
     def __init__(self) -> None:
@@ -43,7 +45,10 @@ class Pool:
         self.drop(place.slot)
         self._idle[place.slot] = place
         self.shared += place.user is SHARED
-        heapq.heappush(self._heaps.setdefault(place.user, []), (place.last_used, place.slot))
+        heap = self._heaps.setdefault(place.user, [])
+        heapq.heappush(heap, (place.last_used, place.slot))
+        if len(heap) > 2 * len(self._idle) + SPARE:
+            heap[:] = sorted((one.last_used, one.slot) for one in self._idle.values() if one.user == place.user)
         self.on_idle()
 
     def keep(self, place: IdleSlot) -> None:

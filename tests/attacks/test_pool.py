@@ -34,6 +34,7 @@ from simulators.time.loop import SimLoop, run
 POOL, OWN = 11, 2  # slots of the pool, and op12's own
 SHARE = 6  # half of the pool, and one where it is odd
 ACTIONS = frozenset({Action.CALL_START.value, Action.CALL_END.value, Action.SCRIPT_RUN.value})
+TIMES, MOST_LOOKS = 20_000, 100
 Wanted = int | Literal["AUTO"]
 
 
@@ -298,3 +299,26 @@ def test_the_pool_knows_how_many_of_its_slots_are_idle() -> None:
     assert pool.take("b", None, shared=False) is None
     taken = pool.take("b", None)
     assert taken is not None and taken.slot == 1 and pool.shared == 0
+
+
+def test_a_slot_that_comes_and_goes_is_looked_at_once() -> None:
+    """As one does that somebody reserves and releases on end, or whose phone is there now and then."""
+    pool, user = Pool(), "op12"
+    place = IdleSlot(slot=11, user=None, region="UA", last_used="2026-01-01T00:00:00.000Z")
+    others = [IdleSlot(slot=slot, user=user, region="UA", last_used=f"2026-01-{slot:02}T") for slot in range(12, 20)]
+    for other in others:
+        pool.put(other)
+    for _ in range(TIMES):
+        pool.drop(place.slot)
+        pool.put(place)
+    looked = list[int]()
+
+    def fits(one: IdleSlot) -> bool:
+        looked.append(one.slot)
+        return False
+
+    assert pool.take("op34", None, fits=fits) is None
+    print(f"a slot that has come {TIMES:,} times: looked at {len(looked)} times")
+    assert 0 < len(looked) < MOST_LOOKS
+    assert pool.take("op34", None) == place and pool.take("op34", None) is None
+    assert [pool.take(user, None) for _ in others] == others and not len(pool)
