@@ -12,6 +12,7 @@ somebody who goes first, and the campaign is not over.
 from array import array
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from heapq import heappop, heappush
 from itertools import islice
 from math import ceil, inf
@@ -49,6 +50,7 @@ SET_BACK = 60.0  # seconds by which a clock that runs back was set: what waits m
 
 PASS = 1000  # leads of one turn that are settled anew: half a millisecond
 SEEK = 2000  # beginnings of numbers of one turn that are compared: the same
+FEW = 16  # leads that wait for one moment, among whom one that waits for another is sought
 OF_NO_CALL = frozenset({"name", "language", "custom", "assigned_seller"})  # of a lead
 OF_NO_LEAD = frozenset({"mode", "ratio", "abandoned_share", "dispositions", "carriers", "weight", "priority"})
 
@@ -359,13 +361,13 @@ class Selection:
             self.refresh(campaign)
         self._now = now
         while self._may_wake and self._times and (second := self._times[0]) <= now:
-            waiting = self._waiting[second]
+            waiting = self._waiting.get(second, deque())
             for place in [waiting.popleft() for _ in range(min(len(waiting), self._may_wake))]:
                 self._may_wake -= 1
                 if self._due[place] in (second, PARKED):
                     self._make_ready(place, at(campaign.leads, place))
             if not waiting:
-                del self._waiting[heappop(self._times)]
+                self._waiting.pop(heappop(self._times), None)
 
     def _make_ready(self, place: int, entry: Entry) -> None:
         self._become(place, READY)
@@ -393,7 +395,19 @@ class Selection:
             del by_rank[rank]
         return None
 
+    def _leave(self, place: int, second: int) -> None:
+        """It waits for that moment no more. Among many it is passed over when that comes. But a moment is kept as long as
+        somebody waits for it, or whoever wants a callback ever anew fills the memory."""
+        waiting = self._waiting.get(second)
+        if waiting is not None and len(waiting) <= FEW:
+            with suppress(ValueError):
+                waiting.remove(place)
+            if not waiting:
+                del self._waiting[second]
+
     def _become(self, place: int, due: float) -> None:
+        if READY < (before := self._due[place]) < inf:
+            self._leave(place, int(before))
         self._left += (due not in (OUT, inf)) - (self._due[place] not in (OUT, inf))
         self.lacking += (due == PARKED) - (self._due[place] == PARKED)
         self._due[place] = due
