@@ -66,6 +66,7 @@ class Selection:
         self._beginnings = set[str]()  # of numbers that are sought
         self._sought = self._to_seek = 0  # from which place on, in how many leads
         self._places: dict[str, int] = {}  # by ids: of leads, and of numbers
+        self._given: dict[int, str] = {}  # the numbers of leads that have got others, by place
         self._due = array("d")  # by place
         self._ready: dict[int, deque[int]] = {}  # by rank; may hold places that are not ready any more
         self._waiting: dict[int, deque[int]] = {}  # by the second until which they wait; likewise
@@ -264,8 +265,9 @@ class Selection:
 
     def _change(self, campaign: Campaign, event: CampaignLeadChanged) -> None:
         entry = at(campaign.leads, event.place)
-        if event.numbers is not UNSET:  # those of before are left where they are, and lead nowhere (`knows`)
+        if event.numbers is not UNSET:
             self._know(campaign, event.place, entry)
+            self._forget(event.place, entry)
         if isinstance(event, CampaignLeadMerged):
             self._settle(campaign, event.merged_place, at(campaign.leads, event.merged_place))
         elif isinstance(event, CampaignLeadUnmerged):
@@ -280,6 +282,15 @@ class Selection:
             other = self._places.get(key, place)
             if key != entry.id and (other == place or other not in campaign.merged):
                 self._places[key] = place
+
+    def _forget(self, place: int, entry: Entry) -> None:
+        """What it was given by the change before, was not called on and has no more leads nowhere. What it came with is
+        left where it is (`knows`)."""
+        kept = all_numbers(entry)
+        for number in self._given.get(place, "").split():
+            if number not in kept and (key := id_of(number)) != entry.id and self._places.get(key) == place:
+                del self._places[key]
+        self._given[place] = entry.numbers
 
     def refresh(self, campaign: Campaign) -> None:
         """The rules are others, or do-not-call lists were while it did not run: all have to be looked at again."""
@@ -396,8 +407,8 @@ class Selection:
         return None
 
     def _leave(self, place: int, second: int) -> None:
-        """It waits for that moment no more. Among many it is passed over when that comes. But a moment is kept as long as
-        somebody waits for it, or whoever wants a callback ever anew fills the memory."""
+        """It waits for that moment no more. Among many it is passed over when that comes; but a moment is kept as long
+        as somebody waits, or who wants a callback ever anew fills the memory."""
         waiting = self._waiting.get(second)
         if waiting is not None and len(waiting) <= FEW:
             with suppress(ValueError):

@@ -27,18 +27,20 @@ from actors.campaign.rules import Candidate, zones_for
 from actors.campaign.selection import Selection
 from actors.campaign.taking_over import taken_in
 from actors.campaign.team import Team
+from actors.leads.lead import id_of
 from bus_schemas.campaign import CampaignSettings, Mode, Operators
 from bus_schemas.campaign_outlook import DryRun
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.lead import Lead, LeadStatus
 from bus_schemas.operator import OperatorStatus
+from tests.campaign.edited import Edited
 from tests.campaign.played import BY, ID, NOON, NoDesks, Played, lead_at, number_at
 from tests.support.steps import steps
 from tests.support.turns import Others
 from tests.support.whole import whole_site
 
 CAMPAIGNS = "/api/autodialer/campaigns"
-CHANGES, FEW_MOMENTS = 2_001, 20  # odd: one of two leads moves on alone
+CHANGES, RENUMBERED, FEW_MOMENTS = 2_001, 100, 20  # odd: one of two leads moves on alone
 
 # Numbers that may ring in many zones, of which two are an hour from each other.
 WIDE = ("+18005551234", "+79161234567")
@@ -247,6 +249,20 @@ def test_moments_for_which_nobody_waits_any_more_are_not_kept() -> None:
     assert more < FEW_MOMENTS
     at = now + timedelta(hours=1, seconds=CHANGES)
     assert {selection.take(played.state, at.timestamp()) for _ in range(4)} == {0, 1, 2, None}
+
+
+def test_numbers_that_a_lead_has_no_more_are_not_kept() -> None:
+    """Whoever may change leads may give one others ever anew: five numbers were 0.45 kB, until the next start."""
+    played = Edited(2)
+    assert played.selection is not None
+    for change in range(1, RENUMBERED):
+        assert played.edit(numbers=tuple(number_at(5 * change + place) for place in range(5)))
+    known = sum(played.selection.knows(played.state, id_of(number_at(place))) for place in range(5 * RENUMBERED))
+    kept = len(played.selection._places)
+    print(f"{RENUMBERED - 1} times five other numbers of a lead: {kept} are kept, {known} of them are known")
+    assert kept < FEW_MOMENTS and known >= 5
+    assert played.refused(1, numbers=(number_at(5 * RENUMBERED - 1),)) == {"lead": id_of(number_at(0))}
+    assert played.edit(1, numbers=(number_at(5),)) == {"numbers": (number_at(5),)}
 
 
 def in_memory(kind: type) -> int:
