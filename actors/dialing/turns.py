@@ -15,6 +15,7 @@ from msgspec import Struct
 
 REMEMBERED = 3600.0  # seconds for which it is known who had a start before whom
 REST = 10.0  # seconds in which whoever did not come is not waited for, the first time
+DOUBLINGS = 10  # of that at most, which is longer than anything is remembered
 NEVER = float("-inf")
 
 
@@ -113,4 +114,4 @@ class Turns:
     def _was_absent(self, line: str, user: str, now: float) -> None:
         absent = self._absent.setdefault(line, {})
         times = absent[user].times + 1 if user in absent else 1
-        absent[user] = Absence(times, now + min(REST * 2.0 ** (times - 1), REMEMBERED))
+        absent[user] = Absence(times, now + min(REST * 2.0 ** min(times - 1, DOUBLINGS), REMEMBERED))

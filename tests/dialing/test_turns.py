@@ -149,3 +149,13 @@ def test_who_did_not_come_once_is_waited_for_again_when_they_call() -> None:
     window.next()
     assert not window.asks("a")
     assert window.asks("b")
+
+
+def test_who_never_comes_is_known_for_as_long_as_they_go_on_so() -> None:
+    """A program that asks now and then, is refused, and asks again when it likes: in weeks that is a thousand times."""
+    turns = Turns()
+    for hour in range(1, 2_400):
+        now = hour * (REMEMBERED - 10.0)
+        turns.refused(LINE, "b", now + 2.0, now)
+        assert turns.others(LINE, "a", now + 3.0, Counter[str]) == 0
+    assert turns.others(LINE, "a", now + 4.0, Counter[str]) == 0
