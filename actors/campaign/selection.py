@@ -13,6 +13,7 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
+from functools import lru_cache
 from heapq import heappop, heappush
 from itertools import islice
 from math import ceil, inf
@@ -53,6 +54,9 @@ SEEK = 2000  # beginnings of numbers of one turn that are compared: the same
 FEW = 16  # leads that wait for one moment, among whom one that waits for another is sought
 OF_NO_CALL = frozenset({"name", "language", "custom", "assigned_seller"})  # of a lead
 OF_NO_LEAD = frozenset({"mode", "ratio", "abandoned_share", "dispositions", "carriers", "weight", "priority"})
+
+
+_key = lru_cache(maxsize=1024)(id_of)  # of entries of lists, of which each campaign asks that runs
 
 
 class Selection:
@@ -316,7 +320,7 @@ class Selection:
         for entry in entries:
             if entry.endswith("*"):
                 self._beginnings.add(entry[:-1])
-            elif (place := self.place_with(campaign, entry)) is not None:
+            elif _key(entry) in self._places and (place := self.place_with(campaign, entry)) is not None:
                 self._look_again_at(campaign, place, at(campaign.leads, place))
         if self._beginnings:
             self._to_seek = len(self._due)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from struct import pack
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -27,6 +28,7 @@ from actors.campaign.rules import Candidate, zones_for
 from actors.campaign.selection import Selection
 from actors.campaign.taking_over import taken_in
 from actors.campaign.team import Team
+from actors.leads import lead
 from actors.leads.lead import id_of
 from bus_schemas.campaign import CampaignSettings, Mode, Operators
 from bus_schemas.campaign_outlook import DryRun
@@ -263,6 +265,24 @@ def test_numbers_that_a_lead_has_no_more_are_not_kept() -> None:
     assert kept < FEW_MOMENTS and known >= 5
     assert played.refused(1, numbers=(number_at(5 * RENUMBERED - 1),)) == {"lead": id_of(number_at(0))}
     assert played.edit(1, numbers=(number_at(5),)) == {"numbers": (number_at(5),)}
+
+
+def test_what_comes_on_a_list_is_reckoned_once_for_all_campaigns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand that run took 0.3 s for each 500 entries, in the same moment: now it is a third of that."""
+    played, made, really = Played(), list[bytes](), lead.blake2b
+    played.run(*(lead_at(place) for place in range(10)))
+
+    def blake2b(data: bytes, *, digest_size: int) -> Any:
+        made.append(data)
+        return really(data, digest_size=digest_size)
+
+    campaigns = [Selection(played.state) for _ in range(20)]
+    monkeypatch.setattr(lead, "blake2b", blake2b)
+    entries = [f"+38077{place:07d}" for place in range(500)]
+    for selection in campaigns:
+        selection.look_again(played.state, [*entries, number_at(3)])
+    print(f"{len(entries)} entries and {len(campaigns)} campaigns: {len(made)} names of leads were made")
+    assert len(made) < len(entries) + 3 * len(campaigns)
 
 
 def in_memory(kind: type) -> int:
