@@ -6,10 +6,11 @@ behind reads the journal: how far each is differs.
 
 import asyncio
 import math
-from bisect import bisect_left, bisect_right
-from collections import deque
-from collections.abc import Callable, Collection, Sequence
-from itertools import islice
+from bisect import bisect_left
+from collections import defaultdict, deque
+from collections.abc import Callable, Collection, Iterator, Sequence
+from heapq import merge
+from itertools import takewhile
 
 from msgspec import Struct
 
@@ -41,13 +42,16 @@ class Recent:
     def __init__(self, behind: int = 0) -> None:
         self.behind = behind
         self._entries: deque[Recorded] = deque()
+        self._of: defaultdict[str, deque[Recorded]] = defaultdict(deque)  # by kind: hundreds may want a rare one
         self._bytes = 0
 
     def add(self, recorded: Recorded) -> None:
         self._entries.append(recorded)
+        self._of[kind_of(recorded.subject)].append(recorded)
         self._bytes += len(recorded.data)
         while len(self._entries) > RECENT or self._bytes > RECENT_BYTES:
             gone = self._entries.popleft()
+            self._of[kind_of(gone.subject)].popleft()
             self._bytes -= len(gone.data)
             self.behind = gone.seq
 
@@ -55,8 +59,11 @@ class Recent:
         """What has come of these kinds after an entry, oldest first. None: not all of it is here."""
         if position < self.behind:
             return None
-        first = bisect_right(self._entries, position, key=_seq)
-        return [one for one in islice(self._entries, first, None) if kind_of(one.subject) in kinds]
+        return [*merge(*(self._newer(kind, position) for kind in kinds if kind in self._of), key=_seq)]
+
+    def _newer(self, kind: str, position: int) -> Iterator[Recorded]:
+        """Costs no more than there is of it."""
+        return reversed([*takewhile(lambda one: one.seq > position, reversed(self._of[kind]))])
 
     def at(self, seq: int) -> Recorded | None:
         """One of them, by its place."""

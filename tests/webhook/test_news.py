@@ -1,5 +1,6 @@
 """What webhooks take from memory is what the journal has."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,3 +40,16 @@ def test_what_is_in_memory_has_a_bound_and_what_is_gone_is_said() -> None:
     for seq in range(5_000, 5_020):
         recent.add(entry(seq, "call", news.RECENT_BYTES // 10))
     assert len(recent.after(recent.behind, {"call"}) or ()) == 10
+    assert sum(map(len, recent._of.values())) == 10
+
+
+def test_who_wants_what_is_rare_passes_over_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five hundred webhooks that want notes alone look in the same moment, when one comes behind thousands of calls."""
+    recent, looked = Recent(0), list[str]()
+    for seq in range(1, news.RECENT):
+        recent.add(entry(seq, "call"))
+    recent.add(entry(news.RECENT, "note"))
+    monkeypatch.setattr(news, "_seq", lambda one: looked.append(one.subject) or one.seq)
+    monkeypatch.setattr(news, "kind_of", lambda subject: looked.append(subject) or kind_of(subject))
+    assert [one.seq for one in recent.after(1, {"note", "slot"}) or ()] == [news.RECENT]
+    assert len(looked) < 10
