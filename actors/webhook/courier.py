@@ -6,10 +6,11 @@ order.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import aclosing
 
 import structlog
+from msgspec.structs import replace
 
 from actors.runtime.bus import Bus, BusError, Recorded
 from actors.runtime.clock import parse_utc
@@ -35,6 +36,7 @@ TOLD_EVERY = 1.0  # seconds between two tellings: what a crash has posted twice 
 PATIENCE = 3.0  # seconds in which what is on its way may arrive when a host ends
 FAR = 5_000  # entries that are read and passed over until that is told, too
 LONGEST_ERROR = 200  # characters
+RESPONSES = 150_000  # characters of what a receiver has said in the tries of one telling: it is one event
 
 
 class Courier:
@@ -274,7 +276,7 @@ class Courier:
                 tries[item.n] = Try(n=item.n, seq=item.seq, about=item.about, status=DeliveryStatus.WAITING)
         self._known = {item.n for item in self._queue.items()}
         self._told = self._position
-        told = tuple(tries[n] for n in sorted(tries))
+        told = fitting(tries[n] for n in sorted(tries))
         return Progress(
             courier=self._number, position=self._position, tries=told, waiting=len(self._queue)
         )
@@ -283,6 +285,16 @@ class Courier:
         task = self._spawn_in(work)
         tasks.add(task)
         task.add_done_callback(tasks.discard)
+
+
+def fitting(tries: Iterable[Try]) -> tuple[Try, ...]:
+    """The same, where they are too many without what the receiver has said to the last of them: one that is near is
+    posted to some hundred times a second, and what cannot be told would be posted again on end."""
+    found, room = list[Try](), RESPONSES
+    for one in tries:
+        room -= len(one.response)
+        found.append(one if room >= 0 else replace(one, response=""))
+    return tuple(found)
 
 
 WITHHELD = "its user may not see it any more, or it is no longer in the journal"

@@ -5,15 +5,21 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from actors.log.harmless import harmless
 from actors.runtime.decision import Decision
+from actors.runtime.digest import must_be_digestible
 from actors.webhook import machine
+from actors.webhook.courier import LONGEST_ERROR, fitting
 from actors.webhook.machine import Deliver, Forget, Lent, Look, Progress, Stop, Unusable
 from actors.webhook.queue import Item
 from actors.webhook.record import Webhook, evolve, key_of, name_in, view
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.webhook import (
+    LONGEST_RESPONSE,
     OVER,
+    WEBHOOK_ADVANCED,
     ChangeWebhook,
     CreateWebhook,
     DeliveryStatus,
@@ -179,3 +185,16 @@ def test_a_repeat_is_one_more_delivery() -> None:
     assert after(webhook, Decision(events=(event,))).waiting[9].seq == 50
     with pytest.raises(Refusal):
         machine.redeliver(after(webhook, change(webhook, enabled=False)), item, 1, at(1))
+
+
+@pytest.mark.parametrize("sign", ["x", "\0", '"', "\u4e16", "\U0001f600"])
+def test_whatever_a_quick_receiver_says_is_told_in_one_event(sign: str) -> None:
+    """And the first of it as it was. What cannot be told would be posted again on end."""
+    response = harmless((sign * LONGEST_RESPONSE).encode()[:LONGEST_RESPONSE].decode(errors="replace"))
+    tries = [replace(tried(n), response=response, error="x" * LONGEST_ERROR, ms=10_000) for n in range(1, 1_001)]
+    told = fitting(tries)
+    assert [(one.n, one.status) for one in told] == [(one.n, one.status) for one in tries]
+    assert told[:100] == tuple(tries[:100]) and told[-1].response == ""
+    [event] = machine.advance(made(), progress(*told), at(1), disable_after=DAY).events
+    must_be_digestible(WEBHOOK_ADVANCED, event)
+    assert fitting(tries[:100]) == tuple(tries[:100])
