@@ -69,6 +69,9 @@ from actors.runtime.bus import (
 from actors.runtime.context import FRESH_HEADER, not_fresh
 from actors.runtime.settings import JOURNAL_LIMIT, Nats
 from bus_schemas.host import StreamUse
+from bus_schemas.log import LOG_SCOPE
+from bus_schemas.monitor import FIGURES_SCOPE
+from bus_schemas.pipeline_events import OUTPUT_SCOPE
 
 log = structlog.get_logger()
 
@@ -81,6 +84,7 @@ BATCH_BYTES = 4 * 1024 * 1024
 BATCHES_AT_ONCE = 2
 BATCH_SECONDS = 0.2  # in which a batch is to come: else half as many are asked for
 LEAST_BATCH = 64
+ANY = ">"  # for each entry that it seeks by another wildcard, the server looks through all subjects of a block
 MOST_KEYS = 1000  # of a bucket that is read whole
 PENDING_MESSAGES = 65536  # of one subscription; beyond, they are dropped, which the log says
 START_PATIENCE = 30.0  # seconds to wait for the server at the start
@@ -121,6 +125,7 @@ class NatsBus:
     """One connection. Build it with `connect`."""
 
     _stream: ClassVar[str] = JOURNAL  # that is read here
+    _scope: ClassVar[str] = f"{EVENTS}>"  # of all its entries
     _batch_bytes: ClassVar[int] = BATCH_BYTES
 
     def __init__(self, client: Client, link: Link) -> None:
@@ -308,7 +313,8 @@ class NatsBus:
     ) -> tuple[list[Recorded], bool, int]:
         """Up to `most` entries and BATCH_BYTES from `start` on, which is right behind `after`, whether there are more,
         and how many of them to ask for next."""
-        query = {**start, "batch": most, "max_bytes": self._batch_bytes, "next_by_subj": scope}
+        sought = ANY if scope == self._scope else scope
+        query = {**start, "batch": most, "max_bytes": self._batch_bytes, "next_by_subj": sought}
         async with self._turns:
             began = time.monotonic()
             found, more = await self._read(self._stream, query)
@@ -431,7 +437,7 @@ class NatsBus:
 class NatsLog(NatsBus):
     """The platform's log, over the same connection."""
 
-    _stream = LOG
+    _stream, _scope = LOG, LOG_SCOPE
 
     async def write(self, subject: str, data: bytes, headers: Headers, *, ttl: float | None = None) -> Recorded:
         newest = {"last_by_subj": subject}
@@ -448,13 +454,13 @@ class NatsLog(NatsBus):
 class NatsFigures(NatsLog):
     """What was measured, over the same connection."""
 
-    _stream = FIGURES
+    _stream, _scope = FIGURES, FIGURES_SCOPE
 
 
 class NatsOutputs(NatsLog):
     """What steps of pipelines write, over the same connection."""
 
-    _stream = OUTPUT
+    _stream, _scope = OUTPUT, OUTPUT_SCOPE
     _batch_bytes = 256 * 1024  # a browser reads them by way of a gateway, whose other answers come behind each batch
 
 

@@ -6,7 +6,7 @@ and for its operator, campaign, trunk and slot. Zones differ from UTC by whole q
 clock is made of them, and of hours where those are its own.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import groupby, pairwise
 from typing import Any, NamedTuple
@@ -98,15 +98,15 @@ CALL_COUNTS = sa.Table(
 C = CALL_COUNTS.c
 
 
-class Part(Struct, frozen=True):
-    """One of the rows in which an end counts."""
+class Part(Struct, frozen=True, gc=False):
+    """One of the rows in which ends count, and what they add to it, by the names of COUNTS."""
 
     key: str
     of: str
     value: str
     long: int
     quarter: int
-    end: CallEnded
+    counts: Mapping[str, int]
 
 
 def quarter_of(at: str) -> int:
@@ -119,43 +119,42 @@ def key_of(of: str, value: str, long: int, quarter: int) -> str:
     return f"{of}\t{value}\t{long}\t{quarter:010}"
 
 
-def of_counts(end: CallEnded) -> Iterator[Part]:
-    """Each row in which an end counts."""
-    quarter = quarter_of(end.start_time)
-    of_whom: list[tuple[str, str, tuple[int, ...]]] = [(ALL, "", (1, HOUR))]
-    of_whom += [(WHOSE, user, (1, HOUR)) for user in owners_of(end.user, end.operator)]
-    of_whom += [
-        (of, str(value), (1, HOUR, DAY))
-        for of, value in (
-            ("operator", end.operator), ("campaign", end.campaign), ("trunk", end.trunk), ("slot", end.slot)
-        )
-        if value is not None
-    ]  # fmt: skip
-    for of, value, lengths in of_whom:
-        for long in lengths:
-            first = quarter - quarter % long
-            yield Part(key_of(of, value, long, first), of, value, long, first, end)
+def of_counts(ends: Iterable[CallEnded]) -> Iterator[Part]:
+    """Each row in which one of the ends counts."""
+    found: dict[tuple[str, str, int, int], dict[str, int]] = {}
+    for end in ends:
+        quarter, counted = quarter_of(end.start_time), _counts_of(end)
+        for of, value, lengths in _of_whom(end):
+            for long in lengths:
+                counts = found.setdefault((of, value, long, quarter - quarter % long), {})
+                for name, more in counted:
+                    counts[name] = counts.get(name, 0) + more
+    for row, counts in found.items():
+        yield Part(key_of(*row), *row, counts)
+
+
+def _counts_of(end: CallEnded) -> list[tuple[str, int]]:
+    counts = [("calls", 1), ("talk_seconds", end.duration), ("ring_seconds", end.ring_seconds)]
+    counts.append((ANSWERED if end.answer_time is not None else str(end.reason), 1))
+    if end.reason in FAILURES:
+        counts.append(("failed", 1))
+    return counts
+
+
+def _of_whom(end: CallEnded) -> list[tuple[str, str, tuple[int, ...]]]:
+    whose = [(ALL, "", (1, HOUR)), *((WHOSE, user, (1, HOUR)) for user in owners_of(end.user, end.operator))]
+    by = ("operator", end.operator), ("campaign", end.campaign), ("trunk", end.trunk), ("slot", end.slot)
+    return [*whose, *((of, str(value), (1, HOUR, DAY)) for of, value in by if value is not None)]
 
 
 def fold(row: CountRow | None, part: Part, seq: int) -> CountRow:
-    """The counts with one more end."""
-    end = part.end
+    """The counts with more ends."""
     row = row or CountRow(part.key, part.of, part.value, part.long, part.quarter)
-    answered = end.answer_time is not None
-    more = {} if answered else {str(end.reason): getattr(row, end.reason) + 1}
-    return replace(
-        row,
-        calls=row.calls + 1,
-        answered=row.answered + answered,
-        failed=row.failed + (end.reason in FAILURES),
-        talk_seconds=row.talk_seconds + end.duration,
-        ring_seconds=row.ring_seconds + end.ring_seconds,
-        **more,
-    )
+    return replace(row, **{name: getattr(row, name) + more for name, more in part.counts.items()})
 
 
 PROJECTION = Projection(
-    table=CALL_COUNTS, row=CountRow, key="key", events=(CallEnded,), parts=of_counts, fold=fold,
+    table=CALL_COUNTS, row=CountRow, key="key", events=(CallEnded,), summed=of_counts, fold=fold,
     once=frozenset({"key", "of", "value", "long", "quarter"}),
 )  # fmt: skip
 

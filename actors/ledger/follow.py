@@ -23,6 +23,7 @@ log = structlog.get_logger()
 SCOPE = "ottb.v1.evt.>"
 QUEUE = 10_000  # entries heard and not yet folded; a full queue holds the hearing back
 GROUP = 1_000  # entries in one transaction
+CATCHING_UP = 10_000  # while nobody can ask yet: a row that changes several times is written once, so mostly after its call
 GROUP_BYTES = 8_000_000
 ROWS = 1_000  # rows in one, once all is in, unless one entry alone has more: who reads waits for the transaction
 GATHER = 0.01  # seconds that what was heard waits for more, unless somebody waits for it: a transaction costs a thread
@@ -298,7 +299,7 @@ class Following:
             group.append(recorded)
             size += len(recorded.data)
             count += 1
-            if len(group) >= GROUP or size >= GROUP_BYTES:
+            if len(group) >= (GROUP if self._ready else CATCHING_UP) or size >= GROUP_BYTES:
                 await self._fold(group)
                 group, size = [], 0
         if group:

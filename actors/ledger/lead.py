@@ -115,7 +115,7 @@ L = LEADS.c
 WORDS = WordIndex(L.words, L.came)
 
 
-class Part(Struct, frozen=True):
+class Part(Struct, frozen=True, gc=False):
     """What an event says of one row."""
 
     key: str

@@ -28,7 +28,8 @@ Answer = TypeVar("Answer")
 @dataclass(frozen=True, kw_only=True)
 class Projection(Generic[Row]):
     """One table and how events change it. `key`: the column, and the field of an event, that says which row an event
-    is about. `parts`: what an event that is about several rows is taken apart into. `fold` is pure and gives the row
+    is about. `parts`: what an event that is about several rows is taken apart into; `summed`: what several events
+    are together, where all that counts is what they add. `fold` is pure and gives the row
     after, None for no row. `once`: columns that never change once the row is there; with all of them, rows are not
     read before they are written. `outdated`: which rows are no longer kept once a part is in, of an entry with that
     number; only for rows of `once` columns. `rewritten`: now and then what is in `once` changes all the same, and then
@@ -41,6 +42,7 @@ class Projection(Generic[Row]):
     events: tuple[type, ...]
     fold: Callable[[Row | None, Any, int], Row | None]
     parts: Callable[[Any], Iterable[Any]] | None = None
+    summed: Callable[[Iterable[Any]], Iterable[Any]] | None = None
     once: frozenset[str] = frozenset()
     outdated: Callable[[Any, int], sa.ColumnElement[bool]] | None = None
     listed: bool = False

@@ -108,7 +108,7 @@ def fold(row: NoteRow | None, event: NoteSaid, seq: int) -> NoteRow | None:
             return row and replace(row, version=event.version, deleted=event.at)
 
 
-class Part(Struct, frozen=True):
+class Part(Struct, frozen=True, gc=False):
     """What an event says of a row whose key is none of its fields."""
 
     key: str

@@ -154,7 +154,7 @@ def _calls(calls: str, turn: Turn) -> str:
     return msgspec.json.encode(left).decode()
 
 
-class Share(Struct, frozen=True):
+class Share(Struct, frozen=True, gc=False):
     """What an event says of one day."""
 
     key: str

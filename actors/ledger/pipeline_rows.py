@@ -112,7 +112,7 @@ OfRun = (
 )  # fmt: skip
 
 
-class Said(Struct, frozen=True):
+class Said(Struct, frozen=True, gc=False):
     """What an event says of a run, or of a step."""
 
     key: str

@@ -46,7 +46,7 @@ class Soundness(Struct, frozen=True, kw_only=True):
     unseen: str | None = None
 
 
-class JournalEntry(Struct, frozen=True, kw_only=True):
+class JournalEntry(Struct, frozen=True, kw_only=True, gc=False):
     """One event of the journal, decoded: a struct of `bus_schemas`. `event` None: of a kind that the ledger does not
     keep, or nobody can read it, and `unreadable` says why."""
 

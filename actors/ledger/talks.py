@@ -32,7 +32,7 @@ TALKS = sa.Table(
 T = TALKS.c
 
 
-class Part(Struct, frozen=True):
+class Part(Struct, frozen=True, gc=False):
     """What an event says of a row."""
 
     key: str

@@ -69,7 +69,7 @@ class CallRow(Struct, frozen=True, gc=False):
     wraps: bool = False
 
 
-class CallPart(Struct, frozen=True):
+class CallPart(Struct, frozen=True, gc=False):
     key: str
     said: OperatorConnected | OperatorFreed
 

@@ -58,7 +58,7 @@ CHANGES = sa.Table(
 )
 
 
-class Part(Struct, frozen=True):
+class Part(Struct, frozen=True, gc=False):
     """What an event says of a lead."""
 
     key: str

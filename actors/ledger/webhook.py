@@ -131,7 +131,7 @@ def fold(row: WebhookRow | None, event: WebhookSaid, seq: int) -> WebhookRow | N
             return row and replace(row, waiting=event.waiting, failing_since=event.failing_since)
 
 
-class Tried(Struct, frozen=True):
+class Tried(Struct, frozen=True, gc=False):
     """What an event says of one delivery."""
 
     key: str

@@ -76,7 +76,7 @@ class Message(Struct, frozen=True, kw_only=True):
     reply: Callable[[bytes, Headers], Awaitable[None]] | None = None
 
 
-class Recorded(Struct, frozen=True, kw_only=True):
+class Recorded(Struct, frozen=True, kw_only=True, gc=False):
     """One entry of the journal. `seq` is its place in the whole stream, `at` when it was stored (epoch seconds)."""
 
     subject: str

@@ -16,11 +16,13 @@ from msgspec.structs import replace
 from actors.adapters.system_clock import SystemClock
 from actors.ledger.call import records
 from actors.ledger.dashboard import (
+    PROJECTION,
     QUARTER,
     Span,
     breakdown,
     day_of,
     edges,
+    of_counts,
     quarter_of,
     series,
     total,
@@ -109,6 +111,16 @@ def is_of(cdr: Cdr, of: str, value: str) -> bool:
         case "whose":
             return value in (cdr.user, cdr.operator)
     return str(getattr(cdr, of)) == value
+
+
+@pytest.mark.parametrize("seed", range(plays(8)))
+def test_ends_count_together_as_they_do_one_by_one(seed: int) -> None:
+    ends = [event for event in calls_of(seed) if isinstance(event, CallEnded)]
+    together, alone = ({part.key: PROJECTION.fold(None, part, 1) for part in of_counts(of)} for of in (ends, ends[:1]))
+    for end in ends[1:]:
+        for part in of_counts([end]):
+            alone[part.key] = PROJECTION.fold(alone.get(part.key), part, 1)
+    assert together == alone and len(list(of_counts(ends))) == len(together)
 
 
 SCOPES = (("all", ""), ("whose", "ann"), ("whose", "cid"), ("operator", "cid"), ("campaign", "k1"), ("trunk", "t2"),

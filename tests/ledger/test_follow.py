@@ -125,6 +125,22 @@ async def test_a_store_that_fails_at_the_start_holds_nobody_up(bus: MemoryBus, p
     await ledger.stop()
 
 
+async def test_a_rebuild_writes_what_changes_again_and_again_once(
+    bus: MemoryBus, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "GROUP", 4)
+    monkeypatch.setattr(follow, "CATCHING_UP", 12)
+    for number in range(5):
+        await call(bus, number)
+    store, groups = place.store(), list[int]()
+    fold = store.fold
+    monkeypatch.setattr(store, "fold", lambda batch: groups.append(len(batch)) or fold(batch))
+    ledger = Ledger(bus=bus, store=store)
+    await ledger.start()
+    assert groups == [12, 8] and ledger.health.ready
+    await ledger.stop()
+
+
 def _overwritten(place: Files) -> None:
     path = place.folder / "l"
     for file in (path, path.with_name(path.name + "-wal")):

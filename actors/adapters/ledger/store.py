@@ -93,8 +93,9 @@ class SqlStore(ABC):
         self._statements = [statements_of(one, engine.dialect, schema) for one in projections]
         self._of_event: dict[type, list[tuple[int, Callable[[Any], Any], Parts | None]]] = defaultdict(list)
         for place, projection in enumerate(projections):
+            key_of = attrgetter(projection.key) if projection.summed is None else _nothing
             for event in projection.events:
-                self._of_event[event].append((place, attrgetter(projection.key), projection.parts))
+                self._of_event[event].append((place, key_of, projection.parts))
         self._hot = Hot(projections=len(projections))
         where = sa.select(POSITION.c.seq)
         move = {POSITION.c.seq: sa.bindparam("seq"), POSITION.c.entries: POSITION.c.entries + sa.bindparam("more")}
@@ -214,10 +215,18 @@ class SqlStore(ABC):
                     concerned[place] += [(key_of(part), part, entry.seq) for part in parts(event)]
         for place, found in enumerate(concerned):
             if found:
-                for statement, values in self._folded(db, place, found):
+                for statement, values in self._folded(db, place, self._summed(place, found)):
                     if values:
                         self._write(db, statement, [self._fitted(each) for each in values] if fit else values)
                 self._clear_out(db, place, found[-1])
+
+    def _summed(self, place: int, parts: Sequence[Part]) -> Sequence[Part]:
+        """The same, or what they are together where only that counts."""
+        projection, (_, _, last) = self._projections[place], parts[-1]
+        if projection.summed is None:
+            return parts
+        key_of = attrgetter(projection.key)
+        return [(key_of(part), part, last) for part in projection.summed(event for _, event, _ in parts)]
 
     def _clear_out(self, db: sa.Connection, place: int, newest: Part) -> None:
         """Delete the rows that are no longer kept now that the newest part is in."""
@@ -475,6 +484,10 @@ class SqlStore(ABC):
         for statements in self._statements:
             db.exec_driver_sql(statements.probe)
         return row is not None and row[0] == self._version()
+
+
+def _nothing(event: object) -> None:
+    """The key of what is about many rows."""
 
 
 def _only(found: sa.CursorResult[Any]) -> int:
