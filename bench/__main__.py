@@ -32,6 +32,7 @@ from bench import (
     pbx,
     pipelines,
     readers,
+    rebuild,
     refusals,
     scripts,
     start,
@@ -45,7 +46,7 @@ from bench.table import Row, print_table
 ALL = (
     gateway, live, fanout, strangers, bus, bus_overload, adb, actors, ledger, archive, leads, logins, campaigns,
     dashboard, dialling, dialling_start, do_not_call, imports, kills, monitoring, pacing, pbx, pipelines, readers,
-    refusals, scripts, start, teams, traces, year,
+    rebuild, refusals, scripts, start, teams, traces, year,
 )  # fmt: skip
 
 
