@@ -36,10 +36,14 @@ CREATE TABLE calls (
     clock_suspect INTEGER NOT NULL DEFAULT 0, trace_id TEXT, trunk TEXT, recording TEXT, disposition TEXT,
     billable_seconds INTEGER, campaign TEXT, operator TEXT, extension TEXT, operator_disposition TEXT
 );
-CREATE INDEX calls_operator ON calls (operator, seq);
 CREATE INDEX calls_start ON calls (start_time);
-CREATE INDEX calls_user ON calls (user, seq);
-CREATE INDEX live_calls ON calls (seq) WHERE phase <> 'ended';
+CREATE INDEX calls_user ON calls (user, start_time);
+CREATE INDEX calls_operator ON calls (operator, start_time);
+CREATE INDEX calls_slot ON calls (slot, start_time);
+CREATE INDEX calls_trunk ON calls (trunk, start_time);
+CREATE INDEX calls_campaign ON calls (campaign, start_time);
+CREATE INDEX calls_reason ON calls (reason, start_time);
+CREATE INDEX live_calls ON calls (start_time) WHERE phase <> 'ended';
 CREATE TABLE slots (
     slot INTEGER PRIMARY KEY, config TEXT NOT NULL, status TEXT NOT NULL, call_id TEXT, last_activity TEXT
 );
@@ -55,6 +59,8 @@ CREATE TABLE audit (
 );
 CREATE INDEX audit_at ON audit (at);
 CREATE INDEX audit_user ON audit (user);
+CREATE INDEX audit_result ON audit (result);
+CREATE INDEX audit_request ON audit (request_id);
 """
 
 Db = sqlite3.Connection

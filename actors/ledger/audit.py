@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 from functools import partial
 from operator import eq, ge, lt
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 from msgspec import UNSET, Struct
 
 from actors.ledger.answers import Answers, ReadModel
-from actors.ledger.model import METADATA, Projection, Query, columns, given, made_of
-from actors.ledger.page import from_cursor, page, with_span
+from actors.ledger.model import METADATA, Newest, Position, Projection, Query, columns, given, made_of
+from actors.ledger.page import from_cursor, from_cursor_of_two, page, with_span
 from actors.runtime.context import Context
 from actors.runtime.service import Served, serve
 from actors.runtime.wire import Page
@@ -51,6 +52,8 @@ AUDIT = sa.Table(
     *columns(AuditRow, primary="number"),
     sa.Index("audit_at", "at"),
     sa.Index("audit_user", "user"),
+    sa.Index("audit_result", "result"),
+    sa.Index("audit_request", "request_id"),
 )
 C = AUDIT.c
 
@@ -98,20 +101,28 @@ PROJECTION = Projection(
 )
 
 
-def records(request: ListAudit, *, before: int | None) -> Query[tuple[int, AuditRecord]]:
-    """The records that `request` asks for, newest first and one more than the page has, each with its key; times as
-    `clock.utc` writes them. Letters of an action are the same small and large."""
+def records(request: ListAudit, *, before: Position | int | None) -> Query[tuple[Any, AuditRecord]]:
+    """The records that `request` asks for, newest first and one more than the page has, each with its key: its number,
+    in a span of time also the time. Times are as `clock.utc` writes them. Letters of an action are the same small and
+    large."""
+    spanned = in_span(request)
+    newest = Newest(C.at, C.number, by_time=spanned)
+    result = C.result.concat("") if spanned else C.result  # most have the same one: a span is found by time alone
     conditions = given(
-        (C.number, lt, before),
         (C.user, eq, request.user),
         (C.action, partial(sa.Column.istartswith, autoescape=True), request.action),
-        (C.result, eq, request.result),
+        (result, eq, request.result),
         (C.request_id, eq, request.request_id),
         (C.at, ge, request.since),
         (C.at, lt, request.until),
     )
-    found = sa.select(AUDIT).where(*conditions).order_by(C.number.desc()).limit(request.limit + 1)
-    return Query(found, made_of(AuditRow, lambda row: (row.number, _record(row))))
+    found = newest.page(sa.select(AUDIT).where(*newest.behind(before), *conditions), request.limit)
+    return Query(found, made_of(AuditRow, lambda row: (newest.key(row), _record(row))))
+
+
+def in_span(request: ListAudit) -> bool:
+    """Whether it is asked by time, in which its records are in order, then; else they are as in their chain."""
+    return request.since is not None or request.until is not None
 
 
 def _record(row: AuditRow) -> AuditRecord:
@@ -126,7 +137,8 @@ class AuditAnswers(Answers):
 
     async def list_audit(self, request: ListAudit, context: Context) -> Page:
         wanted = with_span(request)
-        rows = await self.read(context, records(wanted, before=from_cursor(request.cursor)))
+        before = (from_cursor_of_two if in_span(wanted) else from_cursor)(request.cursor)
+        rows = await self.read(context, records(wanted, before=before))
         return page(rows, limit=request.limit)
 
     async def examine_audit(self, request: ExamineAudit, context: Context) -> Examined:

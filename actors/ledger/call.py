@@ -9,9 +9,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.ledger.answers import OWNER_AWAY, Answers, ReadModel, sees
-from actors.ledger.model import METADATA, Projection, Query, columns, given, made_of
+from actors.ledger.model import METADATA, Newest, Position, Projection, Query, columns, given, made_of
 from actors.ledger.numbers import has_one_of, parts_in
-from actors.ledger.page import fitting, from_cursor, page, with_moments, with_span
+from actors.ledger.page import fitting, from_cursor_of_two, page, with_moments, with_span
 from actors.runtime.context import Context
 from actors.runtime.service import Served, serve
 from actors.runtime.wire import Page
@@ -101,11 +101,16 @@ CALLS = sa.Table(
     METADATA,
     *columns(CallRow, primary="seq", unique="call_id"),
     sa.Index("calls_start", "start_time"),
-    sa.Index("calls_user", "user", "seq"),
-    sa.Index("calls_operator", "operator", "seq"),
-    sa.Index("live_calls", "seq", sqlite_where=IS_LIVE, postgresql_where=IS_LIVE),
+    sa.Index("calls_user", "user", "start_time"),
+    sa.Index("calls_operator", "operator", "start_time"),
+    sa.Index("calls_slot", "slot", "start_time"),
+    sa.Index("calls_trunk", "trunk", "start_time"),
+    sa.Index("calls_campaign", "campaign", "start_time"),
+    sa.Index("calls_reason", "reason", "start_time"),
+    sa.Index("live_calls", "start_time", sqlite_where=IS_LIVE, postgresql_where=IS_LIVE),
 )
 C = CALLS.c
+NEWEST = Newest(C.start_time, C.seq)
 
 
 def fold(row: CallRow | None, event: CallEvent | OperatorDisposed, seq: int) -> CallRow | None:
@@ -186,12 +191,12 @@ def one(call_id: str) -> Query[CallView]:
     return Query(sa.select(CALLS).where(C.call_id == call_id), made_of(CallRow, _view))
 
 
-def feed(wanted: CallsFeed, *, before: int | None, user: str | None) -> Query[tuple[int, CallView]]:
+def feed(wanted: CallsFeed, *, before: Position | None, user: str | None) -> Query[tuple[Position, CallView]]:
     """Calls of one user or of all, newest first and one more than the page has, each with its key."""
-    found = sa.select(CALLS).where(*given((C.seq, lt, before)))
+    found = sa.select(CALLS).where(*NEWEST.behind(before))
     if not wanted.all:  # by the index of live calls, and not by those of all that a user ever had
-        found, user = found.where(IS_LIVE, *given((C.user, _is_of, user))), None
-    return Query(_newest(found, wanted.limit, user), made_of(CallRow, lambda row: (row.seq, _view(row))))
+        found, user = found.where(IS_LIVE, *given((C.user, is_of, user))), None
+    return Query(_newest(found, wanted.limit, user), made_of(CallRow, lambda row: (NEWEST.key(row), _view(row))))
 
 
 def still_open(wanted: OpenCalls) -> Query[OpenCall]:
@@ -206,7 +211,7 @@ def still_open(wanted: OpenCalls) -> Query[OpenCall]:
                 (C.start_time, lt, wanted.before),
             )
         )
-        .order_by(C.seq)
+        .order_by(C.start_time, C.seq)
         .limit(MOST_OPEN_CALLS)
     )
     return Query(found, lambda row: OpenCall(**row._mapping))
@@ -217,16 +222,15 @@ def record(call_id: str) -> Query[Cdr]:
 
 
 def records(
-    wanted: ListCdrs, *, before: int | None, user: str | None, parts: frozenset[str] | None
-) -> Query[tuple[int, Cdr]]:
+    wanted: ListCdrs, *, before: Position | None, user: str | None, parts: frozenset[str] | None
+) -> Query[tuple[Position, Cdr]]:
     """Ended calls of one user or of all that `wanted` asks for, newest first and one more than the page has, each with
     its key; times as `clock.utc` writes them. `parts`: what its number has one of in it."""
     found = (
         sa.select(CALLS)
-        .where(IS_OVER)
+        .where(IS_OVER, *NEWEST.behind(before))
         .where(
             *given(
-                (C.seq, lt, before),
                 (C.user, eq, wanted.user),
                 (C.number, has_one_of, parts),
                 (C.slot, eq, wanted.slot),
@@ -239,7 +243,7 @@ def records(
             )
         )
     )
-    return Query(_newest(found, wanted.limit, user), made_of(CallRow, lambda row: (row.seq, _cdr(row))))
+    return Query(_newest(found, wanted.limit, user), made_of(CallRow, lambda row: (NEWEST.key(row), _cdr(row))))
 
 
 def recording(call_id: str) -> Query[str | None]:
@@ -254,14 +258,14 @@ def _newest(found: sa.Select[Any], limit: int, user: str | None) -> sa.Select[An
     """The newest of them that are `user`'s (`owners_of`), or anybody's. Those that they have started and those that
     they were given are each found by their own index: one condition for both has all that somebody ever had sorted."""
     if user is None:
-        return found.order_by(C.seq.desc()).limit(limit + 1)
+        return NEWEST.page(found, limit)
     started, had = found.where(C.user == user), found.where(C.operator == user, C.user != user)
-    halves = (sa.select(_newest(half, limit, None).subquery()) for half in (started, had))
-    both = sa.union_all(*halves).subquery()
-    return sa.select(both).order_by(both.c.seq.desc()).limit(limit + 1)
+    halves = (sa.select(NEWEST.page(half, limit).subquery()) for half in (started, had))
+    return NEWEST.page(sa.select(sa.union_all(*halves).subquery()), limit)
 
 
-def _is_of(started_by: sa.Column[Any], user: str) -> sa.ColumnElement[bool]:
+def is_of(started_by: sa.Column[Any], user: str) -> sa.ColumnElement[bool]:
+    """Whether a live call is one's own: by no index of those that one ever had."""
     return sa.or_(started_by.concat("") == user, C.operator.concat("") == user)
 
 
@@ -369,7 +373,7 @@ class CallAnswers(Answers):
         return Page(body=found, changed=False)
 
     async def calls_feed(self, request: CallsFeed, context: Context) -> Page:
-        query = feed(request, before=from_cursor(request.cursor), user=whose(context))
+        query = feed(request, before=from_cursor_of_two(request.cursor), user=whose(context))
         placed = await self.read_placed(context, query, short=not request.all)
         return page(placed.found, limit=request.limit, seq=placed.seq)
 
@@ -382,7 +386,7 @@ class CallAnswers(Answers):
     async def list_cdrs(self, request: ListCdrs, context: Context) -> Page:
         wanted = with_span(request)
         parts = parts_in(wanted.number, self.region)
-        query = records(wanted, before=from_cursor(request.cursor), user=whose(context), parts=parts)
+        query = records(wanted, before=from_cursor_of_two(request.cursor), user=whose(context), parts=parts)
         return page(await self.read(context, query), limit=request.limit)
 
     async def open_calls(self, request: OpenCalls, context: Context) -> list[OpenCall]:

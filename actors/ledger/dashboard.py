@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.ledger.answers import ReadModel, sees
-from actors.ledger.call import CALLS, IS_LIVE, whose
+from actors.ledger.call import CALLS, IS_LIVE, is_of, whose
 from actors.ledger.model import METADATA, Projection, Query, columns
 from actors.ledger.slot import HearsSlots, RecordedSlot, all_slots
 from actors.runtime.clock import parse_utc, utc
@@ -268,7 +268,7 @@ class Today(NamedTuple):
 def today(of: str, value: str, span: Span, user: str | None) -> Query[Today]:
     """All at one moment, so that no call is counted as both or neither. `user`: whose live calls; None: anybody's."""
     call = CALLS.c
-    whose = sa.true() if user is None else sa.or_(call.user == user, call.operator == user)
+    whose = sa.true() if user is None else is_of(call.user, user)
     began = sa.func.sum(sa.case((call.start_time >= utc(_moment(span.since)), 1), else_=0))
     within = sa.and_(C.key >= key_of(of, value, 1, span.since), C.key < key_of(of, value, 1, span.until))
     live = sa.select(sa.func.count().label("live"), began.label("began")).where(IS_LIVE, whose).subquery()

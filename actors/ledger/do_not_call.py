@@ -46,6 +46,8 @@ class EntryRow(Struct, frozen=True, gc=False):
     removed_by: str | None = None
 
 
+IS_REMOVED = sa.text("removed IS NOT NULL")
+
 ENTRIES = sa.Table(
     "do_not_call",
     METADATA,
@@ -53,6 +55,9 @@ ENTRIES = sa.Table(
     sa.Index("do_not_call_place", "place"),
     sa.Index("do_not_call_list", "list", "place"),
     sa.Index("do_not_call_entry", "entry", "place"),
+    sa.Index("do_not_call_source", "source", "place"),
+    sa.Index("do_not_call_by", "by", "place"),
+    sa.Index("do_not_call_removed", "place", sqlite_where=IS_REMOVED, postgresql_where=IS_REMOVED),
 )
 C = ENTRIES.c
 
@@ -110,7 +115,7 @@ def entries_of(
     """The entries that `request` asks for, in their order and one more than the page has, each with its place.
     `numbers`: with any of which an entry is to begin."""
     found = sa.select(ENTRIES).where(
-        C.removed.is_not(None) if request.removed else C.removed.is_(None),
+        IS_REMOVED if request.removed else C.removed.is_(None),
         *given((C.list, eq, request.list), (C.source, eq, request.source)),
         *given((C.by, eq, request.by), (C.place, gt, after)),
     )

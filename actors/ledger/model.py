@@ -24,6 +24,8 @@ TYPES: dict[type, sa.types.TypeEngine[Any]] = {str: TEXT, int: INTEGER, bool: sa
 Row = TypeVar("Row", bound=Struct)
 Answer = TypeVar("Answer")
 
+Position = tuple[str, int]  # of a row in a list by time: when, and which of what was then
+
 
 @dataclass(frozen=True, kw_only=True)
 class Projection(Generic[Row]):
@@ -105,6 +107,32 @@ def made_of(row: type[Row], view: Callable[[Row], Answer]) -> Callable[[sa.Row[A
         return view(row(*values))
 
     return of_found
+
+
+class Newest:
+    """A list, the newest first. By time, any span of it, and of what has an index with the time behind it, is in order
+    as it is found; `number`: of a row, by which those of one moment are in order, or all where it is not by time.
+    SQLite has it in every index."""
+
+    def __init__(self, at: sa.Column[Any], number: sa.Column[Any], *, by_time: bool = True) -> None:
+        self._by = (at, number) if by_time else (number,)
+
+    def page(self, found: sa.Select[Any], limit: int) -> sa.Select[Any]:
+        """The first of them, and one more than there may be."""
+        columns = found.selected_columns
+        return found.order_by(*(columns[column.name].desc() for column in self._by)).limit(limit + 1)
+
+    def behind(self, before: Position | int | None) -> list[sa.ColumnElement[bool]]:
+        """The condition that a row comes after the one of this key, the last of a page."""
+        if before is None:
+            return []
+        values = (before,) if isinstance(before, int) else before
+        return [sa.tuple_(*self._by) < sa.tuple_(*map(sa.literal, values))]
+
+    def key(self, row: Struct) -> Any:  # any: a Position, or where it is not by time an int
+        """Where a row is in the list."""
+        key = tuple(getattr(row, column.name) for column in self._by)
+        return key if len(key) > 1 else key[0]
 
 
 def given(*conditions: tuple[sa.ColumnElement[Any], Callable[[Any, Any], Any], object]) -> list[sa.ColumnElement[bool]]:

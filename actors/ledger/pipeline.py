@@ -160,7 +160,7 @@ def needed() -> Query[str]:
 def queued(labels: Sequence[str], limit: int) -> Query[tuple[int, QueuedRun]]:
     """Some runs that no runner has and that wait for one of these sets of labels, by their place: the first of each
     pipeline before the second of any, so that a long queue of one whose turn has not come hides no other."""
-    nth = sa.func.row_number().over(partition_by=R.pipeline, order_by=R.seq)
+    nth = sa.func.row_number().over(partition_by=R.pipeline + 0, order_by=R.seq)  # by no index of those that are over
     found = sa.select(R.seq, R.pipeline, R.run).where(IS_QUEUED, R.labels.in_(labels)).order_by(nth, R.seq)
     return Query(found.limit(limit), lambda row: (row.seq, QueuedRun(pipeline=row.pipeline, run=row.run)))
 

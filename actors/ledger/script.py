@@ -9,8 +9,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.ledger.answers import OWNER_AWAY, Answers, ReadModel, sees
-from actors.ledger.model import METADATA, Projection, Query, columns, given, made_of
-from actors.ledger.page import fitting, from_cursor, page, with_span
+from actors.ledger.model import METADATA, Newest, Position, Projection, Query, columns, given, made_of
+from actors.ledger.page import fitting, from_cursor_of_two, page, with_span
 from actors.ledger.slot import one_slot
 from actors.runtime.context import Context
 from actors.runtime.files import PIECE
@@ -87,10 +87,13 @@ IS_OPEN = sa.text("ended IS NULL")
 
 RUNS = sa.Table(
     "script_runs", METADATA, *columns(RunRow, primary="seq", unique="script_id"),
-    sa.Index("script_runs_user", "user", "seq"), sa.Index("script_runs_slot", "slot", "seq"),
+    sa.Index("script_runs_user", "user", "asked"), sa.Index("script_runs_slot", "slot", "asked"),
+    sa.Index("script_runs_script", "script", "asked"), sa.Index("script_runs_state", "state", "asked"),
+    sa.Index("script_runs_asked", "asked"),
     sa.Index("open_script_runs", "seq", sqlite_where=IS_OPEN, postgresql_where=IS_OPEN),
 )  # fmt: skip
 C = RUNS.c
+NEWEST = Newest(C.asked, C.seq)
 
 
 def fold(row: RunRow | None, event: RunEvent, seq: int) -> RunRow | None:
@@ -140,14 +143,14 @@ def one(script_id: str) -> Query[RunRow]:
     return Query(sa.select(RUNS).where(C.script_id == script_id), made_of(RunRow, lambda row: row))
 
 
-def runs(wanted: ListRuns, *, before: int | None, user: str | None) -> Query[tuple[int, RunView]]:
+def runs(wanted: ListRuns, *, before: Position | None, user: str | None) -> Query[tuple[Position, RunView]]:
     """Those that are wanted, newest first, one more than the page has, each with its key. `user`: whose alone."""
     conditions = given(
-        (C.seq, lt, before), (C.slot, eq, wanted.slot), (C.script, eq, wanted.script), (C.state, eq, wanted.state),
+        (C.slot, eq, wanted.slot), (C.script, eq, wanted.script), (C.state, eq, wanted.state),
         (C.user, eq, wanted.user), (C.user, eq, user), (C.asked, ge, wanted.since), (C.asked, lt, wanted.until),
     )  # fmt: skip
-    found = sa.select(RUNS).where(*conditions).order_by(C.seq.desc()).limit(wanted.limit + 1)
-    return Query(found, made_of(RunRow, lambda row: (row.seq, view(row))))
+    found = NEWEST.page(sa.select(RUNS).where(*NEWEST.behind(before), *conditions), wanted.limit)
+    return Query(found, made_of(RunRow, lambda row: (NEWEST.key(row), view(row))))
 
 
 def open_runs() -> Query[OpenRun]:
@@ -199,7 +202,7 @@ class RunAnswers(Answers):
     async def list_runs(self, request: ListRuns, context: Context) -> Page:
         wanted = with_span(request)
         user = None if sees(context, SCRIPT, "") else context.user
-        found = await self.read(context, runs(wanted, before=from_cursor(request.cursor), user=user))
+        found = await self.read(context, runs(wanted, before=from_cursor_of_two(request.cursor), user=user))
         return page(found, limit=request.limit)
 
     async def open_runs(self, request: OpenRuns, context: Context) -> list[OpenRun]:

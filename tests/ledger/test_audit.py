@@ -1,5 +1,6 @@
 """The audit in the ledger: filters narrow exactly, and pages neither repeat nor leave out."""
 
+import itertools
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -109,12 +110,12 @@ async def test_a_wildcard_in_an_action_stands_for_itself(bus: MemoryBus, audit: 
     assert await _numbers(bus, action="%") == []
 
 
-async def _pages(bus: MemoryBus, limit: int) -> list[list[int]]:
+async def _pages(bus: MemoryBus, limit: int, **wanted: Any) -> list[list[int]]:
     pages: list[list[int]] = []
     cursor: str | None = None
     while not pages or cursor is not None:
         context = Context(command_id="q", actions=RIGHTS, after=await bus.last_seq())
-        answered = await ask_raw(bus, LIST_AUDIT, ListAudit(limit=limit, cursor=cursor), context)
+        answered = await ask_raw(bus, LIST_AUDIT, ListAudit(limit=limit, cursor=cursor, **wanted), context)
         assert len(answered.data) < 1_000_000
         pages.append([record.number for record in msgspec.json.decode(answered.data, type=list[AuditRecord])])
         cursor = answered.headers.get(CURSOR_HEADER)
@@ -126,6 +127,17 @@ async def test_pages_follow_each_other(bus: MemoryBus, audit: Audit) -> None:
         await audit.record(_entry(number))
     assert await _pages(bus, 4) == [[10, 9, 8, 7], [6, 5, 4, 3], [2, 1]]
     assert await _pages(bus, 10) == [list(range(10, 0, -1))]
+
+
+@pytest.mark.parametrize("user", [{}, {"user": "op1"}])
+async def test_pages_of_a_span_follow_each_other_by_time(bus: MemoryBus, audit: Audit, user: dict[str, str]) -> None:
+    second = {number: (number * 7 + number // 9) % 20 for number in range(1, 31)}  # as clocks of hosts that differ
+    for number in second:
+        await audit.record(_entry(number, at=f"2026-01-01T00:00:{second[number]:02}.000Z"))
+    found = [number for number in second if 5 <= second[number] < 15 and (not user or number % 3 == 1)]
+    pages = await _pages(bus, 4, since="2026-01-01T00:00:05Z", until="2026-01-01T00:00:15Z", **user)
+    assert [*itertools.chain(*pages)] == sorted(found, key=lambda number: (second[number], number), reverse=True)
+    assert len(pages) > 1
 
 
 async def test_a_page_fits_into_a_message(bus: MemoryBus, audit: Audit) -> None:
