@@ -19,6 +19,7 @@ from bench import (
     dialling,
     dialling_start,
     do_not_call,
+    exports,
     fanout,
     gateway,
     imports,
@@ -45,8 +46,8 @@ from bench.table import Row, print_table
 
 ALL = (
     gateway, live, fanout, strangers, bus, bus_overload, adb, actors, ledger, archive, leads, logins, campaigns,
-    dashboard, dialling, dialling_start, do_not_call, imports, kills, monitoring, pacing, pbx, pipelines, readers,
-    rebuild, refusals, scripts, start, teams, traces, year,
+    dashboard, dialling, dialling_start, do_not_call, exports, imports, kills, monitoring, pacing, pbx, pipelines,
+    readers, rebuild, refusals, scripts, start, teams, traces, year,
 )  # fmt: skip
 
 

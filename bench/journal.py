@@ -98,7 +98,7 @@ def _story(number: int, audited: Iterator[int]) -> Iterator[Event]:
     slot = number % SLOTS + 1
     yield _audit(next(audited), number)
     if number % 100 < 90:
-        yield from _call(number, slot, f"trunk-{number % TRUNKS}" if number % 3 == 0 else None)
+        yield from call_of(number)
     elif number % 100 < 95:
         command: dict[str, Any] = {"slot": slot, "command_id": f"k_{number}"}
         yield SlotCommandStarted(**command, at=_at(number, 0), command="getprop", by="op")
@@ -132,6 +132,11 @@ def _call(number: int, slot: int, trunk: str | None) -> Iterator[Event]:
     )  # fmt: skip
     if trunk is not None:
         yield CallEnriched(**who, at=_at(number, 43), disposition="ANSWERED", billable_seconds=32)
+
+
+def call_of(number: int) -> Iterator[Event]:
+    """A call from its beginning to its end, every third of them through a trunk."""
+    return _call(number, number % SLOTS + 1, f"trunk-{number % TRUNKS}" if number % 3 == 0 else None)
 
 
 def _audit(first: int, number: int) -> AuditRecorded:

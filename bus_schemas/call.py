@@ -218,7 +218,7 @@ class Cdr(Struct, frozen=True, kw_only=True):
 
 class ListCdrs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Records of ended calls, newest first. `since`, `until`: of the start. `number`: the number or a part of it, as
-    people write it. `format=csv` gives a table."""
+    people write it. `format=csv` gives a table: all of them, unless `limit` or `cursor` is said."""
 
     since: GivenTime | None = None
     until: GivenTime | None = None

@@ -26,7 +26,7 @@ from bus_schemas.pipeline import CHECK_PIPELINE, DEFINE_PIPELINE, RUN_PIPELINE
 from bus_schemas.slot import ADB_COMMAND
 from bus_schemas.user import REFRESH
 from gateway import errors, line_files, traces, whole_tables
-from gateway.answers import JSON_HEADERS, at_table, csv_headers, presented
+from gateway.answers import JSON_HEADERS, at_table, csv_headers, known_columns, presented
 from gateway.auditor import (
     CALLER,
     CHANGED,
@@ -244,7 +244,7 @@ class HttpApi:
                 there = route.as_table.format(**request.match_info)
                 raise misfit("format", f"the table is at {there}: make the link for that.")
             raise web.HTTPTemporaryRedirect(at_table(request, route.as_table))
-        if route.whole and whole_tables.is_whole(request):
+        if route.whole and whole_tables.is_whole(request, rpc_request):
             return self._send_whole
         if route.followed:
             return self._follow
@@ -322,9 +322,11 @@ class HttpApi:
             async def page(cursor: str | None) -> Message:  # whoever reads slowly reads for hours
                 may = (await self._still(route, caller)).actions & route.rpc.needed
                 own = replace(context, actions=may)
-                return await ask_raw(self.bus, route.rpc, replace(rpc_request, cursor=cursor), own)
+                wanted = replace(rpc_request, cursor=cursor, limit=whole_tables.PAGE)
+                return await ask_raw(self.bus, route.rpc, wanted, own)
 
-            return await whole_tables.send(request, page, csv_headers(route), route.columns)
+            known, more = known_columns(route), bool(route.columns)
+            return await whole_tables.send(request, page, csv_headers(route), known, more=more)
 
     async def _of_file(
         self, route: Route, request: web.Request, read: Reader, caller: Caller, needs: "Needs"

@@ -10,7 +10,7 @@ import msgspec
 from actors.runtime.cells import defused
 from bus_schemas.errors import misfit
 
-PIECE, CELLS = 10, 2_000  # rows, and cells of them, that are written before others have their turn
+PIECE, CELLS = 50, 2_000  # rows, and cells of them, that are written before others have their turn
 MOST_COLUMNS = 1_000  # of one table: each row has all of them, whoever has their own fields in only one
 
 

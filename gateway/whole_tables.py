@@ -1,13 +1,12 @@
-"""A list of many pages as one table, which a spreadsheet opens: UTF-8 with a mark at its beginning, without which Excel
-takes it for a code page.
+"""A list of many pages as one table, which a spreadsheet opens.
 
-The pages are read twice, since fields of their own that some rows have are columns of the whole table; so nobody holds
+Where rows have fields of their own, which are columns of the whole table, the pages are read twice; so nobody holds
 more than a page.
 """
 
 import asyncio
 import codecs
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from typing import Any
 
 import msgspec
@@ -19,31 +18,40 @@ from bus_schemas.errors import Refusal
 from gateway import pace
 from gateway.table import columns_of, in_pieces, must_be_a_table, rows_of
 
+PAGE = 1_000  # rows that are asked for at once
 Ask = Callable[[str | None], Awaitable[Message]]  # for the page behind a cursor; None: the first
+Pages = AsyncIterator[tuple[str | None, list[dict[str, Any]]]]  # each with the cursor that it was asked for by
 _rows = msgspec.json.Decoder(list[dict[str, Any]]).decode
 
 
-def is_whole(request: web.Request) -> bool:
+def is_whole(request: web.Request, wanted: Any) -> bool:  # any: a request of a route with a table
     """Whether all of a list is wanted, and as a table."""
-    return request.query.get("format", "csv") == "csv" and not {"cursor", "limit"} & request.query.keys()
+    return bool(wanted.format == "csv") and not {"cursor", "limit"} & request.query.keys()
 
 
-async def send(request: web.Request, page: Ask, headers: dict[str, str], known: Iterable[str]) -> web.StreamResponse:
-    """All pages as one table. `known`: columns that it has also without rows. Raises Refusal before anything is sent;
-    afterwards the client sees that it is not whole."""
-    columns, cursors = dict.fromkeys(known), list[str | None]()
-    async for cursor, rows in _pages(page):
-        columns.update(dict.fromkeys(columns_of(rows)))
-        must_be_a_table(columns)
-        cursors.append(cursor)
+async def send(
+    request: web.Request, page: Ask, headers: dict[str, str], known: Iterable[str], *, more: bool
+) -> web.StreamResponse:
+    """All pages as one table. `known`: columns that it has also without rows; `more`: rows may have others. Raises
+    Refusal before anything is sent; afterwards the client sees that it is not whole."""
+    # Such rows are of people: without a mark at the beginning Excel takes their names for those of a code page.
+    mark = codecs.BOM_UTF8 if more else b""
+    columns, pages = dict.fromkeys(known), _pages(page)
+    if more:
+        cursors = list[str | None]()
+        async for cursor, rows in pages:
+            columns.update(dict.fromkeys(columns_of(rows)))
+            must_be_a_table(columns)
+            cursors.append(cursor)
+        pages = _again(page, cursors)
+    _, rows = await anext(pages)
     response = web.StreamResponse(headers=headers)
     await response.prepare(request)
     try:
-        await pace.write(response, codecs.BOM_UTF8 + rows_of([dict(zip(columns, columns, strict=True))], columns))
-        for cursor in cursors:
-            for piece in in_pieces(_rows((await page(cursor)).data), columns):
-                await pace.write(response, piece)
-                await asyncio.sleep(0)  # others' turn
+        await pace.write(response, mark + rows_of([dict(zip(columns, columns, strict=True))], columns))
+        await _write(response, rows, columns)
+        async for _, rows in pages:
+            await _write(response, rows, columns)
         await response.write_eof()
     except (Refusal, TimeoutError):  # what is out cannot be taken back
         if request.transport is not None:
@@ -51,7 +59,18 @@ async def send(request: web.Request, page: Ask, headers: dict[str, str], known: 
     return response
 
 
-async def _pages(page: Ask) -> AsyncIterator[tuple[str | None, list[dict[str, Any]]]]:
+async def _write(response: web.StreamResponse, rows: list[dict[str, Any]], columns: Collection[str]) -> None:
+    for piece in in_pieces(rows, columns):
+        await pace.write(response, piece)
+        await asyncio.sleep(0)  # others' turn
+
+
+async def _again(page: Ask, cursors: Iterable[str | None]) -> Pages:
+    for cursor in cursors:
+        yield cursor, _rows((await page(cursor)).data)
+
+
+async def _pages(page: Ask) -> Pages:
     cursor: str | None = None
     while True:
         answered = await page(cursor)

@@ -10,12 +10,15 @@ import re
 _WIDE = "\uff1d\uff0b\uff0d\uff20"  # `=+-@` as wide as an ideograph, which spreadsheets of East Asia take for these
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", *_WIDE)  # a spreadsheet takes a text that begins so for a formula
 MARK = "'"
+_PLAIN = re.compile(rf"""[^'=+@\t\r\n\0;{_WIDE}-][^\t\r\n\0;]*+\Z|\Z""")  # whatever is left as it is, at a glance
 _INSIDE = re.compile(rf"""([;\t\r\n])(?=["' ]*[=+@\t\r\n{_WIDE}-])""")
 _MARKED = re.compile(rf"""([;\t\r\n])'(?=["' ]*[=+@\t\r\n{_WIDE}-])""")
 
 
 def defused(text: str) -> str:
     """The text as a cell. NULs, which hide what follows from some programs, are left out."""
+    if _PLAIN.match(text):
+        return text
     text = _INSIDE.sub(rf"\1{MARK}", text.replace("\0", ""))
     return MARK + text if text.lstrip(MARK).startswith(FORMULA) else text
 

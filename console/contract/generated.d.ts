@@ -888,7 +888,7 @@ export interface paths {
         /**
          * Records of ended calls
          * @description Records of ended calls, newest first. `since`, `until`: of the start. `number`: the number or a part of it, as
-         *         people write it. `format=csv` gives a table.
+         *         people write it. `format=csv` gives a table: all of them, unless `limit` or `cursor` is said.
          */
         get: operations["list_cdrs"];
         put?: never;
@@ -4684,7 +4684,7 @@ export interface components {
         /**
          * ListCdrs
          * @description Records of ended calls, newest first. `since`, `until`: of the start. `number`: the number or a part of it, as
-         *         people write it. `format=csv` gives a table.
+         *         people write it. `format=csv` gives a table: all of them, unless `limit` or `cursor` is said.
          */
         ListCdrs: {
             /** @default null */

@@ -15,7 +15,7 @@ ROUTES = (
     #     method    path                            contract       status part
     Route("GET",    "/api/pbx/status",               PBX_STATUS,    200, P.OTTB, light=True),
     Route("POST",   "/api/pbx/dial",                 DIAL_PBX,      201, P.OTTB, True),
-    Route("GET",    "/api/pbx/cdr",                  LIST_CDRS,     200, P.OTTB, table=True),
+    Route("GET",    "/api/pbx/cdr",                  LIST_CDRS,     200, P.OTTB, table=True, whole=True),
     Route("GET",    "/api/pbx/cdr/{call_id}",        GET_CDR,       200, P.OTTB, light=True),
     Route("GET",    "/api/pbx/recordings/{call_id}", GET_RECORDING, 200, P.OTTB, file=True),
 )

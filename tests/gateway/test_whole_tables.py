@@ -41,7 +41,18 @@ async def test_a_table_that_breaks_off_is_seen_not_to_be_whole() -> None:
     raise AssertionError("it looked whole")
 
 
-async def fetched(pages: list[list[dict[str, Any]]], broken: int | None = None) -> bytes:
+async def test_pages_whose_columns_are_known_are_read_once() -> None:
+    pages = [[{"number": "1", "name": "a"}], [{"number": "2", "name": None}], [{"number": "3", "name": "c"}]]
+    assert await fetched(pages, broken=3, more=False) == b"number,name\r\n1,a\r\n2,\r\n3,c\r\n"
+    assert await fetched([[]], more=False) == b"number,name\r\n"
+
+
+async def test_a_table_that_nobody_answers_for_is_refused() -> None:
+    for more in (False, True):
+        assert json.loads(await fetched(PAGES, broken=0, more=more))["code"] == "UNAVAILABLE"
+
+
+async def fetched(pages: list[list[dict[str, Any]]], broken: int | None = None, *, more: bool = True) -> bytes:
     """`broken`: the question after which there is no answer."""
     asked = 0
 
@@ -56,7 +67,7 @@ async def fetched(pages: list[list[dict[str, Any]]], broken: int | None = None) 
 
     async def serve(request: web.Request) -> web.StreamResponse:
         try:
-            return await whole_tables.send(request, page, {"Content-Type": "text/csv"}, ("number", "name"))
+            return await whole_tables.send(request, page, {"Content-Type": "text/csv"}, ("number", "name"), more=more)
         except Refusal as refusal:
             return errors.response(refusal)
 

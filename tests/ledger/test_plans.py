@@ -272,6 +272,22 @@ def too_long(statement: sa.Select[Any], steps: Sequence[str]) -> list[str]:
     return found
 
 
+OPEN = [index for table in TABLES.values() for index in table.indexes
+        if index.name in OF_FEW and table is not do_not_call.ENTRIES]  # fmt: skip
+
+
+@pytest.mark.parametrize("index", OPEN, ids=lambda index: index.name)
+def test_what_is_open_is_found_among_what_is_open(db: sqlite3.Connection, index: sa.Index) -> None:
+    assert index.table is not None
+    table, is_open = index.table.name, str(index.dialect_options["sqlite"]["where"])
+    queries = [query for of in QUERIES.values() for query in of()]
+    about = [query for query in queries if is_open in (said := str(query.statement)) and f"FROM {table}" in said]
+    assert about
+    for query in about:
+        steps = plan(db, query)
+        assert any(f"INDEX {index.name}" in step for step in steps), (str(query.statement), steps)
+
+
 @pytest.mark.parametrize("of", QUERIES, ids=lambda of: f"{of.__module__.rpartition('.')[2]}.{of.__name__}")
 def test_nothing_that_grows_is_looked_through(db: sqlite3.Connection, of: Callable[..., Query[Any]]) -> None:
     queries = list(QUERIES[of]())

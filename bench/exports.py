@@ -1,0 +1,153 @@
+"""All records of calls as one table: how long it takes from the records, over the bus and to a client, against
+SQLite's own cursor and Python's `csv`; and by how much memory it grows.
+
+`python -m bench.exports <folder>` prints the figures of one run: processor time of the process that has both the
+records and the gateway's half.
+"""
+
+import asyncio
+import csv
+import logging
+import os
+import sqlite3
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from itertools import chain, islice
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import msgspec
+import psutil
+import structlog
+from aiohttp import web
+from msgspec import Struct
+
+from actors.adapters.ledger.sqlite import SqliteLedger
+from actors.adapters.nats_bus import NatsBus
+from actors.ledger.kinds import PROJECTIONS
+from actors.ledger.ledger import Ledger
+from actors.ledger.store import JournalEntry
+from actors.runtime.bus import Message, Recorded, Size, Unsubscribe
+from actors.runtime.context import Context
+from actors.runtime.memory import RARELY, freeze
+from actors.runtime.wire import ask_raw
+from bench.journal import call_of
+from bench.parts import free_port, nats_server, output, python
+from bench.table import Row
+from bus_schemas.call import LIST_CDRS, Cdr, ListCdrs
+from bus_schemas.permissions import Action
+from gateway import whole_tables
+
+CALLS, GROUP, ROUNDS = 250_000, 2_000, 3
+MB = 2**20
+GROWS = 32  # MB: some pages, as rows, as JSON and as text
+CLIENT = "import shutil, sys, urllib.request as u; shutil.copyfileobj(u.urlopen(sys.argv[1]), open('/dev/null', 'wb'))"
+EVERYBODY = Context(command_id="x", user="admin", actions=frozenset(Action))
+
+
+class Spent(Struct, frozen=True):
+    """Seconds of the processor, ours and bare, and megabytes by which the process has grown."""
+
+    ours: float
+    bare: float
+    grown: float
+
+
+class Over:
+    """A journal that ends where the records do."""
+
+    def __init__(self, last: int) -> None:
+        self._last = last
+
+    async def size(self) -> Size:
+        return Size(entries=self._last, last_seq=self._last)
+
+    async def last_seq(self) -> int:
+        return self._last
+
+    async def last(self, scope: str, *, certain: bool = False) -> Recorded | None:
+        return None
+
+    async def follow(
+        self, scope: str, handler: Callable[[Recorded], Awaitable[None]], *, after: int
+    ) -> Unsubscribe:
+        async def stop() -> None: ...
+
+        return stop
+
+
+async def measure(folder: Path) -> list[Row]:
+    place = folder / "exports"
+    place.mkdir()
+    with closing(SqliteLedger(place / "ledger", projections=PROJECTIONS)) as store:
+        store.sequence()
+        events = enumerate(chain.from_iterable(map(call_of, range(CALLS))), 1)
+        while batch := [JournalEntry(seq=seq, event=event) for seq, event in islice(events, GROUP)]:
+            store.fold(batch)
+    runs = [msgspec.json.decode(await output(*python("-m", "bench.exports", str(place))), type=Spent)
+            for _ in range(ROUNDS)]  # fmt: skip
+    ours, bare = median(one.ours for one in runs), median(one.bare for one in runs)
+    ratio, grown = median(one.ours / one.bare for one in runs), median(one.grown for one in runs)
+    what = f"records of {CALLS:,} calls as one table"
+    return [
+        Row(what, f"{ours:.1f} s", f"bare SQLite and csv {bare:.1f} s", ratio, "<= 2.0"),
+        Row(f"memory for {what}", f"{grown:.0f} MB", f"promised {GROWS} MB", grown / GROWS, "<= 1.0"),
+    ]
+
+
+async def _exported(place: Path) -> Spent:
+    async with nats_server(place, sync='"1m"') as port:
+        bus = await NatsBus.connect(f"nats://127.0.0.1:{port}", name="bench")
+        await bus.ensure_streams()
+        with closing(SqliteLedger(place / "ledger")) as store:
+            last = store.sequence()
+        stream: Any = Over(last)
+        ledger = Ledger(bus=bus, store=SqliteLedger(place / "ledger"), stream=stream)
+        await ledger.start()
+        url, runner = await _serve(bus)
+        freeze(RARELY)
+        process, cpu = psutil.Process(os.getpid()), time.process_time()
+        before = process.memory_info().rss
+        await output(*python("-c", CLIENT, url))
+        ours, grown = time.process_time() - cpu, (process.memory_info().rss - before) / MB
+        await runner.cleanup()
+        await ledger.stop()
+        await bus.close()
+    return Spent(ours, _bare(place / "ledger"), grown)
+
+
+async def _serve(bus: NatsBus) -> tuple[str, web.AppRunner]:
+    """A gateway's half of it."""
+
+    async def page(cursor: str | None) -> Message:
+        return await ask_raw(bus, LIST_CDRS, ListCdrs(cursor=cursor, limit=whole_tables.PAGE), EVERYBODY)
+
+    async def send(request: web.Request) -> web.StreamResponse:
+        return await whole_tables.send(request, page, {}, Cdr.__struct_encode_fields__, more=False)
+
+    app = web.Application()
+    app.router.add_get("/", send)
+    runner, port = web.AppRunner(app), free_port()
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    return f"http://127.0.0.1:{port}/", runner
+
+
+def _bare(path: Path) -> float:
+    cpu = time.process_time()
+    with closing(sqlite3.connect(path)) as db, Path("/dev/null").open("w") as file:
+        found = db.execute("SELECT * FROM calls WHERE phase = 'ended' ORDER BY start_time DESC, seq DESC")
+        csv.writer(file).writerows(found)
+    return time.process_time() - cpu
+
+
+def main() -> None:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    print(msgspec.json.encode(asyncio.run(_exported(Path(sys.argv[1])))).decode())
+
+
+if __name__ == "__main__":
+    main()
