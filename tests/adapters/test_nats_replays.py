@@ -1,15 +1,20 @@
-"""How much a replay asks of a real server: it works on one batch after the other before it reads anything else of a
-connection, a lease for instance."""
+"""What a replay asks of a real server, which works on one batch after the other before it reads anything else of a
+connection, a lease for instance; and to which a wildcard is a look through the subjects of a block for each entry."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from actors.adapters import nats_bus
 from actors.adapters.nats_bus import BATCHES_AT_ONCE, NatsBus
-from actors.runtime.bus import Recorded
+from actors.adapters.nats_reading import FIGURES, JOURNAL, LOG, OUTPUT
+from actors.runtime.bus import Message, Recorded
+from bus_schemas.log import LOG_SCOPE
+from bus_schemas.monitor import FIGURES_SCOPE
+from bus_schemas.pipeline_events import OUTPUT_SCOPE
 from tests.support.own_bus import own_bus
 
 BATCH, FIRST_BATCH, LEAST_BATCH = 128, 16, 4
@@ -81,3 +86,30 @@ async def test_many_replays_at_once_ask_in_turn(bus: NatsBus, asked: Asked) -> N
     assert await asyncio.gather(*(_count(bus) for _ in range(20))) == [ENTRIES] * 20
     print(f"20 replays of {ENTRIES} entries at once: {asked.most} batches under way at most")
     assert asked.most == BATCHES_AT_ONCE
+
+
+async def _sought(bus: NatsBus, name: str, scope: str) -> set[str]:
+    """What entries are sought by when a stream is read."""
+    queries = list[bytes]()
+
+    async def hear(message: Message) -> None:
+        queries.append(message.data)
+
+    stop = await bus.subscribe(f"$JS.API.DIRECT.GET.{name}", hear)
+    await bus.size()  # by now the server has heard of it
+    stream = {JOURNAL: bus, LOG: bus.log, FIGURES: bus.figures, OUTPUT: bus.outputs}[name]
+    assert [entry async for entry in stream.replay(scope)] == []
+    await stop()
+    return {msgspec.json.decode(query)["next_by_subj"] for query in queries}
+
+
+@pytest.mark.parametrize(
+    ("name", "scope"),
+    [(JOURNAL, "ottb.v1.evt.>"), (LOG, LOG_SCOPE), (FIGURES, FIGURES_SCOPE), (OUTPUT, OUTPUT_SCOPE)],
+)
+async def test_a_whole_stream_is_read_by_no_subject(bus: NatsBus, name: str, scope: str) -> None:
+    assert await _sought(bus, name, scope) == {">"}
+
+
+async def test_a_part_of_a_stream_is_read_by_its_subject(bus: NatsBus) -> None:
+    assert await _sought(bus, JOURNAL, "ottb.v1.evt.call.>") == {"ottb.v1.evt.call.>"}
