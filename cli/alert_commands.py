@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from cli.options import AS, CONFIG, JSON, logged_in, settings_of
+from cli.terminal import say, show
 
 STATES, SEVERITIES = ("pending", "firing", "resolved"), ("critical", "warning", "info")
 
@@ -27,8 +28,6 @@ def list_alerts(
     config: Path | None, user: str, as_json: bool, state: str, severity: str | None, kind: str | None, limit: int
 ) -> None:
     """List alerts, the newest first."""
-    import msgspec
-
     from bus_schemas.alert import AlertSeverity, AlertState, AlertView
     from cli.alerts import rows
 
@@ -40,7 +39,7 @@ def list_alerts(
             return [*await asked]
 
         found = session.done(ask())
-    click.echo(msgspec.json.encode(found).decode() if as_json else "\n".join(rows(found)) or f"nothing is {state}")
+    show(found, rows(found) if found else [f"nothing is {state}"], as_json=as_json)
 
 
 @alerts.command("ack")
@@ -52,7 +51,7 @@ def acknowledge(config: Path | None, user: str, alert: str, note: str) -> None:
     """Say that you look after ALERT: it is not told again while it lasts."""
     with logged_in(settings_of(config), user) as session:
         seen = session.done(session.api.acknowledge_alert(alert, note=note))
-    click.echo(f"{seen.alert}: {seen.acknowledged_by} looks after it: {seen.words}")
+    say(f"{seen.alert}: {seen.acknowledged_by} looks after it: {seen.words}")
 
 
 @alerts.command("silence")
@@ -80,7 +79,7 @@ def silence(
         raise click.ClickException(str(error)) from None
     with logged_in(settings_of(config), user) as session:
         made = session.done(session.api.make_silence(matcher=wanted, until=end, why=why))
-    click.echo("\n".join(silences([made])))
+    say(*silences([made]))
 
 
 @alerts.command("silences")
@@ -89,13 +88,11 @@ def silence(
 @JSON
 def list_silences(config: Path | None, user: str, as_json: bool) -> None:
     """List the silences that hold now."""
-    import msgspec
-
     from cli.alerts import silences
 
     with logged_in(settings_of(config), user) as session:
         found = session.done(session.api.list_silences())
-    click.echo(msgspec.json.encode(found).decode() if as_json else "\n".join(silences(found)) or "none")
+    show(found, silences(found) if found else ["none"], as_json=as_json)
 
 
 @alerts.command("unsilence")
@@ -116,7 +113,7 @@ def unsilence(config: Path | None, user: str, silence: str) -> None:
 @click.option("--once", is_flag=True, help="Print the board once; so it is without a terminal, too.")
 def top(config: Path | None, user: str, every: float, once: bool) -> None:
     """Show hosts, hubs, slots and alerts, the worst first, until `q`."""
-    from cli.top import show
+    from cli.top import show as board
 
     with logged_in(settings_of(config), user) as session:
-        session.done(show(session.api, every=every, once=once))
+        session.done(board(session.api, every=every, once=once))

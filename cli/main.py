@@ -73,9 +73,9 @@ def status(config: Path | None) -> None:
     try:
         tls = trusting(http.certificate) if http.certificate else None
         with urllib.request.urlopen(url, timeout=5, context=tls) as answer:  # an address of our own settings
-            click.echo(answer.read().decode())
+            say(answer.read().decode())
     except urllib.error.HTTPError as error:
-        click.echo(error.read().decode())
+        say(error.read().decode())
         sys.exit(1)
     except BadCertificate as error:
         raise click.ClickException(str(error)) from None
@@ -136,7 +136,7 @@ def verify(config: Path | None, head: str | None, heads: TextIO | None, key: str
     from cli.audit import verify as check
 
     noted = Head().convert(head, None, None) if head is not None else None
-    sys.exit(_of_audit(check(settings_of(config), noted, heads, key, click.echo)))
+    sys.exit(_of_audit(check(settings_of(config), noted, heads, key, say)))
 
 
 @audit.command()

@@ -1,5 +1,6 @@
 """What `ottb` says to people."""
 
+import json
 import sys
 from collections.abc import Iterable
 
@@ -8,7 +9,7 @@ import msgspec
 
 from actors.log.harmless import harmless
 
-__all__ = ["harmless", "log_beside", "say", "show"]
+__all__ = ["harmless", "in_json", "log_beside", "say", "show"]
 
 
 def log_beside() -> None:
@@ -23,9 +24,14 @@ def say(*lines: str) -> None:
     click.echo("\n".join(map(harmless, lines)))
 
 
+def in_json(found: object) -> str:
+    """As programs read it, and nothing in it that a terminal would obey: such letters stand there by their numbers."""
+    return json.dumps(msgspec.to_builtins(found)).replace("\x7f", "\\u007f")
+
+
 def show(found: object, lines: Iterable[str], *, as_json: bool) -> None:
     """What was found: as the API tells it, for programs, or as lines."""
     if as_json:
-        click.echo(msgspec.json.encode(found).decode())
+        click.echo(in_json(found))
     else:
         say(*lines)

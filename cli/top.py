@@ -18,6 +18,7 @@ from rich.text import Text
 from bus_schemas.alert import AlertView
 from bus_schemas.errors import ErrorCode
 from bus_schemas.slot import SlotSummary
+from cli.terminal import harmless
 from cli.top_board import Board, Line, Seen, all_lines, lines, page_of, typed
 from ottb_client import ApiError, Client
 
@@ -142,7 +143,7 @@ def drawn(shown: list[Line]) -> Text:
     """Lines as the terminal shows them; without colours where it has none."""
     text = Text(no_wrap=True, overflow="crop", end="")
     for number, line in enumerate(shown):
-        text.append(("\n" if number else "") + line.text, style=line.style or None)
+        text.append(("\n" if number else "") + harmless(line.text), style=line.style or None)
     return text
 
 
