@@ -26,6 +26,7 @@ from bus_schemas.names import Share
 from bus_schemas.permissions import Action
 from gateway.auth import Authenticator, Caller
 from gateway.live.engine import bound_unread
+from gateway.live.history import PIECE, PIECE_BYTES, Turn, Turns
 
 log = structlog.get_logger()
 
@@ -42,6 +43,7 @@ HEADERS = {
     "X-Accel-Buffering": "no",  # proxies that keep answers until they are whole
     "X-Content-Type-Options": "nosniff",
 }
+ONE_LOOK = 1024  # bytes of events that count as one more
 NOT_FOLLOWED = ("until", "cursor")  # fields of a list that have no sense here
 
 TOO_MANY = RefusalTemplate(
@@ -58,9 +60,11 @@ Piece = LogRecord | bytes | None  # an event, what is said beside events, or not
 
 @dataclass(eq=False)
 class Follower:
-    """One who reads. `said`: the last event that was there when they came. `cut`: why nothing follows."""
+    """One who reads. `said`: the last event that was there when they came. `gone`: whether they read no more. `cut`:
+    why nothing follows."""
 
     said: int
+    gone: Callable[[], bool]
     waiting: asyncio.Queue[LogRecord | None] = field(default_factory=lambda: asyncio.Queue(maxsize=QUEUE))
     cut: str = ""
 
@@ -94,6 +98,7 @@ class LogFeed:
         self._authenticator = authenticator
         self._followers: set[Follower] = set()
         self._held: Counter[Share] = Counter()
+        self._turns = Turns()
         self._listeners: Callbacks[Callable[[LogRecord], None]] = Callbacks()
         self.seq = 0
         self._unfollow: Unsubscribe | None = None
@@ -117,14 +122,15 @@ class LogFeed:
         after, since = _last_event_id(request), _beginning(wanted)
         with self._place(caller.share):
             await self.begin()
-            follower = Follower(said=self.seq)
+            follower = Follower(said=self.seq, gone=lambda: request.transport is None or request.transport.is_closing())
+            turn = self._turns.of(caller.share)
             self._followers.add(follower)
             response = web.StreamResponse(headers=HEADERS)
             reader = _Reader(response, wanted, caller, permission, self._authenticator)
             try:
                 bound_unread(request)
                 await response.prepare(request)
-                async with contextlib.aclosing(self._pieces(follower, after, since)) as pieces:
+                async with contextlib.aclosing(self._pieces(follower, after, since, turn)) as pieces:
                     async for piece in pieces:
                         if not await reader.take(piece):
                             break
@@ -135,38 +141,52 @@ class LogFeed:
                 self._followers.discard(follower)
             return response
 
-    async def _pieces(self, follower: Follower, after: int | None, since: float) -> AsyncGenerator[Piece, None]:
+    async def _pieces(
+        self, follower: Follower, after: int | None, since: float, turn: Turn
+    ) -> AsyncGenerator[Piece, None]:
         """What was missed, and what is new."""
         if after is not None or since:
-            async for piece in self._missed(follower, after or 0, since):
+            async for piece in self._missed(follower, after or 0, since, turn):
                 yield piece
         while not follower.cut:
             yield await _next(follower)
         yield _said("end", follower.cut)
 
-    async def _missed(self, follower: Follower, after: int, since: float) -> AsyncIterator[Piece]:
-        """What the stream has of before, and a word where that is not all. Nobody is sent more than `MISSED`."""
-        begin = max(after, follower.said - MISSED)
+    async def _missed(self, follower: Follower, after: int, since: float, turn: Turn) -> AsyncIterator[Piece]:
+        """What the stream has of before, and a word where that is not all. Nobody is sent more than `MISSED`, and each
+        user reads in turn and so much a second, whether it is what they want or not."""
+        begin = at = max(after, follower.said - MISSED)
         try:
-            first = True
-            async for recorded in self._bus.log.replay(LOG_SCOPE, after=begin, since=since):
-                if recorded.seq > follower.said:
-                    break
-                if first and begin > after and recorded.seq == begin + 1:
-                    yield _said("gap", MANY_MISSED)
-                first = False
-                if (record := _record(recorded)) is not None:
-                    yield record
+            async with contextlib.aclosing(self._entries(begin, follower.said, since)) as entries:
+                first = more = True
+                while more and not follower.cut:
+                    async with turn:
+                        if follower.gone():
+                            raise ConnectionError("they have gone")
+                        some, more = await _some_of(entries)
+                        until = some[-1].seq if more else follower.said
+                        looked, size = until - at if at else len(some), sum(len(one.data) for one in some)
+                        turn.pay(looked + size // ONE_LOOK)
+                    at = until
+                    if first and begin > after and some and some[0].seq == begin + 1:
+                        yield _said("gap", MANY_MISSED)
+                    first = False
+                    for record in filter(None, map(_record, some)):
+                        yield record
         except BusError:
             follower.end(AWAY().message)
 
     async def between(self, after: int, until: int) -> AsyncGenerator[LogRecord, None]:
         """What the stream has from behind `after` up to `until`. Raises BusError."""
-        async for recorded in self._bus.log.replay(LOG_SCOPE, after=after):
-            if recorded.seq > until:
-                break
+        async for recorded in self._entries(after, until):
             if (record := _record(recorded)) is not None:
                 yield record
+
+    async def _entries(self, after: int, until: int, since: float = 0.0) -> AsyncGenerator[Recorded, None]:
+        async for recorded in self._bus.log.replay(LOG_SCOPE, after=after, since=since):
+            if recorded.seq > until:
+                break
+            yield recorded
 
     def listen(self, listener: Callable[[LogRecord], None]) -> Callable[[], None]:
         """Have it told each event that is heard, which is none before somebody had `begin` done. Gives the end."""
@@ -249,6 +269,17 @@ async def _next(follower: Follower) -> LogRecord | None:
             return await follower.waiting.get()
     except TimeoutError:
         return None
+
+
+async def _some_of(entries: AsyncIterator[Recorded]) -> tuple[list[Recorded], bool]:
+    """The next entries, and whether there may be more."""
+    some, size = list[Recorded](), 0
+    async for recorded in entries:
+        some.append(recorded)
+        size += len(recorded.data)
+        if len(some) == PIECE or size > PIECE_BYTES:
+            return some, True
+    return some, False
 
 
 def _said(event: str, why: str) -> bytes:

@@ -69,6 +69,20 @@ class Turn:
         self._paid = max(self._paid, asyncio.get_running_loop().time()) + (AT_ONCE + cost) / EACH_SECOND
 
 
+class Turns:
+    """The turns of all shares."""
+
+    def __init__(self) -> None:
+        self._turns: OrderedDict[Share, Turn] = OrderedDict()
+
+    def of(self, share: Share) -> Turn:
+        turn = self._turns.setdefault(share, Turn())
+        self._turns.move_to_end(share)
+        if len(self._turns) > READERS_REMEMBERED:
+            self._turns.popitem(last=False)
+        return turn
+
+
 class Recent:
     """The newest events of one room. `behind`: the last place in the journal that is no longer here."""
 
@@ -106,7 +120,7 @@ class History:
         self._bus = bus
         self._metrics = metrics
         self._reading = asyncio.Semaphore(READERS)
-        self._turns: OrderedDict[Share, Turn] = OrderedDict()
+        self._turns = Turns()
         self.seq = 0
         self._left = 0  # up to here something may have left the journal, and be told to nobody any more
         self._forget()
@@ -141,11 +155,7 @@ class History:
             self._left = max(self._left, _leaving(recorded.data).up_to)
 
     def turn(self, share: Share) -> Turn:
-        turn = self._turns.setdefault(share, Turn())
-        self._turns.move_to_end(share)
-        if len(self._turns) > READERS_REMEMBERED:
-            self._turns.popitem(last=False)
-        return turn
+        return self._turns.of(share)
 
     async def after(self, room: str, since: int) -> Piece:
         """What a room has heard behind `since`, or the beginning of it. Raises BusError."""
