@@ -8,7 +8,7 @@ before anything new.
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import msgspec
@@ -157,32 +157,26 @@ class LogFeed:
         user reads in turn and so much a second, whether it is what they want or not."""
         begin = at = max(after, follower.said - MISSED)
         try:
-            async with contextlib.aclosing(self._entries(begin, follower.said, since)) as entries:
+            async with contextlib.aclosing(self.entries(begin, follower.said, since)) as entries:
                 first = more = True
                 while more and not follower.cut:
                     async with turn:
                         if follower.gone():
                             raise ConnectionError("they have gone")
-                        some, more = await _some_of(entries)
+                        some, more = await some_of(entries)
                         until = some[-1].seq if more else follower.said
-                        looked, size = until - at if at else len(some), sum(len(one.data) for one in some)
-                        turn.pay(looked + size // ONE_LOOK)
+                        turn.pay((until - at if at else len(some)) + bytes_in(some) // ONE_LOOK)
                     at = until
                     if first and begin > after and some and some[0].seq == begin + 1:
                         yield _said("gap", MANY_MISSED)
                     first = False
-                    for record in filter(None, map(_record, some)):
+                    for record in filter(None, map(understood, some)):
                         yield record
         except BusError:
             follower.end(AWAY().message)
 
-    async def between(self, after: int, until: int) -> AsyncGenerator[LogRecord, None]:
-        """What the stream has from behind `after` up to `until`. Raises BusError."""
-        async for recorded in self._entries(after, until):
-            if (record := _record(recorded)) is not None:
-                yield record
-
-    async def _entries(self, after: int, until: int, since: float = 0.0) -> AsyncGenerator[Recorded, None]:
+    async def entries(self, after: int, until: int, since: float = 0.0) -> AsyncGenerator[Recorded, None]:
+        """What the stream has from behind `after` up to `until`. `since`: epoch seconds. Raises BusError."""
         async for recorded in self._bus.log.replay(LOG_SCOPE, after=after, since=since):
             if recorded.seq > until:
                 break
@@ -204,7 +198,7 @@ class LogFeed:
 
     async def _hear(self, recorded: Recorded) -> None:
         self.seq = recorded.seq
-        if (record := _record(recorded)) is not None:
+        if (record := understood(recorded)) is not None:
             for follower in self._followers:
                 follower.offer(record)
             for listener in self._listeners:
@@ -271,8 +265,8 @@ async def _next(follower: Follower) -> LogRecord | None:
         return None
 
 
-async def _some_of(entries: AsyncIterator[Recorded]) -> tuple[list[Recorded], bool]:
-    """The next entries, and whether there may be more."""
+async def some_of(entries: AsyncIterator[Recorded]) -> tuple[list[Recorded], bool]:
+    """The next entries, few of large ones, and whether there may be more."""
     some, size = list[Recorded](), 0
     async for recorded in entries:
         some.append(recorded)
@@ -282,11 +276,16 @@ async def _some_of(entries: AsyncIterator[Recorded]) -> tuple[list[Recorded], bo
     return some, False
 
 
+def bytes_in(some: Iterable[Recorded]) -> int:
+    return sum(len(one.data) for one in some)
+
+
 def _said(event: str, why: str) -> bytes:
     return b"event: %s\ndata: %s\n\n" % (event.encode(), msgspec.json.encode({"message": why}))
 
 
-def _record(recorded: Recorded) -> LogRecord | None:
+def understood(recorded: Recorded) -> LogRecord | None:
+    """The event of an entry. None: it cannot be read."""
     try:
         return record_of(recorded.seq, recorded.stored_at, recorded.data)
     except UNDECODABLE as error:  # the records name it

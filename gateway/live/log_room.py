@@ -4,21 +4,22 @@ An event that is written while a client reads what it has missed is among that: 
 there is nothing more to catch up with.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any
 
 from msgspec import Struct
 
+from actors.runtime.bus import Recorded
 from bus_schemas.errors import misfit
 from bus_schemas.fields import CallId, SlotId
 from bus_schemas.log import ListLogs, LogRecord, Module, Severity, SoughtText, TraceId, fits
 from gateway.live.client import LiveClient
 from gateway.live.fields import Seq
-from gateway.live.history import PIECE, History
+from gateway.live.history import History
 from gateway.live.said import Said, event_said
 from gateway.live.transports import Transports
-from gateway.log_feed import MISSED, LogFeed, sees
+from gateway.log_feed import MISSED, ONE_LOOK, LogFeed, bytes_in, sees, some_of, understood
 from gateway.metrics import Metrics
 from gateway.surface.log import ROOM
 
@@ -80,16 +81,15 @@ class LogRoom:
         """A piece after the other, as fast as the client takes them. Each user reads in turn and so much a second."""
         turn = self._history.turn(client.caller.share)
         while since < (until := self._feed.seq):
-            async with aclosing(self._feed.between(since, until)) as records:
+            async with aclosing(self._feed.entries(since, until)) as entries:
                 more = True
                 while more:
                     async with turn:
                         still()
-                        piece = await _next_of(records)
-                        turn.pay(len(piece))
+                        some, more = await some_of(entries)
+                        turn.pay(len(some) + bytes_in(some) // ONE_LOOK)
                     still()
-                    self._tell(client, wanted, piece)
-                    more = len(piece) == PIECE
+                    self._tell(client, wanted, some)
                     await self._transports.taken(client.transport)
             since = until
 
@@ -101,19 +101,10 @@ class LogRoom:
                 said = said or _said(record)
                 self._transports.write(client.transport, said)
 
-    def _tell(self, client: LiveClient, wanted: ListLogs, records: Sequence[LogRecord]) -> None:
-        for record in records:
+    def _tell(self, client: LiveClient, wanted: ListLogs, entries: Iterable[Recorded]) -> None:
+        for record in filter(None, map(understood, entries)):
             if sees(client.caller, record) and fits(wanted, record):
                 self._transports.write(client.transport, _said(record))
-
-
-async def _next_of(records: AsyncIterator[LogRecord]) -> list[LogRecord]:
-    found: list[LogRecord] = []
-    async for record in records:
-        found.append(record)
-        if len(found) == PIECE:
-            break
-    return found
 
 
 def _said(record: LogRecord) -> Said:
