@@ -26,7 +26,7 @@ from bus_schemas.names import Share
 from bus_schemas.permissions import Action
 from gateway.auth import Authenticator, Caller
 from gateway.live.engine import bound_unread
-from gateway.live.history import PIECE, PIECE_BYTES, Turn, Turns
+from gateway.live.history import BYTES_OF_ENTRY, PIECE, PIECE_BYTES, Turn, Turns
 
 log = structlog.get_logger()
 
@@ -43,7 +43,6 @@ HEADERS = {
     "X-Accel-Buffering": "no",  # proxies that keep answers until they are whole
     "X-Content-Type-Options": "nosniff",
 }
-ONE_LOOK = 1024  # bytes of events that count as one more
 NOT_FOLLOWED = ("until", "cursor")  # fields of a list that have no sense here
 
 TOO_MANY = RefusalTemplate(
@@ -165,7 +164,7 @@ class LogFeed:
                             raise ConnectionError("they have gone")
                         some, more = await some_of(entries)
                         until = some[-1].seq if more else follower.said
-                        turn.pay((until - at if at else len(some)) + bytes_in(some) // ONE_LOOK)
+                        turn.pay((until - at if at else len(some)) + bytes_in(some) // BYTES_OF_ENTRY)
                     at = until
                     if first and begin > after and some and some[0].seq == begin + 1:
                         yield _said("gap", MANY_MISSED)

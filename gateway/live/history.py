@@ -27,6 +27,8 @@ KEPT = 10_000  # events of a room in memory
 KEPT_BYTES = 16 * 1024 * 1024
 PIECE = 256  # entries that are read at once, as many as the journal gives in one answer
 PIECE_BYTES = 256 * 1024
+READ_BYTES = 4 * 1024 * 1024  # of entries that are read for a piece, also of what the room says nothing: lists of leads
+BYTES_OF_ENTRY = 1024  # what reading costs as much as an entry of the journal
 READERS = 4  # pieces of the journal that are read at the same time
 AT_ONCE = 32  # entries that are worked on before others have their turn
 EACH_SECOND = 4_000  # entries that one user has read for all their clients together ...
@@ -37,7 +39,8 @@ _leaving = msgspec.json.Decoder(DaysLeaving).decode
 
 
 class Piece(Struct, frozen=True):
-    """What follows in one room. `until`: how far in the journal that goes. `cost`: how many entries were looked at."""
+    """What follows in one room. `until`: how far in the journal that goes. `cost`: how many entries were looked at,
+    of which large ones count as several."""
 
     events: list[RoomEvent]
     until: int
@@ -167,14 +170,15 @@ class History:
 
     async def _from_journal(self, room: str, since: int, *, until: int) -> Piece:
         found: list[RoomEvent] = []
-        count = size = 0
+        count = size = read = 0
         async with aclosing(replay_all(self._bus, SOURCES[room], after=since, until=until)) as entries:
             async for recorded in entries:
-                count, size = count + 1, size + len(recorded.data)
-                found += [event for event in room_events(recorded, self._metrics) if event.kind.room == room]
-                since = recorded.seq
-                if count == PIECE or size > PIECE_BYTES:
-                    return Piece(found, since, count)
+                said = [event for event in room_events(recorded, self._metrics) if event.kind.room == room]
+                found += said
+                count, read, since = count + 1, read + len(recorded.data), recorded.seq
+                size += sum(event.size for event in said)
+                if count == PIECE or size > PIECE_BYTES or read > READ_BYTES:
+                    return Piece(found, since, count + read // BYTES_OF_ENTRY)
                 if count % AT_ONCE == 0:
                     await asyncio.sleep(0)
-        return Piece(found, until, count)
+        return Piece(found, until, count + read // BYTES_OF_ENTRY)

@@ -22,14 +22,13 @@ from gateway.live.answering import AWAY
 from gateway.live.asking import Asked
 from gateway.live.client import LiveClient
 from gateway.live.fields import Seq
-from gateway.live.history import PIECE, PIECE_BYTES, History
+from gateway.live.history import BYTES_OF_ENTRY, PIECE, PIECE_BYTES, History
 from gateway.live.said import Said, event_said
 from gateway.live.transports import Transports
 from gateway.surface.pipeline import LOG
 
 ROOM = PIPELINE.room
 FARTHEST = 20_000  # entries of the stream that are looked through for who comes back
-BYTES_OF_ENTRY = 1024  # what reading costs as much as an entry of the journal
 BEHIND, BEHIND_PAUSE = 5.0, 0.01  # seconds that another gateway may be ahead
 
 _decode = msgspec.json.Decoder(OutputLines).decode

@@ -22,7 +22,7 @@ from actors.runtime.wire import CURSOR_HEADER, SEQ_HEADER, ask_raw
 from bus_schemas.errors import ErrorCode, RefusalTemplate
 from bus_schemas.names import Share
 from gateway.auth import Caller
-from gateway.live.history import Turn
+from gateway.live.history import BYTES_OF_ENTRY, Turn
 from gateway.reads import Places, Reads
 from gateway.routes import Listing
 
@@ -33,7 +33,6 @@ AT_ONCE = 4  # that are made in one gateway
 PATIENCE = 30.0  # seconds until one is made, with those before it
 UNREAD = 4  # of one share that are made, or not yet read
 QUEUE, QUEUE_SECONDS = 1_500, 10.0  # of one share that wait for that: a subscription of each board on each client
-BYTES_OF_ENTRY = 1024  # what reading costs as much as an entry of the journal
 
 CHANGES = RefusalTemplate(ErrorCode.UNAVAILABLE, "It changes faster than it is read. Try again, or ask the list.")
 TOO_LARGE = RefusalTemplate(

@@ -15,7 +15,7 @@ from actors.runtime.bus import ID, Recorded
 from bus_schemas.log import CONTEXT_BYTES, LogWritten, log_subject
 from bus_schemas.permissions import Action
 from gateway import log_feed
-from gateway.live.history import BURST_SECONDS, EACH_SECOND, PIECE_BYTES
+from gateway.live.history import BURST_SECONDS, BYTES_OF_ENTRY, EACH_SECOND, PIECE_BYTES
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from tests.support.door import gateway_on, serving, token_of
@@ -64,7 +64,7 @@ async def test_who_leaves_has_no_more_read_than_who_stays(query: str) -> None:
     assert 0 < read <= most
 
 
-async def test_large_events_are_told_some_at_a_time_and_no_faster_than_small_ones() -> None:
+async def test_large_events_are_told_some_at_a_time_and_no_faster(monkeypatch: pytest.MonkeyPatch) -> None:
     broker, read = MemoryBroker(clock=SystemClock()), 0
     filling, large = MemoryBus(broker), msgspec.structs.replace(NOBODY, context={"a": "x" * CONTEXT_BYTES})
     for number in range(LARGE):
@@ -85,9 +85,9 @@ async def test_large_events_are_told_some_at_a_time_and_no_faster_than_small_one
             told.append(len(given[-1]))
             tell(*given)
 
-        gateway.feed._log._tell = noted  # type: ignore[method-assign]
+        monkeypatch.setattr(gateway.feed._log, "_tell", noted)
         await client.socket.emit("subscribe:log", {"since": 0, "text": "another"})
         await asyncio.sleep(SECONDS)
-    most = EACH_SECOND * (SECONDS + BURST_SECONDS) * log_feed.ONE_LOOK / CONTEXT_BYTES + 2 * max(told)
+    most = EACH_SECOND * (SECONDS + BURST_SECONDS) * BYTES_OF_ENTRY / CONTEXT_BYTES + 2 * max(told)
     print(f"{LARGE} events of {CONTEXT_BYTES} bytes: {read} read in {SECONDS} s, {max(told)} at a time at most")
     assert 0 < read <= most and max(told) <= PIECE_BYTES // CONTEXT_BYTES + 1
