@@ -20,6 +20,7 @@ from gateway.live.client import LiveClient
 from gateway.live.said import event_said
 from gateway.live.transports import Transports
 from gateway.metrics import Metrics
+from gateway.reads import Reads
 from gateway.surface.dashboard import ROOM
 
 NAME = ROOM.kind.room
@@ -34,9 +35,10 @@ class DashboardRoom:
 
     def __init__(
         self, *, bus: Bus, transports: Transports, metrics: Metrics, clients: Mapping[str, LiveClient],
-        seq: Callable[[], int],
+        seq: Callable[[], int], reads: Reads,
     ) -> None:  # fmt: skip
         self._bus = bus
+        self._reads = reads
         self._transports = transports
         self._metrics = metrics
         self._clients = clients
@@ -48,7 +50,9 @@ class DashboardRoom:
     async def subscribe(self, client: LiveClient, still: Callable[[], None]) -> dict[str, Any]:
         """Tell the figures, and from then on what they become. `still`: raises Refusal when nobody wants it any more.
         Raises Refusal, BusError."""
-        found = await self._ask(client.caller)
+        async with self._reads.turn(client.caller.share):  # as over HTTP: it is a sum of much
+            still()
+            found = await self._ask(client.caller)
         still()
         client.rooms.add(NAME)
         client.dashboard = None

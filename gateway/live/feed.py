@@ -113,7 +113,8 @@ class LiveFeed:
             bus=bus, transports=self.transports, history=self._history, clients=self._clients
         )
         self._dashboard = DashboardRoom(
-            bus=bus, transports=self.transports, metrics=metrics, clients=self._clients, seq=lambda: self.seq
+            bus=bus, transports=self.transports, metrics=metrics, clients=self._clients, seq=lambda: self.seq,
+            reads=reads,
         )
         metrics.heard_seq.set_function(lambda: float(self.seq))
         self._deaf: Callable[[], None] = lambda: None
