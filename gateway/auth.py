@@ -62,7 +62,7 @@ EXPIRED = RefusalTemplate(ErrorCode.AUTH_FAIL, "The token has expired. Log in ag
 class Caller(Struct, frozen=True, kw_only=True):
     """A known caller. `expires`: when what they came with does, epoch seconds. `credential`: `session:<id>`,
     `token:<id>` or `connection:<user>`. `key`: of an access token, the key that signed it.
-    `predecessors`: see Identity."""
+    `predecessors`: see Identity. `as_of`: how many changes of what callers may do this gateway knew of then."""
 
     user: str
     credential: str
@@ -70,6 +70,7 @@ class Caller(Struct, frozen=True, kw_only=True):
     expires: float
     key: Key | None = None
     predecessors: int = 0
+    as_of: int = -1
 
     @property
     def is_program(self) -> bool:
@@ -161,7 +162,8 @@ class Authenticator:
         caller = await self.identify(LoginKind.SESSION, claims.session)
         if caller.user != claims.user:
             raise BAD_TOKEN()
-        return msgspec.structs.replace(caller, expires=min(caller.expires, claims.expires), key=key)
+        expires = min(caller.expires, claims.expires)
+        return msgspec.structs.replace(caller, expires=expires, key=key, as_of=self._changes)
 
     async def authenticate_link(self, url: str) -> Caller:
         """Who made the link that was opened: path and query, as they were sent. What goes on is good for as long as
@@ -185,19 +187,21 @@ class Authenticator:
     async def again(self, caller: Caller, permission: Action | Access | None = None) -> Caller:
         """The same caller with what they may do now, after a wait in which that may have changed. Raises
         Refusal(AUTH_FAIL, PERMISSION_DENIED)."""
-        kind, _, id = caller.credential.partition(":")
-        now = await self.identify(LoginKind(kind), id)
+        now = caller
+        if caller.as_of != self._changes:
+            kind, _, id = caller.credential.partition(":")
+            now = await self.identify(LoginKind(kind), id)
         if caller.expires <= self._clock.now().timestamp():
             raise EXPIRED()
         dropped = caller.key is not None and not self.believes(caller.key)
         if dropped or now.predecessors != caller.predecessors:
             raise BAD_TOKEN()
         now.must(permission)
-        return msgspec.structs.replace(now, expires=caller.expires, key=caller.key)
+        return now if now is caller else msgspec.structs.replace(now, expires=caller.expires, key=caller.key)
 
     async def identify(self, kind: LoginKind, id: str, proof: str = "") -> Caller:
         """Who is behind a session, a service token or a user's bus connection. Raises Refusal(AUTH_FAIL)."""
-        known = self._callers.get((f"{kind}:{id}", proof))
+        known = self._callers.get((kind + ":" + id, proof))
         if known is None:
             known = await self._ask_point(Identify(kind=kind, id=id, proof=proof))
         if known.expires <= self._clock.now().timestamp():

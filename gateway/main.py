@@ -62,7 +62,8 @@ def application(part: Part, *, http_api: HttpApi, health: Health, metrics: Metri
     """What one port serves."""
     app = web.Application(middlewares=[http_api.envelope], client_max_size=BODY_LIMIT)
     app.on_response_prepare.append(http_api.keep_secret)
-    for route in routes_of(part):
+    # What begins alike is looked through in this order for each request: the short ones are asked for most.
+    for route in sorted(routes_of(part), key=lambda route: (route.path.count("/"), route.path)):
         handler = http_api.handler(route)
         app.router.add_route(route.method, route.path, handler)
         if route.ranged:

@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import Callable, Container, Mapping
 from functools import partial
-from typing import Any, get_args, get_type_hints
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -45,6 +45,7 @@ def reader_of(route: Route) -> Reader:
     has_body = route.method in WITH_BODY and route.upload is None
     in_body = {} if route.upload is None else {route.upload.field: NO_FILE}
     types = {name: kind for name, kind in types.items() if name not in in_body}
+    whole = {name for name in in_path if _is_whole(types[name])}
     if route.signing:
         return partial(_signed, struct, types, in_path, route.signing)
 
@@ -69,7 +70,13 @@ def reader_of(route: Route) -> Reader:
         for name in in_path:
             if name in said:
                 raise misfit(name, "it is in the path already.")
-        return {name: _convert_text(request.match_info[name], types[name], name) for name in in_path}
+        given = request.match_info
+        return {
+            name: int(given[name])  # the struct says which are good
+            if name in whole and _NUMBER.match(given[name])
+            else _convert_text(given[name], types[name], name)
+            for name in in_path
+        }
 
     return read
 
@@ -155,6 +162,10 @@ def _convert_text(text: str, kind: Any, name: str) -> Any:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError:
         raise shapes.wrong_kind(name, kind, value, more=shapes.LOST_PLUS if text.startswith(" ") else "") from None
+
+
+def _is_whole(kind: Any) -> bool:
+    return kind is int or (get_origin(kind) is Annotated and kind.__origin__ is int)
 
 
 def _takes_fractions(kind: Any) -> bool:
