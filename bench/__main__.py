@@ -35,6 +35,7 @@ from bench import (
     readers,
     rebuild,
     refusals,
+    scans,
     scripts,
     start,
     strangers,
@@ -47,7 +48,8 @@ from bench.table import Row, print_table
 ALL = (
     gateway, live, fanout, strangers, bus, bus_overload, adb, actors, ledger, archive, leads, logins, campaigns,
     dashboard, dialling, dialling_start, do_not_call, exports, imports, kills, monitoring, pacing, pbx, pipelines,
-    readers, rebuild, refusals, scripts, start, teams, traces, year,
+    dashboard, dialling, dialling_start, do_not_call, exports, imports, kills, monitoring, pacing, pbx, pipelines,
+    readers, rebuild, refusals, scans, scripts, start, teams, traces, year,
 )  # fmt: skip
 
 

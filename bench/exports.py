@@ -27,10 +27,10 @@ from msgspec import Struct
 
 from actors.adapters.ledger.sqlite import SqliteLedger
 from actors.adapters.nats_bus import NatsBus
-from actors.ledger.kinds import PROJECTIONS
+from actors.ledger.call import READ_MODEL as CALL
 from actors.ledger.ledger import Ledger
 from actors.ledger.store import JournalEntry
-from actors.runtime.bus import Message, Recorded, Size, Unsubscribe
+from actors.runtime.bus import Bus, Message, Recorded, Size, Unsubscribe
 from actors.runtime.context import Context
 from actors.runtime.memory import RARELY, freeze
 from actors.runtime.wire import ask_raw
@@ -82,11 +82,7 @@ class Over:
 async def measure(folder: Path) -> list[Row]:
     place = folder / "exports"
     place.mkdir()
-    with closing(SqliteLedger(place / "ledger", projections=PROJECTIONS)) as store:
-        store.sequence()
-        events = enumerate(chain.from_iterable(map(call_of, range(CALLS))), 1)
-        while batch := [JournalEntry(seq=seq, event=event) for seq, event in islice(events, GROUP)]:
-            store.fold(batch)
+    fill(place / "ledger", CALLS)
     runs = [msgspec.json.decode(await output(*python("-m", "bench.exports", str(place))), type=Spent)
             for _ in range(ROUNDS)]  # fmt: skip
     ours, bare = median(one.ours for one in runs), median(one.bare for one in runs)
@@ -98,14 +94,20 @@ async def measure(folder: Path) -> list[Row]:
     ]
 
 
+def fill(path: Path, calls: int) -> None:
+    """Fold so many calls into new records."""
+    with closing(SqliteLedger(path, projections=CALL.projections)) as store:
+        store.sequence()
+        events = enumerate(chain.from_iterable(map(call_of, range(calls))), 1)
+        while batch := [JournalEntry(seq=seq, event=event) for seq, event in islice(events, GROUP)]:
+            store.fold(batch)
+
+
 async def _exported(place: Path) -> Spent:
     async with nats_server(place, sync='"1m"') as port:
         bus = await NatsBus.connect(f"nats://127.0.0.1:{port}", name="bench")
         await bus.ensure_streams()
-        with closing(SqliteLedger(place / "ledger")) as store:
-            last = store.sequence()
-        stream: Any = Over(last)
-        ledger = Ledger(bus=bus, store=SqliteLedger(place / "ledger"), stream=stream)
+        ledger = ledger_of(place / "ledger", bus)
         await ledger.start()
         url, runner = await _serve(bus)
         freeze(RARELY)
@@ -117,6 +119,13 @@ async def _exported(place: Path) -> Spent:
         await ledger.stop()
         await bus.close()
     return Spent(ours, _bare(place / "ledger"), grown)
+
+
+def ledger_of(path: Path, bus: Bus) -> Ledger:
+    """Whoever answers from records that are whole."""
+    store = SqliteLedger(path, projections=CALL.projections)
+    stream: Any = Over(store.sequence())
+    return Ledger(bus=bus, store=store, stream=stream, models=(CALL,))
 
 
 async def _serve(bus: NatsBus) -> tuple[str, web.AppRunner]:

@@ -36,7 +36,8 @@ log = structlog.get_logger()
 
 CATCH_UP = 1.0  # seconds a query waits for what its asker has seen
 QUICK = 0.3  # seconds for a list; what takes longer is asked again where nobody else waits for it
-SLOW_FOR = 60.0  # seconds that the lists of whoever asked for it are read there, too
+COUNTED_FOR = 3.0  # seconds in which all the lists of one may take so long together
+SLOW_FOR = 60.0  # seconds that the lists of whoever asked for more are read there, too
 START_PATIENCE = 30.0  # seconds that the start of everything else waits for a rebuild
 SERVE_PAUSE = 1.0  # seconds between tries to serve
 RENEWS = frozenset({ErasureCleared})
@@ -72,6 +73,8 @@ class Ledger:
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger-write") if threads else None
         self._short, self._quick, self._long = (Lane(f"ledger-{of}", thread=threads) for of in ("find", "read", "long"))
         self._slow: dict[Share, float] = {}  # until when, the first to end first
+        self._spent: dict[Share, float] = {}  # seconds of the quick lane
+        self._counted_until = 0.0
         self._following = Following(source=source, store=store, work=self._write)
         self._serving: asyncio.Task[None] | None = None
         self._stops: list[Unsubscribe] = []
@@ -198,15 +201,30 @@ class Ledger:
             del self._slow[first]
         return share in self._slow
 
+    def _spend(self, share: Share, seconds: float) -> None:
+        """Somebody has read so long where others wait."""
+        now = self._now()
+        if now >= self._counted_until:
+            self._spent, self._counted_until = {}, now + COUNTED_FOR
+        self._spent[share] = self._spent.get(share, 0.0) + seconds
+        if self._spent[share] > QUICK:
+            self._slow.setdefault(share, now + SLOW_FOR)
+
     async def _find(self, lane: Lane, share: Share, ask: Callable[..., Answer], deadline: float) -> Answer:
         """Raises NotQuick where only more time was wanting."""
-        generation, now = self._following.generation, asyncio.get_running_loop().time
+        loop = asyncio.get_running_loop()
+        generation, now = self._following.generation, loop.time
         most = QUICK if lane is self._quick else LONGEST_READ
 
         def read() -> Answer:
             if lane is self._quick and share in self._slow:  # known since this one has waited
                 raise NotQuick
-            return ask(seconds=min(deadline - now(), most))
+            begun = now()
+            try:
+                return ask(seconds=min(deadline - begun, most))
+            finally:
+                if lane is self._quick:
+                    loop.call_soon_threadsafe(self._spend, share, now() - begun)
 
         try:
             return await lane.read(share, read, until=deadline)

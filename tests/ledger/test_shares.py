@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -124,6 +125,31 @@ async def test_what_is_not_quick_is_read_all_the_same(ledger: Ledger, monkeypatc
     monkeypatch.setattr(ledger_module, "QUICK", 0.02)
     assert await ledger._read(of("slow"), counting(1_000_000)) == [1_000_000]
     assert [*ledger._slow] == [of("slow").share]
+
+
+async def test_who_reads_for_long_in_many_pieces_is_slow_too(ledger: Ledger) -> None:
+    def ask(*, seconds: float) -> int:
+        time.sleep(QUICK / 5)
+        return 1
+
+    reads = 0
+    while not ledger._is_slow(of("slow").share):
+        reads += await ledger._asked(of("slow"), ask, short=False)
+        assert reads < 20
+    assert reads > 1 and not ledger._is_slow(of("op12").share)
+    print(f"after {reads} reads of a fifth of what is quick")
+
+
+async def test_who_reads_little_now_and_then_is_not_slow(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger_module, "COUNTED_FOR", 0.0)
+
+    def ask(*, seconds: float) -> int:
+        time.sleep(QUICK / 5)
+        return 1
+
+    for _ in range(10):
+        await ledger._asked(of("op12"), ask, short=False)
+    assert not ledger._slow
 
 
 async def test_a_user_is_slow_for_so_long_and_their_tokens_are_not(
