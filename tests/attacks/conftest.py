@@ -11,7 +11,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from actors.runtime import memory
 from gateway import server
-from tests.stories.conftest import admin, operator
+from tests.stories.conftest import MORE, SLOTS, admin, operator
 from tests.support.commands import Commands
 from tests.support.site import Site, running_site
 
@@ -27,6 +27,7 @@ LONGEST = (  # files and tests, from half a minute down to ten seconds
 )  # fmt: skip
 APART = {"test_undigestible"}  # files whose long tests share what is soon made
 TOGETHER = {"test_patterns"}  # files whose tests share what takes long to make
+GITHUB_SECRET = "hub-1a2b3c4d5e6f"  # of a webhook of pipelines
 HERE, FOLDER = Path(__file__).parent, "tests/attacks/"
 
 
@@ -58,6 +59,15 @@ def plain_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def runner_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """For the files on pipelines, each with pipelines of its own. It may post to loopback."""
+    hooks = '[webhooks]\nnetworks = ["127.0.0.0/8"]\nhttp = true\nfirst_pause = 0.2\n'
+    env = {"OTTB_SECRET_GITHUB": GITHUB_SECRET}
+    with running_site(tmp_path_factory.mktemp("runner"), SLOTS, hooks + MORE, env=env) as running:
+        yield running
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     if HERE in item.path.parents:
         item.add_marker(pytest.mark.attacks)
@@ -81,14 +91,16 @@ class BySite(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        if _shares_a_site(self.config.rootpath / file):
-            return "plain_site"
+        if (shared := _shared_by(self.config.rootpath / file)) is not None:
+            return shared
         return file if _starts_something(self.config.rootpath / file) else nodeid
 
 
 @cache
-def _shares_a_site(file: Path) -> bool:
-    return "plain_site: Site" in file.read_text()
+def _shared_by(file: Path) -> str | None:
+    """The site that it is not alone to attack."""
+    text = file.read_text()
+    return next((shared for shared in ("plain_site", "runner_site") if f"{shared}: Site" in text), None)
 
 
 @cache

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,11 @@ import pytest
 from actors.pipeline.checking import check
 from actors.pipeline.trigger import wanted
 from actors.runtime.signature import sign
+from tests.attacks.conftest import GITHUB_SECRET
 from tests.attacks.test_pipelines import OVER, D
-from tests.stories.conftest import MORE, SLOTS
-from tests.support.site import ROOT, Client, Site, admin_of, running_site, until
+from tests.support.site import ROOT, Client, Site, admin_of, until
 
-SECRET, GITHUB_SECRET, LENT = "hook-0f9e8d7c6b5a", "hub-1a2b3c4d5e6f", "to-be-made-by-the-sender"
+SECRET, LENT = "hook-0f9e8d7c6b5a", "to-be-made-by-the-sender"
 ONE = """
 id = {id}
 name = "hooked-{id}"
@@ -36,15 +36,12 @@ HOOK = '[webhook]\nsecret = "{name}"\n'
 GITHUB = HOOK + 'signature = "github"\ntime = "/repository/pushed_at"\nonly = {{ "/ref" = ["refs/heads/main"] }}\n' \
     'params = {{ status = "/ref" }}\n'  # fmt: skip
 CALLS = HOOK + 'params = {{ status = "/data/reason" }}\n'
-SETTINGS = '[webhooks]\nnetworks = ["127.0.0.0/8"]\nhttp = true\nfirst_pause = 0.2\n'
 
 
-@pytest.fixture(scope="module")
-def hooked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    folder = tmp_path_factory.mktemp("hooked")
-    with running_site(folder, SLOTS, SETTINGS + MORE, env={"OTTB_SECRET_GITHUB": GITHUB_SECRET}) as site:
-        put_secret(site, "HOOK", SECRET)
-        yield site
+@pytest.fixture
+def hooked(runner_site: Site) -> Site:
+    put_secret(runner_site, "HOOK", SECRET)
+    return runner_site
 
 
 def put_secret(site: Site, name: str, value: str) -> None:

@@ -287,8 +287,8 @@ PLACES: list[tuple[Route, Place]] = [
 
 
 def some(values: Sequence[Any], number: int) -> Sequence[Any]:
-    """Of a place, by its number: every second at depth 1, so that two neighbours are given all of them; all at 2."""
-    every = max(round(2 / DEPTH), 1)
+    """Of a place, by its number: every third at depth 1, so that three neighbours are given all of them; all at 3."""
+    every = max(round(3 / DEPTH), 1)
     return values[number % every :: every]
 
 
