@@ -61,7 +61,7 @@ SENT = {"bodies": posts(BODY), "none": 50 * posts(0), "chunks": chunks(), "heads
 
 
 @pytest.mark.parametrize("sent", SENT.values(), ids=SENT)
-async def test_of_requests_sent_ahead_one_is_kept(sent: bytes) -> None:
+async def test_of_requests_sent_ahead_two_are_kept(sent: bytes) -> None:
     broker, answer = MemoryBroker(clock=SystemClock()), asyncio.Event()
 
     async def take_time(request: StartCall, context: Context) -> NoReturn:
