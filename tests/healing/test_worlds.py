@@ -119,7 +119,7 @@ def _too_often(world: World) -> Iterator[str]:
             yield f"slot {last.slot}: {lately[last.rung]} times {last.rung} within an hour of {last.at}"
 
 
-@pytest.mark.parametrize("seed", range(plays(15)))  # `make test-all`: 60, of some 480 ailments
+@pytest.mark.parametrize("seed", range(plays(10)))  # `make test-all`: 40, of some 320 ailments
 def test_phones_that_ail_come_back_or_are_left_alone(seed: int) -> None:
     async def main() -> None:
         loop: Any = asyncio.get_running_loop()

@@ -15,7 +15,7 @@ import pytest
 from simulators.world.schedule import play
 from tests.support.depth import plays
 
-SEEDS = int(os.environ.get("OTTB_TEST_SEEDS", plays(68)))
+SEEDS = int(os.environ.get("OTTB_TEST_SEEDS", plays(48)))
 FIRST = int(os.environ.get("OTTB_TEST_FIRST_SEED", "0"))
 BLOCK = 10  # seeds, about two seconds of work: small enough to be shared by several workers
 BLOCKS = [range(first, min(first + BLOCK, FIRST + SEEDS)) for first in range(FIRST, FIRST + SEEDS, BLOCK)]
