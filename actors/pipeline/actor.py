@@ -5,6 +5,7 @@ from typing import ClassVar, Never
 from actors.pipeline import machine
 from actors.pipeline.checking import definition_of
 from actors.pipeline.machine import PipelineDecision
+from actors.pipeline.reading import Reader, text_for_claim, text_for_timer
 from actors.pipeline.record import Pipeline, evolve
 from actors.pipeline.runners import Runners
 from actors.pipeline.trigger import Wanted
@@ -14,6 +15,7 @@ from actors.runtime.commands import Order, Outcome, by_type, by_verb, command
 from actors.runtime.context import Context
 from actors.runtime.decision import NOTHING, TimerFired
 from actors.runtime.host import Host
+from actors.runtime.inbox import BusCommand, InboxItem, LocalCommand, Report, Resume
 from bus_schemas.catalogue import topics_of
 from bus_schemas.errors import ErrorCode, RefusalTemplate
 from bus_schemas.names import SYSTEM
@@ -77,10 +79,11 @@ class PipelineActor(Actor[Pipeline, PipelineEvent, Never, Never]):
     topics = topics_of("pipeline")
     snapshots = True
 
-    __slots__ = ("_lost", "_runners")
+    __slots__ = ("_lost", "_reader", "_runners")
 
-    def __init__(self, *, id: str, host: Host, runners: Runners, lost: float) -> None:
+    def __init__(self, *, id: str, host: Host, reader: Reader, runners: Runners, lost: float) -> None:
         super().__init__(id=id, host=host)
+        self._reader = reader
         self._runners = runners
         self._lost = lost
 
@@ -188,6 +191,30 @@ class PipelineActor(Actor[Pipeline, PipelineEvent, Never, Never]):
         return self.state
 
     # --- the machine's place
+
+    async def _handle(self, item: InboxItem[TimerFired]) -> None:
+        text = self._text_for(item)
+        definition = await self._reader.read(text) if text is not None else None  # the machine looks it up
+        await super()._handle(item)
+        del definition
+
+    def _text_for(self, item: InboxItem[TimerFired]) -> str | None:
+        """The definition that is looked up for it."""
+        pipeline = self.state
+        match item:
+            case LocalCommand(order=Define(text=text)):
+                return text
+            case _ if pipeline is None or (pipeline.deleted and not pipeline.open):
+                return None
+            case BusCommand(command=command) if command.rpc is CLAIM_RUN:
+                return text_for_claim(pipeline)
+            case Report(body=TimerFired(name=name)):
+                return text_for_timer(pipeline, name)
+            case BusCommand(command=command) if command.rpc is not RUN_PIPELINE:
+                return None
+            case Resume() | LocalCommand(order=Trigger()) | BusCommand():
+                return pipeline.text if not pipeline.deleted else None
+        return None
 
     evolve = staticmethod(evolve)
 

@@ -170,7 +170,7 @@ class Webhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
     params: Annotated[dict[ParamName, Pointer], Meta(max_length=50)] | None = None
 
 
-class Definition(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Definition(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, weakref=True):
     """A pipeline. `repository`: a folder with a git repository, or a URL of one; `branch`: what is checked out where
     nobody says another. `labels`: what a runner must have. `at_once`: runs under way at the same time; `concurrency`:
     what becomes of one more: `queue`, it waits; `cancel_older`, the older ones end; `refuse`. `wait`: seconds that a

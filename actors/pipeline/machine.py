@@ -265,10 +265,10 @@ def claim(pipeline: Pipeline, number: int, runner: str, token: str, now: Moment,
         raise NOT_OPEN()
     if run.token == digest(token):  # the same again
         return NOTHING
-    definition = definition_of(pipeline.texts[run.version])
     busy = sum(one.runner is not None for one in pipeline.open.values())
     first = min((one.run for one in pipeline.open.values() if one.runner is None), default=number)
-    if run.runner is not None or busy >= definition.at_once or first != number:
+    text = pipeline.texts[run.version]
+    if run.runner is not None or first != number or busy >= (definition := definition_of(text)).at_once:
         raise TAKEN(running=busy, first=first)
     started = PipelineStarted(pipeline=pipeline.pipeline, run=number, at=now.at, runner=runner, token=digest(token))
     timers = (

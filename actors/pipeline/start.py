@@ -11,9 +11,10 @@ from secrets import token_hex
 import msgspec
 
 from actors.pipeline.actor import API, NOT_SIGNED, Define, Gone, PipelineActor, Trigger
-from actors.pipeline.checking import Checked, check, definition_of
+from actors.pipeline.checking import Checked, check
 from actors.pipeline.files import DefinitionFiles, Read
 from actors.pipeline.language import Definition, Webhook
+from actors.pipeline.reading import Reader
 from actors.pipeline.runners import Runners
 from actors.pipeline.settings import Pipelines
 from actors.pipeline.trigger import delivery_of, wanted
@@ -63,13 +64,15 @@ async def start(
     runners = Runners(bus=parts.bus, clock=parts.clock)
     await runners.start()
     stack.push_async_callback(runners.stop)
+    reader = Reader()
+    stack.callback(reader.stop)
 
     def prepare(host: Host) -> None:
         def make(id: str, host: Host) -> PipelineActor:
-            return PipelineActor(id=id, host=host, runners=runners, lost=settings.lost_after)
+            return PipelineActor(id=id, host=host, reader=reader, runners=runners, lost=settings.lost_after)
 
         host.add_maker(PipelineActor.made_by(make))
-        on_shard = OnShard(host, secret, no_secret)
+        on_shard = OnShard(host, reader, secret, no_secret)
         host.serve_beside(PUT_PIPELINE, on_shard.put)
         host.serve_beside(TRIGGER_ON_SHARD, on_shard.trigger)
 
@@ -128,14 +131,16 @@ def _problems(checked: Checked) -> list[PipelineProblem]:
 class OnShard:
     """What is asked of the pipelines of one shard. `secret`: one by its name, None where this host has none."""
 
-    def __init__(self, host: Host, secret: Callable[[str], str | None], no_secret: SparingLog) -> None:
+    def __init__(
+        self, host: Host, reader: Reader, secret: Callable[[str], str | None], no_secret: SparingLog
+    ) -> None:
         self._host = host
+        self._reader = reader
         self._secret = secret
         self._no_secret = no_secret
 
     async def put(self, request: PutPipeline, context: Context) -> PipelineDefinition:
         id = str(request.pipeline)
-        await asyncio.to_thread(definition_of, request.text)  # known from here on: the actor looks it up
         await bring_here(self._host, PipelineActor, id)
         return await self._host.order(PipelineActor, id, Define(text=request.text, source=request.source), context)
 
@@ -146,7 +151,7 @@ class OnShard:
         actor = self._host.get(PipelineActor, number)
         pipeline = actor.state if actor is not None else None
         text = pipeline.text if pipeline is not None and not pipeline.deleted else None
-        definition = await asyncio.to_thread(definition_of, text) if text is not None else None
+        definition = await self._reader.read(text) if text is not None else None
         hook = definition.webhook if definition is not None else None
         secret = self._secret((hook or NO_HOOK).secret)
         now = self._host.clock.now().timestamp()

@@ -63,11 +63,16 @@ def named(path: Path) -> str:
     return said.removeprefix(".")[:300]
 
 
+def plain(text: str) -> str:
+    """The text as it is read, however it was saved."""
+    return text.removeprefix("\ufeff").replace("\r\n", "\n")
+
+
 def source(text: str) -> Source | Problem:
     """The text's values and where they stand."""
     if len(text) > LONGEST:
         return Problem(line=1, column=1, at="", message=f"longer than {LONGEST} characters")
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    text = plain(text)
     if (found := too_much(text)) is not None:
         line, column = place(found[0], text)
         return Problem(line=line, column=column, at="", message=found[1])

@@ -1,0 +1,40 @@
+"""Definitions are read beside the loop: those of hundreds of pipelines may come due in the same moment."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+from actors.pipeline.checking import definition_of, is_known
+from actors.pipeline.language import Definition
+from actors.pipeline.machine import SCHEDULE
+from actors.pipeline.record import Pipeline
+
+
+class Reader:
+    """One after the other, for all pipelines of a host."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="definitions")
+
+    async def read(self, text: str) -> Definition:
+        """The definition, which is looked up at once (`definition_of`) for as long as somebody has it."""
+        if is_known(text):
+            return definition_of(text)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, definition_of, text)
+
+    def stop(self) -> None:
+        """None is read any more but the one that is under way, which ends by itself."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+def text_for_claim(pipeline: Pipeline) -> str | None:
+    """The definition that the machine looks up when a runner wants a run: of the first that waits."""
+    first = min((run.run for run in pipeline.open.values() if run.runner is None), default=None)
+    return pipeline.texts[pipeline.open[first].version] if first is not None else None
+
+
+def text_for_timer(pipeline: Pipeline, name: str) -> str | None:
+    """The definition that it looks up when a timer's time is over."""
+    if name == SCHEDULE:
+        return pipeline.text
+    run = pipeline.open.get(int(name.split("-")[1]))
+    return pipeline.texts[run.version] if run is not None else None
