@@ -10,14 +10,17 @@ from actors.pipeline.record import Pipeline, evolve
 from actors.pipeline.runners import Runners
 from actors.pipeline.trigger import Wanted
 from actors.runtime.actor import Actor
+from actors.runtime.bus import Message
 from actors.runtime.clock import Moment, moment
 from actors.runtime.commands import Order, Outcome, by_type, by_verb, command
 from actors.runtime.context import Context
 from actors.runtime.decision import NOTHING, TimerFired
 from actors.runtime.host import Host
 from actors.runtime.inbox import BusCommand, InboxItem, LocalCommand, Report, Resume
+from actors.runtime.wire import decode_request, send_refusal
 from bus_schemas.catalogue import topics_of
-from bus_schemas.errors import ErrorCode, RefusalTemplate
+from bus_schemas.contract import verb_of
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.names import SYSTEM
 from bus_schemas.pipeline import (
     APPROVE_STEP,
@@ -88,6 +91,24 @@ class PipelineActor(Actor[Pipeline, PipelineEvent, Never, Never]):
         self._lost = lost
 
     # --- what people ask
+
+    async def receive(self, message: Message) -> None:
+        if verb_of(message.subject) == RUN_PIPELINE.verb and self.state is not None:
+            self._host.spawn(self._receive_tried(message, self.state.text))
+        else:
+            await super().receive(message)
+
+    async def _receive_tried(self, message: Message, text: str) -> None:
+        """What a run is given is tried before it waits for its turn."""
+        context = Context.from_headers(message.headers)
+        try:
+            context.must(RUN_PIPELINE.permission)
+            if given := decode_request(RUN_PIPELINE, message).parameters:
+                await self._reader.try_out(context.share, text, given)
+        except Refusal as refusal:
+            await send_refusal(message, refusal)
+        else:
+            await super().receive(message)
 
     def run(self, request: RunPipeline, context: Context) -> Outcome[RunAccepted]:
         pipeline = self.there()

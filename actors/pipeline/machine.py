@@ -12,7 +12,7 @@ from hashlib import sha256
 from hmac import compare_digest
 from typing import Literal, Never
 
-from actors.pipeline.checking import bound, definition_of, next_due
+from actors.pipeline.checking import bound, definition_of, next_due, with_defaults
 from actors.pipeline.language import Definition, Value
 from actors.pipeline.record import OpenRun, Pipeline
 from actors.pipeline.trigger import Wanted
@@ -193,7 +193,7 @@ def due(pipeline: Pipeline, now: Moment) -> PipelineDecision:
     wait = _schedule(definition, now, utc(moment))
     if _refuses(pipeline, definition):
         return Decision(effects=_schedule(definition, now, now.at))
-    parameters = bound(definition, dict(schedule.params))
+    parameters = with_defaults(definition, schedule.params)
     decision = _begin(
         pipeline, definition, user, None, parameters, "schedule", now, due=utc(moment),
         service_token=pipeline.service_token,

@@ -1,12 +1,15 @@
 """Definitions are read beside the loop: those of hundreds of pipelines may come due in the same moment."""
 
 import asyncio
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from weakref import WeakValueDictionary
 
-from actors.pipeline.checking import definition_of, is_known
-from actors.pipeline.language import Definition
+from actors.pipeline.checking import definition_of, is_known, tried
+from actors.pipeline.language import Definition, Value
 from actors.pipeline.machine import SCHEDULE
 from actors.pipeline.record import Pipeline
+from bus_schemas.names import Share
 
 
 class Reader:
@@ -14,12 +17,18 @@ class Reader:
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="definitions")
+        self._turns: WeakValueDictionary[Share, asyncio.Lock] = WeakValueDictionary()
 
     async def read(self, text: str) -> Definition:
         """The definition, which is looked up at once (`definition_of`) for as long as somebody has it."""
         if is_known(text):
             return definition_of(text)
         return await asyncio.get_running_loop().run_in_executor(self._thread, definition_of, text)
+
+    async def try_out(self, share: Share, text: str, given: Mapping[str, Value]) -> None:
+        """Have it known what of this fits into a definition. Hard patterns take 0.4 s: one of a share at a time."""
+        async with self._turns.setdefault(share, asyncio.Lock()):
+            await asyncio.get_running_loop().run_in_executor(self._thread, tried, text, given)
 
     def stop(self) -> None:
         """None is read any more but the one that is under way, which ends by itself."""

@@ -160,7 +160,10 @@ class OnShard:
             self._no_secret.warning("this host lacks the secret of a webhook", pipeline=number, secret=hook.secret)
         if pipeline is None or definition is None or hook is None or not secret or delivery is None:
             raise NOT_SIGNED()
-        order = Trigger(version=pipeline.version, wanted=wanted(hook, definition, asked.body), delivery=delivery)
+        given = wanted(hook, definition, asked.body)
+        if given is not None and text is not None:
+            await self._reader.try_out(context.share, text, given.parameters)
+        order = Trigger(version=pipeline.version, wanted=given, delivery=delivery)
         return await self._host.order(PipelineActor, number, order, context)
 
 
