@@ -89,7 +89,7 @@ class Fleet:
         try:
             async with asyncio.timeout(step.timeout):
                 context = await in_the_name_of(self._desk, self._claimed)
-                session = Session(desk=self._desk, context=context, stop=self._stop)
+                session = Session(desk=self._desk, run=self._claimed, context=context, stop=self._stop)
                 on = OnSlot(session, slot, step, dict(self._claimed.parameters), output, workspace, file)
                 said = await _HOW[type(step)](on)
                 return SlotResult(slot=slot.id, ok=True, said=workspace.mask(said)[:LONGEST_SAID])

@@ -16,12 +16,14 @@ from actors.runner.desk import Desk
 from actors.runner.on_phones import CALL, SCRIPT, SLOT, Begun
 from actors.runner.output import Output
 from actors.runner.port import Artefact, RunnerError, Workspace
+from actors.runner.rights import NotSaid, in_the_name_of
 from actors.runtime.context import Context
 from actors.runtime.files import PieceWriter
 from actors.runtime.wire import ask
 from bus_schemas.call import END_CALL, GET_CALL, START_CALL, CallState, CallView, EndCall, GetCall, StartCall
 from bus_schemas.contract import Rpc
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.pipeline import ClaimedRun
 from bus_schemas.script import GET_RUN, RUN_SCRIPT, STOP_RUN, GetRun, RunScript, RunState, RunView, StopRun
 from bus_schemas.script import OVER as RUN_OVER
 from bus_schemas.slot import (
@@ -68,16 +70,24 @@ OVER = (CallState.ENDED, CallState.FAILED)
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
-    """In whose name it is done. `stop`: it is to end."""
+    """In whose name it is done. `run`: of which; `context`: as they were at first; `stop`: it is to end."""
 
     desk: Desk
+    run: ClaimedRun
     context: Context
     stop: asyncio.Event
 
     async def ask(self, rpc: Rpc[Request, Reply], request: Request) -> Reply:
-        """Raises Refusal, RunnerError."""
-        may = self.context.actions & rpc.needed
-        context = Context(command_id=self.desk.ids.new(), user=self.context.user, actions=may)
+        """Look at something, or end it, as whoever began it could. Raises Refusal."""
+        return await ask(self.desk.bus, rpc, request, self._for(rpc, self.context))
+
+    def _for(self, rpc: Rpc[Request, Reply], who: Context) -> Context:
+        return Context(command_id=self.desk.ids.new(), user=who.user, actions=who.actions & rpc.needed)
+
+    async def begin(self, rpc: Rpc[Request, Reply], request: Request) -> Reply:
+        """Begin something, as far as they may by now: a slot may have been waited for for a day. Raises Refusal,
+        RunnerError."""
+        context = self._for(rpc, await in_the_name_of(self.desk, self.run))
         if not isinstance(request, StartCall):
             return await ask(self.desk.bus, rpc, request, context)
         begins = Begun(CALL, call_id_of(context))  # noted before there is one: after it may be too late
@@ -102,12 +112,13 @@ class Session:
         until, why = self.desk.clock.monotonic() + patience, ""
         while True:
             try:
-                return await self.ask(rpc, request)
-            except Refusal as refusal:
-                if refusal.code not in PASSING or self.desk.clock.monotonic() >= until:
+                return await self.begin(rpc, request)
+            except (Refusal, NotSaid) as error:
+                passing = isinstance(error, NotSaid) or error.code in PASSING
+                if not passing or self.desk.clock.monotonic() >= until:
                     raise
-                if refusal.message != why:
-                    why = refusal.message
+                if str(error) != why:
+                    why = str(error)
                     await waits(why)
             await self.pause(BUSY)
 
@@ -200,7 +211,7 @@ class OnSlot:
         async with self._kept():
             timeout = min(self._step.timeout, LONGEST_COMMAND)
             wanted = AdbCommand(slot=self._slot.id, command=self._step.command, timeout=timeout)
-            started = await self._session.ask(ADB_COMMAND, wanted)
+            started = await self._session.begin(ADB_COMMAND, wanted)
             done = await self._watched(lambda: self._of_command(started.command_id), timeout + GIVEN_UP)
         if done.output:
             await self._output.write(self._workspace.mask(f"slot {self._slot.id}: {done.output.rstrip()}\n").encode())
@@ -259,12 +270,12 @@ class OnSlot:
         file = self._file
         assert file is not None
         async with self._kept():
-            opened = await self._session.ask(OPEN_PUSH, OpenPush(slot=self._slot.id, path=None, size=file.size))
+            opened = await self._session.begin(OPEN_PUSH, OpenPush(slot=self._slot.id, path=None, size=file.size))
             pushed = Pushed(self._session, self._slot.id, opened.stream)
             async for piece in self._workspace.read(file):
                 await pushed.add(piece)
             wanted = InstallApp(slot=self._slot.id, file=await pushed.finish(), grant=self._step.grant)
-            await self._session.ask(INSTALL_APP, wanted)
+            await self._session.begin(INSTALL_APP, wanted)
         return f"{file.name} installed"
 
     async def reboot(self) -> str:
