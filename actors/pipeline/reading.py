@@ -9,7 +9,14 @@ from actors.pipeline.checking import definition_of, is_known, tried
 from actors.pipeline.language import Definition, Value
 from actors.pipeline.machine import SCHEDULE
 from actors.pipeline.record import Pipeline
+from bus_schemas.errors import ErrorCode, RefusalTemplate
 from bus_schemas.names import Share
+
+PATIENCE = 4.0  # seconds until what a run is given is tried; whoever asks waits for 5
+
+YOURS = RefusalTemplate(
+    ErrorCode.RATE_LIMITED, "What other runs of yours are given is looked at. Wait.", rule="runs", retry_after=2
+)
 
 
 class Reader:
@@ -26,9 +33,18 @@ class Reader:
         return await asyncio.get_running_loop().run_in_executor(self._thread, definition_of, text)
 
     async def try_out(self, share: Share, text: str, given: Mapping[str, Value]) -> None:
-        """Have it known what of this fits into a definition. Hard patterns take 0.4 s: one of a share at a time."""
-        async with self._turns.setdefault(share, asyncio.Lock()):
+        """Have it known what of this fits into a definition. Hard patterns take 0.4 s: one of a share at a time. Raises
+        Refusal(RATE_LIMITED)."""
+        turn = self._turns.setdefault(share, asyncio.Lock())
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await turn.acquire()
+        except TimeoutError:
+            raise YOURS() from None
+        try:
             await asyncio.get_running_loop().run_in_executor(self._thread, tried, text, given)
+        finally:
+            turn.release()
 
     def stop(self) -> None:
         """None is read any more but the one that is under way, which ends by itself."""

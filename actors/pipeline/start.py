@@ -30,6 +30,7 @@ from actors.runtime.sparing import SparingLog
 from actors.runtime.toml_files import EVERY, SUFFIX
 from actors.runtime.wire import Page, ask, forward
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
+from bus_schemas.names import share_of
 from bus_schemas.pipeline import (
     CHECK_PIPELINE,
     DEFINE_PIPELINE,
@@ -46,6 +47,7 @@ from bus_schemas.pipeline import (
     TriggerOnShard,
     TriggerPipeline,
 )
+from bus_schemas.user import LoginKind
 
 SECRET_LINES = 6  # a minute in the log, of secrets that are not there
 NO_HOOK, NO_SECRET = Webhook(secret="NONE"), token_hex(32)  # by which is measured what nobody has signed
@@ -162,7 +164,7 @@ class OnShard:
             raise NOT_SIGNED()
         given = wanted(hook, definition, asked.body)
         if given is not None and text is not None:
-            await self._reader.try_out(context.share, text, given.parameters)
+            await self._reader.try_out(share_of(LoginKind.SESSION, pipeline.by), text, given.parameters)
         order = Trigger(version=pipeline.version, wanted=given, delivery=delivery)
         return await self._host.order(PipelineActor, number, order, context)
 

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from actors.adapters.system_clock import SystemClock
-from actors.pipeline import checking, machine
+from actors.pipeline import checking, machine, reading
 from actors.pipeline.actor import Define, PipelineActor
 from actors.pipeline.checking import definition_of
 from actors.pipeline.reading import Reader
@@ -23,7 +23,8 @@ from actors.runtime.context import Context
 from actors.runtime.decision import TimerFired
 from actors.runtime.host import Host
 from actors.runtime.wire import ask
-from bus_schemas.errors import Refusal
+from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.names import share_of
 from bus_schemas.permissions import Action
 from bus_schemas.pipeline import CLAIM_RUN, RUN_PIPELINE, ClaimRun, RunnerView, RunPipeline
 from bus_schemas.pipeline_events import RUNNER_BEAT, RunnerBeat
@@ -31,7 +32,8 @@ from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from simulators.time.ids import CountedIds
 
-ID = "96"
+ID, MANY = "96", 100
+ANN, BOB = share_of("session", "ann"), share_of("session", "bob")
 TEXT = """
 id = 96
 name = "each-minute"
@@ -153,3 +155,19 @@ async def test_what_a_run_is_given_is_tried_beside_the_loop(stage: Stage, monkey
     begun = machine.due(state, later).events
     print(f"two runs and one by the schedule: {len(tried)} trials of a pattern, {sum(tried)} of them in the loop")
     assert tried == [False, False] and [event.parameters for event in begun] == [{"tag": "v1"}]
+
+
+async def test_whoever_tries_hard_patterns_on_end_fills_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits for its turn longer than anybody waits for an answer is refused, and others' turn is between."""
+    ends, began, reader = threading.Event(), list[str](), Reader()
+    monkeypatch.setattr(reading, "PATIENCE", 0.05)
+    monkeypatch.setattr(reading, "tried", lambda text, given: (began.append(text), ends.wait(10)))
+    first, *others = [asyncio.create_task(reader.try_out(ANN, str(n), {})) for n in range(MANY)]
+    async with asyncio.timeout(5):
+        codes = [getattr(one, "code", None) for one in await asyncio.gather(*others, return_exceptions=True)]
+    bob = asyncio.create_task(reader.try_out(BOB, "bob", {}))
+    ends.set()
+    await asyncio.gather(first, bob)
+    print(f"{MANY} of one share at once: {len(codes)} refused, {len(began)} tried")
+    assert set(codes) == {ErrorCode.RATE_LIMITED} and began == ["0", "bob"]
+    reader.stop()
