@@ -234,7 +234,7 @@ class PipelineActor(Actor[Pipeline, PipelineEvent, Never, Never]):
             case BusCommand(command=command) if command.rpc is not RUN_PIPELINE:
                 return None
             case Resume() | LocalCommand(order=Trigger()) | BusCommand():
-                return pipeline.text if not pipeline.deleted else None
+                return pipeline.text
         return None
 
     evolve = staticmethod(evolve)

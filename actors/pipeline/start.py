@@ -53,6 +53,9 @@ SECRET_LINES = 6  # a minute in the log, of secrets that are not there
 NO_HOOK, NO_SECRET = Webhook(secret="NONE"), token_hex(32)  # by which is measured what nobody has signed
 GONE_LOOKS = 3  # at which a file is not there, so that nobody who replaces one by hand takes its pipeline away
 WRONG = RefusalTemplate(ErrorCode.PIPELINE_ERROR, "The definition cannot be run.", why="definition")
+TOO_MANY = RefusalTemplate(
+    ErrorCode.RATE_LIMITED, "You have as many pipelines as one user may have. Delete some.", rule="pipelines_per_user"
+)
 NOT_YOU = RefusalTemplate(ErrorCode.PIPELINE_ERROR, "`as_user` of a definition that you make is you.", why="as_user")
 
 
@@ -66,7 +69,7 @@ async def start(
     runners = Runners(bus=parts.bus, clock=parts.clock)
     await runners.start()
     stack.push_async_callback(runners.stop)
-    reader = Reader()
+    reader, owned = Reader(), Owned(parts.host, settings.per_user)
     stack.callback(reader.stop)
 
     def prepare(host: Host) -> None:
@@ -74,7 +77,7 @@ async def start(
             return PipelineActor(id=id, host=host, reader=reader, runners=runners, lost=settings.lost_after)
 
         host.add_maker(PipelineActor.made_by(make))
-        on_shard = OnShard(host, reader, secret, no_secret)
+        on_shard = OnShard(host, reader, owned, secret, no_secret)
         host.serve_beside(PUT_PIPELINE, on_shard.put)
         host.serve_beside(TRIGGER_ON_SHARD, on_shard.trigger)
 
@@ -130,19 +133,38 @@ def _problems(checked: Checked) -> list[PipelineProblem]:
     ]
 
 
+class Owned:
+    """Whose pipelines a host has, on all of its shards: each may begin by itself every minute, all of them at once, and
+    counts for nobody's share then. `most`: of one user, defined by hand."""
+
+    def __init__(self, host: Host, most: int) -> None:
+        self._host = host
+        self._most = most
+
+    def must_have_room(self, id: str, user: str) -> None:
+        """Raise Refusal where a pipeline would be one too many of a user's."""
+        here = (one for host in self._host.shards.values() for one in host.all(PipelineActor) if one.id != id)
+        states = (one.state for one in here if one.state is not None)
+        if sum((one.by, one.source, one.deleted) == (user, API, False) for one in states) >= self._most:
+            raise TOO_MANY(most=self._most)
+
+
 class OnShard:
     """What is asked of the pipelines of one shard. `secret`: one by its name, None where this host has none."""
 
     def __init__(
-        self, host: Host, reader: Reader, secret: Callable[[str], str | None], no_secret: SparingLog
+        self, host: Host, reader: Reader, owned: "Owned", secret: Callable[[str], str | None], no_secret: SparingLog
     ) -> None:
         self._host = host
         self._reader = reader
+        self._owned = owned
         self._secret = secret
         self._no_secret = no_secret
 
     async def put(self, request: PutPipeline, context: Context) -> PipelineDefinition:
         id = str(request.pipeline)
+        if request.source == API:
+            self._owned.must_have_room(id, context.user)
         await bring_here(self._host, PipelineActor, id)
         return await self._host.order(PipelineActor, id, Define(text=request.text, source=request.source), context)
 
