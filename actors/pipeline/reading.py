@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from weakref import WeakValueDictionary
 
 from actors.pipeline.checking import definition_of, is_known, tried
@@ -23,14 +22,15 @@ class Reader:
     """One after the other, for all pipelines of a host."""
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="definitions")
+        self._reading = asyncio.Lock()
         self._turns: WeakValueDictionary[Share, asyncio.Lock] = WeakValueDictionary()
 
     async def read(self, text: str) -> Definition:
         """The definition, which is looked up at once (`definition_of`) for as long as somebody has it."""
         if is_known(text):
             return definition_of(text)
-        return await asyncio.get_running_loop().run_in_executor(self._thread, definition_of, text)
+        async with self._reading:
+            return await asyncio.to_thread(definition_of, text)
 
     async def try_out(self, share: Share, text: str, given: Mapping[str, Value]) -> None:
         """Have it known what of this fits into a definition. Hard patterns take 0.4 s: one of a share at a time. Raises
@@ -42,13 +42,10 @@ class Reader:
         except TimeoutError:
             raise YOURS() from None
         try:
-            await asyncio.get_running_loop().run_in_executor(self._thread, tried, text, given)
+            async with self._reading:
+                await asyncio.to_thread(tried, text, given)
         finally:
             turn.release()
-
-    def stop(self) -> None:
-        """None is read any more but the one that is under way, which ends by itself."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
 
 
 def text_for_claim(pipeline: Pipeline) -> str | None:

@@ -70,7 +70,6 @@ async def start(
     await runners.start()
     stack.push_async_callback(runners.stop)
     reader, owned = Reader(), Owned(parts.host, settings.per_user)
-    stack.callback(reader.stop)
 
     def prepare(host: Host) -> None:
         def make(id: str, host: Host) -> PipelineActor:

@@ -111,7 +111,6 @@ async def stage() -> AsyncIterator[Stage]:
 
     host = made("a")
     yield Stage(host, await host.activate(PipelineActor, ID), made, count())
-    reader.stop()
 
 
 def in_loop(monkeypatch: pytest.MonkeyPatch, name: str) -> list[bool]:
@@ -151,7 +150,6 @@ async def test_a_definition_that_was_read_stays_until_it_was_looked_up() -> None
     mine = await reader.read(TEXT)
     definition_of.cache_clear()
     assert checking.is_known(TEXT) and definition_of(TEXT) is mine
-    reader.stop()
 
 
 async def test_what_a_run_is_given_is_tried_beside_the_loop(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,7 +181,6 @@ async def test_whoever_tries_hard_patterns_on_end_fills_no_memory(monkeypatch: p
     await asyncio.gather(first, bob)
     print(f"{MANY} of one share at once: {len(codes)} refused, {len(began)} tried")
     assert set(codes) == {ErrorCode.RATE_LIMITED} and began == ["0", "bob"]
-    reader.stop()
 
 
 async def test_nobody_has_pipelines_without_end(stage: Stage) -> None:
@@ -212,4 +209,3 @@ async def test_nobody_has_pipelines_without_end(stage: Stage) -> None:
     gone = Context(command_id="gone", user="ann", actions=frozenset({Action.PIPELINE_EDIT}))
     await ask(host.bus, DELETE_PIPELINE, DeletePipeline(pipeline=100), gone)
     assert await put(202, "ann") == 1
-    reader.stop()
