@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import uuid
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -196,7 +197,7 @@ async def test_a_runner_that_is_not_heard_says_so(site: Whole, tmp_path: Path) -
 
 async def test_what_a_runner_loses_is_over_before_somebody_else_begins(tmp_path: Path) -> None:
     """It hears nothing of its pipeline any more; its step does not end by itself, nor by a word."""
-    lost_after, mark = 14.0, "91817"
+    lost_after, mark = 14.0, f"91817.{uuid.uuid4().int}"  # seconds, whose process nobody else has
     settings = replace(SETTINGS, pipelines=Pipelines(lost_after=lost_after))
     endless = f"trap '' TERM; while :; do sleep {mark} & wait; done"
     step = f'[[steps]]\nname = "a"\ndo = "run"\ncommands = ["{endless}"]\n'
