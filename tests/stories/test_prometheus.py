@@ -72,7 +72,10 @@ async def test_a_call_is_counted_when_it_is_over(admin: Client, operator: Client
 async def test_alert_rules_and_the_board_name_what_a_site_tells(admin: Client) -> None:
     """Names and types of all, and the values of labels of which a sandbox has samples without anything happening."""
     there = exposed(await figures(admin))
-    happening = ("no rung", "no dry_run", "no symptom", "no condition", "ottb_line_calls_total: no outcome")
+    happening = (
+        "no rung", "no dry_run", "no symptom", "no condition", "ottb_line_calls_total: no outcome",
+        "ottb_http_requests_total: no status is 5..",  # of a site that was asked before it was ready
+    )  # fmt: skip
     found = {what: [*wrong(expression, there, whole=False)] for what, expression in expressions().items()}
     missing = {what: wrongs for what, each in found.items() if (wrongs := [
         one for one in each if not any(what in one for what in happening)
