@@ -53,7 +53,7 @@ from gateway.reading import BY_LINK, Reader, body_of, login_of, read_with, reade
 from gateway.reads import Reads
 from gateway.recordings import Recordings
 from gateway.routes import BODY_LIMIT, FILE_KINDS, Held, Part, Route, Upload
-from gateway.server import client_of, protocol_of
+from gateway.server import client_of, has_gone, protocol_of
 from gateway.step_outputs import StepOutputs
 from gateway.stored_files import StoredFiles
 from gateway.traces import TRACEPARENT
@@ -382,7 +382,7 @@ class HttpApi:
                 context = Context(command_id=request[COMMAND_ID], user=caller.user, traceparent=request[TRACEPARENT])
                 await self.auditor.intend(route, request)
                 done = await self.line_files.carry_out(
-                    rpc_request, body, context, gone=lambda: request.transport is None or request.transport.is_closing()
+                    rpc_request, body, context, gone=lambda: has_gone(request)
                 )
         request[CHANGED] = done.changed
         self.raise_watermark(done.seq)

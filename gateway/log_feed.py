@@ -8,7 +8,7 @@ before anything new.
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 
 import msgspec
@@ -26,7 +26,8 @@ from bus_schemas.names import Share
 from bus_schemas.permissions import Action
 from gateway.auth import Authenticator, Caller
 from gateway.live.engine import bound_unread
-from gateway.live.history import BYTES_OF_ENTRY, PIECE, PIECE_BYTES, Turn, Turns
+from gateway.live.history import PIECE, PIECE_BYTES, Turn, Turns, bytes_in, cost_of
+from gateway.server import has_gone
 
 log = structlog.get_logger()
 
@@ -121,7 +122,7 @@ class LogFeed:
         after, since = _last_event_id(request), _beginning(wanted)
         with self._place(caller.share):
             await self.begin()
-            follower = Follower(said=self.seq, gone=lambda: request.transport is None or request.transport.is_closing())
+            follower = Follower(said=self.seq, gone=lambda: has_gone(request))
             turn = self._turns.of(caller.share)
             self._followers.add(follower)
             response = web.StreamResponse(headers=HEADERS)
@@ -164,7 +165,7 @@ class LogFeed:
                             raise ConnectionError("they have gone")
                         some, more = await some_of(entries)
                         until = some[-1].seq if more else follower.said
-                        turn.pay((until - at if at else len(some)) + bytes_in(some) // BYTES_OF_ENTRY)
+                        turn.pay(cost_of(until - at if at else len(some), bytes_in(some)))
                     at = until
                     if first and begin > after and some and some[0].seq == begin + 1:
                         yield _said("gap", MANY_MISSED)
@@ -273,10 +274,6 @@ async def some_of(entries: AsyncIterator[Recorded]) -> tuple[list[Recorded], boo
         if len(some) == PIECE or size > PIECE_BYTES:
             return some, True
     return some, False
-
-
-def bytes_in(some: Iterable[Recorded]) -> int:
-    return sum(len(one.data) for one in some)
 
 
 def _said(event: str, why: str) -> bytes:

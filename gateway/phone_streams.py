@@ -37,6 +37,7 @@ from gateway.answers import attachment
 from gateway.auth import Caller
 from gateway.live.engine import bound_unread
 from gateway.routes import Passed
+from gateway.server import has_gone
 
 ALL, EACH = 64, 6  # that are sent at once, of all and of one share
 LOOK_SECONDS = 0.5  # between two looks whether the reader is there, while a piece is awaited
@@ -181,7 +182,7 @@ async def _while_there(request: web.Request, work: Coroutine[Any, Any, Answer]) 
     task = asyncio.ensure_future(work)
     try:
         while not (await asyncio.wait({task}, timeout=LOOK_SECONDS))[0]:
-            if request.transport is None or request.transport.is_closing():
+            if has_gone(request):
                 raise ConnectionError("they have gone")
         return task.result()
     finally:

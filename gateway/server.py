@@ -250,6 +250,11 @@ def protocol_of(request: web.BaseRequest) -> Protocol:
     return request.protocol
 
 
+def has_gone(request: web.BaseRequest) -> bool:
+    """Whether who has asked reads no more."""
+    return request.transport is None or request.transport.is_closing()
+
+
 # --- around every application -------------------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ Both are read a little at a time. Whoever sends them on waits for the client in 
 import asyncio
 from bisect import bisect_right
 from collections import OrderedDict, deque
+from collections.abc import Iterable
 from contextlib import aclosing, suppress
 from itertools import islice
 from typing import Self
@@ -36,6 +37,16 @@ BURST_SECONDS = 0.5  # ... beside what was not used for so long
 READERS_REMEMBERED = 10_000
 
 _leaving = msgspec.json.Decoder(DaysLeaving).decode
+
+
+def cost_of(entries: int, size: int) -> int:
+    """What it costs to read so many, of `size` bytes together."""
+    return entries + size // BYTES_OF_ENTRY
+
+
+def bytes_in(some: Iterable[Recorded]) -> int:
+    """How large entries are together."""
+    return sum(len(one.data) for one in some)
 
 
 class Piece(Struct, frozen=True):
@@ -178,7 +189,7 @@ class History:
                 count, read, since = count + 1, read + len(recorded.data), recorded.seq
                 size += sum(event.size for event in said)
                 if count == PIECE or size > PIECE_BYTES or read > READ_BYTES:
-                    return Piece(found, since, count + read // BYTES_OF_ENTRY)
+                    return Piece(found, since, cost_of(count, read))
                 if count % AT_ONCE == 0:
                     await asyncio.sleep(0)
-        return Piece(found, until, count + read // BYTES_OF_ENTRY)
+        return Piece(found, until, cost_of(count, read))

@@ -16,10 +16,10 @@ from bus_schemas.fields import CallId, SlotId
 from bus_schemas.log import ListLogs, LogRecord, Module, Severity, SoughtText, TraceId, fits
 from gateway.live.client import LiveClient
 from gateway.live.fields import Seq
-from gateway.live.history import BYTES_OF_ENTRY, History
+from gateway.live.history import History, bytes_in, cost_of
 from gateway.live.said import Said, event_said
 from gateway.live.transports import Transports
-from gateway.log_feed import MISSED, LogFeed, bytes_in, sees, some_of, understood
+from gateway.log_feed import MISSED, LogFeed, sees, some_of, understood
 from gateway.metrics import Metrics
 from gateway.surface.log import ROOM
 
@@ -87,7 +87,7 @@ class LogRoom:
                     async with turn:
                         still()
                         some, more = await some_of(entries)
-                        turn.pay(len(some) + bytes_in(some) // BYTES_OF_ENTRY)
+                        turn.pay(cost_of(len(some), bytes_in(some)))
                     still()
                     self._tell(client, wanted, some)
                     await self._transports.taken(client.transport)

@@ -22,7 +22,7 @@ from gateway.live.answering import AWAY
 from gateway.live.asking import Asked
 from gateway.live.client import LiveClient
 from gateway.live.fields import Seq
-from gateway.live.history import BYTES_OF_ENTRY, PIECE, PIECE_BYTES, History
+from gateway.live.history import PIECE, PIECE_BYTES, History, bytes_in, cost_of
 from gateway.live.said import Said, event_said
 from gateway.live.transports import Transports
 from gateway.surface.pipeline import LOG
@@ -118,7 +118,7 @@ class OutputRoom:
                     async with turn:
                         still()
                         piece: list[Recorded] = await anext(pieces, [])
-                        turn.pay(len(piece) + sum(len(entry.data) for entry in piece) // BYTES_OF_ENTRY)
+                        turn.pay(cost_of(len(piece), bytes_in(piece)))
                     still()
                     self._transports.write(client.transport, *(said for entry in piece if (said := _said(entry))))
                     more = bool(piece)
