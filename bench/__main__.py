@@ -48,7 +48,6 @@ from bench.table import Row, print_table
 ALL = (
     gateway, live, fanout, strangers, bus, bus_overload, adb, actors, ledger, archive, leads, logins, campaigns,
     dashboard, dialling, dialling_start, do_not_call, exports, imports, kills, monitoring, pacing, pbx, pipelines,
-    dashboard, dialling, dialling_start, do_not_call, exports, imports, kills, monitoring, pacing, pbx, pipelines,
     readers, rebuild, refusals, scans, scripts, start, teams, traces, year,
 )  # fmt: skip
 

@@ -19,10 +19,9 @@ import aiohttp
 
 from actors.settings import Settings, load
 from bench.gateway import token_of
-from bench.parts import free_port, process, python
+from bench.parts import free_port, process, python, until_nats_answers
 from bench.table import Row
 from cli.site.children import children
-from cli.site.probes import nats_answers
 
 CLIENTS = 8
 PAUSE = 0.03  # seconds between two requests of one client
@@ -146,9 +145,7 @@ async def _site(folder: Path) -> AsyncIterator[_Site]:
         for child in children(settings, config):
             if child.name in ("nats-server", "actors", "gateway"):
                 await stack.enter_async_context(process(*child.argv, **(env | dict(child.env))))
-                async with asyncio.timeout(10):
-                    while not await nats_answers(settings.nats.port):
-                        await asyncio.sleep(0.02)
+                await until_nats_answers(settings.nats.port)
         session = await stack.enter_async_context(aiohttp.ClientSession())
         reader = await token_of(session, settings.http.point_port)
         login = {"username": "admin", "password": (settings.state / "admin-password").read_text().strip()}

@@ -31,7 +31,7 @@ from actors.runtime.context import Context
 from actors.runtime.ids import derived
 from actors.runtime.wire import ask
 from bench.dialling_host import Book, Made
-from bench.parts import free_port, nats_server, python
+from bench.parts import cpu_seconds, free_port, nats_server, python
 from bench.table import Row
 from bus_schemas.campaign import (
     GET_CAMPAIGN,
@@ -116,11 +116,10 @@ class Fleet:
     async def spent(self) -> Spent:
         assert self.host is not None
         varz = await asyncio.to_thread(self._varz)
-        host, server = psutil.Process(self.host.pid).cpu_times(), self.server.cpu_times()
+        host = psutil.Process(self.host.pid)
         return Spent(
-            host.user + host.system, server.user + server.system, varz["in_msgs"], varz["out_msgs"],
-            await self.bus.last_seq(),
-        )  # fmt: skip
+            cpu_seconds(host), cpu_seconds(self.server), varz["in_msgs"], varz["out_msgs"], await self.bus.last_seq()
+        )
 
     def _varz(self) -> Any:  # any: JSON of the server
         with urllib.request.urlopen(f"http://127.0.0.1:{self.monitor}/varz", timeout=5) as answer:

@@ -16,14 +16,14 @@ import msgspec
 import nats
 import psutil
 
-from actors.adapters.nats_streams import EVENTS, WRITTEN
+from actors.adapters.nats_streams import to_be_stored
 from actors.leads.lead import id_of
 from actors.runtime.bus import ID
 from actors.runtime.clock import utc
 from bench.dialling import CAMPAIGN, LEADS, MAKER, Fleet, fleet, lead, made
 from bench.dialling_host import Took
 from bench.gateway import token_of
-from bench.parts import free_port, process, python
+from bench.parts import cpu_seconds, free_port, process, python
 from bench.table import Row
 from bus_schemas.campaign import (
     CAMPAIGN_ATTEMPT_CLAIMED,
@@ -66,12 +66,12 @@ async def _import(folder: Path) -> tuple[float, float]:
         session.headers["Authorization"] = f"Bearer {await _admin(session, ports['POINT'], folder)}"
         assert site.host is not None
         host = psutil.Process(site.host.pid)
-        began, before = time.perf_counter(), sum(host.cpu_times()[:2])
+        began, before = time.perf_counter(), cpu_seconds(host)
         url, timeout = f"http://127.0.0.1:{ports['OTTB']}{RUN}", aiohttp.ClientTimeout(120)
         headers = {"Content-Type": "application/json"}
         async with session.post(url, data=body, headers=headers, timeout=timeout) as answer:
             said = await answer.json()
-        seconds, worked = time.perf_counter() - began, sum(host.cpu_times()[:2]) - before
+        seconds, worked = time.perf_counter() - began, cpu_seconds(host) - before
         await site.stop()
     assert said["accepted"] == LEADS, said
     return seconds, worked
@@ -121,7 +121,7 @@ async def _call_all(site: Fleet) -> None:
             (CAMPAIGN_ATTEMPT_ENDED.subject_for(ended), ended),
         ):
             headers = {ID: f"called-{next(numbers):020}", **about}  # as an actor writes
-            await client.publish(WRITTEN + subject.removeprefix(EVENTS), msgspec.json.encode(event), headers=headers)
+            await client.publish(to_be_stored(subject), msgspec.json.encode(event), headers=headers)
         if place % FLUSHED == 0:
             await client.flush()
     await client.close()

@@ -23,9 +23,9 @@ import psutil
 from msgspec import Struct
 
 from actors.adapters.nats_bus import NatsBus
-from actors.adapters.nats_streams import EVENTS, WRITTEN
+from actors.adapters.nats_streams import to_be_stored
 from bench.gateway import Served, asking
-from bench.parts import free_port, python
+from bench.parts import cpu_seconds, free_port, python
 from bench.table import Row
 from bus_schemas.kinds import owners_header
 from bus_schemas.slot import SLOT_LINKED, SlotLinked, SlotStatus
@@ -118,13 +118,13 @@ async def told(
     before = peer.process.memory_info().rss
     async with listening(peer, clients, still) as said:
         each = (peer.process.memory_info().rss - before) / (clients + still)
-        loop, used = asyncio.get_running_loop(), _used(peer.process)
+        loop, used = asyncio.get_running_loop(), cpu_seconds(peer.process)
         began, number = loop.time(), 0
         while (due := began + number / rate) < began + SECONDS:
             await asyncio.sleep(max(due - loop.time(), 0.0))
             await peer.tell(_event(size))
             number += 1
-        share = (_used(peer.process) - used) / (loop.time() - began)
+        share = (cpu_seconds(peer.process) - used) / (loop.time() - began)
         await asyncio.sleep(settled)
     return Told(heard=said(), expected=number * clients, share=share, each=each)
 
@@ -132,11 +132,6 @@ async def told(
 def _event(size: int) -> SlotLinked:
     at = f"at={time.monotonic():.6f} {'x' * size}"
     return SlotLinked(slot=44, at="2026-01-01T00:00:00.000Z", status=SlotStatus.ONLINE, detail=at)
-
-
-def _used(process: psutil.Process) -> float:
-    used = process.cpu_times()
-    return float(used.user + used.system)
 
 
 @asynccontextmanager
@@ -147,8 +142,7 @@ async def gateway(folder: Path) -> AsyncIterator[Peer]:
         headers = owners_header({"slot": ["op12"]})
 
         async def tell(event: SlotLinked) -> None:
-            subject = WRITTEN + SLOT_LINKED.subject_for(event).removeprefix(EVENTS)
-            await bus.publish(subject, msgspec.json.encode(event), headers)
+            await bus.publish(to_be_stored(SLOT_LINKED.subject_for(event)), msgspec.json.encode(event), headers)
 
         tokens = await _users(asked.site, folder / "fanout" / "state" / "admin-password")
         running = psutil.Process(asked.site.processes["gateway"].pid)

@@ -7,8 +7,10 @@ from heapq import heapify, heapreplace
 from itertools import count, islice
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
+from actors.adapters.nats_streams import to_be_stored
 from actors.ledger.store import JournalEntry
 from bus_schemas.audit import AuditEntry, AuditRecorded
 from bus_schemas.call import (
@@ -23,6 +25,8 @@ from bus_schemas.call import (
     EndReason,
     line_name,
 )
+from bus_schemas.catalogue import TOPICS
+from bus_schemas.kinds import owners_header
 from bus_schemas.slot import (
     SlotActivated,
     SlotCommandDone,
@@ -40,8 +44,15 @@ NUMBER = "+380991234567"
 CLOCK: dict[str, Any] = {"mono": 1.0, "boot": "b"}
 
 EVENTS, GROUP = 100_000, 1_000
+OWNERS = owners_header({"call": ("op12",)})
+TOPIC_OF = {topic.event: topic for topic in TOPICS if topic.kept}
 
 Event = CallEvent | SlotEvent | TrunkEvent | AuditRecorded
+
+
+def entry_of(event: Event) -> tuple[str, bytes]:
+    """Where an event is put to be stored, and as what."""
+    return to_be_stored(TOPIC_OF[type(event)].subject_for(event)), msgspec.json.encode(event)
 
 
 class Rate(Struct, frozen=True):

@@ -17,7 +17,7 @@ import msgspec
 import psutil
 
 from actors.adapters.nats_bus import NatsBus
-from actors.adapters.nats_streams import EVENTS, WRITTEN
+from actors.adapters.nats_streams import to_be_stored
 from bench.gateway import asking
 from bench.others import SECONDS, p95
 from bench.parts import python
@@ -75,7 +75,7 @@ async def _write_history(port: int) -> None:
     bus = await NatsBus.connect(f"nats://127.0.0.1:{port}", name="bench")
     linked = SlotLinked(slot=44, at="2026-01-01T00:00:00.000Z", status=SlotStatus.ONLINE, detail="x" * 100)
     data, headers = msgspec.json.encode(linked), owners_header({"slot": ["op12"]})
-    written = WRITTEN + SLOT_LINKED.subject_for(linked).removeprefix(EVENTS)
+    written = to_be_stored(SLOT_LINKED.subject_for(linked))
     for _ in range(MISSED):
         await bus.publish(written, data, headers)
     async with asyncio.timeout(60):

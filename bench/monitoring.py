@@ -23,7 +23,7 @@ from actors.runtime.context import Context
 from actors.runtime.settings import Nats
 from actors.runtime.wire import ask
 from actors.settings import load
-from bench.parts import adb_process, free_port, nats_server, process, python
+from bench.parts import adb_process, cpu_seconds, free_port, nats_server, process, python
 from bench.table import Row
 from bus_schemas.errors import Refusal
 from bus_schemas.monitor import FIGURES_SCOPE, ON_HOST, FiguresOnHost, read_figures
@@ -138,7 +138,7 @@ async def _watch(
 ) -> Cost:
     async def spent() -> tuple[float, ...]:
         said = (await asyncio.to_thread(_shown, monitor, "varz"))["in_msgs"]
-        return _cpu(host), sum(map(_cpu, adb)), said, await asyncio.to_thread(_heard, monitor)
+        return cpu_seconds(host), sum(map(cpu_seconds, adb)), said, await asyncio.to_thread(_heard, monitor)
 
     before, begun = await spent(), asyncio.get_running_loop().time()
     await asyncio.sleep(SPAN)
@@ -150,11 +150,6 @@ async def _watch(
         size=len(entry.data) / 1024 if entry is not None else 0.0,
         listed=len(read_figures(entry.data).things) - 1 if entry is not None else 0,
     )  # fmt: skip
-
-
-def _cpu(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return times.user + times.system
 
 
 def _heard(monitor: int) -> int:

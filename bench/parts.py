@@ -75,10 +75,21 @@ async def nats_server(folder: Path, more: str = "", *, sync: str = "always") -> 
     config = folder / f"nats-{port}.conf"
     config.write_text(CONFIG.format(port=port, store=folder / f"js-{port}", sync=sync) + more)
     async with process(str(Path(sysconfig.get_path("scripts")) / "nats-server"), "-c", str(config)):
-        async with asyncio.timeout(START_SECONDS):
-            while not await nats_answers(port):
-                await asyncio.sleep(0.02)
+        await until_nats_answers(port)
         yield port
+
+
+async def until_nats_answers(port: int) -> None:
+    """Raises TimeoutError."""
+    async with asyncio.timeout(START_SECONDS):
+        while not await nats_answers(port):
+            await asyncio.sleep(0.02)
+
+
+def cpu_seconds(process: psutil.Process) -> float:
+    """Seconds of the processor that a process has had."""
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 @asynccontextmanager

@@ -17,16 +17,14 @@ import structlog
 
 from actors.adapters.ledger.sqlite import SqliteLedger
 from actors.adapters.nats_bus import NatsBus
-from actors.adapters.nats_streams import EVENTS as STORED
-from actors.adapters.nats_streams import WRITTEN
 from actors.adapters.nats_wire import encode_headers
+from actors.adapters.random_ids import RandomIds
 from actors.ledger.ledger import Ledger
 from actors.runtime.bus import ID
 from actors.runtime.memory import RARELY, freeze
-from bench.journal import EVENTS, GROUP, Rate, events
+from bench.journal import EVENTS, GROUP, OWNERS, Rate, entry_of, events
 from bench.parts import nats_server, output, python
 from bench.table import Row
-from bench.year import IDS, OWNERS, TOPIC_OF
 
 ROUNDS = 3
 PROMISED = 100_000
@@ -48,10 +46,10 @@ async def measure(folder: Path) -> list[Row]:
 
 async def _write(bus: NatsBus) -> None:
     """By plain messages: an acknowledgement of each would take minutes."""
+    ids = RandomIds()
     for number, event in enumerate(islice(events(), EVENTS)):
-        subject = TOPIC_OF[type(event)].subject_for(event).removeprefix(STORED)
-        headers = encode_headers({ID: IDS.new(), **OWNERS})
-        await bus._link.publish(f"{WRITTEN}{subject}", msgspec.json.encode(event), headers)
+        subject, data = entry_of(event)
+        await bus._link.publish(subject, data, encode_headers({ID: ids.new(), **OWNERS}))
         while number % GROUP == 0 and (await bus.size()).entries <= number:
             await asyncio.sleep(0.01)
     while (await bus.size()).entries < EVENTS:

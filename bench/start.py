@@ -9,25 +9,19 @@ import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from statistics import median
+from statistics import median, median_low
 
-import msgspec
 import nats
-import psutil
 
-from actors.adapters.nats_streams import EVENTS, WRITTEN
 from actors.runtime.bus import ID
 from actors.runtime.settings import Nats
 from actors.settings import Settings
-from bench.journal import _call
-from bench.parts import START_SECONDS, free_port, process, python
+from bench.journal import OWNERS, SLOTS, _call, entry_of
+from bench.parts import START_SECONDS, cpu_seconds, free_port, process, python, until_nats_answers
 from bench.soak import bearer, sandbox
 from bench.table import Row
-from bus_schemas.catalogue import TOPICS
-from bus_schemas.kinds import owners_header
 from cli.site.children import children
 from cli.site.nats_conf import CONF
-from cli.site.probes import nats_answers
 from ottb_client import Client
 
 FIRST, AGAIN, FULL = 15.0, 2.0, 3.0  # seconds that are promised
@@ -37,18 +31,17 @@ ROUNDS = 5
 FOLDED_WITHIN = 300.0  # seconds
 COMMANDS = (["--help"], ["slot", "--help"], ["doctor", "--help"], ["pipeline", "run", "--help"])
 BEHIND = re.compile(r'^ottb_records_behind\{.*records="(\w+)".*\} ([0-9.e+]+)$', re.MULTILINE)
-OWNERS = owners_header({"call": ("op12",)})
 
 
 async def measure(folder: Path) -> list[Row]:
-    place = folder / "start"
+    place = folder / "starts"
     place.mkdir()
     first, work = await _start(place)
-    again = sorted([await _start(place) for _ in range(ROUNDS)])[ROUNDS // 2]
+    again = median_low([await _start(place) for _ in range(ROUNDS)])
     await _fill(place)
     async with sandbox(place) as (_, ports):
         await _records_are_there(place, ports["HTTP__WORKSPACE"])
-    full = sorted([await _start(place) for _ in range(ROUNDS)])[ROUNDS // 2]
+    full = median_low([await _start(place) for _ in range(ROUNDS)])
     rows = [
         _row(f"a first start ({work:.1f} s of a core)", first, FIRST),
         _row(f"a second start ({again[1]:.1f} s of a core)", again[0], AGAIN),
@@ -67,12 +60,7 @@ async def _start(folder: Path) -> tuple[float, float]:
     began = time.perf_counter()
     async with sandbox(folder) as (top, _):
         seconds = time.perf_counter() - began
-        return seconds, sum(_spent(one) for one in [top, *top.children(recursive=True)])
-
-
-def _spent(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
+        return seconds, sum(map(cpu_seconds, [top, *top.children(recursive=True)]))
 
 
 def _work_of(words: list[str]) -> float:
@@ -94,9 +82,7 @@ async def _fill(folder: Path) -> None:
     settings = Settings(state_dir=str(folder / "state"), nats=Nats(port=free_port(), websocket_port=free_port()))
     server = children(settings, None)[0]
     async with process(server.argv[0], "-c", str(conf), **server.env):
-        async with asyncio.timeout(START_SECONDS):
-            while not await nats_answers(settings.nats.port):
-                await asyncio.sleep(0.05)
+        await until_nats_answers(settings.nats.port)
         connected = await nats.connect(
             settings.nats.address, user="core", password=server.env["OTTB_NATS_CORE_PASSWORD"],
             inbox_prefix=b"_INBOX_core",
@@ -111,12 +97,9 @@ async def _fill(folder: Path) -> None:
 
 
 def _entries() -> Iterator[tuple[str, bytes, dict[str, str]]]:
-    topics = {topic.event: topic for topic in TOPICS if topic.kept}
-    events = (event for number in range(ENTRIES) for event in _call(number, number % 400 + 1, None))
+    events = (event for number in range(ENTRIES) for event in _call(number, number % SLOTS + 1, None))
     for place, event in enumerate(islice(events, ENTRIES)):
-        topic = topics[type(event)]
-        written = WRITTEN + topic.subject_for(event).removeprefix(EVENTS)
-        yield written, msgspec.json.encode(event), {ID: f"bench-{place}", **OWNERS}
+        yield *entry_of(event), {ID: f"bench-{place}", **OWNERS}
 
 
 async def _records_are_there(folder: Path, port: int) -> None:

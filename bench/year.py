@@ -28,12 +28,10 @@ from actors.archive.archive import Archive
 from actors.archive.leaving import Leaving
 from actors.archive.record import Segment
 from actors.runtime.bus import ID, Fenced, Recorded
-from bench.journal import _audit, _call
+from bench.journal import OWNERS, TOPIC_OF, _audit, _call
 from bench.parts import nats_server
 from bench.table import Row
 from bus_schemas.audit import AuditRecorded
-from bus_schemas.catalogue import TOPICS
-from bus_schemas.kinds import owners_header
 
 DAYS, CALLS, KEPT = 365, 20, 14
 SETTLED = 60  # days after which memory is to be what it will be
@@ -42,8 +40,7 @@ BYTES = 1500  # of the journal for a call: the goal
 AT_ONCE = 64
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 MB = 2**20
-IDS, OWNERS = RandomIds(), owners_header({"call": ("op12",)})
-TOPIC_OF = {topic.event: topic for topic in TOPICS if topic.kept}
+IDS = RandomIds()
 
 
 class OfTheYear(SystemClock):

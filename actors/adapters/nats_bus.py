@@ -37,7 +37,7 @@ from actors.adapters.nats_reading import (
     size,
 )  # fmt: skip
 from actors.adapters.nats_redactions import Redactions, erase, wipe
-from actors.adapters.nats_streams import EVENTS, WRITTEN
+from actors.adapters.nats_streams import EVENTS, to_be_stored
 from actors.adapters.nats_wire import (
     PLAIN,
     STRANGE,
@@ -278,11 +278,10 @@ class NatsBus:
     # --- the journal
 
     async def append(self, subject: str, data: bytes, headers: Headers, *, scope: str, expect: int) -> int:
-        written = WRITTEN + subject.removeprefix(EVENTS)
         last = await self._redactions.last_there(scope, expect)
         all_headers = {ID: new_id(), **headers, EXPECT: str(last), EXPECT_SCOPE: scope}
         first_after = {"seq": expect + 1, "next_by_subj": scope}
-        return await self._writer.write(JOURNAL, written, data, all_headers, first_after)
+        return await self._writer.write(JOURNAL, to_be_stored(subject), data, all_headers, first_after)
 
     async def replay(self, scope: str, *, after: int = 0, since: float = 0.0) -> AsyncIterator[Recorded]:
         first: dict[str, object] = {"seq": after + 1}

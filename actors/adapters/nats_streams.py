@@ -45,6 +45,11 @@ LOG_WINDOW = 3600.0  # seconds for which hosts that hear of the same write it on
 NO_RESERVE, NOT_CHANGED = 10047, 10052
 
 
+def to_be_stored(subject: str) -> str:
+    """Where something is put to be stored and said as a subject of EVENTS."""
+    return WRITTEN + subject.removeprefix(EVENTS)
+
+
 class Bucket(Struct, frozen=True):
     """Seconds that its keys are kept (0: for ever), its limit in bytes, and what goes where that is reached."""
 

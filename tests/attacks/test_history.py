@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from actors.adapters.nats_bus import NatsBus
-from actors.adapters.nats_streams import EVENTS, JOURNAL, WRITTEN
+from actors.adapters.nats_streams import JOURNAL, to_be_stored
 from actors.runtime.bus import Message
 from bus_schemas.kinds import owners_header
 from bus_schemas.slot import SLOT_LINKED, SlotLinked, SlotStatus
@@ -28,7 +28,7 @@ async def bus(tmp_path: Path) -> AsyncIterator[NatsBus]:
 
 async def test_no_more_is_read_of_the_journal_than_is_told(bus: NatsBus) -> None:
     linked = SlotLinked(slot=44, at="2026-01-01T00:00:00.000Z", status=SlotStatus.ONLINE)
-    written, data = WRITTEN + SLOT_LINKED.subject_for(linked).removeprefix(EVENTS), msgspec.json.encode(linked)
+    written, data = to_be_stored(SLOT_LINKED.subject_for(linked)), msgspec.json.encode(linked)
     for _ in range(ENTRIES):
         await bus.publish(written, data, owners_header({"slot": ["op12"]}))
     while await bus.last_seq() < ENTRIES:
