@@ -1,7 +1,7 @@
 """Which shard an id falls into, and which of the hosts that are there each shard belongs to. Every host computes the
 same, so nobody has to be told."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -36,7 +36,13 @@ def belongs_to(shard: int, hosts: Collection[str]) -> str | None:
 
 def shards_of(host: str, hosts: Collection[str]) -> frozenset[int]:
     """The shards that belong to one of the hosts."""
-    return frozenset(shard for shard in all_shards() if belongs_to(shard, hosts) == host)
+    return _shares(frozenset(hosts)).get(host, frozenset())
+
+
+@lru_cache(maxsize=16)  # each host looks twice a second, and hosts seldom come or go
+def _shares(hosts: frozenset[str]) -> Mapping[str, frozenset[int]]:
+    owners = {shard: belongs_to(shard, hosts) for shard in all_shards()}
+    return {host: frozenset(shard for shard, owner in owners.items() if owner == host) for host in hosts}
 
 
 @lru_cache(maxsize=64 * SHARDS)
