@@ -23,7 +23,7 @@ from bus_schemas.log import CONTEXT_VALUES, WRITE_LOG
 from bus_schemas.script import MOST_PARAMS, RUN_SCRIPT
 from bus_schemas.slot import CONFIGURE_SLOT
 from bus_schemas.user import LOGIN, SET_ROLE
-from gateway import idempotency
+from gateway import idempotency, large_bodies
 from gateway.bus_api import _read
 from gateway.large_bodies import PIECE, PIECE_BYTES, _pieces
 from gateway.reading import _decode_form, reader_of
@@ -251,10 +251,18 @@ def cost_of_large(body: bytes) -> float:
 def tried(name: str) -> tuple[str, float, list[int]]:
     """What a large body is answered, what that costs, and in which pieces it is read: it takes long, so what is looked
     at is one try."""
-    body, answers = LARGE[name][0](), list[str]()
+    body, answers, sizes = LARGE[name][0](), list[str](), list[int]()
     assert len(body) <= RUN_BYTES
-    taken = spent(lambda: answers.append(answer_to(body)))
-    return answers[0], taken, [len(piece) for piece in _pieces(body, len(BEFORE))]
+
+    def noted(body: bytes, at: int) -> Iterator[bytes]:
+        for piece in _pieces(body, at):
+            sizes.append(len(piece))
+            yield piece
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(large_bodies, "_pieces", noted)
+        taken = spent(lambda: answers.append(answer_to(body)))
+    return answers[0], taken, sizes
 
 
 def test_no_large_body_costs_much_more_than_an_ordinary_one() -> None:

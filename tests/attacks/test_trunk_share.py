@@ -169,7 +169,7 @@ def test_one_user_leaves_others_their_turn_on_a_trunk(attack: Any, per_second: f
     run(lambda: attack(tmp_path, per_second), seed=1)
 
 
-CHANNELS, TALK, LONG = 6, 4.0, 60
+CHANNELS, TALK, LONG = 6, 4.0, 32
 
 
 async def _full_beside_one_who_waits(folder: Path) -> None:

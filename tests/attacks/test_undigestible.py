@@ -287,8 +287,8 @@ PLACES: list[tuple[Route, Place]] = [
 
 
 def some(values: Sequence[Any], number: int) -> Sequence[Any]:
-    """Of a place, by its number: every third at depth 1, so that three neighbours are given all of them; all at 3."""
-    every = max(round(3 / DEPTH), 1)
+    """Of a place, by its number: every fourth at depth 1, so that four neighbours are given all of them; all at 4."""
+    every = max(round(4 / DEPTH), 1)
     return values[number % every :: every]
 
 
