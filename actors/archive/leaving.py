@@ -1,18 +1,21 @@
 """What is over leaves the journal: calls with an end, and records of the audit, once they are old enough and sealed.
 
 Nothing leaves whose day cannot be read whole by every host that is there, nor a call that the records do not answer
-for. `DaysLeaving` is on record before: by that who finds nothing in the journal knows to ask the records
+for, nor one whose campaign, or script's run, has not on record what became of it: those ask the journal.
+`DaysLeaving` is on record before: by that who finds nothing in the journal knows to ask the records
 (`actors/dialing/left.py`). Of a call `dialing` goes last but one and `ended` last: so at every moment it is whole, or
 over, or nowhere, and never one that has begun and not ended.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import math
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import structlog
+from msgspec import Struct
 
 from actors.archive.archive import Archive
 from actors.archive.record import Book, Segment
@@ -21,16 +24,19 @@ from actors.runtime.clock import Clock
 from actors.runtime.journalled import REPLY_HEADER
 from bus_schemas.audit import AUDIT_RECORDED
 from bus_schemas.call import CALL_DIALING, CALL_ENDED, CallDialing
+from bus_schemas.campaign import CAMPAIGN_ATTEMPT_ENDED
 from bus_schemas.catalogue import topic_of
 from bus_schemas.contract import ROOT, UNDECODABLE, id_of, verb_of
 from bus_schemas.erasure import ERASURE_BEGUN, ERASURE_DONE, ERASURE_FAILED
 from bus_schemas.personal import EACH, PERSONAL
+from bus_schemas.script import RUN_ENDED
 
 log = structlog.get_logger()
 
 AUDIT_KEPT = 1_000  # newest records of the audit that stay: hosts look back at some
 MOST = 20_000  # calls, and records of the audit, in one turn
 REST = 600.0  # seconds until a day that a host could not read is asked for again
+LATE = 30 * 86_400.0  # seconds behind the newest of some calls, in which is looked whether their campaigns know of them
 AT_ONCE = 4  # that are looked at and removed at once: each is work for the server's disk
 
 Everywhere = Callable[[Segment], Awaitable[bool]]  # whether every host has just read a day, whole
@@ -52,6 +58,8 @@ class Leaving:
         self._known = known
         self._may = may
         self._seen = 0  # ends of calls up to here were looked at by this process: what stayed, stays
+        self._limit = 0  # up to where all may leave
+        self._unsettled = math.inf  # the first end whose campaign or run does not know of it up to there
         self._done = 0  # all that may leave up to here has left
         self._not_before = 0.0  # as some host could not read a day: monotonic
         self._left_over = False  # in this turn, something for a later one
@@ -67,6 +75,9 @@ class Leaving:
         if not old:
             return 0
         limit, self._checked, self._left_over = old[-1].last, {}, False
+        if limit != self._limit:  # with a day more, they may
+            self._seen = int(min(self._seen, self._unsettled - 1))
+            self._limit, self._unsettled = limit, math.inf
         if limit == self._done or self._clock.monotonic() < self._not_before:
             return 0
         await self._archive.leave(book, limit, host)
@@ -75,28 +86,34 @@ class Leaving:
         return gone
 
     async def _calls(self, book: Book, limit: int) -> int:
-        ended, gone = list[Recorded](), 0
+        ended, gone, later = list[Recorded](), 0, False
         async for entry in self._bus.replay(CALL_ENDED.pattern, after=self._seen):
             if entry.seq > limit or self._is_much(len(ended)):
                 break
             ended.append(entry)
+        known_to_campaigns = await self._known_to_campaigns(ended, limit)
         for begin in range(0, len(ended), AT_ONCE):
             if not await self._may_go_on():
                 self._left_over = True
                 return gone
             some = ended[begin : begin + AT_ONCE]
-            left = await asyncio.gather(*(self._call(book, id_of(entry.subject), limit) for entry in some))
+            left = await asyncio.gather(*(self._call(book, entry, limit, known_to_campaigns) for entry in some))
             gone += sum(filter(None, left))
-            self._left_over = self._left_over or None in left
-            if not self._left_over:
+            later = later or None in left
+            if not later:
                 self._seen = some[-1].seq
+        self._left_over = self._left_over or later
         return gone
 
-    async def _call(self, book: Book, call_id: str, limit: int) -> int | None:
-        """One call. Returns how many entries are gone; None: not now. What is not over with, or not in the records, is
-        left for good."""
+    async def _call(self, book: Book, ended: Recorded, limit: int, known_to_campaigns: Collection[str]) -> int | None:
+        """One call. Returns how many entries are gone; None: not now. What is not over with, or not in the records,
+        stays; one whose campaign or run does not know of it is looked at again each day."""
+        call_id = id_of(ended.subject)
         entries = [entry async for entry in self._bus.replay(f"{ROOT}.evt.call.*.{call_id}.*")]
-        if any(entry.seq > limit for entry in entries) or not _may_leave(entries):
+        if any(entry.seq > limit for entry in entries) or not (over := _over(entries)):
+            return 0
+        if isinstance(over, CallDialing) and not await self._is_settled(over, limit, known_to_campaigns):
+            self._unsettled = min(self._unsettled, ended.seq)
             return 0
         if not await self._are_safe(book, entries):
             return None
@@ -106,6 +123,29 @@ class Leaving:
         for entry in sorted(entries, key=_last_of_all):
             await self._bus.remove(entry.seq, overwrite=_is_personal(entry))
         return len(entries)
+
+    async def _known_to_campaigns(self, ended: Sequence[Recorded], limit: int) -> set[str]:
+        """Of these calls, those of which a campaign has on record what became of them: they are in time what it has
+        read of its own, so it asks for none of them again."""
+        wanted = {id_of(entry.subject) for entry in ended if _is_of_campaign(entry)}
+        found = set[str]()
+        if wanted:
+            last = ended[-1].at + LATE
+            async for entry in self._bus.replay(CAMPAIGN_ATTEMPT_ENDED.pattern, after=ended[0].seq):
+                if len(found) == len(wanted) or entry.seq > limit or entry.at > last:
+                    break
+                if (call_id := _call_of(entry)) in wanted:
+                    found.add(call_id)
+        return found
+
+    async def _is_settled(self, attempt: CallDialing, limit: int, known_to_campaigns: Collection[str]) -> bool:
+        """Whether nobody begins from a call: neither a campaign, nor the run of a script that has placed it."""
+        if attempt.run is not None:
+            scope = f"{ROOT}.evt.script.*.{attempt.run}.{RUN_ENDED.verb}"
+            last = await self._bus.last(scope, certain=True)
+            if last is None or last.seq > limit:
+                return False
+        return attempt.campaign is None or attempt.call_id in known_to_campaigns
 
     async def _audit(self, book: Book, limit: int) -> int:
         newer = 0
@@ -154,19 +194,40 @@ class Leaving:
         return not begun and self._may()
 
 
-def _may_leave(entries: Sequence[Recorded]) -> bool:
-    """Whether a call is over, and nobody begins from it: campaigns and runs ask the journal for what became of theirs.
-    Its end alone is what a removal has left that did not come to its end."""
+def _over(entries: Sequence[Recorded]) -> CallDialing | bool:
+    """The attempt of a call that is over. False: it is not, or cannot be read; True: its end alone is what a removal
+    has left that did not come to its end."""
     by_verb = {verb_of(entry.subject): entry for entry in entries}
     if by_verb.keys() == {CALL_ENDED.verb}:
         return True
     if not by_verb.keys() >= {CALL_DIALING.verb, CALL_ENDED.verb}:
         return False
     try:
-        attempt = msgspec.json.decode(by_verb[CALL_DIALING.verb].data, type=CallDialing)
+        return msgspec.json.decode(by_verb[CALL_DIALING.verb].data, type=CallDialing)
     except UNDECODABLE:
         return False
-    return attempt.campaign is None and attempt.run is None
+
+
+class _Of(Struct, gc=False):
+    """Of an end of a call, or of an attempt: what is read of it here."""
+
+    call_id: str | None = None
+    campaign: str | None = None
+
+
+def _is_of_campaign(ended: Recorded) -> bool:
+    try:
+        return msgspec.json.decode(ended.data, type=_Of).campaign is not None
+    except UNDECODABLE:
+        return False
+
+
+def _call_of(entry: Recorded) -> str | None:
+    """The call of an attempt that is over; None: it had none, or cannot be read."""
+    try:
+        return msgspec.json.decode(entry.data, type=_Of).call_id
+    except UNDECODABLE:
+        return None
 
 
 def _last_of_all(entry: Recorded) -> tuple[bool, bool, int]:

@@ -19,9 +19,9 @@ from actors.runtime.effects import Work
 from actors.runtime.host import Host
 from actors.runtime.ids import derived
 from actors.runtime.wire import ask
-from bus_schemas.call import CALL_DIALING, CallDialing
+from actors.telephony.past import called_in
 from bus_schemas.campaign import CAMPAIGN_ARCHIVED, CAMPAIGN_LEAD_MARKED, CampaignArchived
-from bus_schemas.contract import ROOT, UNDECODABLE
+from bus_schemas.contract import UNDECODABLE
 from bus_schemas.do_not_call import GLOBAL, PUT_ON_DO_NOT_CALL, AddDoNotCall
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.lead import CampaignLeadMarked, Meaning
@@ -158,7 +158,8 @@ class Settled:
             pause = min(2 * pause, LONGEST_PAUSE)
 
     async def _settle(self, seq: int, said: OperatorDisposed) -> None:
-        number = await self._number_of(said.call_id)
+        found = await called_in(self._owner._host.bus, said.call_id, derived("settle", said.call_id, str(seq)))
+        number = found.number if found is not None else None
         place = self._owner.place_of(said.lead) if said.lead is not None else None
         if place is None and number is not None:
             place = self._owner.place_with(number)
@@ -168,16 +169,6 @@ class Settled:
         if said.meaning is Meaning.DO_NOT_CALL and number is not None:
             await self._put_on_list(seq, said, number)
         self._owner.tell(Word(seq=seq, place=place, said=said))
-
-    async def _number_of(self, call_id: str) -> str | None:
-        """The number that was called, by the call's record. Raises BusError."""
-        recorded = await self._owner._host.bus.last(
-            f"{ROOT}.evt.call.*.{call_id}.{CALL_DIALING.verb}", certain=True
-        )
-        try:
-            return msgspec.json.decode(recorded.data, type=CallDialing).number if recorded is not None else None
-        except UNDECODABLE:  # as if it were gone
-            return None
 
     async def _put_on_list(self, seq: int, said: OperatorDisposed, number: str) -> None:
         """Before the lead is marked, so that a mark on record says that it was done. Raises Refusal."""

@@ -17,7 +17,7 @@ from actors.call.actor import CallActor
 from actors.call.machine import line_of
 from actors.call.settings import Calls
 from actors.dialing.gate import Gate
-from actors.dialing.left import NOT_READABLE, left
+from actors.dialing.left import left
 from actors.dialing.limits import CallLimits
 from actors.runtime.bus import BusError, Fenced, Recorded
 from actors.runtime.clock import moment
@@ -27,6 +27,7 @@ from actors.runtime.ids import derived
 from actors.runtime.tracing import call_span, span, wanted
 from actors.runtime.wire import Page, forward
 from actors.telephony.orders import Drop, Fence, Fences, Settle
+from actors.telephony.past import NOT_READABLE
 from actors.telephony.reports import DialFailed
 from bus_schemas.call import CALL_DIALING, CALL_ENDED, CallDialing, CallEnded, CallView, EndReason, line_name
 from bus_schemas.contract import ROOT, UNDECODABLE, Rpc, Topic

@@ -4,25 +4,22 @@ clock, and for which list."""
 from collections.abc import Mapping, Sequence
 from datetime import tzinfo
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors.runtime.bus import Bus, BusError
+from actors.runtime.bus import Bus
 from actors.runtime.context import Context
 from actors.runtime.ids import derived
 from actors.runtime.moments import is_local, moment
 from actors.runtime.wire import Page, ask, forward
+from actors.telephony.past import called_in
 from actors.telephony.zones import NotAZone, zone, zones_of
-from bus_schemas.call import CALL_DIALING, CallDialing
 from bus_schemas.campaign import CAMPAIGN, GET_CAMPAIGN, CampaignView, GetCampaign
-from bus_schemas.contract import ROOT, UNDECODABLE
 from bus_schemas.do_not_call import ADD_DO_NOT_CALL, GLOBAL, AddDoNotCall
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 from bus_schemas.lead import LIST_LEADS, PAST_LEAD, GetLead, ListLeads, Meaning
 from bus_schemas.operator import DisposeCall, OperatorCall, OperatorView
 
-NOT_NOW = RefusalTemplate(ErrorCode.UNAVAILABLE, "The call's record cannot be read now. Try again.")
 NO_NUMBER = RefusalTemplate(
     ErrorCode.CONFLICT, "What was said is on record, but not which number was called: put it on the do-not-call list."
 )
@@ -74,17 +71,10 @@ class Callee(Struct, frozen=True, kw_only=True):
 
 async def callee_of(bus: Bus, call_id: str, context: Context) -> Callee:
     """Who was called. Raises Refusal(UNAVAILABLE)."""
-    try:
-        recorded = await bus.last(f"{ROOT}.evt.call.*.{call_id}.{CALL_DIALING.verb}", certain=True)
-    except BusError:
-        raise NOT_NOW() from None
-    try:
-        attempt = msgspec.json.decode(recorded.data, type=CallDialing) if recorded is not None else None
-    except UNDECODABLE:
-        attempt = None
-    if attempt is None:
+    found = await called_in(bus, call_id, derived(context.command_id, "callee"))
+    if found is None:
         return Callee(bus=bus, context=context)
-    return Callee(bus=bus, context=context, number=attempt.number, campaign=attempt.campaign)
+    return Callee(bus=bus, context=context, number=found.number, campaign=found.campaign)
 
 
 class Callees:

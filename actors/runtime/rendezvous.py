@@ -36,12 +36,12 @@ def belongs_to(shard: int, hosts: Collection[str]) -> str | None:
 
 def shards_of(host: str, hosts: Collection[str]) -> frozenset[int]:
     """The shards that belong to one of the hosts."""
-    return _shares(frozenset(hosts)).get(host, frozenset())
+    return _shares(frozenset(hosts), SHARDS).get(host, frozenset())
 
 
 @lru_cache(maxsize=16)  # each host looks twice a second, and hosts seldom come or go
-def _shares(hosts: frozenset[str]) -> Mapping[str, frozenset[int]]:
-    owners = {shard: belongs_to(shard, hosts) for shard in all_shards()}
+def _shares(hosts: frozenset[str], shards: int) -> Mapping[str, frozenset[int]]:
+    owners = {shard: belongs_to(shard, hosts) for shard in range(shards)}
     return {host: frozenset(shard for shard, owner in owners.items() if owner == host) for host in hosts}
 
 

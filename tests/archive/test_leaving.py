@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from actors.archive import leaving
 from actors.archive.settings import Archive as Settings
 from actors.archive.start import Hosts
+from actors.campaign.outside import Outside
 from actors.ledger.follow import Following
 from actors.runtime.context import Context
 from actors.runtime.marks import is_mark
@@ -28,12 +29,14 @@ from bus_schemas.call import (
 from bus_schemas.contract import verb_of
 from bus_schemas.erasure import ERASE_PERSON, GET_ERASURE, ErasePerson, GetErasure
 from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.lead import LeadStatus
 from bus_schemas.permissions import Action
 from bus_schemas.trunk import DIAL_PBX, DialPbx
 from simulators.bus.memory_bus import MemoryBus
 from simulators.carrier.rules import mobile
 from simulators.world.world import Life, World
 from tests.archive.test_erasing import files_with
+from tests.campaign.test_dispositions import TALKS, called, dispose, operator, until_marked
 from tests.campaign.world import SLOTS, Campaigns, play
 
 NUMBER = mobile(1, "2003")
@@ -339,24 +342,100 @@ async def _none_gone(self: Any, host: str) -> int:
     return 0
 
 
-def test_calls_of_campaigns_stay() -> None:
+def of_campaign(story: Callable[[Told, Campaigns], Awaitable[None]], *, owned: bool = False) -> None:
     async def played(site: Campaigns) -> None:
         await site.create("c1", attempts_per_lead=1)
+        await story(Told(site), site)
+
+    play(played, keep=True, owned=owned, change=lambda before: replace(before, archive=SEALED))
+
+
+def test_calls_of_campaigns_leave_and_are_not_made_again() -> None:
+    async def story(told: Told, site: Campaigns) -> None:
         await site.run("c1", [NUMBER])
         await site.until_over("c1")
-        seen = Told(site)
-        kept = seen.of_calls()
-        await one_call(seen)
-        assert seen.of_calls() == kept != []
+        before = await site.view("c1")
+        assert told.of_calls() != []
+        await told.days_pass()
+        assert told.of_calls() == []
+        for life in told.living():
+            life.bus.kill()
+            life.died.set()
+        await asyncio.sleep(60.0)
+        assert await site.view("c1") == before
         for life in site.world.lives:
             if life.ledger is not None and life.process.runs:
                 await life.ledger._service.stop()
-        dials = site.dials()
-        await site.run("c1", [mobile(2, "2003")])  # whose calls never leave: they ask the journal alone
-        while site.dials() == dials:
+        await site.run("c1", [mobile(2, "2003")])  # no record says more of these than the journal: they ask that alone
+        while site.dials().total() < 2:
             await asyncio.sleep(1.0)
+        await asyncio.sleep(60.0)
+        assert set(site.dials().values()) == {1}
 
-    play(played, keep=True, change=lambda before: replace(before, archive=SEALED))
+    of_campaign(story)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_call_stays_while_its_campaign_does_not_know_its_end(late: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Since it will ask the journal. It may hear of a call before midnight only after it."""
+
+    async def story(told: Told, site: Campaigns) -> None:
+        end = Outside._over
+        monkeypatch.setattr(Outside, "_over", lambda self, owner, claim, ended: None)
+        await site.run("c1", [NUMBER])
+        while "ended" not in told.of_calls():
+            await asyncio.sleep(1.0)
+        kept = told.of_calls()
+        for _ in range(5 if not late else 1):
+            await told.days_pass(days=1)
+            assert told.of_calls() == kept
+        monkeypatch.setattr(Outside, "_over", end)
+        for life in told.living():
+            life.bus.kill()
+            life.died.set()
+        await site.until_over("c1")
+        for _ in range(6):
+            await told.days_pass(days=1)
+        assert told.of_calls() == [] and set(site.dials().values()) == {1}
+
+    of_campaign(story)
+
+
+def test_what_is_said_of_a_call_that_has_left_reaches_its_lead() -> None:
+    """An operator may say it days later, also that nobody is to call there again."""
+
+    async def story(told: Told, site: Campaigns) -> None:
+        await operator(site)
+        number = mobile(0, TALKS)
+        await site.run("c1", [number])
+        call_id = await called(site, number)
+        await told.over(call_id)
+        await told.days_pass()
+        assert told.of_calls() == []
+        await dispose(site, call_id, "do_not_call")
+        [mark] = await until_marked(site, 1)
+        assert mark.status is LeadStatus.DO_NOT_CALL
+        await site.run("c2", [number, mobile(1, TALKS)])
+        await site.until_over("c2")
+        assert site.dials() == {number: 1, mobile(1, TALKS): 1}
+
+    of_campaign(story, owned=True)
+
+
+def test_calls_that_stay_keep_no_other_from_leaving(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many come first."""
+    monkeypatch.setattr(leaving, "MOST", 2)
+
+    async def story(told: Told, site: Campaigns) -> None:
+        monkeypatch.setattr(Outside, "_over", lambda self, owner, claim, ended: None)
+        await site.run("c1", [mobile(number, "2003") for number in range(1, 4)])
+        while told.of_calls().count("ended") < 3:
+            await asyncio.sleep(1.0)
+        kept = told.of_calls()
+        await one_call(told)
+        assert told.of_calls() == kept
+
+    of_campaign(story)
 
 
 def test_an_erasure_finds_calls_that_have_left() -> None:
