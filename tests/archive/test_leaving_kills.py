@@ -128,3 +128,32 @@ def test_hosts_that_end_at_any_time_keep_no_line_and_lose_no_call(seed: int) -> 
         assert one == other and {call_id for _, call_id in story.begun.values()} <= one.keys()
 
     play(played, keep=True, owned=True, seed=seed, change=lambda before: replace(before, archive=SEALED))
+
+
+@pytest.mark.parametrize("seed", range(1, plays(8) + 1))
+def test_no_lead_whose_call_has_left_is_called_again(seed: int) -> None:
+    """Whoever has the campaign then, and whatever it had read when its predecessor was killed."""
+
+    async def played(campaigns: Campaigns) -> None:
+        story = Story(Told(campaigns), seed)
+        await campaigns.create("c1", attempts_per_lead=1)
+        leads = 0
+        for _ in range(story.random.randrange(2, 5)):
+            more = story.random.randrange(2, 7)
+            await campaigns.run("c1", [mobile(place, "2003") for place in range(leads, leads + more)])
+            leads += more
+            for _ in range(story.random.randrange(3)):
+                await sleep(story.random.uniform(0.0, 12.0))
+                story.end(story.random.choice((1, 1, 2)))
+            await campaigns.until_over("c1")
+            await story.days_pass(story.random.choice((1, 1, 3)))
+        await story.days_pass(4)
+        await sleep(300.0)
+        story.end(2)
+        await sleep(300.0)
+        left = {entry.subject.split(".")[-2] for entry in campaigns.world.broker.entries("ottb.v1.evt.call.*.*.ended")}
+        dials, view = campaigns.dials(), await campaigns.view("c1")
+        print(f"{leads} leads, {dials.total()} dials, {len(left)} calls that are over have stayed")
+        assert set(dials.values()) == {1} and view.leads == leads and left == set()
+
+    play(played, keep=True, seed=seed, change=lambda before: replace(before, archive=SEALED))
