@@ -3,14 +3,16 @@
 import csv
 import io
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Sized
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from actors.runtime.cells import defused
+from actors.runtime.cells import are_plain, defused
 from bus_schemas.errors import misfit
 
 PIECE, CELLS = 50, 2_000  # rows, and cells of them, that are written before others have their turn
+_WRITTEN_AS_THEY_ARE: Final = {int, float, type(None)}  # `csv` leaves a cell without a value empty
+_TEXTS: Final = {str, type(None)}
 MOST_COLUMNS = 1_000  # of one table: each row has all of them, whoever has their own fields in only one
 
 
@@ -46,15 +48,25 @@ def in_pieces(rows: Sequence[Mapping[str, Any]], columns: Collection[str]) -> It
         yield rows_of(rows[first : first + most], columns)
 
 
-def _lines(cells: Iterable[Sequence[str | int | float]]) -> bytes:
+def _lines(cells: Iterable[Sequence[str | int | float | None]]) -> bytes:
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\r\n").writerows(cells)
     return text.getvalue().encode()
 
 
-def rows_of(rows: Iterable[Mapping[str, Any]], columns: Iterable[str]) -> bytes:
+def rows_of(rows: Sequence[Mapping[str, Any]], columns: Iterable[str]) -> bytes:
     """Rows with these columns, without the line of their names."""
-    return _lines([_cell(row.get(column)) for column in columns] for row in rows)
+    return _lines(zip(*(_column([row.get(column) for row in rows]) for column in columns), strict=True))
+
+
+def _column(values: list[Any]) -> Sequence[str | int | float | None]:
+    """Its cells. Most columns are the same kind of plain thing from top to bottom, and told by one look."""
+    kinds = {*map(type, values)}
+    if kinds <= _WRITTEN_AS_THEY_ARE:
+        return values
+    if kinds <= _TEXTS and are_plain([value for value in values if value is not None]):
+        return values
+    return [_cell(value) for value in values]
 
 
 def columns_of(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -280,9 +280,13 @@ def _came_out(answer_time: sa.Column[Any], outcome: CallState) -> sa.ColumnEleme
     return sa.false()  # a record is of a call that is over
 
 
+_PHASE = {str(phase): phase for phase in Phase}
+_REASON = {str(reason): reason for reason in EndReason}
+
+
 def _state(row: CallRow) -> CallState:
-    reason = EndReason(row.reason) if row.reason else None
-    return state_of(Phase(row.phase), answered=row.answer_time is not None, reason=reason)
+    reason = _REASON[row.reason] if row.reason else None
+    return state_of(_PHASE[row.phase], answered=row.answer_time is not None, reason=reason)
 
 
 def _view(row: CallRow) -> CallView:
@@ -297,9 +301,9 @@ def _view(row: CallRow) -> CallView:
         duration=row.duration,
         user=row.user,
         state=state,
-        phase=Phase(row.phase),
+        phase=_PHASE[row.phase],
         answer_time=row.answer_time,
-        reason=EndReason(row.reason) if row.reason else None,
+        reason=_REASON[row.reason] if row.reason else None,
         cause=row.cause,
         ending=row.ending,
         trace_id=row.trace_id,
@@ -326,7 +330,7 @@ def _cdr(row: CallRow) -> Cdr:
         ring_seconds=row.ring_seconds,
         talk_seconds=row.duration,
         outcome=_state(row),
-        reason=EndReason(row.reason),
+        reason=_REASON[row.reason],
         cause=row.cause,
         ended_by=row.ended_by,
         clock_suspect=row.clock_suspect,

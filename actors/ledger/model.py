@@ -6,6 +6,7 @@ event -> the row after) and its queries. The store runs any of them, in SQLite o
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -116,6 +117,8 @@ class Newest:
 
     def __init__(self, at: sa.Column[Any], number: sa.Column[Any], *, by_time: bool = True) -> None:
         self._by = (at, number) if by_time else (number,)
+        # Where a row is in the list: a Position, or where it is not by time an int.
+        self.key: Callable[[Struct], Any] = attrgetter(*(column.name for column in self._by))
 
     def page(self, found: sa.Select[Any], limit: int) -> sa.Select[Any]:
         """The first of them, and one more than there may be."""
@@ -128,11 +131,6 @@ class Newest:
             return []
         values = (before,) if isinstance(before, int) else before
         return [sa.tuple_(*self._by) < sa.tuple_(*map(sa.literal, values))]
-
-    def key(self, row: Struct) -> Any:  # any: a Position, or where it is not by time an int
-        """Where a row is in the list."""
-        key = tuple(getattr(row, column.name) for column in self._by)
-        return key if len(key) > 1 else key[0]
 
 
 def given(*conditions: tuple[sa.ColumnElement[Any], Callable[[Any, Any], Any], object]) -> list[sa.ColumnElement[bool]]:

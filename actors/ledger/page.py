@@ -45,6 +45,8 @@ def page(found: Sequence[tuple[Key, Item]], *, limit: int, seq: int = 0) -> Page
 
 def fitting(views: list[Item]) -> list[Item]:
     """As many of the first ones as go into one answer, and one at least."""
+    if len(msgspec.json.encode(views)) <= PAGE:
+        return views
     size = 0
     for place, view in enumerate(views):
         size += len(msgspec.json.encode(view))

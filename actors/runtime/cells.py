@@ -6,11 +6,15 @@ text comes back as it was.
 """
 
 import re
+from collections.abc import Collection
 
 _WIDE = "\uff1d\uff0b\uff0d\uff20"  # `=+-@` as wide as an ideograph, which spreadsheets of East Asia take for these
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", *_WIDE)  # a spreadsheet takes a text that begins so for a formula
+_FIRST = frozenset({"=", "+", "-", "@", *_WIDE})
 MARK = "'"
 _PLAIN = re.compile(rf"""[^'=+@\t\r\n\0;{_WIDE}-][^\t\r\n\0;]*+\Z|\Z""")  # whatever is left as it is, at a glance
+_ENDS = ("\t", "\r", "\n", ";")  # what some spreadsheet takes for the end of a cell
+_ODD_BEGIN = re.compile(rf"\0['=+@{_WIDE}-]")
 _INSIDE = re.compile(rf"""([;\t\r\n])(?=["' ]*[=+@\t\r\n{_WIDE}-])""")
 _MARKED = re.compile(rf"""([;\t\r\n])'(?=["' ]*[=+@\t\r\n{_WIDE}-])""")
 
@@ -19,8 +23,18 @@ def defused(text: str) -> str:
     """The text as a cell. NULs, which hide what follows from some programs, are left out."""
     if _PLAIN.match(text):
         return text
+    if text[0] in _FIRST and _PLAIN.match(text, 1):  # as nearly all numbers of phones
+        return MARK + text
     text = _INSIDE.sub(rf"\1{MARK}", text.replace("\0", ""))
     return MARK + text if text.lstrip(MARK).startswith(FORMULA) else text
+
+
+def are_plain(texts: Collection[str]) -> bool:
+    """Whether all of them are cells as they are, at a glance at all together: False also where nobody has looked."""
+    whole = "".join(["\0" + text for text in texts])
+    if whole.count("\0") != len(texts) or any(end in whole for end in _ENDS):
+        return False
+    return _ODD_BEGIN.search(whole) is None
 
 
 def undefused(cell: str) -> str:

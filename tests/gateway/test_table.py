@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.runtime.cells import are_plain, defused
 from gateway.answers import known_columns
 from gateway.routes import Part
 from gateway.surface import routes_of
-from gateway.table import csv_pieces, to_csv
+from gateway.table import csv_pieces, rows_of, to_csv
 
 
 def _rows(table: bytes) -> list[list[str]]:
@@ -78,3 +79,19 @@ def test_no_text_of_a_table_is_a_formula(rows: list[dict[str, Any]]) -> None:
         for cell in row:
             assert not cell.startswith(("=", "+", "@", "\t", "\r", "\n")) and "\0" not in cell
             assert not cell.startswith("-") or cell.lstrip("-").isdigit()
+
+
+ODD = st.text(st.sampled_from("a1'=+-@;\t\r\n\0\uff1d ,\""), max_size=4)
+
+
+@given(st.lists(ODD | st.none() | st.booleans() | st.floats(allow_nan=False) | st.just(["="]), min_size=1, max_size=8))
+def test_a_cell_is_the_same_whatever_is_above_and_below_it(values: list[Any]) -> None:
+    """Columns are told by one look."""
+    rows = [{"a": value, "b": 1} for value in values]
+    assert rows_of(rows, ("a", "b")) == b"".join(rows_of([row], ("a", "b")) for row in rows)
+
+
+@given(ODD)
+def test_a_plain_column_is_one_of_cells_that_stay(text: str) -> None:
+    assert are_plain([text, text]) <= (defused(text) == text)
+    assert not are_plain([text, "=1"]) and not are_plain(["=1", text])
