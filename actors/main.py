@@ -24,7 +24,7 @@ import structlog
 from actors.adapters.adb import AdbClient
 from actors.adapters.adb_phone import AdbPhone
 from actors.adapters.adb_tracker import DeviceTracker, label
-from actors.adapters.archive_folder import ArchiveFolder
+from actors.adapters.archive_place import place_of
 from actors.adapters.asterisk import Asterisk
 from actors.adapters.host_figures import PsutilReader
 from actors.adapters.host_lock import HostLock
@@ -277,8 +277,7 @@ def send_traces(settings: Settings, stack: AsyncExitStack) -> None:
 
 def archive_of(settings: Settings, parts: Parts) -> Archive:
     """Where days of the journal are sealed."""
-    store = ArchiveFolder(settings.archive_folder)
-    return Archive(bus=parts.bus, clock=parts.clock, ids=parts.ids, store=store)
+    return Archive(bus=parts.bus, clock=parts.clock, ids=parts.ids, store=place_of(settings))
 
 
 def executor_of(settings: Settings) -> tuple[LocalExecutor | None, str | None]:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from actors.adapters.archive_folder import ArchiveFolder
+from actors.adapters.archive_place import place_of, said_of
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
 from actors.archive.archive import Archive
@@ -20,8 +20,7 @@ MB = 2**20
 
 def archive_of(bus: Bus, settings: Settings) -> Archive:
     """The site's, as this machine reaches it."""
-    store = ArchiveFolder(settings.archive_folder)
-    return Archive(bus=bus, clock=SystemClock(), ids=RandomIds(), store=store)
+    return Archive(bus=bus, clock=SystemClock(), ids=RandomIds(), store=place_of(settings))
 
 
 def whole(bus: Bus, settings: Settings) -> Stream:
@@ -48,7 +47,7 @@ async def status(settings: Settings, say: Callable[[str], None]) -> int:
     missing = [one for one in book.days if files.get(one.name) != one.size]
     unnamed = files.keys() - {one.name for one in book.days}
     say(f"sealing  {'on' if settings.archive.enabled else 'off ([archive] enabled)'}")
-    say(f"folder   {settings.archive_folder}")
+    say(f"where    {said_of(settings)}")
     say(f"days     {_days(book)}")
     say(f"entries  {sum(one.entries for one in book.days)} sealed, up to {book.last} of {last}")
     say(f"left     {_left(settings, book)}")
