@@ -2,7 +2,9 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
+from actors.adapters.archive_folder import ArchiveFolder
 from actors.adapters.archive_place import place_of, said_of
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
@@ -86,3 +88,26 @@ async def verify(settings: Settings, say: Callable[[str], None]) -> int:
     say(f"head     {book.link}")
     say("The archive is broken." if problems else "The archive is whole.")
     return 1 if problems else 0
+
+
+async def restore(settings: Settings, backup: Path, say: Callable[[str], None]) -> int:
+    """Put back each file that is missing or not whole from a folder that has it. Only what the journal names comes
+    back: never what a day said before somebody was erased. Returns 0 when all are whole, 1 when one is not. Raises
+    BusError, NotAnArchive."""
+    async with reading(settings) as (_, archive):
+        book = await archive.book()
+    source, missing = ArchiveFolder(backup), 0
+    for one in book.days:
+        try:
+            await archive.check(one)
+            continue
+        except (Damaged, NotKept):
+            pass
+        try:
+            await archive.take_back(one, source)
+            say(f"restored {one.name}")
+        except (Damaged, NotKept) as error:
+            missing += 1
+            say(f"PROBLEM  {one.name}: {error}")
+    say(f"The archive lacks {missing} of {len(book.days)} days." if missing else "The archive is whole.")
+    return 1 if missing else 0

@@ -40,6 +40,20 @@ def verify(config: Path | None) -> None:
     _exit(of.verify(settings_of(config), click.echo))
 
 
+@archive.command()
+@click.argument("backup", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@CONFIG
+def restore(backup: Path, config: Path | None) -> None:
+    """Put back the files that are missing or not whole, from the folder BACKUP: a copy of the archive's, or the folder
+    that it was in before.
+
+    Exits with 0 when all are whole then, 1 when one is not, 2 when that could not be read.
+    """
+    from cli import archive as of
+
+    _exit(of.restore(settings_of(config), backup, click.echo))
+
+
 def _exit(work: Coroutine[Any, Any, int]) -> None:
     """Do it, and end with what it gives."""
     import asyncio

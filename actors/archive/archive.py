@@ -49,6 +49,7 @@ from bus_schemas.contract import ROOT, UNDECODABLE, Topic, verb_of
 ALL, SCOPE = f"{ROOT}.evt.>", f"{ROOT}.evt.archive.days.*"
 GRACE = timedelta(hours=1)  # after the end of a day, until it is sealed
 GROUP, GROUP_BYTES = 1_000, 4 * 2**20  # entries that are packed at once, and what they come to: one may have a megabyte
+COPIED = 2**20  # bytes at once
 DAY = len("2026-03-01")  # of a file's name
 FORGOTTEN = 2 * 24 * 3600.0  # seconds after which nobody is still at work on a file that no event names
 
@@ -156,6 +157,20 @@ class Archive:
         self.store.must_be_ours()
         with self.store.open(segment.name) as file, _reading(segment.name):
             check(file, head=segment.head, entries=segment.entries, last=segment.last, digest=segment.digest)
+
+    async def take_back(self, segment: Segment, source: SegmentStore) -> None:
+        """Have a segment's file again, from another place that has it whole. Raises Damaged, NotThere, NotKept."""
+        await self._do(lambda: self._copy(segment, source))
+        await self.check(segment)
+
+    def _copy(self, segment: Segment, source: SegmentStore) -> None:
+        with source.open(segment.name) as file, _reading(segment.name):
+            check(file, head=segment.head, entries=segment.entries, last=segment.last, digest=segment.digest)
+            file.seek(0)
+            with self.store.draft() as draft:
+                while piece := file.read(COPIED):
+                    draft.write(piece)
+                draft.keep(segment.name)
 
     async def entries(self, segment: Segment) -> AsyncIterator[list[Recorded]]:
         """What is in a segment, in order, some at once; nothing of one whose file is another than it should be. Raises

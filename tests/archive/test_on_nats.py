@@ -21,7 +21,7 @@ from actors.runtime.bus import ID, Recorded
 from actors.runtime.settings import Nats
 from actors.settings import Settings
 from bus_schemas.contract import id_of
-from cli.archive import status, verify
+from cli.archive import restore, status, verify
 from tests.ledger.journals import call
 from tests.runtime.test_buses import CONFIG, server
 
@@ -67,9 +67,19 @@ async def test_a_day_of_a_real_journal(tmp_path: Path) -> None:
         assert msgspec.json.decode(lines[8])["headers"] == {"Ottb-Command": "k7"}
         assert await verify(settings, said.append) == 0 and said[-1] == "The archive is whole."
         path = settings.archive_folder / sealed.name
-        path.write_bytes(path.read_bytes()[:-1])
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-1])
         assert await status(settings, said.append) == 1 and await verify(settings, said.append) == 1
         assert said[-1] == "The archive is broken." and any(sealed.name in line for line in said)
+        backup = tmp_path / "backup"
+        backup.mkdir()
+        (backup / sealed.name).write_bytes(path.read_bytes())
+        assert await restore(settings, backup, said.append) == 1 and said[-1] == "The archive lacks 1 of 1 days."
+        (backup / sealed.name).write_bytes(whole)
+        assert await restore(settings, backup, said.append) == 0
+        assert said[-2:] == [f"restored {sealed.name}", "The archive is whole."] and path.read_bytes() == whole
+        path.unlink()
+        assert await restore(settings, backup, said.append) == 0 and await verify(settings, said.append) == 0
         await bus.close()
 
 

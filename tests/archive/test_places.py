@@ -11,6 +11,7 @@ from actors.adapters.archive_place import place_of, said_of
 from actors.adapters.random_ids import RandomIds
 from actors.archive import settings
 from actors.archive.archive import Archive
+from actors.archive.segment import Damaged
 from actors.archive.store import NotKept, NotThere, SegmentStore
 from actors.settings import Settings
 from bench.parts import free_port
@@ -91,6 +92,26 @@ async def test_days_are_sealed_there_and_read_and_written_anew(store: SegmentSto
     assert changed == 1 and first.name not in [one.name for one in store.kept()]
     for day in (await archive.book()).days:
         await archive.check(day)
+
+
+async def test_days_move_from_a_folder_to_a_bucket(objects: Storage, tmp_path: Path) -> None:
+    """Each that the journal names, and of no other name: what a day said before somebody was erased stays behind."""
+    days = Days(tmp_path)
+    for _ in range(3):
+        await days.passes()
+    folder, bucket = days.archive(), place_of(Settings(archive=objects.bucket("moved")))
+    while await folder.seal("a"):
+        pass
+    moved = Archive(bus=days.bus, clock=days.clock, ids=RandomIds(), store=bucket, threads=False)
+    [first, *others] = (await moved.book()).days
+    days.spoil(first.name, lambda data: data[:-9] + b"something")
+    with pytest.raises(Damaged):
+        await moved.take_back(first, folder.store)
+    assert bucket.kept() == []
+    for one in others:
+        await moved.take_back(one, folder.store)
+        await moved.check(one)
+    assert [one.name for one in bucket.kept()] == [one.name for one in others]
 
 
 def test_no_version_stays_of_what_was_deleted(objects: Storage, tmp_path: Path) -> None:
