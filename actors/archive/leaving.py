@@ -59,7 +59,7 @@ class Leaving:
         self._may = may
         self._seen = 0  # ends of calls up to here were looked at by this process: what stayed, stays
         self._limit = 0  # up to where all may leave
-        self._unsettled = math.inf  # the first end whose campaign or run does not know of it up to there
+        self._unsettled = math.inf  # the first end of a call that may leave with a day more
         self._done = 0  # all that may leave up to here has left
         self._not_before = 0.0  # as some host could not read a day: monotonic
         self._left_over = False  # in this turn, something for a later one
@@ -107,12 +107,13 @@ class Leaving:
 
     async def _call(self, book: Book, ended: Recorded, limit: int, known_to_campaigns: Collection[str]) -> int | None:
         """One call. Returns how many entries are gone; None: not now. What is not over with, or not in the records,
-        stays; one whose campaign or run does not know of it is looked at again each day."""
+        stays; one of which something newer is known, or its campaign or run nothing, is looked at again each day."""
         call_id = id_of(ended.subject)
         entries = [entry async for entry in self._bus.replay(f"{ROOT}.evt.call.*.{call_id}.*")]
-        if any(entry.seq > limit for entry in entries) or not (over := _over(entries)):
+        if not (over := _over(entries)):
             return 0
-        if isinstance(over, CallDialing) and not await self._is_settled(over, limit, known_to_campaigns):
+        settled = over is True or await self._is_settled(over, limit, known_to_campaigns)
+        if not settled or any(entry.seq > limit for entry in entries):
             self._unsettled = min(self._unsettled, ended.seq)
             return 0
         if not await self._are_safe(book, entries):
@@ -125,8 +126,8 @@ class Leaving:
         return len(entries)
 
     async def _known_to_campaigns(self, ended: Sequence[Recorded], limit: int) -> set[str]:
-        """Of these calls, those of which a campaign has on record what became of them: they are in time what it has
-        read of its own, so it asks for none of them again."""
+        """Of these calls, those of which a campaign has on record what became of them: whoever has it reads that before
+        anything else, and asks for none of them again."""
         wanted = {id_of(entry.subject) for entry in ended if _is_of_campaign(entry)}
         found = set[str]()
         if wanted:
