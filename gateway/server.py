@@ -30,7 +30,7 @@ from gateway import errors
 from gateway.auth import Caller
 from gateway.connections import Connections, Seat
 from gateway.greeter import Greeter, Waiting
-from gateway.pace import take_turns
+from gateway.pace import pieces, take_turns
 from gateway.proxies import FORWARDED_FOR, FORWARDED_PROTO
 
 log = structlog.get_logger()
@@ -117,9 +117,15 @@ class Protocol(RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Go on with what has come, unless it is a body of little more than the frames of its chunks."""
+        """Go on with what has come, as long as that is wanted."""
+        for piece in pieces(data):
+            if self.transport is None or self.transport.is_closing() or not self._takes(piece):
+                return
+
+    def _takes(self, data: bytes) -> bool:
+        """Go on with a piece, unless it is of a body of little more than the frames of its chunks: then it is cut."""
         if self.meter is not None and not self.meter(len(data)):
-            return
+            return False
         self._received += len(data)
         super().data_received(data)
         body = self._chunked
@@ -127,6 +133,7 @@ class Protocol(RequestHandler):
             frames = self._received - body.total_bytes
             if frames > FRAME_BYTES + body.total_bytes // 4 and self.transport is not None:
                 self.transport.abort()
+        return True
 
     def begin(self, request: web.BaseRequest) -> None:
         """A whole head has arrived. Raises Refusal(RATE_LIMITED)."""

@@ -1,10 +1,13 @@
 """Who comes without TLS, with the wrong certificate or with none at all, and who stands on the way."""
 
 import asyncio
+import contextlib
+import gc
 import json
 import os
 import ssl
 import subprocess
+from asyncio.sslproto import SSLProtocol
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +16,7 @@ import aiohttp
 import nats
 import pytest
 from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
 
 from actors.adapters import tls
 from actors.adapters.nats_bus import NatsBus, Sealed
@@ -24,6 +28,7 @@ from cli.site.children import children
 from cli.site.probes import nats_answers
 from cli.site.secrets import USERS, secrets_of
 from gateway.greeter import PER_ADDRESS
+from gateway.pace import RECORD_BYTES, TURN_BYTES
 from gateway.server import Connections, Listener
 from tests.support.certificates import NAMES, Authority
 from tests.support.site import free_ports, until
@@ -272,3 +277,33 @@ async def test_http_in_the_clear_is_answered_by_nobody(https: int, authority: Au
         writer.close()
     assert not any(b"HTTP" in answer or b"here" in answer for answer in answers)
     assert (await get(https, client(authority))).endswith(b"here")
+
+
+async def test_little_of_a_connection_is_read_at_once(
+    https: int, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A body of nothing but frames is cut for the first of them: of a whole write it would be a tenth of a second."""
+    taken, take = [], RequestHandler.data_received
+
+    def note(self: RequestHandler, data: bytes) -> None:
+        taken.append(len(data))
+        take(self, data)
+
+    monkeypatch.setattr(RequestHandler, "data_received", note)
+    sent = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + 40_000 * b"1\r\nx\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", https, ssl=client(authority))
+    writer.write(sent)
+    with contextlib.suppress(ConnectionError):
+        await reader.read()
+    writer.close()
+    print(f"frames over TLS: {sum(taken)} of {len(sent)} bytes were taken, {max(taken)} at once")
+    assert max(taken) <= TURN_BYTES and sum(taken) < 3 * RECORD_BYTES
+
+
+async def test_a_connection_that_says_nothing_takes_little_memory(https: int) -> None:
+    wires = [await asyncio.open_connection("127.0.0.1", https) for _ in range(PER_ADDRESS // 2)]
+    gc.collect()
+    kept = [len(one._ssl_buffer) for one in gc.get_objects() if isinstance(one, SSLProtocol)]
+    for _, writer in wires:
+        writer.close()
+    assert len(kept) >= len(wires) and max(kept) <= RECORD_BYTES
