@@ -10,7 +10,7 @@ import os
 import signal
 import ssl
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +21,8 @@ from aiohttp import web
 from actors.adapters.nats_bus import NatsBus, connect
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
-from actors.adapters.tls import KeyPair, on_hangup
+from actors.adapters.tls import KeyPair, ServerTls, on_hangup
 from actors.adapters.tls import client as client_tls
-from actors.adapters.tls import server as server_tls
 from actors.point.keys import PublicKeys
 from actors.runtime import memory, tracing
 from actors.runtime.bus import BusUnavailable
@@ -147,7 +146,7 @@ def connections_of(http: Http) -> Connections:
 
 
 async def listen(
-    settings: Settings, services: Services, stack: AsyncExitStack, tls: ssl.SSLContext | None
+    settings: Settings, services: Services, stack: AsyncExitStack, tls: Callable[[], ssl.SSLContext] | None
 ) -> Mapping[Part, int]:
     """Open the four ports, which close at once together. Raises OSError."""
     given = settings.http
@@ -179,9 +178,9 @@ async def serve(settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     http = settings.http
-    pair = KeyPair(http.certificate, http.key) if http.certificate else None
-    shown, tls = server_tls(pair) if pair is not None else None, client_tls(settings.nats)
-    on_hangup(tls.reload, *([lambda: pair.put_into(shown)] if pair is not None and shown is not None else []))
+    shown = ServerTls(KeyPair(http.certificate, http.key)) if http.certificate else None
+    tls, seen = client_tls(settings.nats), (lambda: shown.context) if shown is not None else None
+    on_hangup(tls.reload, *([shown.reload] if shown is not None else []))
     bus = await before(stopped, connect(settings.nats, name="gateway", tls=tls, on_closed=closed.set))
     door = await before(stopped, connect(settings.nats, name="gateway door", tls=tls, on_closed=closed.set))
     await before(stopped, wait_for_keys(settings.state))
@@ -194,7 +193,7 @@ async def serve(settings: Settings) -> int:
             otlp = Otlp(settings.traces, service="ottb-gateway", host=settings.host)
             stack.push_async_callback(otlp.close)
             stack.callback(tracing.send_to(otlp.take, share=settings.traces.share))
-        ports = await listen(settings, await start(settings, bus, door, stack), stack, shown)
+        ports = await listen(settings, await start(settings, bus, door, stack), stack, seen)
         memory.freeze(memory.OFTEN)
         log.info("gateway is up", host=settings.http.host, ports=dict(ports))
         waiting = [asyncio.ensure_future(event.wait()) for event in (stopped, closed)]

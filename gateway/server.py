@@ -329,11 +329,12 @@ def _closing(answer: web.Response) -> web.Response:
 
 
 class Listener:
-    """An application on one port."""
+    """An application on one port. `tls`: what is shown to who connects now."""
 
     def __init__(
-        self, *, app: web.Application, host: str, port: int, connections: Connections, tls: ssl.SSLContext | None = None
-    ) -> None:
+        self, *, app: web.Application, host: str, port: int, connections: Connections,
+        tls: Callable[[], ssl.SSLContext] | None = None,
+    ) -> None:  # fmt: skip
         self._app = app
         self._tls = tls
         self._host = host
@@ -371,7 +372,7 @@ class Listener:
         waiting = Waiting(trusts=self._connections.trusts)
 
         def greeter() -> asyncio.Protocol:
-            return protocol() if self._tls is None else Greeter(make=protocol, context=self._tls, waiting=waiting)
+            return protocol() if self._tls is None else Greeter(make=protocol, context=self._tls(), waiting=waiting)
 
         self._server = await loop.create_server(greeter, self._host, self._port, backlog=BACKLOG)
         self._port = self._server.sockets[0].getsockname()[1]

@@ -7,6 +7,7 @@ default `connect()` gives up after 60 tries and notices a dead peer after minute
 
 import asyncio
 import math
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
@@ -98,11 +99,16 @@ new_id = RandomIds().new
 class Sealed(Client):
     """nats-py's client, which by itself sends the password in the clear where a server at `tls://` says, or somebody on
     the way says for it, that it speaks no TLS; and to any user of this machine who listens where `owner`'s server does
-    not."""
+    not. It keeps for ever what it has once shown, where `tls` may be renewed."""
 
-    def __init__(self, owner: int | None = None) -> None:
+    def __init__(self, owner: int | None = None, tls: ClientTls | None = None) -> None:
         super().__init__()
         self._owner = owner
+        self._tls = tls
+
+    @property
+    def ssl_context(self) -> ssl.SSLContext:
+        return self._tls.context if self._tls is not None else super().ssl_context
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
         if initial_connection and self._current_server is not None and self._current_server.uri.scheme == "tls":
@@ -174,7 +180,7 @@ class NatsBus:
             if not link.closed:  # by us
                 log.warning("bus connection lost")
 
-        client = Sealed(owner)
+        client = Sealed(owner, tls)
         link = Link(url, name=name, user=user, password=password, tls=tls, owner=owner, on_error=on_error)
         try:
             async with asyncio.timeout(timeout):

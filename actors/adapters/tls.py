@@ -1,8 +1,9 @@
 """TLS from files that may be replaced while everything runs.
 
-A context reads its files again when it is told to (SIGHUP): connections that are up stay as they are, the next ones see
-the new certificate. What is in the files is tried in a handshake in memory first, so that a certificate that does not
-fit its key, is cut short, or has expired changes nothing.
+Files are read again when that is told (SIGHUP): connections that are up stay as they are, the next ones see the new
+certificate. What is in the files is tried in a handshake in memory first, so that a certificate that does not fit its
+key, is cut short, or has expired changes nothing. Each reading makes a context of its own: OpenSSL keeps a certificate
+of each sort of key, and would go on showing the one from before to whoever prefers its sort.
 """
 
 import asyncio
@@ -65,6 +66,18 @@ def server(pair: KeyPair) -> ssl.SSLContext:
     return context
 
 
+class ServerTls:
+    """How a server of ours speaks to who connects now. Raises BadCertificate."""
+
+    def __init__(self, pair: KeyPair) -> None:
+        self._pair = pair
+        self.context = server(pair)
+
+    def reload(self) -> None:
+        """Show what is in the files now, from the next connection on. Raises BadCertificate."""
+        self.context = server(self._pair)
+
+
 def trusting(certificate: str) -> ssl.SSLContext:
     """For a client on this machine: that the server has the very certificate of this file, whatever name is in it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -78,33 +91,38 @@ def trusting(certificate: str) -> ssl.SSLContext:
     return context
 
 
-@dataclass(frozen=True)
+@dataclass
 class ClientTls:
-    """How a process of ours speaks to the bus. `name`: what the server's certificate is for; empty: the address."""
+    """How a process of ours speaks to the bus. `name`: what the server's certificate is for; empty: the address.
+    `renewed`: the same with what is in its files now, where it shows a certificate. Raises BadCertificate."""
 
     context: ssl.SSLContext
     name: str = ""
-    shown: KeyPair | None = None
+    renewed: Callable[[], ssl.SSLContext] | None = None
 
     def reload(self) -> None:
         """Show what is in the files now, from the next connection on. Raises BadCertificate."""
-        if self.shown is not None:
-            self.shown.put_into(self.context)
+        if self.renewed is not None:
+            self.context = self.renewed()
 
 
 def client(nats: Nats) -> ClientTls:
     """As the settings say. Raises BadCertificate."""
-    context = ssl.create_default_context()
-    if nats.ca:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # that authority, and no other
-        try:
-            context.load_verify_locations(cafile=nats.ca)
-        except OSError as error:
-            raise BadCertificate(f"{nats.ca}: {_reason(error)}") from None
-    shown = KeyPair(nats.client_certificate, nats.client_key) if nats.client_certificate else None
-    tls = ClientTls(context, nats.server_name, shown)
-    tls.reload()
-    return tls
+    try:
+        authorities = Path(nats.ca).read_text() if nats.ca else ""
+        context = _trusting_authorities(authorities)
+    except (OSError, UnicodeDecodeError) as error:  # SSLError is an OSError
+        raise BadCertificate(f"{nats.ca}: {_reason(error)}") from None
+    if not nats.client_certificate:
+        return ClientTls(context, nats.server_name)
+    shown = KeyPair(nats.client_certificate, nats.client_key)
+
+    def renewed() -> ssl.SSLContext:
+        made = _trusting_authorities(authorities)
+        shown.put_into(made)
+        return made
+
+    return ClientTls(renewed(), nats.server_name, renewed)
 
 
 def on_hangup(*reloads: Callable[[], object]) -> None:
@@ -120,6 +138,15 @@ def on_hangup(*reloads: Callable[[], object]) -> None:
                 log.info("certificates were read again")
 
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
+
+
+def _trusting_authorities(pem: str) -> ssl.SSLContext:
+    """Those, and no others; the system's, where there are none. Raises SSLError."""
+    if not pem:
+        return ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata=pem)
+    return context
 
 
 def _load(context: ssl.SSLContext, pem: bytes) -> None:

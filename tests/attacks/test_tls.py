@@ -5,6 +5,7 @@ import contextlib
 import gc
 import json
 import os
+import shutil
 import ssl
 import subprocess
 from asyncio.sslproto import SSLProtocol
@@ -30,7 +31,7 @@ from cli.site.secrets import USERS, secrets_of
 from gateway.greeter import PER_ADDRESS
 from gateway.pace import RECORD_BYTES, TURN_BYTES
 from gateway.server import Connections, Listener
-from tests.support.certificates import NAMES, Authority
+from tests.support.certificates import ED, NAMES, Authority
 from tests.support.site import free_ports, until
 
 SILENT = 400  # connections that say nothing
@@ -228,8 +229,8 @@ async def https(authority: Authority) -> AsyncIterator[int]:
 
     app = web.Application()
     app.router.add_get("/", answer)
-    context = tls.server(tls.KeyPair(*map(str, authority.sign("http", NAMES))))
-    listener = Listener(app=app, host="127.0.0.1", port=0, connections=Connections(), tls=context)
+    shown = tls.ServerTls(tls.KeyPair(*map(str, authority.sign("http", NAMES))))
+    listener = Listener(app=app, host="127.0.0.1", port=0, connections=Connections(), tls=lambda: shown.context)
     await listener.start()
     yield listener.port
     await listener.stop()
@@ -307,3 +308,40 @@ async def test_a_connection_that_says_nothing_takes_little_memory(https: int) ->
     for _, writer in wires:
         writer.close()
     assert len(kept) >= len(wires) and max(kept) <= RECORD_BYTES
+
+
+async def test_a_key_of_another_sort_takes_the_place_of_the_one_before(authority: Authority, tmp_path: Path) -> None:
+    """OpenSSL keeps one of each sort, and shows the one that the client likes best."""
+    pair = tls.KeyPair(str(tmp_path / "pem"), str(tmp_path / "key"))
+
+    def put(files: tuple[Path, Path]) -> bytes:
+        for file, place in zip(files, (pair.certificate, pair.key), strict=True):
+            shutil.copy(file, place)
+        return ssl.PEM_cert_to_DER_cert(files[0].read_text())
+
+    put(authority.sign("before"))
+    shown, host = tls.ServerTls(pair), tls.client(Nats(client_certificate=pair.certificate, client_key=pair.key))
+    new = put(authority.sign("after", sort=ED))
+    shown.reload()
+    host.reload()
+    seen = [shake(client(authority), shown.context)]
+    asking = tls.server(tls.KeyPair(*map(str, authority.sign("bus"))))
+    asking.load_verify_locations(cafile=str(authority.certificate))
+    asking.verify_mode = ssl.CERT_REQUIRED
+    host.context.load_verify_locations(cafile=str(authority.certificate))
+    seen.append(shake(host.context, asking, of_client=True))
+    assert seen == [new, new]
+    made = Sealed(tls=host)
+    made.options["tls"] = None  # what it was given at first
+    assert made.ssl_context is host.context
+
+
+def shake(asks: ssl.SSLContext, answers: ssl.SSLContext, *, of_client: bool = False) -> bytes | None:
+    """Shake hands in memory. Gives the certificate that was shown."""
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    sides = asks.wrap_bio(back, there, server_hostname="localhost"), answers.wrap_bio(there, back, server_side=True)
+    for _ in range(tls.TURNS):
+        for side in sides:
+            with contextlib.suppress(ssl.SSLWantReadError):
+                side.do_handshake()
+    return sides[of_client].getpeercert(binary_form=True)

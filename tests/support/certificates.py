@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 EC = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+ED = ["-newkey", "ed25519", "-nodes"]
 NAMES = "subjectAltName=DNS:localhost,IP:127.0.0.1"
 
 
@@ -17,13 +18,13 @@ class Authority:
         _openssl("req", "-x509", *EC, "-subj", f"/CN={name}", "-days", "2", "-keyout", self._key,
                  "-out", self.certificate)  # fmt: skip
 
-    def sign(self, name: str, names: str = NAMES, *, days: int = 2) -> tuple[Path, Path]:
-        """A certificate and its key. Negative `days`: one that has expired."""
+    def sign(self, name: str, names: str = NAMES, *, days: int = 2, sort: list[str] = EC) -> tuple[Path, Path]:
+        """A certificate and its key, of a sort. Negative `days`: one that has expired."""
         certificate, key = self._folder / f"{name}.pem", self._folder / f"{name}.key"
         request = self._folder / f"{name}.csr"
         extensions = self._folder / f"{name}.ext"
         extensions.write_text(f"{names}\n")
-        _openssl("req", "-new", *EC, "-subj", f"/CN={name}", "-keyout", key, "-out", request)
+        _openssl("req", "-new", *sort, "-subj", f"/CN={name}", "-keyout", key, "-out", request)
         _openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self._key, "-CAcreateserial",
                  "-days", str(days), "-extfile", extensions, "-out", certificate)  # fmt: skip
         return certificate, key
