@@ -30,6 +30,4 @@ def take_turns(transport: asyncio.BaseTransport) -> None:
 
 def pieces(data: bytes) -> Iterator[bytes]:
     """What has come in, as little at once as without TLS: whoever takes it may have enough after the first."""
-    if len(data) <= TURN_BYTES:
-        return iter((data,))
     return (data[start : start + TURN_BYTES] for start in range(0, len(data), TURN_BYTES))

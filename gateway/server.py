@@ -30,7 +30,7 @@ from gateway import errors
 from gateway.auth import Caller
 from gateway.connections import Connections, Seat
 from gateway.greeter import Greeter, Waiting
-from gateway.pace import pieces, take_turns
+from gateway.pace import TURN_BYTES, pieces, take_turns
 from gateway.proxies import FORWARDED_FOR, FORWARDED_PROTO
 
 log = structlog.get_logger()
@@ -118,6 +118,9 @@ class Protocol(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Go on with what has come, as long as that is wanted."""
+        if len(data) <= TURN_BYTES:
+            self._takes(data)
+            return
         for piece in pieces(data):
             if self.transport is None or self.transport.is_closing() or not self._takes(piece):
                 return
