@@ -30,7 +30,7 @@ from gateway import errors
 from gateway.auth import Caller
 from gateway.connections import Connections, Seat
 from gateway.greeter import Greeter, Waiting
-from gateway.pace import TURN_BYTES, pieces, take_turns
+from gateway.pace import SENT_BYTES, TURN_BYTES, pieces, take_turns
 from gateway.proxies import FORWARDED_FOR, FORWARDED_PROTO
 
 log = structlog.get_logger()
@@ -269,7 +269,16 @@ def has_gone(request: web.BaseRequest) -> bool:
 
 
 class NamelessWriter(StreamWriter):
-    """Says nothing of what the answer was made with, whoever made it."""
+    """Says nothing of what the answer was made with, whoever made it, and sends a long one bit by bit: over TLS what is
+    sent at once is kept once more for each connection, and the room for it as long as that lasts."""
+
+    async def write_eof(self, chunk: bytes = b"") -> None:
+        if len(chunk) > SENT_BYTES:
+            whole = memoryview(chunk)
+            for start in range(0, len(chunk) - SENT_BYTES, SENT_BYTES):
+                await self.write(whole[start : start + SENT_BYTES])
+            chunk = chunk[start + SENT_BYTES :]
+        await super().write_eof(chunk)
 
     async def write_headers(self, status_line: str, headers: CIMultiDict[str]) -> None:
         headers.popall(hdrs.SERVER, None)

@@ -29,11 +29,12 @@ from cli.site.children import children
 from cli.site.probes import nats_answers
 from cli.site.secrets import USERS, secrets_of
 from gateway.greeter import PER_ADDRESS
-from gateway.pace import RECORD_BYTES, TURN_BYTES
+from gateway.pace import RECORD_BYTES, SENT_BYTES, TURN_BYTES
 from gateway.server import Connections, Listener
 from tests.support.certificates import ED, NAMES, Authority
 from tests.support.site import free_ports, until
 
+LONG = 8 * 1024 * 1024  # bytes of an answer; the kernel takes half of it
 SILENT = 400  # connections that say nothing
 
 
@@ -228,7 +229,11 @@ async def https(authority: Authority) -> AsyncIterator[int]:
         return web.Response(text="here")
 
     app = web.Application()
+    async def long(request: web.Request) -> web.Response:
+        return web.Response(body=LONG * b"x")
+
     app.router.add_get("/", answer)
+    app.router.add_get("/long", long)
     shown = tls.ServerTls(tls.KeyPair(*map(str, authority.sign("http", NAMES))))
     listener = Listener(app=app, host="127.0.0.1", port=0, connections=Connections(), tls=lambda: shown.context)
     await listener.start()
@@ -308,6 +313,21 @@ async def test_a_connection_that_says_nothing_takes_little_memory(https: int) ->
     for _, writer in wires:
         writer.close()
     assert len(kept) >= len(wires) and max(kept) <= RECORD_BYTES
+
+
+async def test_little_is_kept_of_an_answer_that_nobody_reads(https: int, authority: Authority) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", https, ssl=client(authority), limit=1)
+    writer.write(b"GET /long HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert await reader.readexactly(1) == b"H"
+
+    async def kept() -> int:
+        ours = [one for one in gc.get_objects() if isinstance(one, SSLProtocol) and one._transport is not None]
+        return max(one._outgoing.pending + one._transport.get_write_buffer_size() for one in ours)
+
+    seen = [await kept() for _ in range(10) if not await asyncio.sleep(0.02)]
+    writer.transport.abort()
+    print(f"an answer over TLS that nobody reads: {max(seen)} of {LONG} bytes were kept")
+    assert 0 < max(seen) <= 4 * SENT_BYTES
 
 
 async def test_a_key_of_another_sort_takes_the_place_of_the_one_before(authority: Authority, tmp_path: Path) -> None:
