@@ -28,6 +28,7 @@ class Plan:
         self._jobs = {step.name: jobs_of(step) for step in definition.steps}
         self._begun = set[str]()
         self._over: dict[str, StepStatus] = {}
+        self._bad: dict[str, bool] = {}  # steps that are over, each looked at once: they may all need each other
 
     def next(self) -> tuple[list[Job], list[Job]]:
         """The jobs that begin now, and those that are skipped now. Each is told once."""
@@ -78,7 +79,12 @@ class Plan:
         return step.when.after == "always" or bad is (step.when.after == "failure")
 
     def _is_bad(self, name: str) -> bool:
-        """It has failed, and counts, or was skipped since something before it has."""
+        """It, which is over, has failed, and counts, or was skipped since something before it has."""
+        if name not in self._bad:
+            self._bad[name] = self._turned_bad(name)
+        return self._bad[name]
+
+    def _turned_bad(self, name: str) -> bool:
         place = next(at for at, step in enumerate(self._definition.steps) if step.name == name)
         step = self._definition.steps[place]
         if any(self._over.get(job.name) in (S.FAILED, S.STOPPED) for job in self._jobs[name]):
