@@ -2,6 +2,8 @@
 
 from typing import ClassVar, Never
 
+from msgspec.structs import replace
+
 from actors.pipeline import machine
 from actors.pipeline.checking import definition_of
 from actors.pipeline.machine import PipelineDecision
@@ -49,6 +51,8 @@ from bus_schemas.pipeline_events import PIPELINE_QUEUED, Delivery, PipelineActiv
 NOT_SIGNED = RefusalTemplate(
     ErrorCode.AUTH_FAIL, "Nothing here is run by what is signed so: see docs/pipelines.md, Webhooks."
 )
+CHANGED = RefusalTemplate(ErrorCode.UNAVAILABLE, "Its definition has changed meanwhile. Try again.")
+TRIED_HEADER = "Ottb-Tried"  # the version that what a run is given was tried for, `0` none
 API = "api"  # the source of what was made by hand
 
 
@@ -93,22 +97,23 @@ class PipelineActor(Actor[Pipeline, PipelineEvent, Never, Never]):
     # --- what people ask
 
     async def receive(self, message: Message) -> None:
-        if verb_of(message.subject) == RUN_PIPELINE.verb and self.state is not None:
-            self._host.spawn(self._receive_tried(message, self.state.text))
+        if verb_of(message.subject) == RUN_PIPELINE.verb:
+            self._host.spawn(self._receive_tried(message, self.state))
         else:
             await super().receive(message)
 
-    async def _receive_tried(self, message: Message, text: str) -> None:
+    async def _receive_tried(self, message: Message, pipeline: Pipeline | None) -> None:
         """What a run is given is tried before it waits for its turn."""
         context = Context.from_headers(message.headers)
         try:
             context.must(RUN_PIPELINE.permission)
-            if given := decode_request(RUN_PIPELINE, message).parameters:
-                await self._reader.try_out(context.share, text, given)
+            if pipeline is not None and (given := decode_request(RUN_PIPELINE, message).parameters):
+                await self._reader.try_out(context.share, pipeline.text, given)
         except Refusal as refusal:
             await send_refusal(message, refusal)
         else:
-            await super().receive(message)
+            tried = str(pipeline.version if pipeline is not None else 0)
+            await super().receive(replace(message, headers={**message.headers, TRIED_HEADER: tried}))
 
     def run(self, request: RunPipeline, context: Context) -> Outcome[RunAccepted]:
         pipeline = self.there()
@@ -214,10 +219,18 @@ class PipelineActor(Actor[Pipeline, PipelineEvent, Never, Never]):
     # --- the machine's place
 
     async def _handle(self, item: InboxItem[TimerFired]) -> None:
+        if isinstance(item, BusCommand) and self._is_untried(item):
+            await send_refusal(item.message, CHANGED())
+            return
         text = self._text_for(item)
         definition = await self._reader.read(text) if text is not None else None  # the machine looks it up
         await super()._handle(item)
         del definition
+
+    def _is_untried(self, item: BusCommand) -> bool:
+        """Whether it is a run of another version than what it is given was tried for."""
+        version = str(self.state.version) if self.state is not None else None
+        return item.command.rpc is RUN_PIPELINE and version not in (None, item.message.headers.get(TRIED_HEADER))
 
     def _text_for(self, item: InboxItem[TimerFired]) -> str | None:
         """The definition that is looked up for it."""

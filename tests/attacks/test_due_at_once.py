@@ -72,12 +72,13 @@ class Stage:
     pipeline: PipelineActor
     made: Callable[[str], Host]
     ids: Any
+    reader: Reader
 
     def context(self) -> Context:
         return Context(command_id=f"c{next(self.ids)}", user="ann", actions=frozenset({Action.PIPELINE_RUN}))
 
-    async def define(self) -> None:
-        await self.host.order(PipelineActor, ID, Define(text=TEXT, source="api"), self.context())
+    async def define(self, text: str = TEXT) -> None:
+        await self.host.order(PipelineActor, ID, Define(text=text, source="api"), self.context())
 
     async def runs(self, **given: str) -> None:
         await ask(self.host.bus, RUN_PIPELINE, RunPipeline(pipeline=96, parameters=dict(given)), self.context())
@@ -110,7 +111,7 @@ async def stage() -> AsyncIterator[Stage]:
         return host
 
     host = made("a")
-    yield Stage(host, await host.activate(PipelineActor, ID), made, count())
+    yield Stage(host, await host.activate(PipelineActor, ID), made, count(), reader)
 
 
 def in_loop(monkeypatch: pytest.MonkeyPatch, name: str) -> list[bool]:
@@ -166,6 +167,27 @@ async def test_what_a_run_is_given_is_tried_beside_the_loop(stage: Stage, monkey
     begun = machine.due(state, later).events
     print(f"two runs and one by the schedule: {len(tried)} trials of a pattern, {sum(tried)} of them in the loop")
     assert tried == [False, False] and [event.parameters for event in begun] == [{"tag": "v1"}]
+
+
+@pytest.mark.parametrize("there", [True, False])
+async def test_what_was_tried_for_another_definition_is_tried_anew(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    """Who waits for a turn to have a run tried brings a hard definition in before it: 200 runs, all in the loop."""
+    if there:
+        await stage.define()
+    checking._fits.cache_clear()
+    tried, turn = in_loop(monkeypatch, "compiled"), stage.reader._reading
+    async with turn:
+        runs = [asyncio.create_task(stage.runs(tag=f"v{n}")) for n in range(MANY)] if there else []
+        await asyncio.sleep(0.01)  # they are received
+        defined = asyncio.create_task(stage.define(TEXT.replace("+", "*" if there else "{1,9}")))
+        await asyncio.sleep(0.01)
+        runs += [asyncio.create_task(stage.runs(tag=f"v{n}")) for n in range(MANY)] if not there else []
+        await asyncio.sleep(0.01)
+    await asyncio.gather(defined, *runs)  # what was refused was asked for again
+    print(f"{MANY} runs while the definition changes: {len(tried)} trials, {sum(tried)} of them in the loop")
+    assert len(tried) >= MANY and not any(tried)
 
 
 async def test_whoever_tries_hard_patterns_on_end_fills_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
