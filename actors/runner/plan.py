@@ -23,7 +23,7 @@ class Plan:
     """The jobs of one run. `over`: what became of those that are over."""
 
     def __init__(self, definition: Definition, branch: str | None, parameters: Mapping[str, Value]) -> None:
-        self._definition = definition
+        self.definition = definition
         self._wanted = {step.name: holds(step, branch, parameters) for step in definition.steps}
         self._jobs = {step.name: jobs_of(step) for step in definition.steps}
         self._begun = set[str]()
@@ -36,8 +36,8 @@ class Plan:
         changed = True
         while changed:
             changed = False
-            for place, step in enumerate(self._definition.steps):
-                if step.name in self._begun or not all(map(self._is_over, needed(self._definition, place))):
+            for place, step in enumerate(self.definition.steps):
+                if step.name in self._begun or not all(map(self._is_over, needed(self.definition, place))):
                     continue
                 changed = True
                 self._begun.add(step.name)
@@ -75,7 +75,7 @@ class Plan:
     def _may(self, place: int, step: Step) -> bool:
         if not self._wanted[step.name]:
             return False
-        bad = any(self._is_bad(name) for name in needed(self._definition, place))
+        bad = any(self._is_bad(name) for name in needed(self.definition, place))
         return step.when.after == "always" or bad is (step.when.after == "failure")
 
     def _is_bad(self, name: str) -> bool:
@@ -85,11 +85,11 @@ class Plan:
         return self._bad[name]
 
     def _turned_bad(self, name: str) -> bool:
-        place = next(at for at, step in enumerate(self._definition.steps) if step.name == name)
-        step = self._definition.steps[place]
+        place = next(at for at, step in enumerate(self.definition.steps) if step.name == name)
+        step = self.definition.steps[place]
         if any(self._over.get(job.name) in (S.FAILED, S.STOPPED) for job in self._jobs[name]):
             return step.on_failure == "fail"
-        before = any(self._is_bad(each) for each in needed(self._definition, place))
+        before = any(self._is_bad(each) for each in needed(self.definition, place))
         return before and (step.when.after != "always" or not self._wanted[name])
 
 

@@ -11,6 +11,7 @@ import structlog
 
 from actors.pipeline.checking import definition_of
 from actors.runner.desk import Desk
+from actors.runner.plan import Plan
 from actors.runner.reporter import BEAT
 from actors.runner.settings import Runner as Settings
 from actors.runner.work import Work
@@ -159,8 +160,8 @@ class Runner:
             if refusal.code not in (ErrorCode.CONFLICT, ErrorCode.NOT_FOUND):
                 log.info("a run was not claimed", pipeline=run.pipeline, run=run.run, why=refusal.message)
             return False
-        await asyncio.to_thread(definition_of, claimed.text)  # known from here on
-        self._begin(claimed, token, since)
+        plan = await asyncio.to_thread(_planned, claimed)
+        self._begin(claimed, plan, token, since)
         return True
 
     async def _asked(self, wanted: ClaimRun) -> ClaimedRun:
@@ -173,8 +174,8 @@ class Runner:
                 raise
         return await ask(self._desk.bus, CLAIM_RUN, wanted, Context(command_id=self._desk.ids.new()))
 
-    def _begin(self, claimed: ClaimedRun, token: str, since: float) -> None:
-        work = Work(self._desk, claimed, token, since)
+    def _begin(self, claimed: ClaimedRun, plan: Plan, token: str, since: float) -> None:
+        work = Work(self._desk, claimed, plan, token, since)
         task = asyncio.get_running_loop().create_task(work.carry_out())
         self._going[task] = work
         log.info("a run begins", run=work.name, pipeline=claimed.name)
@@ -186,6 +187,11 @@ class Runner:
                 log.error("a run went wrong", run=work.name, exc_info=error)
 
         task.add_done_callback(over)
+
+
+def _planned(claimed: ClaimedRun) -> Plan:
+    """The plan of a run. To read its definition and compare its branch with a hundred globs takes 0.2 s."""
+    return Plan(definition_of(claimed.text), claimed.branch, claimed.parameters)
 
 
 def load() -> float:

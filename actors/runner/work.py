@@ -7,7 +7,6 @@ from typing import Any
 
 import structlog
 
-from actors.pipeline.checking import definition_of
 from actors.pipeline.language import Approval, OnFleet, Run, secrets_of
 from actors.runner.commands import Came, Commands
 from actors.runner.desk import Desk
@@ -27,13 +26,13 @@ S = StepStatus
 class Work:
     """One run. `since`: when it was asked for (monotonic). `waits`: nothing of it goes on but approvals."""
 
-    def __init__(self, desk: Desk, claimed: ClaimedRun, token: str, since: float) -> None:
+    def __init__(self, desk: Desk, claimed: ClaimedRun, plan: Plan, token: str, since: float) -> None:
         self.waits = False
         self._desk = desk
         self._claimed = claimed
-        self._definition = definition_of(claimed.text)
+        self._definition = plan.definition
         self._reporter = Reporter(desk, claimed.pipeline, claimed.run, token, since)
-        self._plan = Plan(self._definition, claimed.branch, claimed.parameters)
+        self._plan = plan
         self._gate = asyncio.Semaphore(AT_ONCE)
         self._fleet = Fleet(desk, claimed, self._reporter.stop)
 
