@@ -45,27 +45,37 @@ class Glob:
             return False
         return any(place < len(self.parts) for place in self._after(folder))
 
-    def _after(self, path: Sequence[str]) -> set[int]:
+    def _after(self, path: Sequence[str]) -> frozenset[int]:
         """At which parts one can be when these names are read."""
-        at = self._on({0})
-        for name in path:
-            here = {place for place in at if place < len(self.parts)}
-            stay = {place for place in here if self.parts[place] == "**"}
-            at = self._on(stay | {place + 1 for place in here - stay if _fits(self.parts[place], name)})
-        return at
+        return _after(self, tuple(path))
 
-    def _on(self, at: set[int]) -> set[int]:
+    def first(self) -> frozenset[int]:
+        """The same before any is."""
+        return self._on({0})
+
+    def further(self, at: frozenset[int], name: str) -> frozenset[int]:
+        """The same when one more is."""
+        here = {place for place in at if place < len(self.parts)}
+        stay = {place for place in here if self.parts[place] == "**"}
+        return self._on(stay | {place + 1 for place in here - stay if _fits(self.parts[place], name)})
+
+    def _on(self, at: set[int]) -> frozenset[int]:
         """`**` may stand for no folder."""
         for place, part in enumerate(self.parts):
             if part == "**" and place in at:
                 at.add(place + 1)
-        return at
+        return frozenset(at)
+
+
+@lru_cache(maxsize=2048)  # folders that are open, 64 at most, for each of some patterns: others of them are asked next
+def _after(glob: Glob, path: tuple[str, ...]) -> frozenset[int]:
+    return glob.further(_after(glob, path[:-1]), path[-1]) if path else glob.first()
 
 
 def _fits(part: str, name: str) -> bool:
     return _compiled(part).fullmatch(name) is not None
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=2048)  # as many as some patterns have parts
 def _compiled(part: str) -> re.Pattern[str]:
     return re.compile(fnmatch.translate(part))

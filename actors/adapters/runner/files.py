@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import os
 import stat
+import time
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -20,6 +21,7 @@ from actors.runner.port import Artefact, RefusedFile, RunnerError
 
 DEEPEST = 64  # folders within each other
 _MOST_LOOKED_AT = 200_000  # names; a workspace with more is not searched to its end
+_LONGEST = 60.0  # seconds of the processor's that it may take to look through them, with what is done for each
 _MOST_REFUSED = 100  # that are told
 _PIECE = 256 * 1024  # bytes
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -103,7 +105,7 @@ def walk(folder: int, into: Callable[[tuple[str, ...]], bool]) -> Iterator[Found
     """All names below a folder, but for folders themselves, in order. `into`: which folders are looked into. Raises
     RunnerError where there is no end to it."""
     device = os.fstat(folder).st_dev
-    looked_at = 0
+    looked_at, until = 0, time.thread_time() + _LONGEST
     waiting: list[tuple[int, tuple[str, ...], Iterator[os.DirEntry[str]]]] = [(folder, (), _entries(folder))]
     try:
         while waiting:
@@ -117,6 +119,8 @@ def walk(folder: int, into: Callable[[tuple[str, ...]], bool]) -> Iterator[Found
             looked_at += 1
             if looked_at > _MOST_LOOKED_AT or len(path) > DEEPEST:
                 raise RunnerError(f"there are more than {_MOST_LOOKED_AT} files, or folders more than {DEEPEST} deep")
+            if time.thread_time() > until:
+                raise RunnerError(f"to look through its files takes more than {_LONGEST:g} s")
             mode, inside = _mode(entry.name, at), (*path, entry.name)
             if stat.S_ISDIR(mode):
                 if into(inside) and (inner := _inner(entry.name, at, device)) is not None:

@@ -1,0 +1,65 @@
+"""Files that a step leaves: a workspace may have 200,000 of them, 60 folders deep, and patterns as hard as they may be.
+Whoever looks through them is done in a minute, and nobody waits for a thread meanwhile."""
+
+import asyncio
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.adapters.runner import files, kept
+from actors.adapters.runner.executor import LocalExecutor
+from actors.runner.globs import Glob
+from actors.runner.masking import Masking
+from actors.runner.port import BOUNDS, Collected, RunnerError
+
+DEEP, NAMES, AT_ONCE = 60, 600, 40
+
+
+def test_a_folder_deep_down_is_compared_once_with_a_pattern() -> None:
+    """Each name was, from the top on: an hour for all that a workspace may have."""
+    hard, folder = Glob("**/a/" * 39 + "x"), ("a",) * DEEP
+    began = time.thread_time()
+    fits = [hard.leads_to(folder) and hard.matches((*folder, f"x{number}")) for number in range(NAMES)]
+    took = time.thread_time() - began
+    print(f"{NAMES} names, {DEEP} folders deep: {took:.3f} s of a core")
+    assert not any(fits) and hard.matches((*folder, "x")) and took < 0.2
+
+
+def test_nobody_looks_through_files_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in ("work/a", "kept"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "work/a/x").touch()
+
+    def collected() -> Collected:
+        return kept.collect(tmp_path / "work", tmp_path / "kept", ["**/x"], BOUNDS, Masking([]))
+
+    assert [each.name for each in collected().artefacts] == ["a/x"]
+    monkeypatch.setattr(files, "_LONGEST", 0.0)
+    with pytest.raises(RunnerError, match="takes more than"):
+        collected()
+
+
+async def test_files_are_looked_through_in_nobodys_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Definitions are read, pictures made and screens understood in those that all of a host have."""
+    ends, executor = threading.Event(), LocalExecutor(folder=tmp_path, bubblewrap=False, disk_free=0)
+    workspace = await executor.prepare("1-1-1", None, {})
+
+    def held(*about: Any) -> Collected:
+        ends.wait(10)
+        return Collected(artefacts=(), refused=())
+
+    monkeypatch.setattr(kept, "collect", held)
+    looking = [asyncio.create_task(workspace.collect(["x"])) for _ in range(AT_ONCE)]
+    try:
+        await asyncio.sleep(0.01)
+        async with asyncio.timeout(0.5):
+            assert await asyncio.to_thread(threading.active_count) < AT_ONCE
+    finally:
+        ends.set()
+        await asyncio.gather(*looking)
+        await workspace.remove()
+        await executor.close()
+    print(f"{AT_ONCE} steps whose files are looked through, and a thread for others")
