@@ -214,7 +214,8 @@ class OnSlot:
             started = await self._session.begin(ADB_COMMAND, wanted)
             done = await self._watched(lambda: self._of_command(started.command_id), timeout + GIVEN_UP)
         if done.output:
-            await self._output.write(self._workspace.mask(f"slot {self._slot.id}: {done.output.rstrip()}\n").encode())
+            told = await self._workspace.masked(f"slot {self._slot.id}: {done.output.rstrip()}\n")
+            await self._output.write(told.encode())
         if done.status is AdbCommandStatus.FAILED or done.exit_code != 0:
             raise RunnerError(done.error or f"exit code {done.exit_code}")
         return "exit code 0"

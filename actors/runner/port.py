@@ -170,7 +170,10 @@ class Workspace(Protocol):
         it are kept; whatever else is no plain file or folder is refused, and left out. Raises RunnerError."""
 
     def mask(self, text: str) -> str:
-        """A text without the run's secrets."""
+        """A short text without the run's secrets."""
+
+    async def masked(self, text: str) -> str:
+        """Any text without them, while others have their turn."""
 
     async def remove(self) -> None:
         """End what still runs in it and delete it. Of no effect a second time."""

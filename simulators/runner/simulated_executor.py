@@ -166,6 +166,9 @@ class SimulatedWorkspace:
     def mask(self, text: str) -> str:
         return text
 
+    async def masked(self, text: str) -> str:
+        return self.mask(text)
+
     async def remove(self) -> None:
         for running in self._running:
             running.stop()

@@ -1,8 +1,10 @@
 """What a step writes, or a repository has: however much it is, whoever else is at the host has their turn."""
 
+import asyncio
 import subprocess
 import time
 from collections.abc import AsyncIterator
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from tests.runner.test_checkout import git
 from tests.support.turns import Others
 
 SECRET, SIZE = "hunter2hunter2", 200_000
+SHELL = 16 * 1024  # bytes, of four times as many that are kept of what a shell command prints
 TURN = 0.03  # seconds of work
 WRITES = f"yes {SECRET} | head -c {SIZE}"
 DEEP, WIDE, WITHIN = 9, 10, 15.0
@@ -40,6 +43,20 @@ async def test_others_have_their_turn_while_a_step_writes_nothing_but_secrets(ex
     await workspace.remove()
     print(f"{ending.output} bytes of `{WRITES}`, {told} told: {others}")
     assert ending.succeeded and others.longest < TURN
+
+
+async def test_others_have_their_turn_while_what_a_phone_has_printed_is_masked(executor: LocalExecutor) -> None:
+    """Lines as long as it likes, that look like the beginning of a key: a second and a half
+    for each phone of a step."""
+    lines = [sha256(b"%d" % number).hexdigest() for number in range(48)]
+    key = "\n".join(("-----BEGIN PRIVATE KEY-----", *lines, "-----END PRIVATE KEY-----"))
+    workspace = await executor.prepare("run-1", None, {"KEY": key})
+    others = Others()
+    told = await asyncio.gather(*(workspace.masked(one) for one in ("-" * SHELL, f"a {key} b")))
+    others.end()
+    await workspace.remove()
+    print(f"{SHELL} bytes that look like a key: {others}")
+    assert told == ["-" * SHELL, "a *** b"] and others.longest < TURN
 
 
 async def test_a_tree_of_more_files_than_there_are_is_not_listed_to_its_end(

@@ -271,6 +271,9 @@ class LocalWorkspace:
     def mask(self, text: str) -> str:
         return self._masking.text(text)
 
+    async def masked(self, text: str) -> str:
+        return await self._executor.in_thread(lambda: self._masking.text(text))
+
     async def stop(self) -> None:
         """End everything that runs in it."""
         await asyncio.gather(*(each.close() for each in self._running))
