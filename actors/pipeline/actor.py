@@ -1,11 +1,12 @@
 """The actor of one pipeline: a thin shell around its machine."""
 
+from collections.abc import Sequence
 from typing import ClassVar, Never
 
 from msgspec.structs import replace
 
 from actors.pipeline import machine
-from actors.pipeline.checking import definition_of
+from actors.pipeline.checking import definition_of, on_record
 from actors.pipeline.machine import PipelineDecision
 from actors.pipeline.reading import Reader, text_for_claim, text_for_timer
 from actors.pipeline.record import Pipeline, evolve
@@ -46,7 +47,7 @@ from bus_schemas.pipeline import (
     StopPipeline,
     Triggered,
 )
-from bus_schemas.pipeline_events import PIPELINE_QUEUED, Delivery, PipelineActivated, PipelineEvent
+from bus_schemas.pipeline_events import PIPELINE_QUEUED, Delivery, PipelineActivated, PipelineEvent, PipelineQueued
 
 NOT_SIGNED = RefusalTemplate(
     ErrorCode.AUTH_FAIL, "Nothing here is run by what is signed so: see docs/pipelines.md, Webhooks."
@@ -204,6 +205,7 @@ class PipelineActor(Actor[Pipeline, PipelineEvent, Never, Never]):
         if order.wanted is None or before is not None:
             return Outcome(decision=NOTHING, reply=Triggered(id=pipeline.pipeline, run=before, begun=False))
         decision = machine.trigger(pipeline, order.wanted, order.delivery, now)
+        self._host.written.take(pipeline.share, decision.events, beside=self.costs_beside(decision.events))
         return Outcome(
             decision=decision, reply=Triggered(id=pipeline.pipeline, run=pipeline.runs + 1, begun=True)
         )
@@ -253,7 +255,20 @@ class PipelineActor(Actor[Pipeline, PipelineEvent, Never, Never]):
     evolve = staticmethod(evolve)
 
     def observe(self, report: TimerFired, now: Moment) -> PipelineDecision:
-        return machine.fired(self.state, report.name, now) if self.state is not None else NOTHING
+        if (pipeline := self.state) is None:
+            return NOTHING
+        written = self._host.written
+        decision = machine.fired(pipeline, report.name, now, room=written.has_room(pipeline.share))
+        if cost := self.costs_beside(decision.events):
+            written.charge(pipeline.share, decision.events, beside=cost)
+        return decision
+
+    def costs_beside(self, events: Sequence[PipelineEvent]) -> int:
+        """Bytes that a run which begins so may put on record, as often as it is begun anew."""
+        if not any(isinstance(event, PipelineQueued) and event.again == 0 for event in events):
+            return 0
+        definition = definition_of(self.there().text)
+        return on_record(definition) * (1 + definition.rerun)
 
     def resume(self, now: Moment) -> PipelineDecision:
         return machine.resume(self.state, now, lost=self._lost)

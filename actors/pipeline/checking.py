@@ -27,6 +27,7 @@ from bus_schemas.pipeline import LONGEST_TEXT, MOST_JOBS
 
 Unfit = Iterator[tuple[Path, str]]
 LONGEST = 1000  # characters of a parameter's value
+JOB, LEFT = 1_000, 24_000  # bytes on record of a job; and of the files it leaves, or what phones say, at most
 MOST_DAYS = 366 * 5  # within which a schedule must come
 MOST_WORK = 30_000  # instructions of all its patterns: to make and try them may take 0.4 s
 
@@ -198,6 +199,16 @@ def cells(step: say.Step) -> list[dict[str, str]]:
     if prod(map(len, matrix.values())) > MOST_JOBS:
         return [{}] * (MOST_JOBS + 1)
     return [dict(zip(matrix, chosen, strict=True)) for chosen in product(*matrix.values())]
+
+
+def on_record(definition: Definition) -> int:
+    """Bytes that a run may put on record, however little it does: each job says how it is twice, with its cell."""
+    jobs = ((step, cell) for step in definition.steps for cell in cells(step))
+    return sum(JOB + _left(step) + 2 * sum(map(len, (*cell, *cell.values()))) for step, cell in jobs)
+
+
+def _left(step: say.Step) -> int:
+    return LEFT if isinstance(step, say.OnFleet) or (isinstance(step, say.Run) and step.artefacts) else 0
 
 
 # --- what a run is given

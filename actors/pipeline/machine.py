@@ -176,8 +176,9 @@ def run(
     return _begin(pipeline, definition, user, branch, parameters, "api", now, service_token=service_token)
 
 
-def due(pipeline: Pipeline, now: Moment) -> PipelineDecision:
-    """Look at the schedule. A moment that is long past is passed over, and the newest one is run."""
+def due(pipeline: Pipeline, now: Moment, *, room: bool = True) -> PipelineDecision:
+    """Look at the schedule. A moment that is long past is passed over, and the newest one is run. `room`: whoever it
+    counts for may write more."""
     definition = definition_of(pipeline.text)
     schedule = definition.schedule
     if schedule is None or not definition.enabled or pipeline.deleted:
@@ -191,7 +192,7 @@ def due(pipeline: Pipeline, now: Moment) -> PipelineDecision:
         return Decision(effects=_schedule(definition, now, utc(after)))
     user = definition.as_user or pipeline.by
     wait = _schedule(definition, now, utc(moment))
-    if _refuses(pipeline, definition):
+    if not room or _refuses(pipeline, definition):
         return Decision(effects=_schedule(definition, now, now.at))
     parameters = with_defaults(definition, schedule.params)
     decision = _begin(
@@ -366,10 +367,10 @@ def _stopped(
     return Decision(events=tuple(events), effects=tuple(effects))
 
 
-def fired(pipeline: Pipeline, name: str, now: Moment) -> PipelineDecision:
-    """A timer's time is over."""
+def fired(pipeline: Pipeline, name: str, now: Moment, *, room: bool = True) -> PipelineDecision:
+    """A timer's time is over. `room`: as of `due`."""
     if name == SCHEDULE:
-        return due(pipeline, now)
+        return due(pipeline, now, room=room)
     what, _, rest = name.partition("-")
     number, _, step = rest.partition("-")
     run = pipeline.open.get(int(number))

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
+from bus_schemas.names import Share, share_of
 from bus_schemas.pipeline import RunStatus, StepStatus, Trigger
 from bus_schemas.pipeline_events import (
     Delivery,
@@ -20,6 +21,7 @@ from bus_schemas.pipeline_events import (
     PipelineStep,
     PipelineStopping,
 )
+from bus_schemas.user import LoginKind
 
 MOST_IDS = 500  # that services have given what they posted
 
@@ -111,6 +113,11 @@ class Pipeline(Struct, frozen=True, kw_only=True):
     service_token: str | None = None
     deleted: bool = False
     repeats: Repeats = Repeats()
+
+    @property
+    def share(self) -> Share:
+        """For whom counts what it begins by itself."""
+        return share_of(LoginKind.SESSION if self.service_token is None else LoginKind.TOKEN, self.by)
 
     @property
     def text(self) -> str:

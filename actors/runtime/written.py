@@ -33,6 +33,10 @@ class Written:
         if wait := self._pace.wait(share):
             raise TOO_MUCH(retry_after=retry_after(wait))
 
+    def has_room(self, share: Share) -> bool:
+        """Whether `check` lets it pass."""
+        return not self._nearly_full() and not self._pace.wait(share)
+
     def take(self, share: Share, events: Iterable[Struct], *, beside: int = 0) -> None:
         """These are about to be written. Raises Refusal, as `check`, where they are more than an ordinary change, or
         cost something `beside` (bytes): of such ones a single request writes many."""
@@ -41,9 +45,9 @@ class Written:
             self.check(share)
             self._charge(share, size)
 
-    def charge(self, share: Share, events: Iterable[Struct]) -> None:
-        """These are written in any case."""
-        self._charge(share, size_of(events))
+    def charge(self, share: Share, events: Iterable[Struct], *, beside: int = 0) -> None:
+        """These are written in any case, and cost something `beside`."""
+        self._charge(share, size_of(events) + beside)
 
     def _charge(self, share: Share, size: int) -> None:
         self._pace.turn(share, patience=float("inf"), weight=size)

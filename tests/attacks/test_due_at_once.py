@@ -17,6 +17,7 @@ from actors.pipeline import checking, machine, reading
 from actors.pipeline.actor import API, Define, PipelineActor
 from actors.pipeline.checking import definition_of
 from actors.pipeline.reading import Reader
+from actors.pipeline.record import Pipeline
 from actors.pipeline.runners import Runners
 from actors.pipeline.start import OnShard, Owned
 from actors.runtime.clock import Moment, parse_utc, utc
@@ -25,6 +26,7 @@ from actors.runtime.decision import TimerFired
 from actors.runtime.host import Host
 from actors.runtime.sparing import SparingLog
 from actors.runtime.wire import ask
+from actors.runtime.written import AT_ONCE
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.names import share_of
 from bus_schemas.permissions import Action
@@ -114,6 +116,11 @@ async def stage() -> AsyncIterator[Stage]:
     yield Stage(host, await host.activate(PipelineActor, ID), made, count(), reader)
 
 
+def later(pipeline: Pipeline) -> Moment:
+    """When its schedule has come once."""
+    return Moment(at=utc(parse_utc(pipeline.defined) + timedelta(minutes=1)), mono=0.0, boot="b")
+
+
 def in_loop(monkeypatch: pytest.MonkeyPatch, name: str) -> list[bool]:
     """Whether each call of this function of `checking` was made in the loop."""
     calls, former = list[bool](), getattr(checking, name)
@@ -163,8 +170,7 @@ async def test_what_a_run_is_given_is_tried_beside_the_loop(stage: Stage, monkey
         await stage.runs(tag="2")
     state = stage.pipeline.state
     assert state is not None
-    later = Moment(at=utc(parse_utc(state.defined) + timedelta(minutes=1)), mono=0.0, boot="b")
-    begun = machine.due(state, later).events
+    begun = machine.due(state, later(state)).events
     print(f"two runs and one by the schedule: {len(tried)} trials of a pattern, {sum(tried)} of them in the loop")
     assert tried == [False, False] and [event.parameters for event in begun] == [{"tag": "v1"}]
 
@@ -231,3 +237,29 @@ async def test_nobody_has_pipelines_without_end(stage: Stage) -> None:
     gone = Context(command_id="gone", user="ann", actions=frozenset({Action.PIPELINE_EDIT}))
     await ask(host.bus, DELETE_PIPELINE, DeletePipeline(pipeline=100), gone)
     assert await put(202, "ann") == 1
+
+
+async def test_runs_count_by_what_their_steps_put_on_record(stage: Stage) -> None:
+    """Two hundred jobs that come to nothing are 280 kB in no time, in nobody's share: a journal full in half an hour."""
+    cell = ", ".join(f'"{number:x<200}"' for number in range(30))
+    others = "".join(f'l{number} = ["{"y" * 200}"]\n' for number in range(4))
+    steps = "".join(
+        f'[[steps]]\nname = "s{number}"\ndo = "run"\ncommands = ["true"]\nwhen = {{ branch = ["none"] }}\n'
+        f"[steps.matrix]\na = [{cell}]\n{others}" for number in range(6)
+    )  # fmt: skip
+    await stage.define(TEXT[: TEXT.index("[[steps]]")] + steps)
+    stage.host.written.charge(ANN, (), beside=AT_ONCE - 2_000_000)
+    begun = 0
+    with pytest.raises(Refusal) as refused:
+        for _ in range(MANY):
+            await stage.runs()
+            begun += 1
+    assert (refused.value.code, refused.value.details["rule"]) == (ErrorCode.RATE_LIMITED, "journal_bytes")
+    state = stage.pipeline.state
+    assert state is not None
+    runs = state.runs
+    stage.pipeline.tell(TimerFired(name="schedule"), later(state))
+    while not stage.pipeline.idle:
+        await asyncio.sleep(0.001)
+    print(f"{begun} runs of 180 jobs of 1 kB, or again each, with 2 MB left to write; none by schedule")
+    assert begun == 2 and stage.pipeline.state is not None and stage.pipeline.state.runs == runs

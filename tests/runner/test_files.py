@@ -84,8 +84,15 @@ TRICKS: dict[str, tuple[Callable[[Path, Path], object], str]] = {
     "a secret over two lines": (lambda place, _: (place / "xhunter2-\nhunter2").write_text(""), "control character"),
     "a backslash": (lambda place, _: (place / "x..\\y").write_text(""), "backslash"),
     "bytes": (lambda place, _: Path(os.fsdecode(bytes(place) + b"/x\xff")).write_text(""), "UTF-8"),
+    "a long path": (lambda place, _: _made(_deep(place) / "x"), "more than 300 bytes"),
     "a large one": (lambda place, _: os.truncate(_made(place / "x"), 2_000_000), "larger"),
 }
+
+
+def _deep(place: Path) -> Path:
+    folder = place / ("x" * 200) / ("y" * 100)
+    folder.mkdir(parents=True)
+    return folder
 
 
 def _made(path: Path) -> Path:
@@ -98,7 +105,7 @@ async def test_what_is_no_file_of_its_own_is_refused(workspace: LocalWorkspace, 
     trick, reason = TRICKS[name]
     trick(workspace.folder, outside)
     (workspace.folder / "good").write_text("good")
-    collected = await workspace.collect(["*"], Bounds(each=1_000_000))
+    collected = await workspace.collect(["**"], Bounds(each=1_000_000))
     assert [each.name for each in collected.artefacts] == ["good"]
     (refused,) = collected.refused
     assert reason in refused.reason, refused

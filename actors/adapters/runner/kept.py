@@ -19,6 +19,7 @@ from actors.runner.masking import Masking
 from actors.runner.port import Artefact, Bounds, Collected, RunnerError
 
 LONGEST_KEY = 200
+LONGEST_NAME = 300  # bytes of an artefact's path: it goes on record
 _ALL = 1 << 31  # files
 _OWN = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
@@ -74,9 +75,11 @@ def _take(found: Found, target: int, bounds: Bounds, masking: Masking, taken: Ta
 
 def _check_name(name: str, masking: Masking) -> None:
     try:
-        name.encode()
+        long = len(name.encode()) > LONGEST_NAME
     except UnicodeEncodeError:
         raise Refused("its name is not UTF-8") from None
+    if long:
+        raise Refused(f"its path has more than {LONGEST_NAME} bytes")
     if not name.isprintable() or "\\" in name:
         raise Refused("its name has a control character or a backslash in it")
     if masking.text(name) != name:
