@@ -159,11 +159,12 @@ class Authenticator:
         if token.startswith(SERVICE):
             return await self._admit_program(token)
         claims, key = self._verify(token)
+        as_of = self._changes  # what changes while POINT is asked may not be in its answer
         caller = await self.identify(LoginKind.SESSION, claims.session)
         if caller.user != claims.user:
             raise BAD_TOKEN()
         expires = min(caller.expires, claims.expires)
-        return msgspec.structs.replace(caller, expires=expires, key=key, as_of=self._changes)
+        return msgspec.structs.replace(caller, expires=expires, key=key, as_of=as_of)
 
     async def authenticate_link(self, url: str) -> Caller:
         """Who made the link that was opened: path and query, as they were sent. What goes on is good for as long as

@@ -1,5 +1,6 @@
 """What a gateway asks of a request's token each time, and what it knows already."""
 
+import asyncio
 import os
 import time
 from collections.abc import AsyncIterator
@@ -12,7 +13,11 @@ from actors.adapters.system_clock import SystemClock
 from actors.point import keys
 from actors.point.keys import PublicKeys, drop_others, ensure_keys, rotate
 from actors.point.tokens import Claims, write_access
+from actors.runtime.bus import ID
+from actors.runtime.context import Context
 from bus_schemas.errors import Refusal
+from bus_schemas.permissions import Action
+from bus_schemas.user import IDENTIFY, ROLE_SET, Identify, Identity
 from gateway.auth import Authenticator
 from gateway.metrics import Metrics
 from simulators.bus.memory_broker import MemoryBroker
@@ -46,6 +51,27 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
     broker = MemoryBroker(clock=SystemClock())
     async with serving(broker, {}):
         yield Door(tmp_path, broker)
+
+
+async def test_who_was_let_in_while_rights_changed_is_asked_for_again(tmp_path: Path) -> None:
+    """POINT has answered by what was before; the gateway hears of the change before it has the answer."""
+    broker, may = MemoryBroker(clock=SystemClock()), [frozenset({Action.USER_EDIT}), frozenset[Action]()]
+
+    async def identify(request: Identify, context: Context) -> Identity:
+        now = may.pop(0)
+        if may:
+            subject = ROLE_SET.subject
+            await MemoryBus(broker).append(subject, b"{}", {ID: "m1"}, scope=subject, expect=0)
+            await asyncio.sleep(0.01)  # it is heard
+        return Identity(kind=request.kind, id=request.id, user=USER, role="r", actions=sorted(now), expires_at=None)
+
+    async with serving(broker, {IDENTIFY: identify}):
+        door = Door(tmp_path, broker)
+        await door.authenticator.start()
+        caller = await door.authenticator.authenticate(door.token)
+        with pytest.raises(Refusal, match="permission"):
+            await door.authenticator.again(caller, Action.USER_EDIT)
+        await door.authenticator.stop()
 
 
 async def test_requests_of_one_moment_look_at_the_keys_once(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
