@@ -27,7 +27,7 @@ from bus_schemas.pipeline import LONGEST_TEXT, MOST_JOBS
 
 Unfit = Iterator[tuple[Path, str]]
 LONGEST = 1000  # characters of a parameter's value
-JOB, LEFT = 1_000, 24_000  # bytes on record of a job; and of the files it leaves, or what phones say, at most
+JOB, LEFT = 1_000, 8_000  # bytes on record of a job; and of the files it leaves, or what phones say: mostly less
 MOST_DAYS = 366 * 5  # within which a schedule must come
 MOST_WORK = 30_000  # instructions of all its patterns: to make and try them may take 0.4 s
 
