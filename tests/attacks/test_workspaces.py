@@ -43,12 +43,14 @@ def test_nobody_looks_through_files_for_ever(tmp_path: Path, monkeypatch: pytest
 
 
 async def test_files_are_looked_through_in_nobodys_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Definitions are read, pictures made and screens understood in those that all of a host have."""
+    """Definitions are read, pictures made and screens understood in those that all of a host have; and those of other
+    runs have their turn."""
     ends, executor = threading.Event(), LocalExecutor(folder=tmp_path, bubblewrap=False, disk_free=0)
-    workspace = await executor.prepare("1-1-1", None, {})
+    workspace, other = [await executor.prepare(name, None, {}) for name in ("1-1-1", "2-1-1")]
 
-    def held(*about: Any) -> Collected:
-        ends.wait(10)
+    def held(of: Path, *about: Any) -> Collected:
+        if of == workspace.folder:
+            ends.wait(10)
         return Collected(artefacts=(), refused=())
 
     monkeypatch.setattr(kept, "collect", held)
@@ -57,9 +59,11 @@ async def test_files_are_looked_through_in_nobodys_thread(tmp_path: Path, monkey
         await asyncio.sleep(0.01)
         async with asyncio.timeout(0.5):
             assert await asyncio.to_thread(threading.active_count) < AT_ONCE
+            await other.collect(["x"])
+            await other.remove()
     finally:
         ends.set()
         await asyncio.gather(*looking)
         await workspace.remove()
         await executor.close()
-    print(f"{AT_ONCE} steps whose files are looked through, and a thread for others")
+    print(f"{AT_ONCE} steps of one run whose files are looked through, and a thread for others")

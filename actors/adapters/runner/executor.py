@@ -54,7 +54,8 @@ T = TypeVar("T")
 _RUN = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _CACHES = ".caches"  # no run's name
 _LONGEST_COMMAND = 100 * 1024  # bytes; the kernel takes 128 KiB of one word
-_FILES_AT_ONCE = 2  # workspaces whose files are looked through: each for minutes, perhaps, and no host has many threads
+# Workspaces whose files are looked through, each for minutes perhaps, and that are removed: no host has many threads.
+_FILES_AT_ONCE, _REMOVED_AT_ONCE = 4, 2
 _SWEPT_AT_ONCE = 16  # notes; for each one waits for its processes
 _PIECE = 256 * 1024  # bytes of an artefact that are read at once
 
@@ -82,6 +83,7 @@ class LocalExecutor:
         self.disk_free = disk_free
         self._workspaces = dict[str, LocalWorkspace]()
         self._files = ThreadPoolExecutor(_FILES_AT_ONCE, thread_name_prefix="workspaces")
+        self._removing = ThreadPoolExecutor(_REMOVED_AT_ONCE, thread_name_prefix="workspaces-removed")
         self.owner = _owner(user)
         self._lock: int | None = _claimed(self.folder, 0o700 if user is None else 0o711)
         if user is not None and (why := _no_way(self.folder, self.owner)) is not None:
@@ -155,13 +157,18 @@ class LocalExecutor:
         """Do something with the files of a workspace."""
         return await asyncio.get_running_loop().run_in_executor(self._files, work)
 
+    async def remove(self, place: Path) -> None:
+        """Delete a workspace."""
+        await asyncio.get_running_loop().run_in_executor(self._removing, _delete, place)
+
     def forget(self, workspace: "LocalWorkspace") -> None:
         """It is gone."""
         self._workspaces = {run: each for run, each in self._workspaces.items() if each is not workspace}
 
     async def close(self) -> None:
         await asyncio.gather(*(workspace.stop() for workspace in self._workspaces.values()))
-        self._files.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._files, self._removing):
+            threads.shutdown(wait=False, cancel_futures=True)
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -176,6 +183,7 @@ class LocalWorkspace:
         self._masking = masking
         self._secrets = secrets
         self._running = set[KeptExecution]()
+        self._turn = asyncio.Lock()  # its jobs' files are looked through one after the other
         self._commit: str | None = None
         self._made = False
         self._dropped = executor.caches.dropped
@@ -281,12 +289,13 @@ class LocalWorkspace:
     async def remove(self) -> None:
         await self.stop()
         if self._made:
-            await self._executor.in_thread(lambda: _delete(self._place))
+            await self._executor.remove(self._place)
         self._executor.forget(self)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         with self._told():
-            return await self._executor.in_thread(work)
+            async with self._turn:
+                return await self._executor.in_thread(work)
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
