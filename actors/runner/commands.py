@@ -31,7 +31,7 @@ HOWS = {
 
 
 class Came(Struct, frozen=True, kw_only=True):
-    """What a job came to."""
+    """What a job came to. `no_room`: it has left none on the disk, so its run ends, and all that it has there goes."""
 
     status: StepStatus
     exit_code: int | None = None
@@ -39,6 +39,7 @@ class Came(Struct, frozen=True, kw_only=True):
     reason: str | None = None
     artefacts: tuple[ArtefactView, ...] = ()
     slots: tuple[Any, ...] = ()  # any: SlotResult
+    no_room: bool = False
 
 
 class Commands:
@@ -61,7 +62,7 @@ class Commands:
             if attempt > 1:
                 await output.say(f"attempt {attempt} of {step.retries + 1}")
             came = await self._attempt(job, step, output, attempt)
-            if came.status is not StepStatus.FAILED or self._stop.is_set():
+            if came.status is not StepStatus.FAILED or came.no_room or self._stop.is_set():
                 break
         if came.status is StepStatus.SUCCEEDED:
             await self._save(step, output)
@@ -75,6 +76,8 @@ class Commands:
         ending = await self._watched(execution, output)
         if ending.how == "stopped" or (self._stop.is_set() and not ending.succeeded):
             return Came(status=StepStatus.STOPPED, attempts=attempt, exit_code=ending.code)
+        if ending.how == "disk_full":
+            return Came(status=StepStatus.FAILED, attempts=attempt, reason=_why(ending), no_room=True)
         reason = None if ending.succeeded else _why(ending)
         artefacts: tuple[ArtefactView, ...] = ()
         if step.artefacts:

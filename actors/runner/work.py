@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from actors.pipeline.language import Approval, OnFleet, Run, secrets_of
-from actors.runner.commands import Came, Commands
+from actors.runner.commands import HOWS, Came, Commands
 from actors.runner.desk import Desk
 from actors.runner.fleet import Fleet
 from actors.runner.output import Output
@@ -142,6 +142,8 @@ class Work:
             self.waits = False
             for task in done:
                 self._plan.ended(going.pop(task), task.result().status)
+            if any(task.result().no_room for task in done):
+                raise RunnerError(HOWS["disk_full"])
 
     async def _job(self, job: Job, commands: Commands, workspace: Workspace) -> Came:
         if isinstance(job.step, Approval):

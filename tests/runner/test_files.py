@@ -12,7 +12,7 @@ import pytest
 from actors.adapters.runner import kept
 from actors.adapters.runner.executor import LocalExecutor, LocalWorkspace
 from actors.runner.masking import Masking
-from actors.runner.port import Bounds, RunnerError
+from actors.runner.port import BOUNDS, Bounds, RunnerError
 from tests.runner.steps import SECRET, ran
 
 PRIVATE = b"what nobody in a workspace may have"
@@ -176,6 +176,19 @@ async def test_a_cache_that_is_too_large_is_not_kept(workspace: LocalWorkspace) 
             await workspace.save_cache("key", "cache", bounds)
     assert await workspace.restore_cache("key", "again")
     assert (workspace.folder / "again/x").read_text() == "old"
+
+
+def test_caches_of_nothing_go_when_there_are_many(tmp_path: Path) -> None:
+    """A disk has room for so many files, and links, however small they are."""
+    caches, workspace, masking = kept.Caches(tmp_path / "caches", 10 * kept.BLOCK), tmp_path / "work", Masking([])
+    (workspace / "cache").mkdir(parents=True)
+    (workspace / "cache/x").symlink_to("y")
+    for number in range(30):
+        caches.save(str(number), workspace, "cache", BOUNDS, masking)
+    assert len(list((tmp_path / "caches").iterdir())) == 10
+    (workspace / "cache/y").symlink_to("x")
+    with pytest.raises(RunnerError, match="more than 1 files"):
+        caches.save("x", workspace, "cache", Bounds(count=1), masking)
 
 
 async def test_dropped_caches_are_gone_and_not_kept_again_by_runs_before(

@@ -20,6 +20,7 @@ from actors.adapters.runner.executor import LocalExecutor
 from actors.adapters.system_clock import SystemClock
 from actors.pipeline.settings import Pipelines
 from actors.runner import plan
+from actors.runner.commands import HOWS
 from actors.runner.desk import Desk
 from actors.runner.on_phones import OnPhones
 from actors.runner.runner import SILENT, Runner
@@ -159,6 +160,25 @@ async def test_what_waits_for_an_approval_takes_nobodys_place(site: Whole, tmp_p
             status, _ = await site.ask("POST", f"/api/dci/pipeline/1/runs/{run}/steps/ask/approve", {})
             assert status == 200
         assert {over["status"] for over in await ends(site, 5)} == {"succeeded"}
+
+
+async def test_a_run_that_leaves_no_room_ends_with_all_that_it_has(site: Whole, tmp_path: Path) -> None:
+    """Else a full disk waits with it for an approval, for a week, and the journal has none."""
+    asks = "".join(f'[[steps]]\nname = "{name}"\ndo = "approval"\nneeds = []\n' for name in ("other", "ask"))
+    await define(site, HEAD + asks + STEP.replace("echo $OTTB_RUN", "sleep 60").replace('"run"', '"run"\nretries = 5'))
+    async with runner_on(site, "r1", tmp_path) as runner:
+        run, executor = await begin(site), runner._desk.executor
+        assert isinstance(executor, LocalExecutor)
+        async with asyncio.timeout(20):
+            while len(said(site, "step")) < 2:
+                await asyncio.sleep(0.05)
+        place = executor.folder / f"1-{run}-1"
+        assert place.exists()
+        executor.disk_free = 4 * executor.isolation().disk_free  # as if it were nearly full
+        status, _ = await site.ask("POST", f"/api/dci/pipeline/1/runs/{run}/steps/ask/approve", {})
+        assert status == 200
+        (over,) = await ends(site, 1, 15)
+        assert (over["status"], over["reason"]) == ("failed", HOWS["disk_full"]) and not place.exists()
 
 
 async def test_a_runner_may_begin_before_its_bus_is_there(site: Whole, tmp_path: Path) -> None:

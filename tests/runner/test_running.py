@@ -7,9 +7,11 @@ import signal
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from actors.adapters.runner import keeper
 from actors.adapters.runner.executor import LocalExecutor, LocalWorkspace
 from actors.runner.environment import PATH
 from actors.runner.port import MIB, Command, Limits, RunnerError
@@ -174,6 +176,26 @@ async def test_who_leaves_no_room_on_the_disk_is_ended(executor: LocalExecutor, 
     _, ending = await ran(workspace, "sleep 20")
     assert (ending.how, ending.survivors) == ("disk_full", ()) and ending.seconds < 10
     with pytest.raises(RunnerError, match="the disk has"):
+        await executor.prepare("run-2", None, {})
+
+
+async def test_who_leaves_no_room_for_files_is_ended(
+    executor: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A million empty ones take no bytes, and the journal's next file cannot be made."""
+    former, left = os.statvfs, (0, 0)
+
+    def look(path: Path) -> SimpleNamespace:
+        found = former(path)
+        known = {name: getattr(found, name) for name in ("f_bavail", "f_frsize", "f_blocks", "f_bfree")}
+        return SimpleNamespace(**known, f_files=left[0], f_favail=left[1])
+
+    monkeypatch.setattr(os, "statvfs", look)
+    for here, is_full in (((0, 0), False), ((1_000, 50), False), ((1_000, 49), True)):
+        left = here
+        assert keeper._is_full(str(tmp_path / "pids"), 0) is is_full
+    left = 1_000, 99
+    with pytest.raises(RunnerError, match="room for 99 files"):
         await executor.prepare("run-2", None, {})
 
 

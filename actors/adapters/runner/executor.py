@@ -26,7 +26,7 @@ from actors.adapters.runner import cgroup, kept, leftovers
 from actors.adapters.runner.checkout import CHECKOUT, Checkout, CheckoutBounds
 from actors.adapters.runner.execution import KeptExecution, begin
 from actors.adapters.runner.files import OURS, Owner, opened_folder
-from actors.adapters.runner.keeper import Order
+from actors.adapters.runner.keeper import FILES_FREE, Order
 from actors.adapters.runner.processes import MARK, boot
 from actors.adapters.runner.sandbox import Bubblewrap, NoBubblewrap
 from actors.runner.environment import environment
@@ -136,6 +136,8 @@ class LocalExecutor:
         free = shutil.disk_usage(self.folder).free
         if free < self.disk_free:
             raise RunnerError(f"the disk has {free // MIB} MiB left, and a run is begun with {self.disk_free // MIB}")
+        if (look := os.statvfs(self.folder)).f_favail < look.f_files // (FILES_FREE // 2):
+            raise RunnerError(f"the disk has room for {look.f_favail} files, and a run is begun with a tenth of all")
         workspace = LocalWorkspace(self, self.folder / run, masking, dict(secrets))
         try:
             await workspace.make(source)

@@ -30,6 +30,7 @@ _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRI
 _libc = ctypes.CDLL(None, use_errno=True)
 
 TICK = 0.1  # seconds between two looks at who is there
+FILES_FREE = 20  # one of so many files that a disk can have is not made by a step
 KILL_WITHIN = 1.5  # seconds after the grace in which all are to be gone
 LEFT_BEHIND_GRACE = 1.0  # seconds that those have who stay when the command has ended
 _LESS_DEAR = b"600"  # of 1000: where memory runs out, the kernel ends a step before anything else of ours
@@ -139,7 +140,7 @@ class Keeper:
             self._reap()
             if self._note(self._look()) > self._limits["processes"]:
                 return "too_many_processes"
-            if _free(self._order["pids"]) < self._order["disk_free"]:
+            if _is_full(self._order["pids"], self._order["disk_free"]):
                 return "disk_full"
         return "exited"
 
@@ -209,10 +210,11 @@ class Keeper:
         return {what: most if hard[what] == unbounded else min(most, hard[what]) for what, most in wanted.items()}
 
 
-def _free(path: str) -> int:
-    """Bytes that are free where a file is. A step that fills the disk takes it from the host's journal, too."""
+def _is_full(path: str, bytes_free: int) -> bool:
+    """Whether less is free where a file is, or hardly any files can be made there any more (0: no number of them is
+    set). A step that fills the disk takes it from the host's journal, too."""
     look = os.statvfs(Path(path).parent)
-    return look.f_bavail * look.f_frsize
+    return look.f_bavail * look.f_frsize < bytes_free or look.f_favail < look.f_files // FILES_FREE
 
 
 def _threads_of(user: int) -> int:

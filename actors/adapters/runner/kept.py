@@ -19,6 +19,7 @@ from actors.runner.masking import Masking
 from actors.runner.port import Artefact, Bounds, Collected, RunnerError
 
 LONGEST_KEY = 200
+BLOCK = 4096  # bytes that a file counts as at least: a disk has room for so many files, and has them for each
 LONGEST_NAME = 300  # bytes of an artefact's path: it goes on record
 _ALL = 1 << 31  # files
 _OWN = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -183,15 +184,16 @@ class Caches:
 
 def _copy_tree(source: int, target: int, bounds: Bounds, owner: Owner) -> Taken:
     """Copy all plain files and the links that stay within. Raises RunnerError where they are too many or too large."""
-    taken = Taken(artefacts=[], refused=[])
+    taken, links = Taken(artefacts=[], refused=[]), 0
     for found in walk(source, _any):
         name = "/".join(found.path)
-        if len(taken.artefacts) >= bounds.count:
+        if len(taken.artefacts) + links >= bounds.count:
             raise RunnerError(f"the folder has more than {bounds.count} files")
         try:
             with opened_folder(target, PurePosixPath(*found.path[:-1]), owner=owner) as into:
                 if stat.S_ISLNK(found.mode):
                     _copy_link(found, into, owner)
+                    links += 1
                     continue
                 size, digest = copy(found, into, found.name, min(bounds.each, bounds.total - taken.size), owner)
         except TooLarge:
@@ -226,7 +228,8 @@ def _alone(folder: Path, lock: int = fcntl.LOCK_EX) -> Iterator[None]:
 
 def _size(place: Path) -> int:
     with opened_folder(place) as top:
-        return sum(os.stat(found.name, dir_fd=found.folder, follow_symlinks=False).st_size for found in walk(top, _any))
+        looks = (os.stat(found.name, dir_fd=found.folder, follow_symlinks=False) for found in walk(top, _any))
+        return sum(max(look.st_size, BLOCK) for look in looks)
 
 
 def _any(_: tuple[str, ...]) -> bool:
