@@ -212,10 +212,10 @@ async def test_dropped_caches_are_gone_and_not_kept_again_by_runs_before(
 
 
 def test_caches_have_a_bound_together(tmp_path: Path) -> None:
-    caches = kept.Caches(tmp_path / "caches", 2500)
+    caches = kept.Caches(tmp_path / "caches", 25_000)
     work = tmp_path / "work"
     (work / "cache").mkdir(parents=True)
-    (work / "cache/x").write_bytes(b"x" * 1000)
+    (work / "cache/x").write_bytes(b"x" * 10_000)
     for number, key in enumerate("abc"):
         caches.save(key, work, "cache", Bounds(), Masking([]))
         os.utime(caches._place(key), (number, number))
