@@ -49,6 +49,10 @@ class OnPhones:
         """It is over, or has not begun."""
         self._file(begun).unlink(missing_ok=True)
 
+    def is_noted(self, begun: Begun) -> bool:
+        """Whether it may have begun, and is not over."""
+        return self._file(begun).exists()
+
     async def end_left(self, bus: Bus, ids: Ids) -> None:
         """End what is noted, each for a while."""
         left = await asyncio.to_thread(self._left)

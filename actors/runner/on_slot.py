@@ -59,6 +59,7 @@ LOOK = 0.3  # seconds between two looks at what goes on
 BUSY = 2.0  # seconds until a slot that is busy is asked again
 LONGEST_COMMAND = 300.0  # seconds of a shell command
 GIVEN_UP = 20.0  # seconds in which what nobody wants any more ends
+UNKNOWN = 10.0  # seconds in which a call is there, of which nobody knows whether it was begun
 LEAVES = 10.0  # seconds in which a phone that restarts is seen to be away
 Request = TypeVar("Request", bound=Struct)
 Reply = TypeVar("Reply")
@@ -94,10 +95,22 @@ class Session:
         await self.note(begins)
         try:
             return await ask(self.desk.bus, rpc, request, context)
-        except Refusal as refusal:
-            if refusal.code is not ErrorCode.TIMEOUT:  # nobody knows then
+        except (Refusal, asyncio.CancelledError) as error:
+            if getattr(error, "code", ErrorCode.TIMEOUT) is ErrorCode.TIMEOUT:  # nobody knows then
+                await self._end(begins)
+            else:
                 self.desk.phones.over(begins)
             raise
+
+    async def _end(self, call: Begun) -> None:
+        """End a call that may have begun, and that nobody waits for any more; also where it is there a little later."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(UNKNOWN):
+                while self.desk.phones.is_noted(call):
+                    with contextlib.suppress(Refusal):
+                        await self.ask(END_CALL, EndCall(call_id=call.id))
+                        self.desk.phones.over(call)
+                    await asyncio.sleep(LOOK)
 
     async def note(self, begun: Begun) -> None:
         """Have the next runner here end it, should this one not come to that. Raises RunnerError."""

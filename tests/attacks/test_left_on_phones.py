@@ -1,11 +1,33 @@
-"""A runner that was killed leaves notes of what it was about to begin on phones: what is ended by them is its own."""
+"""A runner that was killed leaves notes of what it was about to begin on phones: what is ended by them is its own. What
+one that lives has begun, and waits for no more, it ends itself."""
 
+import asyncio
 from pathlib import Path
+from typing import Any, cast
+
+import pytest
 
 from actors.adapters.random_ids import RandomIds
+from actors.runner.desk import Desk
 from actors.runner.on_phones import SLOT, Begun, OnPhones
+from actors.runner.on_slot import Session
+from actors.runtime.context import Context
+from actors.runtime.ids import derived
+from actors.runtime.service import Service, serve
+from bus_schemas.call import START_CALL, CallStarted, CallState, EndCall, StartCall
+from bus_schemas.errors import ErrorCode, Refusal
+from bus_schemas.permissions import Action
+from bus_schemas.pipeline import ClaimedRun
+from bus_schemas.user import IDENTIFY, Identify, Identity, LoginKind
+from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
+from simulators.time.clock import SimClock
+from simulators.time.ids import CountedIds
+from simulators.time.loop import SimLoop, run
+from tests.attacks.test_rights_of_runs import RUN
 from tests.support.whole import whole_site
+
+LATE = 3  # looks until a call that was begun is there
 
 
 async def test_a_slot_that_somebody_else_reserved_stays_theirs(tmp_path: Path) -> None:
@@ -19,3 +41,48 @@ async def test_a_slot_that_somebody_else_reserved_stays_theirs(tmp_path: Path) -
             await phones.end_left(bus, RandomIds())
             assert (await site.ask("GET", "/api/slots/11"))[1]["reserved_by"] == kept
             assert not [*(tmp_path / "phones").iterdir()]
+
+
+def test_a_call_that_nobody_waits_for_any_more_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step's time may be over while its call begins: nobody would hang up."""
+    asked = list[EndCall]()
+
+    async def ask(self: Session, rpc: Any, request: EndCall) -> None:
+        asked.append(request)
+        if len(asked) < LATE:
+            raise Refusal(ErrorCode.NOT_FOUND, "No such call.")
+
+    monkeypatch.setattr(Session, "ask", ask)
+    command = run(lambda: _given_up(tmp_path), 1)
+    print(f"a call given up while it began: asked {len(asked)} times to be ended")
+    assert {one.call_id for one in asked} == {derived("c", "ann", command)} and len(asked) == LATE
+    assert not list((tmp_path / "phones").iterdir())
+
+
+async def _given_up(folder: Path) -> str:
+    """A step whose call begins for longer than it has time. The command that this was."""
+    clock, commands = SimClock(cast(SimLoop, asyncio.get_running_loop())), list[str]()
+    broker = MemoryBroker(clock=clock)
+
+    async def identify(request: Identify, context: Context) -> Identity:
+        return Identity(
+            kind=LoginKind.CONNECTION, id="ann", user="ann", role="r", actions=sorted(Action), expires_at=None
+        )
+
+    async def start(request: StartCall, context: Context) -> CallStarted:
+        commands.append(context.command_id)
+        await asyncio.sleep(3)
+        return CallStarted(call_id="c1", slot=11, state=CallState.DIALING)
+
+    handlers = (serve(IDENTIFY, identify), serve(START_CALL, start))
+    await Service(bus=MemoryBus(broker), queue="", handlers=handlers).start()
+    nothing: Any = None
+    desk = Desk(
+        bus=MemoryBus(broker), clock=clock, ids=CountedIds("r"), executor=nothing, name="r", secret=lambda name: None,
+        repository=str, lost_after=30.0, phones=OnPhones(folder / "phones"), view=nothing,
+    )  # fmt: skip
+    session = Session(desk=desk, run=RUN, context=Context(command_id="c", user="ann"), stop=asyncio.Event())
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1):
+            await session.begin(START_CALL, StartCall(number="+380441234567", slot=11))
+    return commands[0]
