@@ -17,7 +17,6 @@ from actors.runtime.service import Service, serve
 from bus_schemas.call import START_CALL, CallStarted, CallState, EndCall, StartCall
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Action
-from bus_schemas.pipeline import ClaimedRun
 from bus_schemas.user import IDENTIFY, Identify, Identity, LoginKind
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
