@@ -101,6 +101,7 @@ class Desk:
         self._marks = marks
         self._hosts = hosts
         self._names = names
+        self._reading = asyncio.Lock()  # hundreds may be erased at once, and each reads all that there is, ten times
 
     async def clear(self, begun: ErasureBegun) -> Report:
         """Have everything that is read from say nothing of the person."""
@@ -133,7 +134,9 @@ class Desk:
         """All that is known of them, which stays known while it is being erased."""
         if (known := await self._known.person(begun.erasure)) is not None:
             return known
-        person = await self._gathered(await self._known.asked(begun.erasure))
+        asked = await self._known.asked(begun.erasure)
+        async with self._reading:
+            person = await self._gathered(asked)
         await self._known.keep(begun.erasure, person)
         return person
 
@@ -196,7 +199,8 @@ class Desk:
         for place, (lead, numbers) in enumerate(sorted(_numbers_of(person).items())):
             context = Context(command_id=f"{begun.erasure}-{place}", user=begun.by, actions=MAY, after=known_at)
             await self._call_no_more(lead, numbers, context, theirs=lead in person.leads)
-        gone, left_there = await self._from_log(traces)
+        async with self._reading:
+            gone, left_there = await self._from_log(traces)
         files = await self._files(person)
         entries, notes, left, runs = 0, 0, 0, (await self._in_use(traces)).runs
         for _ in range(MOST_LOOKS):
@@ -205,14 +209,16 @@ class Desk:
             while going := (in_use := await self._in_use(traces)).runs & runs:
                 log.warning("an erasure waits for runs of pipelines", erasure=begun.erasure, runs=sorted(going))
                 await asyncio.sleep(RUNS_AGAIN)  # each would tell of them again, and has an end
-            changed, looked = await self._from_journal(traces, in_use)
+            async with self._reading:
+                changed, looked = await self._from_journal(traces, in_use)
             entries, notes, left = entries + changed, max(notes, looked.notes), looked.left
             if not changed:
                 break
         await self._bus.finish_redactions()
-        outputs, left_of_them = await self._from_outputs(traces)
-        if self._archive is not None:
-            await self._from_archive(self._archive, begun.erasure, traces, in_use)
+        async with self._reading:
+            outputs, left_of_them = await self._from_outputs(traces)
+            if self._archive is not None:
+                await self._from_archive(self._archive, begun.erasure, traces, in_use)
         for bucket in WIPED:
             await self._bus.wipe(bucket)
         await self._wipe_snapshots()
@@ -264,8 +270,9 @@ class Desk:
 
     async def _in_use(self, traces: Traces) -> InUse:
         in_use = InUse(traces)
-        async for entry in _in_turns(self._bus, OF_PIPELINES):
-            in_use.take(entry.subject, entry.data, entry.seq)
+        async with self._reading:
+            async for entry in _in_turns(self._bus, OF_PIPELINES):
+                in_use.take(entry.subject, entry.data, entry.seq)
         return in_use
 
     async def _from_journal(self, traces: Traces, in_use: InUse) -> tuple[int, Redactor]:
