@@ -28,6 +28,7 @@ class Work:
 
     def __init__(self, desk: Desk, claimed: ClaimedRun, plan: Plan, token: str, since: float) -> None:
         self.waits = False
+        self._no_room = False  # a step has left none on the disk
         self._desk = desk
         self._claimed = claimed
         self._definition = plan.definition
@@ -61,7 +62,7 @@ class Work:
         finally:
             reporting.cancel()
             await asyncio.wait({reporting})
-        if self._reporter.stop.is_set() and over != "succeeded":
+        if self._reporter.stop.is_set() and over != "succeeded" and not self._no_room:
             over, reason = "stopped", ""
         await self._reporter.finish(over, reason or None)
 
@@ -79,6 +80,8 @@ class Work:
             await self._through(workspace)
         finally:
             await workspace.remove()
+        if self._no_room:
+            return "failed", HOWS["disk_full"]
         if self._plan.stopped:
             return "stopped", ""
         failed = self._plan.failed
@@ -143,7 +146,8 @@ class Work:
             for task in done:
                 self._plan.ended(going.pop(task), task.result().status)
             if any(task.result().no_room for task in done):
-                raise RunnerError(HOWS["disk_full"])
+                self._no_room = True
+                self._reporter.stop.set()
 
     async def _job(self, job: Job, commands: Commands, workspace: Workspace) -> Came:
         if isinstance(job.step, Approval):

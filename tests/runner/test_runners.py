@@ -179,6 +179,9 @@ async def test_a_run_that_leaves_no_room_ends_with_all_that_it_has(site: Whole, 
         assert status == 200
         (over,) = await ends(site, 1, 15)
         assert (over["status"], over["reason"]) == ("failed", HOWS["disk_full"]) and not place.exists()
+        assert {step["step"]: step["status"] for step in said(site, "step")} == {
+            "other": "stopped", "ask": "succeeded", "a": "failed"
+        }  # fmt: skip
 
 
 async def test_a_runner_may_begin_before_its_bus_is_there(site: Whole, tmp_path: Path) -> None:
