@@ -34,8 +34,8 @@ class Written:
             raise TOO_MUCH(retry_after=retry_after(wait))
 
     def has_room(self, share: Share) -> bool:
-        """Whether `check` lets it pass."""
-        return not self._nearly_full() and not self._pace.wait(share)
+        """Whether `take` lets it pass, however much it is."""
+        return share[1] == SYSTEM or not (self._nearly_full() or self._pace.wait(share))
 
     def take(self, share: Share, events: Iterable[Struct], *, beside: int = 0) -> None:
         """These are about to be written. Raises Refusal, as `check`, where they are more than an ordinary change, or

@@ -28,7 +28,7 @@ from actors.runtime.sparing import SparingLog
 from actors.runtime.wire import ask
 from actors.runtime.written import AT_ONCE
 from bus_schemas.errors import ErrorCode, Refusal
-from bus_schemas.names import share_of
+from bus_schemas.names import SYSTEM, share_of
 from bus_schemas.permissions import Action
 from bus_schemas.pipeline import (
     CLAIM_RUN,
@@ -240,7 +240,7 @@ async def test_nobody_has_pipelines_without_end(stage: Stage) -> None:
 
 
 async def test_runs_count_by_what_their_steps_put_on_record(stage: Stage) -> None:
-    """Two hundred jobs that come to nothing are 280 kB in no time, in nobody's share: a journal full in half an hour."""
+    """Two hundred jobs that come to nothing are 280 kB in no time, for nobody: a journal full in half an hour."""
     cell = ", ".join(f'"{number:x<200}"' for number in range(30))
     others = "".join(f'l{number} = ["{"y" * 200}"]\n' for number in range(4))
     steps = "".join(
@@ -263,3 +263,16 @@ async def test_runs_count_by_what_their_steps_put_on_record(stage: Stage) -> Non
         await asyncio.sleep(0.001)
     print(f"{begun} runs of 180 jobs of 1 kB, or again each, with 2 MB left to write; none by schedule")
     assert begun == 2 and stage.pipeline.state is not None and stage.pipeline.state.runs == runs
+
+
+async def test_what_the_site_begins_by_itself_counts_for_nobody(stage: Stage) -> None:
+    """Pipelines of its folders."""
+    nobody = Context(command_id="c", user=SYSTEM)
+    await stage.host.order(PipelineActor, ID, Define(text=TEXT, source="a.toml"), nobody)
+    stage.host.written.charge(share_of("", SYSTEM), (), beside=2 * AT_ONCE)
+    state = stage.pipeline.state
+    assert state is not None
+    stage.pipeline.tell(TimerFired(name="schedule"), later(state))
+    while not stage.pipeline.idle:
+        await asyncio.sleep(0.001)
+    assert stage.pipeline.state is not None and stage.pipeline.state.runs == 1
