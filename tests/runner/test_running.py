@@ -173,8 +173,9 @@ async def test_no_more_is_used_than_allowed(workspace: LocalWorkspace, name: str
 
 async def test_who_leaves_no_room_on_the_disk_is_ended(executor: LocalExecutor, workspace: LocalWorkspace) -> None:
     executor.disk_free = 4 * executor.isolation().disk_free  # as if it were nearly full
-    _, ending = await ran(workspace, "sleep 20")
-    assert (ending.how, ending.survivors) == ("disk_full", ()) and ending.seconds < 10
+    for command in ("sleep 20", "true"):  # also one that has filled it and ends before anybody looks
+        _, ending = await ran(workspace, command)
+        assert (ending.how, ending.survivors) == ("disk_full", ()) and ending.seconds < 10
     with pytest.raises(RunnerError, match="the disk has"):
         await executor.prepare("run-2", None, {})
 
@@ -193,7 +194,7 @@ async def test_who_leaves_no_room_for_files_is_ended(
     monkeypatch.setattr(os, "statvfs", look)
     for here, is_full in (((0, 0), False), ((1_000, 50), False), ((1_000, 49), True)):
         left = here
-        assert keeper._is_full(str(tmp_path / "pids"), 0) is is_full
+        assert keeper.is_full(str(tmp_path / "pids"), 0) is is_full
     left = 1_000, 99
     with pytest.raises(RunnerError, match="room for 99 files"):
         await executor.prepare("run-2", None, {})

@@ -15,7 +15,7 @@ import structlog
 from msgspec import Struct
 
 from actors.adapters.runner import leftovers
-from actors.adapters.runner.keeper import KILL_WITHIN, Ended, Order
+from actors.adapters.runner.keeper import KILL_WITHIN, Ended, Order, is_full
 from actors.runner.masking import MaskedStream
 from actors.runner.port import MOST_STOP_SECONDS, Ending, Limits, RunnerError
 
@@ -162,8 +162,10 @@ class KeptExecution:
         found = await asyncio.to_thread(leftovers.sweep, Path(self._order["pids"]), self._order["mark"])
         seconds = asyncio.get_running_loop().time() - began
         log.error("a keeper is gone", mark=self._order["mark"], ended=found.ended, survivors=found.survivors)
+        filled = is_full(self._order["pids"], self._order["disk_free"])  # which may be what it died of
         return Ended(
-            how="lost", status=None, seconds=seconds, left_behind=found.ended, survivors=list(found.survivors)
+            how="disk_full" if filled else "lost", status=None, seconds=seconds, left_behind=found.ended,
+            survivors=list(found.survivors),
         )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ lines of JSON to stdout: {"refused": why} or {"began": pid}, then the ending (`E
 """
 
 import ctypes
+import errno
 import json
 import os
 import pwd
@@ -30,6 +31,7 @@ _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRI
 _libc = ctypes.CDLL(None, use_errno=True)
 
 TICK = 0.1  # seconds between two looks at who is there
+FULL = (errno.ENOSPC, errno.EDQUOT)
 FILES_FREE = 20  # one of so many files that a disk can have is not made by a step
 KILL_WITHIN = 1.5  # seconds after the grace in which all are to be gone
 LEFT_BEHIND_GRACE = 1.0  # seconds that those have who stay when the command has ended
@@ -107,6 +109,8 @@ class Keeper:
     def keep(self) -> Ended:
         """Wait for the end, and see to it that it is one."""
         how = self._until_over()
+        if how == "exited" and self._has_filled():  # a tenth of a second is enough for it
+            how = "disk_full"
         grace = LEFT_BEHIND_GRACE if how == "exited" else float(self._limits["stop_seconds"])
         self._reap()
         left = len(self._others())
@@ -138,11 +142,20 @@ class Keeper:
             if 0 in ready and os.read(0, 64) in (b"", b"stop\n"):
                 return "stopped"
             self._reap()
-            if self._note(self._look()) > self._limits["processes"]:
+            try:
+                many = self._note(self._look()) > self._limits["processes"]
+            except OSError as error:
+                if error.errno not in FULL:
+                    raise
+                return "disk_full"
+            if many:
                 return "too_many_processes"
-            if _is_full(self._order["pids"], self._order["disk_free"]):
+            if self._has_filled():
                 return "disk_full"
         return "exited"
+
+    def _has_filled(self) -> bool:
+        return is_full(self._order["pids"], self._order["disk_free"])
 
     def _look(self) -> set[Process]:
         found = tree([os.getpid()])
@@ -210,7 +223,7 @@ class Keeper:
         return {what: most if hard[what] == unbounded else min(most, hard[what]) for what, most in wanted.items()}
 
 
-def _is_full(path: str, bytes_free: int) -> bool:
+def is_full(path: str, bytes_free: int) -> bool:
     """Whether less is free where a file is, or hardly any files can be made there any more (0: no number of them is
     set). A step that fills the disk takes it from the host's journal, too."""
     look = os.statvfs(Path(path).parent)
