@@ -109,8 +109,6 @@ class Keeper:
     def keep(self) -> Ended:
         """Wait for the end, and see to it that it is one."""
         how = self._until_over()
-        if how == "exited" and self._has_filled():  # a tenth of a second is enough for it
-            how = "disk_full"
         grace = LEFT_BEHIND_GRACE if how == "exited" else float(self._limits["stop_seconds"])
         self._reap()
         left = len(self._others())
@@ -150,12 +148,9 @@ class Keeper:
                 return "disk_full"
             if many:
                 return "too_many_processes"
-            if self._has_filled():
+            if is_full(self._order["pids"], self._order["disk_free"]):  # also when it has ended just now
                 return "disk_full"
         return "exited"
-
-    def _has_filled(self) -> bool:
-        return is_full(self._order["pids"], self._order["disk_free"])
 
     def _look(self) -> set[Process]:
         found = tree([os.getpid()])
