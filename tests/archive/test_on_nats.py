@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
+import pytest
 from msgspec.structs import replace
 
 from actors.adapters.archive_folder import ArchiveFolder
@@ -16,6 +17,7 @@ from actors.archive.archive import ALL, Archive
 from actors.archive.leaving import Leaving
 from actors.archive.record import Segment
 from actors.archive.settings import Archive as ArchiveSettings
+from actors.archive.store import SegmentStore
 from actors.archive.whole import Whole
 from actors.runtime.bus import ID, Recorded
 from actors.runtime.settings import Nats
@@ -40,7 +42,7 @@ class SealedLater(NatsBus):
             yield replace(entry, at=entry.at + later)
 
 
-async def test_a_day_of_a_real_journal(tmp_path: Path) -> None:
+async def test_a_day_of_a_real_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with server(tmp_path, CONFIG) as port:
         url = f"nats://127.0.0.1:{port}"
         settings = Settings(
@@ -80,6 +82,18 @@ async def test_a_day_of_a_real_journal(tmp_path: Path) -> None:
         assert said[-2:] == [f"restored {sealed.name}", "The archive is whole."] and path.read_bytes() == whole
         path.unlink()
         assert await restore(settings, backup, said.append) == 0 and await verify(settings, said.append) == 0
+        path.unlink()
+        take_back = Archive.take_back
+
+        async def overtaken(self: Archive, segment: Segment, source: SegmentStore) -> None:
+            """Somebody is erased just then."""
+            await take_back(self, segment, source)
+            await archive.rewrite("e1", lambda entry: (b'{"slot":1}', {}) if entry.seq == 9 else None)
+            await take_back(self, segment, source)
+
+        monkeypatch.setattr(Archive, "take_back", overtaken)
+        assert await restore(settings, backup, said.append) == 0 and not path.exists()
+        assert await verify(settings, said.append) == 0
         await bus.close()
 
 
