@@ -175,6 +175,8 @@ class RunActor(LineRun[Run, RunEvent, Run, RunReport]):
         be."""
         assert isinstance(asked, RunEvent)
         self._must_be_digestible((asked,))
+        # Each has the script in it, and so has the start of one that waits, which nobody asks for any more.
+        self._host.written.charge(context.share, (asked,) if isinstance(asked, RunStarted) else (asked, asked))
         self._line = asked.line
         await self._record(asked, {}, context)
 

@@ -11,6 +11,7 @@ from functools import partial
 import msgspec
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from actors.dialing import rules
 from actors.dialing.pool_share import PoolShare
@@ -41,7 +42,8 @@ from actors.slot.registry import SlotRegistry
 from actors.telephony.line import SCRIPT
 from actors.telephony.orders import Drop, Settle
 from bus_schemas.contract import ROOT, UNDECODABLE
-from bus_schemas.errors import JOURNAL_FULL, ErrorCode, Refusal, RefusalTemplate
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
+from bus_schemas.names import SYSTEM
 from bus_schemas.permissions import Action
 from bus_schemas.script import (
     RUN_ON_SLOT,
@@ -164,8 +166,7 @@ class RunDesk:
             return first
         if not self._host.may_act:
             raise NOT_OURS_NOW()
-        if self._host.nearly_full:
-            raise JOURNAL_FULL()
+        self._host.written.check(context.share)
         asked = self._asked(script_id, request, context)
         slot = str(request.slot_id)
         try:
@@ -359,6 +360,8 @@ class RunDesk:
                 why = f"the slot was not free within {self._settings.wait_at_most:g} s"
                 await self._host.order(RunActor, first.script_id, Refuse(cause=why), context)
                 return True
+            if self._host.nearly_full:
+                return False
             taken = await self._take(slot, first.script_id, first.user, any_slot=first.any_slot, context=context)
         except Refusal as refusal:
             if refusal.code in PASSING:
@@ -374,7 +377,8 @@ class RunDesk:
             self._host.tell(SlotActor, slot, Drop(id=first.script_id))  # nobody can say it now: it waits on
             return refusal.code in (ErrorCode.PERMISSION_DENIED, ErrorCode.CONFLICT)
         try:
-            await self._host.order(RunActor, first.script_id, StartNow(fence=taken.fence), context)
+            counted = replace(context, user=SYSTEM)  # what it writes was, when it was asked for
+            await self._host.order(RunActor, first.script_id, StartNow(fence=taken.fence), counted)
         except Refusal:  # it was stopped meanwhile, or crashed in the middle: the record tells
             self._host.tell(SlotActor, slot, Settle(id=first.script_id, kind=SCRIPT))
         return True
