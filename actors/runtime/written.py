@@ -26,11 +26,15 @@ class Written:
         self._pace = Pace(per_second=PER_SECOND, at_once=AT_ONCE, now=now)
         self._nearly_full = nearly_full
 
+    def wait(self, share: Share) -> float:
+        """Seconds until somebody may write more."""
+        return self._pace.wait(share)
+
     def check(self, share: Share) -> None:
         """Raises Refusal(RATE_LIMITED) where somebody has written too much, or the journal is nearly full."""
         if self._nearly_full():
             raise JOURNAL_FULL()
-        if wait := self._pace.wait(share):
+        if wait := self.wait(share):
             raise TOO_MUCH(retry_after=retry_after(wait))
 
     def has_room(self, share: Share) -> bool:

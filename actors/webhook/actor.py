@@ -10,13 +10,12 @@ from actors.runtime.context import Context
 from actors.runtime.decision import NOTHING, Effect, TimerFired
 from actors.runtime.host import Host
 from actors.webhook import machine
-from actors.webhook.courier import Courier
+from actors.webhook.courier import Courier, share_of_deliveries
 from actors.webhook.desk import Desk
 from actors.webhook.machine import Deliver, Forget, Lent, Look, Progress, Stop, Unusable, WebhookDecision
 from actors.webhook.record import Webhook, evolve, view
 from bus_schemas.catalogue import topics_of
 from bus_schemas.errors import ErrorCode, RefusalTemplate
-from bus_schemas.names import share_of
 from bus_schemas.webhook import (
     NO_WEBHOOK,
     ChangeWebhook,
@@ -146,7 +145,7 @@ class WebhookActor(Actor[Webhook, WebhookEvent, Never, Report]):
                 decision = machine.unusable(webhook, reason, now)
             case _:
                 decision = NOTHING
-        self._host.written.charge(share_of("", webhook.user), decision.events)  # of events there may be many
+        self._host.written.charge(share_of_deliveries(webhook.user), decision.events)  # of events there may be many
         return decision
 
     # --- effects

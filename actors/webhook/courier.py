@@ -27,6 +27,7 @@ from actors.webhook.record import Webhook, item_of, key_of
 from actors.webhook.seeing import body_of, kinds_of, wanted_of
 from bus_schemas.contract import UNDECODABLE
 from bus_schemas.errors import Refusal
+from bus_schemas.names import Share
 from bus_schemas.webhook import DeliveryStatus, DisabledReason, Try
 
 log = structlog.get_logger()
@@ -171,6 +172,8 @@ class Courier:
     async def _send(self) -> None:
         while True:
             self._woken.clear()
+            while (rest := self._host.written.wait(share_of_deliveries(self._state().user))) > 0:
+                await self._host.pause(rest)  # what comes of each is put on record
             for item in self._queue.ready(self._desk.now()):
                 self._queue.begin(item.n)
                 self._spawn(self._deliver(item), self._posting)
@@ -285,6 +288,11 @@ class Courier:
         task = self._spawn_in(work)
         tasks.add(task)
         task.add_done_callback(tasks.discard)
+
+
+def share_of_deliveries(user: str) -> Share:
+    """For whom counts what is put on record of deliveries: all of a user's webhooks together."""
+    return "webhooks", user
 
 
 def fitting(tries: Iterable[Try]) -> tuple[Try, ...]:
