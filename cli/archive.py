@@ -92,27 +92,22 @@ async def verify(settings: Settings, say: Callable[[str], None]) -> int:
 
 async def restore(settings: Settings, backup: Path, say: Callable[[str], None]) -> int:
     """Put back each file that is missing or not whole from a folder that has it. Only what the journal names comes
-    back, and stays: never what a day said before somebody was erased. Returns 0 when all are whole, 1 when one is not.
-    Raises BusError, NotAnArchive, NotKept."""
-    source, missing, restored = ArchiveFolder(backup), 0, set[str]()
+    back: never what a day said before somebody was erased. Returns 0 when all are whole, 1 when one is not. Raises
+    BusError, NotAnArchive."""
+    source, missing = ArchiveFolder(backup), 0
     async with reading(settings) as (_, archive):
-        days = (await archive.book()).days
-        for one in days:
+        book = await archive.book()
+        for one in book.days:
             try:
                 await archive.check(one)
                 continue
             except (Damaged, NotKept):
                 pass
             try:
-                await archive.take_back(one, source)
-                restored.add(one.name)
-                say(f"restored {one.name}")
+                if await archive.take_back(one, source):
+                    say(f"restored {one.name}")
             except (Damaged, NotKept) as error:
                 missing += 1
                 say(f"PROBLEM  {one.name}: {error}")
-        named = {one.name for one in (await archive.book()).days}
-    for name in sorted(restored - named):  # it was written anew meanwhile: somebody is being erased
-        archive.store.delete(name)
-        say(f"dropped  {name}, which was written anew meanwhile")
-    say(f"The archive lacks {missing} of {len(days)} days." if missing else "The archive is whole.")
+    say(f"The archive lacks {missing} of {len(book.days)} days." if missing else "The archive is whole.")
     return 1 if missing else 0

@@ -158,10 +158,15 @@ class Archive:
         with self.store.open(segment.name) as file, _reading(segment.name):
             check(file, head=segment.head, entries=segment.entries, last=segment.last, digest=segment.digest)
 
-    async def take_back(self, segment: Segment, source: SegmentStore) -> None:
-        """Have a segment's file again, from another place that has it whole. Raises Damaged, NotThere, NotKept."""
+    async def take_back(self, segment: Segment, source: SegmentStore) -> bool:
+        """Have a segment's file again, from another place that has it whole. False: the day says something else by
+        now, as somebody was erased meanwhile. Raises Damaged, NotThere, NotKept, NotAnArchive, BusError."""
         await self._do(lambda: self._copy(segment, source))
         await self.check(segment)
+        if named := segment in (await self.book()).days:  # who names another one after this deletes it
+            return named
+        await self._do(lambda: self.store.delete(segment.name))
+        return named
 
     def _copy(self, segment: Segment, source: SegmentStore) -> None:
         with source.open(segment.name) as file, _reading(segment.name):
@@ -208,9 +213,9 @@ class Archive:
                 continue
             # What was there before that event, and is not named after it, nobody can name any more.
             named = {one.name for one in evolve(book, event, 0).days}
-            for old in before:
-                if old.name not in named:
-                    await self._do(partial(self.store.delete, old.name))
+            # Those of the book too: one that was missing before may have been restored since.
+            for old in sorted(({one.name for one in before} | {one.name for one in book.days}) - named):
+                await self._do(partial(self.store.delete, old))
             return count
 
     async def _rewritten(self, segment: Segment, change: Change) -> tuple[RewrittenDay | None, int]:

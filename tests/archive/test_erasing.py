@@ -4,6 +4,7 @@ import asyncio
 import gzip
 from datetime import timedelta
 from pathlib import Path
+from shutil import copy, copytree
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from actors.archive.archive import Archive, Said
 from actors.archive.record import Segment, broken
 from actors.archive.segment import Damaged
 from actors.archive.settings import Archive as Settings
+from actors.archive.store import Kept
 from actors.runtime.bus import Fenced, Recorded
 from bus_schemas.campaign import RUN_CAMPAIGN, RunCampaign
 from bus_schemas.erasure import ERASE_PERSON, GET_ERASURE, ErasePerson, GetErasure
@@ -54,6 +56,28 @@ async def days(tmp_path: Path) -> Days:
     while await days.archive().seal("h1") is not None:
         pass
     return days
+
+
+async def test_who_is_erased_while_days_are_restored_does_not_come_back(
+    days: Days, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the day is named anew before it is put back, or after it was missing."""
+    backup, before = tmp_path / "backup", (await days.archive().book()).days[1]
+    copytree(days.folder, backup)
+    (days.folder / before.name).unlink()
+    archive = days.archive()
+    kept = archive.store.kept
+
+    def kept_and_put_back() -> list[Kept]:
+        found = kept()
+        copy(backup / before.name, days.folder)
+        return found
+
+    monkeypatch.setattr(archive.store, "kept", kept_and_put_back)
+    assert await archive.rewrite("er_1", without) == 1 and files_with(days.folder, NAME) == []
+    assert not await days.archive().take_back(before, ArchiveFolder(backup)) and files_with(days.folder, NAME) == []
+    [day] = [one for one in (await archive.book()).days if one.day == before.day]
+    await archive.check(day)
 
 
 async def test_only_the_days_that_say_something_are_written_anew(days: Days) -> None:
