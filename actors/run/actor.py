@@ -60,6 +60,7 @@ from actors.telephony.reports import InApp
 from bus_schemas.call import EndReason
 from bus_schemas.catalogue import topics_of
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
+from bus_schemas.names import Share
 from bus_schemas.permissions import Action
 from bus_schemas.script import (
     GET_RUN,
@@ -176,7 +177,8 @@ class RunActor(LineRun[Run, RunEvent, Run, RunReport]):
         assert isinstance(asked, RunEvent)
         self._must_be_digestible((asked,))
         # Each has the script in it, and so has the start of one that waits, which nobody asks for any more.
-        self._host.written.charge(context.share, (asked,) if isinstance(asked, RunStarted) else (asked, asked))
+        events = (asked,) if isinstance(asked, RunStarted) else (asked, asked)
+        self._host.written.charge(share_of_runs(context), events)
         self._line = asked.line
         await self._record(asked, {}, context)
 
@@ -394,3 +396,9 @@ def _as_shown(told: TellCall, gone: float, now: float) -> InApp:
     cause = "its screen was not looked at when it ended" if unknown else "as its screen shows"
     age = max(now - gone, 0.0) if told.state == "over" and gone else 0.0
     return InApp(state=told.state, reason=told.reason, cause=cause, age=age)
+
+
+def share_of_runs(context: Context) -> Share:
+    """For whom counts what begins a run: apart from other changes, of which an import may be one for hours."""
+    kind, user = context.share
+    return f"runs of {kind}", user

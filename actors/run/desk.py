@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from actors.dialing import rules
 from actors.dialing.pool_share import PoolShare
 from actors.dialing.rules import DialRules
-from actors.run.actor import Refuse, RunActor, StartNow
+from actors.run.actor import Refuse, RunActor, StartNow, share_of_runs
 from actors.run.library import Scripts, places_calls, sends_codes
 from actors.run.record import scripts_of
 from actors.run.rights import rights_now
@@ -166,7 +166,7 @@ class RunDesk:
             return first
         if not self._host.may_act:
             raise NOT_OURS_NOW()
-        self._host.written.check(context.share)
+        self._host.written.check(share_of_runs(context))
         asked = self._asked(script_id, request, context)
         slot = str(request.slot_id)
         try:
