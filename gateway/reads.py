@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from actors.runtime.patience import enter
 from bus_schemas.errors import ErrorCode, RefusalTemplate
 from bus_schemas.names import Share
 
@@ -40,11 +41,7 @@ class Places:
         places = self._places.setdefault(share, asyncio.Semaphore(self._at_once))
         self._held[share] += 1
         try:
-            async with asyncio.timeout(self._patience):
-                await places.acquire()
-        except TimeoutError:
-            self._forget(share)
-            raise self._refusal() from None
+            await enter(places, self._patience, self._refusal)
         except BaseException:
             self._forget(share)
             raise

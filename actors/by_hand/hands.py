@@ -11,6 +11,7 @@ from actors.by_hand.places import Place, Places
 from actors.by_hand.recordings import Recordings
 from actors.by_hand.streams import refusal_of
 from actors.runtime.context import Context
+from actors.runtime.patience import turn
 from actors.script.effects import Back, Done, Dump, InputText, Looked, NotDone, PressAt, PressKey, SwipeOver, TapAt
 from actors.script.language import KEYS
 from actors.script.steps import BLIND
@@ -128,17 +129,11 @@ class Hands:
         """One hand on a screen at a time: what was looked at is what is touched. Raises Refusal."""
         self._places.held(slot, context)
         lock = self._turns.setdefault(slot, asyncio.Lock())
-        try:
-            async with asyncio.timeout(TURN_SECONDS):
-                await lock.acquire()
-        except TimeoutError:
-            raise WAIT() from None
-        try:
-            yield self._places.held(slot, context)  # as it is by now
-        except PhoneError as error:
-            raise refusal_of(error) from None
-        finally:
-            lock.release()
+        async with turn(lock, TURN_SECONDS, WAIT):
+            try:
+                yield self._places.held(slot, context)  # as it is by now
+            except PhoneError as error:
+                raise refusal_of(error) from None
 
     async def _screen(self, place: Place) -> Tree:
         """What is on it now. Raises Refusal."""

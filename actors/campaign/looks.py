@@ -6,14 +6,16 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 
 from msgspec import Struct
 
 from actors.campaign.record import Campaign
 from actors.runtime.clock import Clock
+from actors.runtime.patience import enter
 from bus_schemas.campaign import CampaignSettings, CampaignStatus
 from bus_schemas.campaign_outlook import CampaignExplained
-from bus_schemas.errors import ErrorCode, RefusalTemplate
+from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
 
 EACH, ALL = 2, 16  # that wait or look: of one user, of all
 PATIENCE = 10.0  # seconds
@@ -55,12 +57,11 @@ class _Lane:
                 del self._asked[user]
 
     async def _wait(self, user: str) -> None:
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await self._turn.acquire()
-        except TimeoutError:
-            own = self._last == user and self._asked.total() == self._asked[user]
-            raise (YOURS if own else BUSY)() from None
+        await enter(self._turn, PATIENCE, partial(self._refusal, user))
+
+    def _refusal(self, user: str) -> Refusal:
+        own = self._last == user and self._asked.total() == self._asked[user]
+        return (YOURS if own else BUSY)()
 
 
 class Looks:

@@ -8,6 +8,7 @@ from actors.pipeline.checking import definition_of, is_known, tried
 from actors.pipeline.language import Definition, Value
 from actors.pipeline.machine import SCHEDULE
 from actors.pipeline.record import Pipeline
+from actors.runtime.patience import turn
 from bus_schemas.errors import ErrorCode, RefusalTemplate
 from bus_schemas.names import Share
 
@@ -35,17 +36,8 @@ class Reader:
     async def try_out(self, share: Share, text: str, given: Mapping[str, Value]) -> None:
         """Have it known what of this fits into a definition. Hard patterns take 0.4 s: one of a share at a time. Raises
         Refusal(RATE_LIMITED)."""
-        turn = self._turns.setdefault(share, asyncio.Lock())
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await turn.acquire()
-        except TimeoutError:
-            raise YOURS() from None
-        try:
-            async with self._reading:
-                await asyncio.to_thread(tried, text, given)
-        finally:
-            turn.release()
+        async with turn(self._turns.setdefault(share, asyncio.Lock()), PATIENCE, YOURS), self._reading:
+            await asyncio.to_thread(tried, text, given)
 
 
 def text_for_claim(pipeline: Pipeline) -> str | None:

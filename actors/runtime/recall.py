@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from actors.runtime.bus import Bus
 from actors.runtime.journalled import COMMAND_HEADER, REPLY_HEADER
+from actors.runtime.patience import turn
 from bus_schemas.errors import ErrorCode, RefusalTemplate
 from bus_schemas.names import Share
 
@@ -44,15 +45,8 @@ class Recall:
         return await host.share(self._under_way, key, partial(self._wait_and_look, scope, command))
 
     async def _wait_and_look(self, scope: str, command: str) -> bytes | None:
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await self._turn.acquire()
-        except TimeoutError:
-            raise BUSY() from None
-        try:
+        async with turn(self._turn, PATIENCE, BUSY):
             return await self._look(scope, command)
-        finally:
-            self._turn.release()
 
     async def _look(self, scope: str, command: str) -> bytes | None:
         async for recorded in self._bus.replay(scope):
