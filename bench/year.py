@@ -57,8 +57,10 @@ class Dated(NatsBus):
 
     ends: list[int]
 
-    async def replay(self, scope: str, *, after: int = 0, since: float = 0.0) -> AsyncIterator[Recorded]:
-        async for entry in super().replay(scope, after=after, since=since):
+    async def replay(
+        self, scope: str, *, after: int = 0, since: float = 0.0, gently: bool = False
+    ) -> AsyncIterator[Recorded]:
+        async for entry in super().replay(scope, after=after, since=since, gently=gently):
             day = bisect_right(self.ends, entry.seq - 1)
             yield replace(entry, at=(BEGAN + timedelta(days=day, hours=1)).timestamp())
 

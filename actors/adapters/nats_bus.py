@@ -76,6 +76,8 @@ from bus_schemas.pipeline_events import OUTPUT_SCOPE
 
 log = structlog.get_logger()
 
+Batch = tuple[list[Recorded], bool, int]  # entries, whether there are more, and how many to ask for next
+
 BATCH = 2048  # entries of a replay that are asked for at once: the server counts those that are left for each batch
 FIRST_BATCH = 256  # at first, with nothing read ahead: many who read want no more
 TURN = 256  # of them that are worked on until others have their turn
@@ -85,6 +87,8 @@ BATCH_BYTES = 4 * 1024 * 1024
 BATCHES_AT_ONCE = 2
 BATCH_SECONDS = 0.2  # in which a batch is to come: else half as many are asked for
 LEAST_BATCH = 64
+# The same where somebody reads who may do so over and over.
+GENTLE_BATCH, GENTLE_LEAST, GENTLE_BYTES, GENTLE_SECONDS = 64, 16, 256 * 1024, 0.02
 ANY = ">"  # for each entry that it seeks by another wildcard, the server looks through all subjects of a block
 MOST_KEYS = 1000  # of a bucket that is read whole
 PENDING_MESSAGES = 65536  # of one subscription; beyond, they are dropped, which the log says
@@ -289,15 +293,18 @@ class NatsBus:
         first_after = {"seq": expect + 1, "next_by_subj": scope}
         return await self._writer.write(JOURNAL, to_be_stored(subject), data, all_headers, first_after)
 
-    async def replay(self, scope: str, *, after: int = 0, since: float = 0.0) -> AsyncIterator[Recorded]:
+    async def replay(
+        self, scope: str, *, after: int = 0, since: float = 0.0, gently: bool = False
+    ) -> AsyncIterator[Recorded]:
         first: dict[str, object] = {"seq": after + 1}
         if since and not after:
             first = {"start_time": datetime.fromtimestamp(since, UTC).isoformat()}
-        batch, more, most = await self._batch(scope, first, after, FIRST_BATCH)
+        read = partial(self._batch_gently if gently else self._batch, scope)
+        batch, more, most = await read(first, after, GENTLE_BATCH if gently else FIRST_BATCH)
         ahead = False
         while batch:
             last = batch[-1].seq
-            following = partial(self._batch, scope, {"seq": last + 1}, last, most)
+            following = partial(read, {"seq": last + 1}, last, most)
             coming = asyncio.ensure_future(following()) if more and ahead else None
             try:
                 for _ in "ask", "send":  # so many turns until the question leaves; the server works on it meanwhile
@@ -308,26 +315,37 @@ class NatsBus:
                             yield entry
                     await asyncio.sleep(0)
                 batch, more, most = await (coming or following()) if more else ([], False, most)
-                ahead = True
+                ahead = not gently
             finally:
                 if coming is not None:
                     coming.cancel()
 
-    async def _batch(
-        self, scope: str, start: Mapping[str, object], after: int, most: int
-    ) -> tuple[list[Recorded], bool, int]:
+    async def _batch(self, scope: str, start: Mapping[str, object], after: int, most: int) -> Batch:
         """Up to `most` entries and BATCH_BYTES from `start` on, which is right behind `after`, whether there are more,
         and how many of them to ask for next."""
+        found, more, took = await self._sought(scope, start, after, most, self._batch_bytes)
+        return found, more, min(most * 2, BATCH) if took < BATCH_SECONDS else max(most // 2, LEAST_BATCH)
+
+    async def _batch_gently(self, scope: str, start: Mapping[str, object], after: int, most: int) -> Batch:
+        """The same for who is not to be felt: fewer at once, and whoever else asks over this connection has the server
+        for as long again."""
+        found, more, took = await self._sought(scope, start, after, most, min(GENTLE_BYTES, self._batch_bytes))
+        await asyncio.sleep(min(took, BATCH_SECONDS))
+        return found, more, min(most * 2, GENTLE_BATCH) if took < GENTLE_SECONDS else max(most // 2, GENTLE_LEAST)
+
+    async def _sought(
+        self, scope: str, start: Mapping[str, object], after: int, most: int, size: int
+    ) -> tuple[list[Recorded], bool, float]:
+        """A batch, whether there are more behind it, and how many seconds that took."""
         sought = ANY if scope == self._scope else scope
-        query = {**start, "batch": most, "max_bytes": self._batch_bytes, "next_by_subj": sought}
+        query = {**start, "batch": most, "max_bytes": size, "next_by_subj": sought}
         async with self._turns:
             began = time.monotonic()
             found, more = await self._read(self._stream, query)
-            fits = time.monotonic() - began < BATCH_SECONDS
+            took = time.monotonic() - began
         more = more and bool(found)
         before = found[-1].seq + 1 if more else math.inf
-        most = min(most * 2, BATCH) if fits else max(most // 2, LEAST_BATCH)
-        return await self._redactions.into(found, scope, after=after, before=before), more, most
+        return await self._redactions.into(found, scope, after=after, before=before), more, took
 
     async def _read(self, stream: str, query: Mapping[str, object]) -> tuple[list[Recorded], bool]:
         """Several messages by one batched direct get (ADR-31), and whether there are more. The server ends a batch

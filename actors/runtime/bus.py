@@ -161,9 +161,12 @@ class Bus(Protocol):
         it is Fenced. Fenced, RequestTimeout, BusUnavailable, BusFull.
         """
 
-    def replay(self, scope: str, *, after: int = 0, since: float = 0.0) -> AsyncIterator[Recorded]:
+    def replay(
+        self, scope: str, *, after: int = 0, since: float = 0.0, gently: bool = False
+    ) -> AsyncIterator[Recorded]:
         """The journal's entries under a subject filter, oldest first, up to now. `since`: those that were stored from
-        then on (epoch seconds)."""
+        then on (epoch seconds). `gently`: for somebody who may read as much as they like; whoever else asks over this
+        connection hardly waits for it."""
 
     async def follow(self, scope: str, handler: Callable[[Recorded], Awaitable[None]], *, after: int) -> Unsubscribe:
         """The entries after `after` and then every new one, in order, once each, without a gap: over reconnects and

@@ -15,10 +15,10 @@ import msgspec
 from msgspec import Struct
 
 from actors.runtime.bus import Bus, Recorded
-from actors.runtime.replays import replay_all
+from actors.runtime.replays import read_on
 from bus_schemas.archive import DAYS_LEAVING, DaysLeaving
 from bus_schemas.catalogue import topic_of
-from bus_schemas.contract import UNDECODABLE
+from bus_schemas.contract import UNDECODABLE, matches
 from bus_schemas.erasure import ERASURE_CLEARED
 from bus_schemas.names import Share
 from gateway.live.events import SOURCES, LiveEvent, RoomEvent, room_events
@@ -30,6 +30,8 @@ PIECE = 256  # entries that are read at once, as many as the journal gives in on
 PIECE_BYTES = 256 * 1024
 READ_BYTES = 4 * 1024 * 1024  # of entries that are read for a piece, also of what the room says nothing: lists of leads
 BYTES_OF_ENTRY = 1024  # what reading costs as much as an entry of the journal
+LOOKED = 2_048  # entries that are looked at for a piece, and
+PASSED = 8  # as many of them as cost as much as one that the room says something of
 READERS = 4  # pieces of the journal that are read at the same time
 AT_ONCE = 32  # entries that are worked on before others have their turn
 EACH_SECOND = 4_000  # entries that one user has read for all their clients together ...
@@ -181,15 +183,17 @@ class History:
 
     async def _from_journal(self, room: str, since: int, *, until: int) -> Piece:
         found: list[RoomEvent] = []
-        count = size = read = 0
-        async with aclosing(replay_all(self._bus, SOURCES[room], after=since, until=until)) as entries:
+        count = size = read = looked = 0
+        async with aclosing(read_on(self._bus, after=since, until=until)) as entries:
             async for recorded in entries:
-                said = [event for event in room_events(recorded, self._metrics) if event.kind.room == room]
-                found += said
-                count, read, since = count + 1, read + len(recorded.data), recorded.seq
-                size += sum(event.size for event in said)
-                if count == PIECE or size > PIECE_BYTES or read > READ_BYTES:
-                    return Piece(found, since, cost_of(count, read))
-                if count % AT_ONCE == 0:
+                looked, read, since = looked + 1, read + len(recorded.data), recorded.seq
+                if any(matches(scope, recorded.subject) for scope in SOURCES[room]):
+                    said = [event for event in room_events(recorded, self._metrics) if event.kind.room == room]
+                    found += said
+                    count += 1
+                    size += sum(event.size for event in said)
+                if count == PIECE or looked == LOOKED or size > PIECE_BYTES or read > READ_BYTES:
+                    return Piece(found, since, cost_of(count + looked // PASSED, read))
+                if looked % AT_ONCE == 0:
                     await asyncio.sleep(0)
-        return Piece(found, until, cost_of(count, read))
+        return Piece(found, until, cost_of(count + looked // PASSED, read))

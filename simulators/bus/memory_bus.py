@@ -318,7 +318,9 @@ class MemoryBus:
         await self.awake()
         raise RequestTimeout(what)
 
-    async def replay(self, scope: str, *, after: int = 0, since: float = 0.0) -> AsyncIterator[Recorded]:
+    async def replay(
+        self, scope: str, *, after: int = 0, since: float = 0.0, gently: bool = False
+    ) -> AsyncIterator[Recorded]:
         await self._pass(f"before replay {scope}")
         await self._reach(scope)
         for entry in self._broker.entries(scope):

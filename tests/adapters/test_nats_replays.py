@@ -2,14 +2,16 @@
 connection, a lease for instance; and to which a wildcard is a look through the subjects of a block for each entry."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from actors.adapters import nats_bus
-from actors.adapters.nats_bus import BATCHES_AT_ONCE, NatsBus
+from actors.adapters.nats_bus import BATCHES_AT_ONCE, GENTLE_BATCH, GENTLE_BYTES, GENTLE_LEAST, NatsBus
 from actors.adapters.nats_reading import FIGURES, JOURNAL, LOG, OUTPUT
 from actors.runtime.bus import Message, Recorded
 from bus_schemas.log import LOG_SCOPE
@@ -26,18 +28,23 @@ class Asked:
 
     def __init__(self, bus: NatsBus) -> None:
         self.sizes: list[int] = []
+        self.bytes: list[int] = []
+        self.ends: list[tuple[float, float]] = []  # when each began and was over
         self.most = self._now = 0
         self._read = bus._read
         bus._read = self._watched  # type: ignore[method-assign]
 
     async def _watched(self, stream: str, query: Mapping[str, object]) -> tuple[list[Recorded], bool]:
         self.sizes.append(int(str(query["batch"])))
+        self.bytes.append(int(str(query["max_bytes"])))
+        began = time.monotonic()
         self._now += 1
         self.most = max(self.most, self._now)
         try:
             return await self._read(stream, query)
         finally:
             self._now -= 1
+            self.ends.append((began, time.monotonic()))
 
 
 @pytest.fixture
@@ -79,6 +86,26 @@ async def test_a_server_that_takes_long_is_asked_for_less(
     monkeypatch.setattr(nats_bus, "BATCH_SECONDS", 0.0)
     assert await _count(bus) == ENTRIES
     assert asked.sizes[:2] == [FIRST_BATCH, FIRST_BATCH // 2] and min(asked.sizes) == LEAST_BATCH
+
+
+async def test_who_reads_beside_others_asks_for_little_and_rests(
+    bus: NatsBus, asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As clients that come back do, over the connection on which everybody else is answered."""
+
+    async def late(stream: str, query: Mapping[str, object]) -> tuple[list[Recorded], bool]:
+        await asyncio.sleep(0.03)
+        return await read(stream, query)
+
+    found = [entry.seq async for entry in bus.replay(SCOPE, gently=True)]
+    assert len(found) == ENTRIES and {*asked.sizes} == {GENTLE_BATCH} and max(asked.bytes) == GENTLE_BYTES
+    asked.sizes.clear()
+    asked.ends.clear()
+    read, asked._read = asked._read, late
+    assert [entry.seq async for entry in bus.replay(SCOPE, gently=True)] == found
+    assert min(asked.sizes) == GENTLE_LEAST
+    for (began, over), (again, _) in pairwise(asked.ends):
+        assert again - over > 0.9 * (over - began)
 
 
 async def test_many_replays_at_once_ask_in_turn(bus: NatsBus, asked: Asked) -> None:

@@ -27,9 +27,9 @@ async def test_long_lists_of_leads_are_not_read_as_fast_as_short_entries(monkeyp
     async with serving(broker, {}, users), gateway_on(MemoryBus(broker)) as gateway, gateway.live("op12") as client:
         replay = gateway.bus.replay
 
-        async def counted(scope: str, *, after: int = 0, since: float = 0.0) -> AsyncIterator[Recorded]:
+        async def counted(scope: str, *, after: int, gently: bool) -> AsyncIterator[Recorded]:
             nonlocal read
-            async for one in replay(scope, after=after, since=since):
+            async for one in replay(scope, after=after, gently=gently):
                 read += len(one.data)
                 yield one
 

@@ -329,11 +329,11 @@ async def test_an_end_of_a_session_that_is_not_understood_makes_the_door_ask_aga
 
 
 async def test_a_subscription_is_answered_also_when_the_journal_is_away(gateway: InProcess, journal: Journal) -> None:
-    async def away(scope: str, *, after: int = 0) -> AsyncIterator[Recorded]:
+    async def away(scope: str, *, after: int = 0, gently: bool) -> AsyncIterator[Recorded]:
         raise BusUnavailable("away")
         yield  # makes it a generator
 
-    async def broken(scope: str, *, after: int = 0) -> AsyncIterator[Recorded]:
+    async def broken(scope: str, *, after: int = 0, gently: bool) -> AsyncIterator[Recorded]:
         raise ValueError("a defect")
         yield
 
