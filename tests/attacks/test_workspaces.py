@@ -2,6 +2,7 @@
 Whoever looks through them is done in a minute, and nobody waits for a thread meanwhile."""
 
 import asyncio
+import os
 import threading
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ from actors.runner.masking import Masking
 from actors.runner.port import BOUNDS, Collected, RunnerError
 
 DEEP, NAMES, AT_ONCE = 60, 600, 40
+WITHIN = 1100  # folders within each other
 
 
 def test_a_folder_deep_down_is_compared_once_with_a_pattern() -> None:
@@ -71,3 +73,32 @@ async def test_files_are_looked_through_in_nobodys_thread(tmp_path: Path, monkey
         await executor.close()
     assert names == {"workspaces"}
     print(f"{AT_ONCE} steps of one run whose files are looked through, and a thread for others")
+
+
+async def test_a_workspace_goes_however_deep_it_is(tmp_path: Path) -> None:
+    """To recurse into a thousand folders was too much: it stayed for good, and the next runner never began."""
+    executor = LocalExecutor(folder=tmp_path, bubblewrap=False, disk_free=0)
+    workspace = await executor.prepare("1-1-1", None, {})
+    (workspace.folder / "shut/in").mkdir(parents=True)
+    (workspace.folder / "shut").chmod(0)
+    (workspace.folder / "link").symlink_to("/")
+    _dig(workspace.folder, WITHIN)
+    await executor.close()
+    later = LocalExecutor(folder=tmp_path, bubblewrap=False, disk_free=0)
+    try:
+        assert [left.run for left in await later.end_leftovers()] == ["1-1-1"]
+        assert not workspace.folder.parent.exists()
+    finally:
+        await later.close()
+        await (await asyncio.create_subprocess_exec("rm", "-rf", tmp_path)).wait()  # pytest could not
+    print(f"{WITHIN} folders within each other: gone")
+
+
+def _dig(folder: Path, deep: int) -> None:
+    at = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    for _ in range(deep):
+        os.mkdir("d", dir_fd=at)
+        further = os.open("d", os.O_RDONLY | os.O_DIRECTORY, dir_fd=at)
+        os.close(at)
+        at = further
+    os.close(at)

@@ -28,6 +28,7 @@ from actors.adapters.runner.execution import KeptExecution, begin
 from actors.adapters.runner.files import OURS, Owner, opened_folder
 from actors.adapters.runner.keeper import FILES_FREE, Order
 from actors.adapters.runner.processes import MARK, boot
+from actors.adapters.runner.removal import remove
 from actors.adapters.runner.sandbox import Bubblewrap, NoBubblewrap
 from actors.runner.environment import environment
 from actors.runner.masking import Masking
@@ -123,7 +124,7 @@ class LocalExecutor:
             survivors = tuple(pid for each in swept for pid in each.survivors)
             found.append(Leftover(run=place.name, ended=sum(each.ended for each in swept), survivors=survivors))
             if not survivors:
-                _delete(place)
+                remove(place)
         return found
 
     async def prepare(self, run: str, source: Source | None, secrets: Mapping[str, str]) -> "LocalWorkspace":
@@ -161,7 +162,7 @@ class LocalExecutor:
 
     async def remove(self, place: Path) -> None:
         """Delete a workspace."""
-        await asyncio.get_running_loop().run_in_executor(self._removing, _delete, place)
+        await asyncio.get_running_loop().run_in_executor(self._removing, remove, place)
 
     def forget(self, workspace: "LocalWorkspace") -> None:
         """It is gone."""
@@ -399,17 +400,3 @@ def _user_name(uid: int) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return str(uid)
-
-
-def _delete(place: Path) -> None:
-    """Also what its owner may not write to. Whoever is not ours is no concern: rmtree follows no link."""
-    shutil.rmtree(place, onerror=lambda *_: None)
-    if place.exists():
-        for folder, inner, _ in os.walk(place):  # looked into after this
-            for path in (Path(folder, name) for name in inner):
-                if not path.is_symlink():
-                    with contextlib.suppress(OSError):
-                        path.chmod(0o700)
-        shutil.rmtree(place, ignore_errors=True)
-    if place.exists():
-        log.warning("a workspace could not be removed", place=str(place))
