@@ -127,11 +127,13 @@ class Collected(Struct, frozen=True, kw_only=True):
 
 
 class Bounds(Struct, frozen=True, kw_only=True):
-    """How much of files is taken at most: each file's bytes, all files' bytes, and how many."""
+    """How much of files is taken at most: each file's bytes, all files' bytes, and how many. `disk_free`: bytes that
+    are left on the disk."""
 
     each: int = 512 * MIB
     total: int = 1024 * MIB
     count: int = 1000
+    disk_free: int = 0
 
 
 BOUNDS = Bounds()

@@ -2,10 +2,12 @@
 
 import hashlib
 import os
+import shutil
 import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,6 +17,7 @@ from actors.runner.masking import Masking
 from actors.runner.port import BOUNDS, Bounds, RunnerError
 from tests.runner.steps import SECRET, ran
 
+NO_ROOM = "it would leave too little room on the disk"
 PRIVATE = b"what nobody in a workspace may have"
 
 
@@ -189,6 +192,50 @@ def test_caches_of_nothing_go_when_there_are_many(tmp_path: Path) -> None:
     (workspace / "cache/y").symlink_to("x")
     with pytest.raises(RunnerError, match="more than 1 files"):
         caches.save("x", workspace, "cache", Bounds(count=1), masking)
+
+
+def test_folders_of_caches_count_as_well(tmp_path: Path) -> None:
+    """One file 63 folders deep is 64 that a disk can have no more."""
+    caches, workspace, masking = kept.Caches(tmp_path / "caches", 10 * kept.BLOCK), tmp_path / "work", Masking([])
+    (workspace / "cache/a/b/c/d").mkdir(parents=True)
+    (workspace / "cache/a/b/c/d/x").touch()
+    for number in range(4):
+        caches.save(str(number), workspace, "cache", BOUNDS, masking)
+    assert len(list((tmp_path / "caches").iterdir())) == 2
+
+
+async def test_what_is_copied_leaves_the_room_that_the_host_needs(
+    executor: LocalExecutor, workspace: LocalWorkspace
+) -> None:
+    """Else artefacts and caches fill the disk, and a run that waits for an approval has it so for a week."""
+    (workspace.folder / "cache").mkdir()
+    (workspace.folder / "cache/x").write_text("x")
+    await workspace.save_cache("key", "cache")
+    executor.disk_free = 4 * executor.isolation().disk_free  # as if it were nearly full
+    collected = await workspace.collect(["cache/x"])
+    assert [each.reason for each in collected.refused if each.name == "cache/x"] == [NO_ROOM]
+    assert not any((workspace.folder.parent / "kept").iterdir())
+    with pytest.raises(RunnerError, match=NO_ROOM):
+        await workspace.save_cache("key", "cache")
+    with pytest.raises(RunnerError, match=NO_ROOM):
+        await workspace.restore_cache("key", "again")
+    assert not any((workspace.folder / "again").iterdir())
+
+
+async def test_caches_keep_no_run_from_beginning(
+    executor: LocalExecutor, workspace: LocalWorkspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (workspace.folder / "cache").mkdir()
+    (workspace.folder / "cache/x").write_text("x")
+    await workspace.save_cache("key", "cache")
+
+    def usage(folder: Path) -> SimpleNamespace:
+        return SimpleNamespace(free=0 if any((folder / ".caches").iterdir()) else executor.disk_free)
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    other = await executor.prepare("run-2", None, {})
+    await other.remove()
+    assert not await workspace.restore_cache("key", "again")
 
 
 async def test_dropped_caches_are_gone_and_not_kept_again_by_runs_before(

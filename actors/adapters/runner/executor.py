@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 import structlog
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from actors.adapters.runner import cgroup, kept, leftovers
 from actors.adapters.runner.checkout import CHECKOUT, Checkout, CheckoutBounds
@@ -134,11 +134,10 @@ class LocalExecutor:
             masking = await asyncio.to_thread(Masking, list(secrets.values()))
         except ValueError as error:
             raise RunnerError(str(error)) from None
-        free = shutil.disk_usage(self.folder).free
-        if free < self.disk_free:
-            raise RunnerError(f"the disk has {free // MIB} MiB left, and a run is begun with {self.disk_free // MIB}")
-        if (look := os.statvfs(self.folder)).f_favail < look.f_files // (FILES_FREE // 2):
-            raise RunnerError(f"the disk has room for {look.f_favail} files, and a run is begun with a tenth of all")
+        if self._no_room() is not None:  # caches of runs are not to keep others from beginning
+            await self.in_thread(self.caches.clear)
+        if (why := self._no_room()) is not None:
+            raise RunnerError(f"the disk has {why}")
         workspace = LocalWorkspace(self, self.folder / run, masking, dict(secrets))
         try:
             await workspace.make(source)
@@ -149,6 +148,15 @@ class LocalExecutor:
             raise
         self._workspaces[run] = workspace
         return workspace
+
+    def _no_room(self) -> str | None:
+        """What room the disk has, where that is too little for a run to begin."""
+        free = shutil.disk_usage(self.folder).free
+        if free < self.disk_free:
+            return f"{free // MIB} MiB left, and a run is begun with {self.disk_free // MIB}"
+        if (look := os.statvfs(self.folder)).f_favail < look.f_files // (FILES_FREE // 2):
+            return f"room for {look.f_favail} files, and a run is begun with a tenth of all"
+        return None
 
     async def caches_since(self) -> int:
         return await asyncio.to_thread(self.caches.since)
@@ -261,7 +269,7 @@ class LocalWorkspace:
 
     async def collect(self, globs: Sequence[str], bounds: Bounds = BOUNDS) -> Collected:
         return await self._in_thread(
-            lambda: kept.collect(self.folder, self._place / "kept", globs, bounds, self._masking)
+            lambda: kept.collect(self.folder, self._place / "kept", globs, self._leaving(bounds), self._masking)
         )  # fmt: skip
 
     async def read(self, artefact: Artefact) -> AsyncIterator[bytes]:
@@ -270,14 +278,19 @@ class LocalWorkspace:
                 yield piece
 
     async def restore_cache(self, key: str, folder: str) -> bool:
-        return await self._in_thread(lambda: self._executor.caches.restore(key, self.folder, folder))
+        free = self._leaving(BOUNDS).disk_free
+        return await self._in_thread(lambda: self._executor.caches.restore(key, self.folder, folder, disk_free=free))
 
     async def save_cache(self, key: str, folder: str, bounds: Bounds = BOUNDS) -> Collected:
         return await self._in_thread(
             lambda: self._executor.caches.save(
-                key, self.folder, folder, bounds, self._masking, dropped=self._dropped
+                key, self.folder, folder, self._leaving(bounds), self._masking, dropped=self._dropped
             )
         )  # fmt: skip
+
+    def _leaving(self, bounds: Bounds) -> Bounds:
+        """As much on the disk as commands have to leave."""
+        return replace(bounds, disk_free=self._executor.disk_free // 2)
 
     def mask(self, text: str) -> str:
         return self._masking.text(text)

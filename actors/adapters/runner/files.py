@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from actors.adapters.runner.keeper import lacks_room
 from actors.runner.port import Artefact, RefusedFile, RunnerError
 
 DEEPEST = 64  # folders within each other
@@ -45,6 +46,13 @@ class TooLarge(Refused):
 
     def __init__(self, most: int) -> None:
         super().__init__(f"it is larger than {most} bytes, which is all that is taken")
+
+
+class NoRoom(Refused):
+    """A file for which the disk has none: what is copied leaves as much as the host needs."""
+
+    def __init__(self) -> None:
+        super().__init__("it would leave too little room on the disk")
 
 
 class Found(NamedTuple):
@@ -179,16 +187,19 @@ def open_file(found: Found, most: int) -> int:
     return descriptor
 
 
-def copy(found: Found, into: int, target: str, most: int, owner: Owner = OURS) -> tuple[int, str]:
-    """Copy a file of at most so many bytes: its size and its SHA-256. Raises Refused, and leaves nothing then."""
+def copy(
+    found: Found, into: int, target: str, most: int, owner: Owner = OURS, *, disk_free: int = 0
+) -> tuple[int, str]:
+    """Copy a file of at most so many bytes: its size and its SHA-256. `disk_free`: bytes that are left on the disk.
+    Raises Refused or OSError, and leaves nothing then."""
     source = open_file(found, most)
     try:
         made = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=into)
         try:
             os.fchown(made, *owner)
             os.fchmod(made, 0o700 if os.fstat(source).st_mode & 0o100 else 0o600)
-            return _copied(source, made, most)
-        except Refused:
+            return _copied(source, made, most, disk_free)
+        except (Refused, OSError):
             os.unlink(target, dir_fd=into)
             raise
         finally:
@@ -197,13 +208,13 @@ def copy(found: Found, into: int, target: str, most: int, owner: Owner = OURS) -
         os.close(source)
 
 
-def _copied(source: int, target: int, most: int) -> tuple[int, str]:
+def _copied(source: int, target: int, most: int, disk_free: int) -> tuple[int, str]:
     size, digest = 0, hashlib.sha256()
     while piece := os.read(source, _PIECE):
         size += len(piece)
         if size > most:  # it has grown
             raise TooLarge(most)
         digest.update(piece)
-        if os.write(target, piece) != len(piece):
-            raise Refused("the disk is full")
+        if lacks_room(os.fstatvfs(target), disk_free + len(piece)) or os.write(target, piece) != len(piece):
+            raise NoRoom
     return size, digest.hexdigest()

@@ -221,7 +221,11 @@ class Keeper:
 def is_full(path: str, bytes_free: int) -> bool:
     """Whether less is free where a file is, or hardly any files can be made there any more (0: no number of them is
     set). A step that fills the disk takes it from the host's journal, too."""
-    look = os.statvfs(Path(path).parent)
+    return lacks_room(os.statvfs(Path(path).parent), bytes_free)
+
+
+def lacks_room(look: os.statvfs_result, bytes_free: int) -> bool:
+    """The same of a disk that was looked at."""
     return look.f_bavail * look.f_frsize < bytes_free or look.f_favail < look.f_files // FILES_FREE
 
 

@@ -13,7 +13,19 @@ from pathlib import Path, PurePosixPath
 
 from msgspec.structs import replace
 
-from actors.adapters.runner.files import OURS, Found, Owner, Refused, Taken, TooLarge, copy, opened_folder, walk
+from actors.adapters.runner.files import (
+    OURS,
+    Found,
+    NoRoom,
+    Owner,
+    Refused,
+    Taken,
+    TooLarge,
+    copy,
+    opened_folder,
+    walk,
+)
+from actors.adapters.runner.keeper import lacks_room
 from actors.runner.globs import MOST, BadGlob, Glob
 from actors.runner.masking import Masking
 from actors.runner.port import Artefact, Bounds, Collected, RunnerError
@@ -65,7 +77,8 @@ def _take(found: Found, target: int, bounds: Bounds, masking: Masking, taken: Ta
         if len(taken.artefacts) >= bounds.count:
             raise Refused(f"there are more than {bounds.count} files")
         partial = f"{secrets.token_hex(8)}.partial"
-        size, digest = copy(found, target, partial, min(bounds.each, bounds.total - taken.size))
+        most = min(bounds.each, bounds.total - taken.size)
+        size, digest = copy(found, target, partial, most, disk_free=bounds.disk_free)
         os.rename(partial, digest, src_dir_fd=target, dst_dir_fd=target)
     except (Refused, OSError) as error:
         taken.refuse(_shown(name, masking), str(error) if isinstance(error, Refused) else error.strerror or "")
@@ -123,9 +136,16 @@ class Caches:
         for unfinished in self._folder.glob("*.partial"):
             shutil.rmtree(unfinished, ignore_errors=True)
 
-    def restore(self, key: str, workspace: Path, folder: str) -> bool:
-        """Fill a folder that is not there, or is empty. False: nothing is kept, or there is something in it. Raises
-        RunnerError, OSError."""
+    def clear(self) -> None:
+        """Delete all, as the disk has no room for runs. Raises OSError."""
+        if self._folder.is_dir():
+            with _alone(self._folder):
+                for place in self._kept():
+                    shutil.rmtree(place)
+
+    def restore(self, key: str, workspace: Path, folder: str, *, disk_free: int = 0) -> bool:
+        """Fill a folder that is not there, or is empty. False: nothing is kept, or there is something in it.
+        `disk_free`: bytes that are left on the disk. Raises RunnerError, OSError."""
         place = self._place(key)
         if not place.is_dir():
             return False
@@ -138,7 +158,8 @@ class Caches:
             with os.scandir(target) as entries:
                 if any(entries):
                     return False
-            _copy_tree(source, target, Bounds(each=self._most, total=self._most, count=_ALL), self._owner)
+            bounds = Bounds(each=self._most, total=self._most, count=_ALL, disk_free=disk_free)
+            _copy_tree(source, target, bounds, self._owner)
         return True
 
     def save(
@@ -189,13 +210,18 @@ def _copy_tree(source: int, target: int, bounds: Bounds, owner: Owner) -> Taken:
         name = "/".join(found.path)
         if len(taken.artefacts) + links >= bounds.count:
             raise RunnerError(f"the folder has more than {bounds.count} files")
+        if lacks_room(os.fstatvfs(target), bounds.disk_free):  # folders and links take some, too
+            raise RunnerError("it would leave too little room on the disk")
         try:
             with opened_folder(target, PurePosixPath(*found.path[:-1]), owner=owner) as into:
                 if stat.S_ISLNK(found.mode):
                     _copy_link(found, into, owner)
                     links += 1
                     continue
-                size, digest = copy(found, into, found.name, min(bounds.each, bounds.total - taken.size), owner)
+                most = min(bounds.each, bounds.total - taken.size)
+                size, digest = copy(found, into, found.name, most, owner, disk_free=bounds.disk_free)
+        except NoRoom as error:
+            raise RunnerError(str(error)) from None
         except TooLarge:
             raise RunnerError(f"the folder has more than {bounds.total} bytes, or a file of it too many") from None
         except Refused as error:
@@ -227,9 +253,13 @@ def _alone(folder: Path, lock: int = fcntl.LOCK_EX) -> Iterator[None]:
 
 
 def _size(place: Path) -> int:
+    """What it takes on the disk. Each folder of a cache has something in it."""
+    size, folders = 0, set[tuple[str, ...]]()
     with opened_folder(place) as top:
-        looks = (os.stat(found.name, dir_fd=found.folder, follow_symlinks=False) for found in walk(top, _any))
-        return sum(max(look.st_size, BLOCK) for look in looks)
+        for found in walk(top, _any):
+            size += max(os.stat(found.name, dir_fd=found.folder, follow_symlinks=False).st_size, BLOCK)
+            folders.update(found.path[:end] for end in range(1, len(found.path)))
+    return size + len(folders) * BLOCK
 
 
 def _any(_: tuple[str, ...]) -> bool:
