@@ -24,7 +24,7 @@ from actors.runtime.wire import decode_request, send_refusal
 from bus_schemas.catalogue import topics_of
 from bus_schemas.contract import verb_of
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
-from bus_schemas.names import SYSTEM
+from bus_schemas.names import SYSTEM, Share
 from bus_schemas.pipeline import (
     APPROVE_STEP,
     CLAIM_RUN,
@@ -225,7 +225,9 @@ class PipelineActor(Actor[Pipeline, PipelineEvent, Never, Never]):
             await send_refusal(item.message, CHANGED())
             return
         text = self._text_for(item)
-        definition = await self._reader.read(text) if text is not None else None  # the machine looks it up
+        definition = None  # the machine looks it up
+        if text is not None:
+            definition = await self._reader.read(text, self._share_of(item))
         await super()._handle(item)
         del definition
 
@@ -251,6 +253,12 @@ class PipelineActor(Actor[Pipeline, PipelineEvent, Never, Never]):
             case Resume() | LocalCommand(order=Trigger()) | BusCommand():
                 return pipeline.text
         return None
+
+    def _share_of(self, item: InboxItem[TimerFired]) -> Share:
+        """For whom it counts that a definition is read for this."""
+        if isinstance(item, LocalCommand) and isinstance(item.order, Define):
+            return item.context.share
+        return self.there().share
 
     evolve = staticmethod(evolve)
 

@@ -20,17 +20,20 @@ YOURS = RefusalTemplate(
 
 
 class Reader:
-    """One after the other, for all pipelines of a host."""
+    """One after the other, for all pipelines of a host; of one share no second one while others wait."""
 
     def __init__(self) -> None:
         self._reading = asyncio.Lock()
         self._turns: WeakValueDictionary[Share, asyncio.Lock] = WeakValueDictionary()
+        self._of_theirs: WeakValueDictionary[Share, asyncio.Lock] = WeakValueDictionary()
 
-    async def read(self, text: str) -> Definition:
-        """The definition, which is looked up at once (`definition_of`) for as long as somebody has it."""
+    async def read(self, text: str, share: Share) -> Definition:
+        """The definition, which is looked up at once (`definition_of`) for as long as somebody has it. `share`: of
+        whoever has defined it. Hundreds of theirs may come due in one moment, which take ten seconds: a runner waits
+        no longer than that for its answer, and the run of somebody else that it gets after that is lost."""
         if is_known(text):
             return definition_of(text)
-        async with self._reading:
+        async with self._of_theirs.setdefault(share, asyncio.Lock()), self._reading:
             return await asyncio.to_thread(definition_of, text)
 
     async def try_out(self, share: Share, text: str, given: Mapping[str, Value]) -> None:

@@ -174,7 +174,7 @@ class OnShard:
         actor = self._host.get(PipelineActor, number)
         pipeline = actor.state if actor is not None else None
         text = pipeline.text if pipeline is not None and not pipeline.deleted else None
-        definition = await self._reader.read(text) if text is not None else None
+        definition = await self._reader.read(text, pipeline.share) if pipeline and text is not None else None
         hook = definition.webhook if definition is not None else None
         secret = self._secret((hook or NO_HOOK).secret)
         now = self._host.clock.now().timestamp()

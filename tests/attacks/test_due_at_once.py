@@ -155,9 +155,28 @@ async def test_definitions_that_are_due_at_once_hold_nobody_up(stage: Stage, mon
 async def test_a_definition_that_was_read_stays_until_it_was_looked_up() -> None:
     """However many others are read meanwhile."""
     reader = Reader()
-    mine = await reader.read(TEXT)
+    mine = await reader.read(TEXT, ANN)
     definition_of.cache_clear()
     assert checking.is_known(TEXT) and definition_of(TEXT) is mine
+
+
+async def test_nobody_waits_for_all_definitions_of_somebody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two hundred of 64 kB that come due at once take ten seconds, after which a runner does not wait for its answer
+    any more: the run that it gets then is lost."""
+    reader, done = Reader(), list[str]()
+
+    def read(text: str) -> Any:
+        done.append(text)
+
+    monkeypatch.setattr(reading, "definition_of", read)
+    texts = [f"a{number}" for number in range(MANY)]
+    anns = [asyncio.create_task(reader.read(text, ANN)) for text in texts]
+    await asyncio.sleep(0)
+    await reader.read("b", BOB)
+    print(f"{MANY} definitions of one user are to be read: another one's is read after {done.index('b')} of them")
+    assert done.index("b") < 5
+    await asyncio.gather(*anns)
+    assert [text for text in done if text != "b"] == texts
 
 
 async def test_what_a_run_is_given_is_tried_beside_the_loop(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
