@@ -28,6 +28,7 @@ from bus_schemas.pipeline import LONGEST_TEXT, MOST_JOBS
 Unfit = Iterator[tuple[Path, str]]
 LONGEST = 1000  # characters of a parameter's value
 JOB, LEFT = 1_000, 8_000  # bytes on record of a job; and of the files it leaves, or what phones say: mostly less
+SLOT = 80  # bytes of a slot that a step names, of which it is said at least that it is not there
 MOST_DAYS = 366 * 5  # within which a schedule must come
 MOST_WORK = 30_000  # instructions of all its patterns: to make and try them may take 0.4 s
 
@@ -208,7 +209,9 @@ def on_record(definition: Definition) -> int:
 
 
 def _left(step: say.Step) -> int:
-    return LEFT if isinstance(step, say.OnFleet) or (isinstance(step, say.Run) and step.artefacts) else 0
+    if isinstance(step, say.OnFleet):
+        return LEFT + SLOT * len(step.on.slots or ())
+    return LEFT if isinstance(step, say.Run) and step.artefacts else 0
 
 
 # --- what a run is given

@@ -15,11 +15,12 @@ import pytest
 from actors.adapters.system_clock import SystemClock
 from actors.pipeline import checking, machine, reading
 from actors.pipeline.actor import API, Define, PipelineActor
-from actors.pipeline.checking import definition_of
+from actors.pipeline.checking import definition_of, on_record
 from actors.pipeline.reading import Reader
 from actors.pipeline.record import Pipeline
 from actors.pipeline.runners import Runners
 from actors.pipeline.start import OnShard, Owned
+from actors.runner.fleet import NOT_THERE, said_in_all
 from actors.runtime.clock import Moment, parse_utc, utc
 from actors.runtime.context import Context
 from actors.runtime.decision import TimerFired
@@ -39,6 +40,7 @@ from bus_schemas.pipeline import (
     PutPipeline,
     RunnerView,
     RunPipeline,
+    SlotResult,
 )
 from bus_schemas.pipeline_events import RUNNER_BEAT, RunnerBeat
 from simulators.bus.memory_broker import MemoryBroker
@@ -282,6 +284,16 @@ async def test_runs_count_by_what_their_steps_put_on_record(stage: Stage) -> Non
         await asyncio.sleep(0.001)
     print(f"{begun} runs of 180 jobs of 1 kB, or again each, with 2 MB left to write; none by schedule")
     assert begun == 2 and stage.pipeline.state is not None and stage.pipeline.state.runs == runs
+
+
+def test_slots_that_are_not_there_count_as_well() -> None:
+    """A step says of a thousand that it names: 75 kB, where 9 kB counted, and it is over at once."""
+    step = f'[[steps]]\nname = "a"\ndo = "adb"\ncommand = "true"\non = {{ slots = {[*range(1, 1001)]} }}\n'
+    definition = definition_of(TEXT[: TEXT.index("[[steps]]")] + step)
+    said = said_in_all({slot: SlotResult(slot=slot, ok=False, said=NOT_THERE) for slot in range(1, 1001)})
+    written = len(msgspec.json.encode(said))
+    print(f"1,000 slots that are not there: {written} bytes on record, {on_record(definition)} count")
+    assert written < on_record(definition) < 2 * written
 
 
 async def test_what_the_site_begins_by_itself_counts_for_nobody(stage: Stage) -> None:
