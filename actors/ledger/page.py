@@ -44,12 +44,11 @@ def page(found: Sequence[tuple[Key, Item]], *, limit: int, seq: int = 0) -> Page
 
 
 def fitting(views: list[Item]) -> list[Item]:
-    """As many of the first ones as go into one answer, and one at least."""
-    if len(msgspec.json.encode(views)) <= PAGE:
-        return views
+    """As many of the first ones as go into one answer, and one at least. Those behind are not looked at: five hundred
+    of 64 kB take 0.2 s."""
     size = 0
     for place, view in enumerate(views):
-        size += len(msgspec.json.encode(view))
+        size += len(msgspec.json.encode(view)) + 1  # a comma
         if size > PAGE:
             return views[: max(place, 1)]
     return views
