@@ -44,6 +44,27 @@ def test_nobody_looks_through_files_for_ever(tmp_path: Path, monkeypatch: pytest
         collected()
 
 
+def test_no_names_are_in_memory_beyond_those_that_are_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of folders within each other each had 200,000 at once: thirteen million files were gigabytes of the host's."""
+    monkeypatch.setattr(files, "_MOST_LOOKED_AT", 3 * AT_ONCE)
+    for folder in ("a", "a/a", "a/a/a"):
+        (tmp_path / folder).mkdir()
+        for number in range(AT_ONCE):
+            (tmp_path / folder / f"x{number}").touch()
+    found = list[str]()
+    top = os.open(tmp_path, os.O_RDONLY)
+    with pytest.raises(RunnerError, match=f"more than {3 * AT_ONCE} files"):
+        for each in files.walk(top, lambda path: True):
+            found.append(each.name)
+    assert found == []
+    monkeypatch.setattr(files, "_MOST_LOOKED_AT", 3 * AT_ONCE + 3)
+    assert len(list(files.walk(top, lambda path: True))) == 3 * AT_ONCE
+    os.close(top)
+    print(f"3 folders within each other, with {AT_ONCE} files each: of {3 * AT_ONCE} none is looked at")
+
+
 async def test_files_are_looked_through_in_nobodys_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Definitions are read, pictures made and screens understood in those that all of a host have; and those of other
     runs have their turn."""

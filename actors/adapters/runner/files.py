@@ -112,27 +112,28 @@ def _made(name: str, folder: int) -> bool:
 def walk(folder: int, into: Callable[[tuple[str, ...]], bool]) -> Iterator[Found]:
     """All names below a folder, but for folders themselves, in order. `into`: which folders are looked into. Raises
     RunnerError where there is no end to it."""
-    device = os.fstat(folder).st_dev
-    looked_at, until = 0, time.thread_time() + _LONGEST
-    waiting: list[tuple[int, tuple[str, ...], Iterator[os.DirEntry[str]]]] = [(folder, (), _entries(folder))]
+    device, until = os.fstat(folder).st_dev, time.thread_time() + _LONGEST
+    waiting = [(folder, tuple[str, ...](), _names(folder))]
+    left = _MOST_LOOKED_AT - len(waiting[0][2])  # names are in memory until their folder is left, so all count at once
     try:
         while waiting:
-            at, path, entries = waiting[-1]
-            entry = next(entries, None)
-            if entry is None:
+            at, path, names = waiting[-1]
+            if left < 0 or (names and len(path) > DEEPEST):
+                raise RunnerError(f"there are more than {_MOST_LOOKED_AT} files, or folders more than {DEEPEST} deep")
+            if not names:
                 waiting.pop()
                 if at != folder:
                     os.close(at)
                 continue
-            looked_at += 1
-            if looked_at > _MOST_LOOKED_AT or len(path) > DEEPEST:
-                raise RunnerError(f"there are more than {_MOST_LOOKED_AT} files, or folders more than {DEEPEST} deep")
             if time.thread_time() > until:
                 raise RunnerError(f"to look through its files takes more than {_LONGEST:g} s")
-            mode, inside = _mode(entry.name, at), (*path, entry.name)
+            name = names.pop()
+            mode, inside = _mode(name, at), (*path, name)
             if stat.S_ISDIR(mode):
-                if into(inside) and (inner := _inner(entry.name, at, device)) is not None:
-                    waiting.append((inner, inside, _entries(inner)))
+                if into(inside) and (inner := _inner(name, at, device)) is not None:
+                    waiting.append((inner, inside, within := []))
+                    within += _names(inner)
+                    left -= len(within)
             elif mode:
                 yield Found(at, inside, mode)
     finally:
@@ -141,9 +142,10 @@ def walk(folder: int, into: Callable[[tuple[str, ...]], bool]) -> Iterator[Found
                 os.close(at)
 
 
-def _entries(folder: int) -> Iterator[os.DirEntry[str]]:
+def _names(folder: int) -> list[str]:
+    """The last one first."""
     with os.scandir(folder) as entries:
-        return iter(sorted(islice(entries, _MOST_LOOKED_AT + 1), key=lambda entry: entry.name))
+        return sorted((entry.name for entry in islice(entries, _MOST_LOOKED_AT + 1)), reverse=True)
 
 
 def _mode(name: str, folder: int) -> int:
