@@ -219,6 +219,9 @@ class Executor(Protocol):
 
     def isolation(self) -> Isolation: ...
 
+    async def no_room(self) -> str | None:
+        """Why no run can begin, for want of room on the disk; caches go before that. None: one can. Raises OSError."""
+
     async def prepare(self, run: str, source: Source | None, secrets: Mapping[str, str]) -> Workspace:
         """Make a run's workspace, empty or with a checkout, within the executor's own deadline. `secrets`: all that
         the run may see, by name; none of them leaves it. Raises RunnerError, and leaves nothing behind then."""

@@ -42,6 +42,7 @@ class Runner:
         self._ends: list[Unsubscribe] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._said = desk.clock.monotonic()  # that it is there
+        self._no_room: str | None = None  # why none can begin
 
     async def start(self) -> None:
         """End what an earlier process has left, then take runs."""
@@ -82,7 +83,7 @@ class Runner:
         if any(task.done() for task in self._tasks[:2]):
             return "it has ended by an error, which is in the log of its host"
         silent = self._desk.clock.monotonic() - self._said
-        return f"it has said nothing for {silent:.0f} s" if silent > SILENT else None
+        return f"it has said nothing for {silent:.0f} s" if silent > SILENT else self._no_room
 
     async def _drop_caches(self) -> None:
         """A cache may tell of who was erased: all go, for what was missed at once and then each time."""
@@ -133,7 +134,7 @@ class Runner:
     async def _take(self) -> None:
         """Claim what waits, the oldest first; of a pipeline whose first one is not to be had now, none behind it, and
         none of one of which enough wait for an approval here."""
-        if self._is_full():
+        if self._is_full() or await self._lacks_room():
             return
         context = Context(command_id=self._desk.ids.new(), after=await self._desk.bus.last_seq())
         waiting = await ask(self._desk.bus, QUEUED_RUNS, QueuedRuns(labels=self._settings.labels, limit=100), context)
@@ -149,6 +150,13 @@ class Runner:
         """What waits for an approval, for days perhaps, takes no place; when it goes on there may be one more."""
         waiting = sum(work.waits for work in self._going.values())
         return len(self._going) - waiting >= self._settings.at_once or waiting >= MOST_WAITING
+
+    async def _lacks_room(self) -> bool:
+        """Whether no run could begin here: all that wait would fail at once, and another runner may have room."""
+        before, self._no_room = self._no_room, await self._desk.executor.no_room()
+        if self._no_room is not None and before is None:
+            log.warning("no runs taken", why=self._no_room)
+        return self._no_room is not None
 
     async def _claim(self, run: QueuedRun) -> bool:
         token = self._desk.ids.new() + self._desk.ids.new()

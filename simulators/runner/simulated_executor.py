@@ -202,6 +202,9 @@ class SimulatedExecutor:
             git=None, disk_free=2**40,
         )  # fmt: skip
 
+    async def no_room(self) -> str | None:
+        return None
+
     async def prepare(self, run: str, source: Source | None, secrets: Mapping[str, str]) -> SimulatedWorkspace:
         if run in self.there:
             raise RunnerError(f"there is a workspace of {run!r} already")

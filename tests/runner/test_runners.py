@@ -184,6 +184,23 @@ async def test_a_run_that_leaves_no_room_ends_with_all_that_it_has(site: Whole, 
         }  # fmt: skip
 
 
+async def test_where_no_run_could_begin_none_is_taken(site: Whole, tmp_path: Path) -> None:
+    """Else each fails at once, for as long as somebody's run waits with a disk that is nearly full."""
+    await define(site, HEAD + STEP)
+    async with runner_on(site, "r1", tmp_path) as runner:
+        executor = runner._desk.executor
+        assert isinstance(executor, LocalExecutor)
+        executor.disk_free = 4 * executor.isolation().disk_free
+        await begin(site)
+        async with asyncio.timeout(5):
+            while "MiB left" not in (runner.away() or ""):
+                await asyncio.sleep(0.01)
+        assert not said(site, "started")
+        executor.disk_free = 0
+        [over] = await ends(site, 1)
+        assert (over["status"], runner.away()) == ("succeeded", None)
+
+
 async def test_a_runner_may_begin_before_its_bus_is_there(site: Whole, tmp_path: Path) -> None:
     await define(site, HEAD + STEP)
     bus = MemoryBus(site.broker)

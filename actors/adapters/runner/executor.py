@@ -134,10 +134,8 @@ class LocalExecutor:
             masking = await asyncio.to_thread(Masking, list(secrets.values()))
         except ValueError as error:
             raise RunnerError(str(error)) from None
-        if self._no_room() is not None:  # caches of runs are not to keep others from beginning
-            await self.in_thread(self.caches.clear)
-        if (why := self._no_room()) is not None:
-            raise RunnerError(f"the disk has {why}")
+        if (why := await self.no_room()) is not None:
+            raise RunnerError(why)
         workspace = LocalWorkspace(self, self.folder / run, masking, dict(secrets))
         try:
             await workspace.make(source)
@@ -149,13 +147,17 @@ class LocalExecutor:
         self._workspaces[run] = workspace
         return workspace
 
+    async def no_room(self) -> str | None:
+        if self._no_room() is not None:
+            await self.in_thread(self.caches.clear)
+        return self._no_room()
+
     def _no_room(self) -> str | None:
-        """What room the disk has, where that is too little for a run to begin."""
         free = shutil.disk_usage(self.folder).free
         if free < self.disk_free:
-            return f"{free // MIB} MiB left, and a run is begun with {self.disk_free // MIB}"
+            return f"the disk has {free // MIB} MiB left, and a run is begun with {self.disk_free // MIB}"
         if (look := os.statvfs(self.folder)).f_favail < look.f_files // (FILES_FREE // 2):
-            return f"room for {look.f_favail} files, and a run is begun with a tenth of all"
+            return f"the disk has room for {look.f_favail} files, and a run is begun with a tenth of all"
         return None
 
     async def caches_since(self) -> int:
