@@ -315,7 +315,7 @@ class NatsBus:
                             yield entry
                     await asyncio.sleep(0)
                 batch, more, most = await (coming or following()) if more else ([], False, most)
-                ahead = not gently
+                ahead = True
             finally:
                 if coming is not None:
                     coming.cancel()
