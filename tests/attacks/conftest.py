@@ -17,11 +17,12 @@ from tests.support.site import Site, running_site
 
 __all__ = ["admin", "operator"]  # clients of the `site` that a file attacks
 
-LONGEST = (  # files and tests, from half a minute down to ten seconds
-    "test_bus_limits", "test_bus", "test_costly_bodies", "test_imports", "test_patterns", "test_site_memory",
-    "test_machine", "test_webhooks", "test_machine_swapped", "test_no_accepted_request_stops_a_restart",
-    "test_erasures", "test_nor_does_one_with_odd_values", "test_one_user_leaves_others_their_turn_on_a_trunk",
-    "test_rows_cost_little_more_than_their_numbers", "test_of_requests_sent_ahead_two_are_kept", "test_dropped_keys",
+LONGEST = (  # files and tests, from a minute down to ten seconds
+    "test_pipeline_webhooks", "test_bus_limits", "test_bus", "test_costly_bodies", "test_imports", "test_patterns",
+    "test_site_memory", "test_machine", "test_webhooks", "test_machine_swapped",
+    "test_no_accepted_request_stops_a_restart", "test_erasures", "test_nor_does_one_with_odd_values",
+    "test_one_user_leaves_others_their_turn_on_a_trunk", "test_rows_cost_little_more_than_their_numbers",
+    "test_of_requests_sent_ahead_two_are_kept", "test_dropped_keys",
     "test_bus_templates", "test_do_not_call_files", "test_a_flood_of_handshakes_leaves_no_memory_behind",
     "test_doors_tell_the_same", "test_tampered_audit",
 )  # fmt: skip
