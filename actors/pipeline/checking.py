@@ -2,9 +2,8 @@
 given fits. Pure."""
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 from functools import lru_cache
 from itertools import islice, product
 from math import prod
@@ -16,6 +15,8 @@ from cronsim import CronSim, CronSimError
 from msgspec import Struct, convert
 
 from actors.pipeline import language as say
+from actors.pipeline.globs import fits as fits_glob
+from actors.pipeline.globs import odd_glob
 from actors.pipeline.language import Definition, Param, Value
 from actors.pipeline.repositories import odd_repository
 from actors.pipeline.variables import refused_name
@@ -140,6 +141,8 @@ def _wrong_webhook(definition: Definition, hook: say.Webhook) -> Unfit:
         yield (), "`time` stands with `signature = \"github\"`, which signs no time of its own, and with it alone"
     if hook.branch is not None and definition.repository is None:
         yield ("branch",), "without `repository` there is no branch"
+    for where, globs in hook.only.items():
+        yield from ((("only", where, *way), why) for way, why in _wrong_globs(globs))
     if hook.params is None:
         return
     for name in hook.params:
@@ -160,6 +163,7 @@ def _wrong_step(definition: Definition, step: say.Step, seen: set[str]) -> Unfit
             yield ("when", "params", name), "there is no such parameter"
         elif (why := unfit(value, definition.params[name])) is not None:
             yield ("when", "params", name), why
+    yield from ((("when", "branch", *way), why) for way, why in _wrong_globs(step.when.branch or ()))
     for way, said in _values(step):
         if (param := say.reference(said)) is not None and param not in definition.params:
             yield way, f"there is no parameter `{param}`"
@@ -169,6 +173,10 @@ def _wrong_step(definition: Definition, step: say.Step, seen: set[str]) -> Unfit
     by_itself = definition.schedule is not None or definition.webhook is not None
     if isinstance(step, say.OnFleet) and by_itself and definition.as_user is None:
         yield (), "what begins by itself (`schedule`, `webhook`) says by `as_user` in whose name it acts on phones"
+
+
+def _wrong_globs(globs: Sequence[str]) -> Unfit:
+    return (((place,), why) for place, glob in enumerate(globs) if (why := odd_glob(glob)) is not None)
 
 
 def _wrong_variables(environment: Mapping[str, str]) -> Unfit:
@@ -293,7 +301,7 @@ def _unfit_integer(value: Value, param: Param) -> str | None:
 def holds(step: say.Step, branch: str | None, parameters: Mapping[str, Value]) -> bool:
     """Whether a step is for a run at all: its branch and its parameters."""
     when = step.when
-    fits = when.branch is None or any(fnmatchcase(branch or "", glob) for glob in when.branch)
+    fits = when.branch is None or any(fits_glob(glob, branch or "") for glob in when.branch)
     return fits and all(parameters.get(name) == value for name, value in when.params.items())
 
 

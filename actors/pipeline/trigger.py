@@ -5,13 +5,13 @@ import hmac
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 from hashlib import sha256
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from actors.pipeline.globs import fits
 from actors.pipeline.language import Definition, Value, Webhook
 from actors.runtime.clock import utc
 from actors.runtime.signature import EVENT_ID, SIGNATURE, signed_at
@@ -117,7 +117,7 @@ def _fits(value: Any, globs: list[str]) -> bool:
     if value is None or isinstance(value, dict | list):
         return False
     text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    return len(text) <= LONGEST and any(fnmatchcase(text, glob) for glob in globs)
+    return len(text) <= LONGEST and any(fits(glob, text) for glob in globs)
 
 
 def _seconds(said: Any) -> float | None:
