@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from actors.ledger.answers import OWNER_AWAY, Answers, ReadModel
 from actors.ledger.erasure import files_wiped
 from actors.ledger.model import Query, given, made_of
-from actors.ledger.page import fitting, from_cursor, page
+from actors.ledger.page import PAGE, fitting, from_cursor, page
 from actors.ledger.pipeline_rows import (
     IS_QUEUED,
     PIPELINES,
@@ -341,14 +341,20 @@ class PipelineAnswers(Answers):
         return found
 
     async def _with_steps(self, rows: list[RunRow], context: Context) -> list[PipelineRunView]:
+        """The first of them, as far as one answer goes, and one at least."""
         if not rows:
             return []
-        found = await self.read(context, steps([row.key for row in rows]), short=True)
-        of_runs: dict[str, list[StepView]] = {row.key: [] for row in rows}
+        of_runs: dict[str, list[StepRow]] = {row.key: [] for row in rows}
+        for step in await self.read(context, steps([row.key for row in rows]), short=True):
+            of_runs[step.run_key].append(step)
         [wiped] = await self.read(context, files_wiped(), short=True)
-        for step in found:
-            of_runs[step.run_key].append(view_of_step(step, wiped))
-        return [view(row, of_runs[row.key]) for row in rows]
+        fit, size = list[PipelineRunView](), 0
+        for row in rows:  # a run is 4 MB at most, of which each takes 4 ms
+            size += len(row.parameters) + sum(len(step.slots) + len(step.artefacts) for step in of_runs[row.key])
+            if fit and size > PAGE:
+                break
+            fit.append(view(row, [view_of_step(step, wiped) for step in of_runs[row.key]]))
+        return fit
 
 
 READ_MODEL = ReadModel(topics=topics_of("pipeline"), projections=PROJECTIONS, answers=PipelineAnswers)
