@@ -152,10 +152,8 @@ async def test_how_a_pipeline_is_takes_no_longer_for_what_does_not_fit() -> None
     said = [SlotResult(slot=number, ok=False, said="y" * 40) for number in range(1, 1001)]
     slots, reader = msgspec.json.encode(said).decode(), Reader()
     waiting = [{**_row(2 * number, over=False), "status": "waiting"} for number in range(1, 8)]
-    of_one = {column.name: None for column in PIPELINES.columns}
-    reader.make(PIPELINES, [{**of_one, "pipeline": 1, "name": "n", "version": 1, "run": 14, "deleted": False, **{
-        name: "" for name in ("source", "by", "at", "labels", "text")
-    }}])  # fmt: skip
+    texts = dict.fromkeys(("name", "source", "by", "at", "labels", "text"), "")
+    reader.make(PIPELINES, [{**texts, "pipeline": 1, "version": 1, "run": 14, "deleted": False}])
     reader.make(RUNS, waiting)
     reader.make(ERASURES, [])
     reader.make(STEPS_SAID, [
