@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from hashlib import sha256
 from itertools import islice, product
 from math import prod
 from typing import Any
@@ -31,6 +32,7 @@ LONGEST = 1000  # characters of a parameter's value
 JOB, LEFT = 1_000, 8_000  # bytes on record of a job; and of the files it leaves, or what phones say: mostly less
 SLOT = 80  # bytes of a slot that a step names, of which it is said at least that it is not there
 MOST_DAYS = 366 * 5  # within which a schedule must come
+MOST_KNOWN = 25_000  # values: of 500 runs at least, that were tried and wait for their turn; 0.2 kB each, twice
 MOST_WORK = 30_000  # instructions of all its patterns: to make and try them may take 0.4 s
 
 
@@ -224,6 +226,8 @@ def _left(step: say.Step) -> int:
 
 # --- what a run is given
 
+_known: list[dict[bytes, bool]] = [{}, {}]  # whether a value fits a pattern, by the SHA-256 of both: newer, older
+
 
 def bound(definition: Definition, given: Mapping[str, Value]) -> dict[str, Value]:
     """What a run has: what is given, else the defaults. Raises Refusal(INVALID_PARAMS) with the parameter's name."""
@@ -276,9 +280,15 @@ def unfit(value: Value, param: Param) -> str | None:
     return None
 
 
-@lru_cache(maxsize=1000)
 def _fits(pattern: str, value: str) -> bool:
-    return compiled(pattern).fits(value)
+    key = sha256(f"{pattern}\0{value}".encode(errors="surrogatepass")).digest()
+    newer, older = _known
+    known = newer.get(key, older.get(key))
+    if known is None:
+        known = newer[key] = compiled(pattern).fits(value)
+        if len(newer) >= MOST_KNOWN:
+            _known[:] = {}, newer
+    return known
 
 
 def _odd(sign: str) -> bool:

@@ -196,6 +196,20 @@ async def test_what_a_run_is_given_is_tried_beside_the_loop(stage: Stage, monkey
     assert tried == [False, False] and [event.parameters for event in begun] == [{"tag": "v1"}]
 
 
+def test_runs_that_wait_for_their_turn_are_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a pipeline that is busy some may wait that were tried: those of each but the last twenty were tried again, in
+    the loop, where fifty hard patterns are 0.2 s for each run."""
+    params = "".join(f'[params.p{number}]\npattern = "v[0-9]+{number}"\n' for number in range(50))
+    text = f'id = 97\nname = "n"\n{params}[[steps]]\nname = "a"\ndo = "run"\ncommands = ["true"]\n'
+    runs = [{f"p{number}": f"v{run}{number}" for number in range(50)} for run in range(MANY)]
+    for given in runs:
+        checking.tried(text, given)
+    tried = in_loop(monkeypatch, "compiled")
+    bounds = [checking.bound(definition_of(text), given) for given in runs]
+    print(f"{MANY} runs of 50 parameters that were tried: {len(tried)} of {50 * MANY} tried again")
+    assert bounds == runs and not tried
+
+
 @pytest.mark.parametrize("there", [True, False])
 async def test_what_was_tried_for_another_definition_is_tried_anew(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, there: bool
@@ -203,7 +217,7 @@ async def test_what_was_tried_for_another_definition_is_tried_anew(
     """Who waits for a turn to have a run tried brings a hard definition in before it: 200 runs, all in the loop."""
     if there:
         await stage.define()
-    checking._fits.cache_clear()
+    checking._known[:] = {}, {}
     tried, turn = in_loop(monkeypatch, "compiled"), stage.reader._reading
     async with turn:
         runs = [asyncio.create_task(stage.runs(tag=f"v{n}")) for n in range(MANY)] if there else []
