@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from actors.adapters.runner import keeper
+from actors.adapters.runner import execution, keeper
 from actors.adapters.runner.executor import LocalExecutor, LocalWorkspace
 from actors.runner.environment import PATH
 from actors.runner.port import MIB, Command, Limits, RunnerError
@@ -178,6 +178,28 @@ async def test_who_leaves_no_room_on_the_disk_is_ended(executor: LocalExecutor, 
         assert (ending.how, ending.survivors) == ("disk_full", ()) and ending.seconds < 10
     with pytest.raises(RunnerError, match="the disk has"):
         await executor.prepare("run-2", None, {})
+
+
+AS_IT_ENDS = {  # where there is `full`, its disk is
+    "its time is over": "trap 'touch full; exit' TERM; touch begun; sleep 20 & wait",
+    "it has left somebody": "(trap 'touch full; exit' TERM; touch begun; sleep 20 & wait) & "
+    "until [ -e begun ]; do sleep 0.01; done",
+}
+
+
+@pytest.mark.parametrize("name", AS_IT_ENDS)
+async def test_who_fills_the_disk_while_it_is_ended_is_told_of(
+    workspace: LocalWorkspace, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Who is asked to end has some seconds for it. What is written then stayed as long as the run did: a week, where it
+    went on to an approval."""
+    seen = (
+        "import os, types; os.statvfs = lambda path: types.SimpleNamespace(f_frsize=1, f_files=0, f_favail=0, "
+        f"f_bavail=0 if os.path.exists({str(workspace.folder / 'full')!r}) else 1 << 60)"
+    )
+    monkeypatch.setattr(execution, "_KEEP", f"{seen}; {execution._KEEP}")
+    _, ending = await ran(workspace, AS_IT_ENDS[name], limits=narrow(seconds=0.4))
+    assert (workspace.folder / "full").exists() and (ending.how, ending.survivors) == ("disk_full", ())
 
 
 async def test_who_leaves_no_room_for_files_is_ended(

@@ -121,6 +121,8 @@ class Keeper:
             except OSError:
                 survivors |= self._group.members()
         self._reap()
+        if is_full(self._order["pids"], self._order["disk_free"]):  # whoever had a grace has written in it
+            how = "disk_full"
         if not survivors:
             Path(self._order["pids"]).unlink(missing_ok=True)
         return {
