@@ -2,7 +2,7 @@
 for. Nobody ever holds more than an entry of it in memory."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import msgspec
 from aiohttp import web
@@ -15,6 +15,7 @@ from bus_schemas.pipeline_events import OutputLines
 from gateway import pace, ranges
 
 NOT_NOW = RefusalTemplate(ErrorCode.UNAVAILABLE, "What steps have written cannot be read now. Try again.")
+PIECE = 64 * 1024  # bytes of what the stream has forgotten
 _decode = msgspec.json.Decoder(OutputLines).decode
 HEADERS = {
     "Content-Type": "text/plain; charset=utf-8",
@@ -82,11 +83,13 @@ class StepOutputs:
             if said.offset < at or at >= size:
                 continue
             if said.offset > at:
-                yield b" " * (min(said.offset, size) - at)
+                for blanks in _blanks(min(said.offset, size) - at):
+                    yield blanks
             yield text[: size - said.offset]
             at = said.offset + len(text)
         if at < size:
-            yield b" " * (size - at)
+            for blanks in _blanks(size - at):
+                yield blanks
 
     async def _size(self, subject: str) -> int:
         last = await self._bus.outputs.last(subject)
@@ -97,6 +100,11 @@ class StepOutputs:
         except UNDECODABLE:
             return 0
         return said.offset + len(said.text.encode())
+
+
+def _blanks(count: int) -> Iterator[bytes]:
+    """A step may have had 180 MB, and nobody need take them."""
+    return (b" " * min(PIECE, count - at) for at in range(0, count, PIECE))
 
 
 def _head(subject: str) -> str:

@@ -10,10 +10,12 @@ import pytest
 from actors.adapters.nats_bus import NatsBus
 from actors.adapters.nats_streams import OUTPUT
 from actors.runtime.bus import ID, Message
-from bus_schemas.pipeline_events import output_subject
+from bus_schemas.pipeline_events import OutputLines, output_subject
+from gateway.step_outputs import StepOutputs
 from tests.support.own_bus import own_bus
 
 ENTRIES, SIZE = 40, 60_000
+LOST = 5_000_001  # bytes
 READERS, MOST = 4, 2 * 2**20  # of one user, and bytes that may stand before others' answers
 SUBJECT = output_subject(7, 1, "build")
 
@@ -38,3 +40,16 @@ async def test_others_answers_wait_for_little_of_a_long_log(bus: NatsBus) -> Non
     most = max(msgspec.json.decode(one)["max_bytes"] for one in asked)
     print(f"{len(read)} entries in {len(asked)} questions, {most} bytes at once: {READERS * most} by {READERS} readers")
     assert read == [SIZE] * ENTRIES and len(asked) > 1 and READERS * (most + 64 * 1024) <= MOST
+
+
+async def test_what_the_stream_has_forgotten_is_not_made_up_in_one_piece(bus: NatsBus) -> None:
+    """A step of six attempts has had 180 MB, of which the last line is there still: the rest are blanks, for each of
+    some readers who take none of it."""
+    said = OutputLines(pipeline=7, run=1, step="build", first=9, offset=LOST, text="the end\n")
+    await bus.outputs.write(SUBJECT, msgspec.json.encode(said), {ID: "last"})
+    size = LOST + len(said.text)
+    sizes = [len(piece) async for piece in StepOutputs(bus)._text(SUBJECT, b"", size)]
+    print(f"{size} bytes in {len(sizes)} pieces, of {max(sizes)} at most")
+    assert sum(sizes) == size and max(sizes) <= 64 * 1024
+    cut = [piece async for piece in StepOutputs(bus)._text(SUBJECT, b"", LOST)]  # of before the line came
+    assert sum(map(len, cut)) == LOST and not b"".join(cut).strip()
