@@ -28,7 +28,7 @@ from actors.runtime.context import Context
 from actors.runtime.files import PIECE
 from actors.runtime.service import Served, serve
 from actors.runtime.version import version
-from actors.runtime.wire import Page
+from actors.runtime.wire import TOO_LARGE, Page
 from bus_schemas.catalogue import topics_of
 from bus_schemas.contract import Topic
 from bus_schemas.errors import ErrorCode, RefusalTemplate
@@ -87,6 +87,7 @@ NO_PIPELINE = RefusalTemplate(ErrorCode.NOT_FOUND, "No such pipeline.")
 NO_RUN = RefusalTemplate(ErrorCode.NOT_FOUND, "No such run.")
 NO_STEP = RefusalTemplate(ErrorCode.NOT_FOUND, "No such step, or it has not begun.")
 NO_ARTEFACT = RefusalTemplate(ErrorCode.NOT_FOUND, "No such file of that run.")
+NO_ANSWER = 1 << 20  # letters, which are more than one message of the bus takes
 SILENT = 5.0  # seconds without a word after which a runner is taken for gone
 IS_THERE = P.deleted.is_(False)
 WIPED = "a person was erased since, and files that may tell of them are removed, of all runs"
@@ -341,7 +342,7 @@ class PipelineAnswers(Answers):
         return found
 
     async def _with_steps(self, rows: list[RunRow], context: Context) -> list[PipelineRunView]:
-        """The first of them, as far as one answer goes, and one at least."""
+        """The first of them, as far as one answer goes, and one at least. Raises Refusal where that is none."""
         if not rows:
             return []
         of_runs: dict[str, list[StepRow]] = {row.key: [] for row in rows}
@@ -349,10 +350,12 @@ class PipelineAnswers(Answers):
             of_runs[step.run_key].append(step)
         [wiped] = await self.read(context, files_wiped(), short=True)
         fit, size = list[PipelineRunView](), 0
-        for row in rows:  # a run is 4 MB at most, of which each takes 4 ms
+        for row in rows:  # a run may have 4 MB, of which each takes 4 ms to be decoded and 2 to be answered
             size += len(row.parameters) + sum(len(step.slots) + len(step.artefacts) for step in of_runs[row.key])
             if fit and size > PAGE:
                 break
+            if size > NO_ANSWER:
+                raise TOO_LARGE()
             fit.append(view(row, [view_of_step(step, wiped) for step in of_runs[row.key]]))
         return fit
 
