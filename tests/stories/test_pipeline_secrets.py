@@ -126,7 +126,8 @@ async def test_a_secret_is_in_nothing_that_leaves_its_step(site: Site, collector
     await bus.subscribe("ottb.v1.>", cb=hear)
     async with admin_of(site) as admin:
         text = {"text": HEAD.format(commands=commands())}
-        # Right after a start this was seen to be answered with TIMEOUT: the same again changes nothing.
+        # Right after a start nobody may have the shard yet: who listens in on all hears the question then, so that the
+        # server does not say that nobody is there, and it ends with TIMEOUT. The same again changes nothing.
         _, made = await until(
             lambda: admin.post("/api/dci/pipelines", text, part=D), lambda seen: seen[0] in (200, 201), 30
         )
