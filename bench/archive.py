@@ -23,7 +23,7 @@ from actors.archive.whole import ALL, Whole
 from actors.ledger.decode import decode
 from actors.runtime import memory
 from actors.runtime.bus import ID
-from bench.journal import events
+from bench.journal import DECODERS, events
 from bench.table import Row
 from bus_schemas.catalogue import TOPICS
 from bus_schemas.contract import kind_of, verb_of
@@ -32,9 +32,6 @@ from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 
 EVENTS, ROUNDS = 200_000, 5
-DECODERS = {
-    (kind_of(topic.subject), topic.verb): msgspec.json.Decoder(topic.event).decode for topic in TOPICS if topic.kept
-}
 
 
 class Line(Struct):

@@ -26,6 +26,7 @@ from bus_schemas.call import (
     line_name,
 )
 from bus_schemas.catalogue import TOPICS
+from bus_schemas.contract import kind_of
 from bus_schemas.kinds import owners_header
 from bus_schemas.slot import (
     SlotActivated,
@@ -46,6 +47,9 @@ CLOCK: dict[str, Any] = {"mono": 1.0, "boot": "b"}
 EVENTS, GROUP = 100_000, 1_000
 OWNERS = owners_header({"call": ("op12",)})
 TOPIC_OF = {topic.event: topic for topic in TOPICS if topic.kept}
+DECODERS = {  # by kind and verb
+    (kind_of(topic.subject), topic.verb): msgspec.json.Decoder(event).decode for event, topic in TOPIC_OF.items()
+}
 
 Event = CallEvent | SlotEvent | TrunkEvent | AuditRecorded
 

@@ -26,17 +26,13 @@ from actors.ledger.ledger import Ledger
 from actors.ledger.store import JournalEntry
 from actors.runtime.bus import ID
 from actors.runtime.memory import RARELY, freeze
-from bench.bare_ledger import FOLDS, BareLedger
-from bench.journal import EVENTS, GROUP, OWNERS, TOPIC_OF, Rate, entry_of, events
+from bench.bare_ledger import BareLedger
+from bench.journal import DECODERS, EVENTS, GROUP, OWNERS, Rate, entry_of, events
 from bench.parts import nats_server, output, python
 from bench.table import Row
 from bus_schemas.contract import ROOT, kind_of, verb_of
 
 ROUNDS = 3
-DECODERS = {
-    (kind_of(topic.subject), topic.verb): msgspec.json.Decoder(topic.event).decode
-    for topic in TOPIC_OF.values() if topic.event in FOLDS
-}  # fmt: skip
 
 
 async def measure(folder: Path) -> list[Row]:

@@ -163,10 +163,10 @@ class Archive:
         now, as somebody was erased meanwhile. Raises Damaged, NotThere, NotKept, NotAnArchive, BusError."""
         await self._do(lambda: self._copy(segment, source))
         await self.check(segment)
-        if named := segment in (await self.book()).days:  # who names another one after this deletes it
-            return named
+        if segment in (await self.book()).days:  # who names another one after this deletes it
+            return True
         await self._do(lambda: self.store.delete(segment.name))
-        return named
+        return False
 
     def _copy(self, segment: Segment, source: SegmentStore) -> None:
         with source.open(segment.name) as file, _reading(segment.name):

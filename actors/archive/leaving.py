@@ -128,14 +128,14 @@ class Leaving:
     async def _known_to_campaigns(self, ended: Sequence[Recorded], limit: int) -> set[str]:
         """Of these calls, those of which a campaign has on record what became of them: whoever has it reads that before
         anything else, and asks for none of them again."""
-        wanted = {id_of(entry.subject) for entry in ended if _is_of_campaign(entry)}
+        wanted = {id_of(entry.subject) for entry in ended if _of(entry).campaign is not None}
         found = set[str]()
         if wanted:
             last = ended[-1].at + LATE
             async for entry in self._bus.replay(CAMPAIGN_ATTEMPT_ENDED.pattern, after=ended[0].seq):
                 if len(found) == len(wanted) or entry.seq > limit or entry.at > last:
                     break
-                if (call_id := _call_of(entry)) in wanted:
+                if (call_id := _of(entry).call_id) in wanted:
                     found.add(call_id)
         return found
 
@@ -216,19 +216,12 @@ class _Of(Struct, gc=False):
     campaign: str | None = None
 
 
-def _is_of_campaign(ended: Recorded) -> bool:
+def _of(entry: Recorded) -> _Of:
+    """Of one that cannot be read, nothing."""
     try:
-        return msgspec.json.decode(ended.data, type=_Of).campaign is not None
+        return msgspec.json.decode(entry.data, type=_Of)
     except UNDECODABLE:
-        return False
-
-
-def _call_of(entry: Recorded) -> str | None:
-    """The call of an attempt that is over; None: it had none, or cannot be read."""
-    try:
-        return msgspec.json.decode(entry.data, type=_Of).call_id
-    except UNDECODABLE:
-        return None
+        return _Of()
 
 
 def _last_of_all(entry: Recorded) -> tuple[bool, bool, int]:

@@ -65,6 +65,12 @@ class Told:
     def living(self) -> list[Life]:
         return [life for life in self.world.lives if life.process.runs]
 
+    def die(self) -> None:
+        """All processes that live, at once."""
+        for life in self.living():
+            life.bus.kill()
+            life.died.set()
+
     async def over(self, call_id: str) -> None:
         while (await self.ask(GET_CALL, GetCall(call_id=call_id), "look")).phase is not Phase.ENDED:
             await asyncio.sleep(1.0)
@@ -131,9 +137,7 @@ def test_a_line_that_knew_a_call_open_is_free_once_that_has_left(line: str) -> N
         before = await site.ask(GET_CALL, GetCall(call_id=started.call_id), "look")
         await site.days_pass()
         assert site.of_calls() == []
-        for life in site.living():
-            life.bus.kill()
-            life.died.set()
+        site.die()
         await asyncio.sleep(60.0)
         assert site.of_calls() == []
         assert await site.ask(GET_CALL, GetCall(call_id=started.call_id), "look") == before
@@ -288,9 +292,7 @@ def test_a_removal_that_ends_in_the_middle_leaves_no_open_call(stay: int, monkey
         assert len(there) == stay and ("dialing" not in there or "ended" in there)
         monkeypatch.setattr(leaving.Leaving, "_call", _nothing)
         monkeypatch.setattr(MemoryBus, "remove", taken)
-        for life in site.living():
-            life.bus.kill()
-            life.died.set()
+        site.die()
         await asyncio.sleep(60.0)
         assert (await site.start("once")).call_id == started.call_id and site.dials() == 1
         assert site.of_calls() == there
@@ -358,9 +360,7 @@ def test_calls_of_campaigns_leave_and_are_not_made_again() -> None:
         assert told.of_calls() != []
         await told.days_pass()
         assert told.of_calls() == []
-        for life in told.living():
-            life.bus.kill()
-            life.died.set()
+        told.die()
         await asyncio.sleep(60.0)
         assert await site.view("c1") == before
         for life in site.world.lives:
@@ -390,9 +390,7 @@ def test_a_call_stays_while_its_campaign_does_not_know_its_end(late: bool, monke
             await told.days_pass(days=1)
             assert told.of_calls() == kept
         monkeypatch.setattr(Outside, "_over", end)
-        for life in told.living():
-            life.bus.kill()
-            life.died.set()
+        told.die()
         await site.until_over("c1")
         for _ in range(6):
             await told.days_pass(days=1)

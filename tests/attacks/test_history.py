@@ -9,7 +9,7 @@ import pytest
 
 from actors.adapters.nats_bus import NatsBus
 from actors.adapters.nats_streams import JOURNAL, to_be_stored
-from actors.runtime.bus import Message
+from actors.runtime.bus import Message, Unsubscribe
 from bus_schemas.kinds import owners_header
 from bus_schemas.slot import SLOT_LINKED, SlotLinked, SlotStatus
 from gateway.live.events import SOURCES
@@ -26,8 +26,8 @@ async def bus(tmp_path: Path) -> AsyncIterator[NatsBus]:
         yield bus
 
 
-async def test_what_a_room_says_nothing_of_is_passed_in_pieces_that_cost(bus: NatsBus) -> None:
-    """None of it is sought: the server would look through all subjects of a block for each."""
+async def _history(bus: NatsBus) -> tuple[History, list[bytes], Unsubscribe]:
+    """Of entries of a slot, what is asked for while it is read, and what ends that."""
     linked = SlotLinked(slot=44, at="2026-01-01T00:00:00.000Z", status=SlotStatus.ONLINE)
     written, data = to_be_stored(SLOT_LINKED.subject_for(linked)), msgspec.json.encode(linked)
     for _ in range(ENTRIES):
@@ -42,6 +42,12 @@ async def test_what_a_room_says_nothing_of_is_passed_in_pieces_that_cost(bus: Na
     stop = await bus.subscribe(f"$JS.API.DIRECT.GET.{JOURNAL}", hear)
     history = History(bus=bus, metrics=Metrics())
     history.begin(ENTRIES, None)
+    return history, asked, stop
+
+
+async def test_what_a_room_says_nothing_of_is_passed_in_pieces_that_cost(bus: NatsBus) -> None:
+    """None of it is sought: the server would look through all subjects of a block for each."""
+    history, asked, stop = await _history(bus)
     since, costs = 0, list[int]()
     while since < ENTRIES:
         piece = await history.after("calls", since)
@@ -55,20 +61,7 @@ async def test_what_a_room_says_nothing_of_is_passed_in_pieces_that_cost(bus: Na
 
 
 async def test_no_more_is_read_of_the_journal_than_is_told(bus: NatsBus) -> None:
-    linked = SlotLinked(slot=44, at="2026-01-01T00:00:00.000Z", status=SlotStatus.ONLINE)
-    written, data = to_be_stored(SLOT_LINKED.subject_for(linked)), msgspec.json.encode(linked)
-    for _ in range(ENTRIES):
-        await bus.publish(written, data, owners_header({"slot": ["op12"]}))
-    while await bus.last_seq() < ENTRIES:
-        pass
-    asked: list[bytes] = []
-
-    async def hear(message: Message) -> None:
-        asked.append(message.data)
-
-    stop = await bus.subscribe(f"$JS.API.DIRECT.GET.{JOURNAL}", hear)
-    history = History(bus=bus, metrics=Metrics())
-    history.begin(ENTRIES, None)
+    history, asked, stop = await _history(bus)
     told, since, pieces = 0, 0, 0
     while since < ENTRIES:
         piece = await history.after("slots", since)
