@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 import structlog
 from msgspec import Struct
 
-from actors.runtime.bus import Bus, Handler, Message, Unsubscribe
+from actors.runtime.bus import ID, Bus, Handler, Message, Unsubscribe
 from actors.runtime.context import Context
 from actors.runtime.effects import Work
 from actors.runtime.wire import WRONG_INSIDE, Page, answer, ask, send_refusal
@@ -60,6 +60,7 @@ class Service:
         self._handlers = tuple(handlers)
         self._limit = limit
         self._tasks: dict[asyncio.Task[None], None] = {}  # in their order, in which they end
+        self._answering = set[tuple[str, str, str]]()  # by where the answer goes, subject and command
         self._subscriptions: list[Unsubscribe] = []
 
     async def start(self) -> None:
@@ -79,14 +80,23 @@ class Service:
 
     def _receiver(self, respond: Callable[[Message], Work[None]]) -> Handler:
         async def receive(message: Message) -> None:
+            asked = (message.reply_to, message.subject, message.headers.get(ID, ""))
+            if asked in self._answering:  # the first answer counts: begun twice, it would have two of its asker's turns
+                return
             if len(self._tasks) >= self._limit:
                 await send_refusal(message, BUSY())
                 return
             task = asyncio.get_running_loop().create_task(respond(message))
             self._tasks[task] = None
-            task.add_done_callback(lambda task: self._tasks.pop(task, None))
+            if message.reply_to:
+                self._answering.add(asked)
+            task.add_done_callback(lambda task: self._ended(task, asked))
 
         return receive
+
+    def _ended(self, task: asyncio.Task[None], asked: tuple[str, str, str]) -> None:
+        self._tasks.pop(task, None)
+        self._answering.discard(asked)
 
 
 class Hosts:

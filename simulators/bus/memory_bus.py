@@ -10,6 +10,7 @@ The broker (`memory_broker.py`) keeps what NATS keeps and refuses what NATS refu
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
@@ -56,6 +57,7 @@ class MemoryBus:
         self._step = step
         self._tasks: set[asyncio.Task[Any]] = set()
         self._repeats = Repeats()
+        self._asked = itertools.count()
         self._unsettled: set[str] = set()  # ids of writes that were sent and not answered
         self._awake = asyncio.Event()
         self._awake.set()
@@ -173,13 +175,14 @@ class MemoryBus:
         await self._pass(f"before request {subject}")
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Message] = loop.create_future()
+        inbox = f"_INBOX_memory.{id(self)}.{next(self._asked)}"
         if self.connected:
-            self._send(answer, subject, data, headers)
+            self._send(answer, inbox, subject, data, headers)
         elif self._notice_at <= self._now():
             raise BusUnavailable("not connected")
         if again is not None:
             self._repeats.earn()
-            timer = loop.call_later(again, self._ask_again, answer, subject, data, not_fresh(headers))
+            timer = loop.call_later(again, self._ask_again, answer, inbox, subject, data, not_fresh(headers))
             answer.add_done_callback(lambda _: timer.cancel())
         try:
             async with asyncio.timeout(timeout):
@@ -190,19 +193,23 @@ class MemoryBus:
         await self._pass(f"after request {subject}")
         return found
 
-    def _send(self, answer: "asyncio.Future[Message]", subject: str, data: bytes, headers: Headers) -> None:
+    def _send(
+        self, answer: "asyncio.Future[Message]", inbox: str, subject: str, data: bytes, headers: Headers
+    ) -> None:
         """Hand a question to who hears it. Where nobody does, that is the answer."""
         listeners = self._broker.listeners(subject)
         if not listeners:
             answer.set_exception(NoResponders(subject))
         for listener in listeners:
             reply = partial(self._reply, listener.client, answer, self._connection)
-            message = Message(subject=subject, data=data, headers=dict(headers), reply=reply)
+            message = Message(subject=subject, data=data, headers=dict(headers), reply_to=inbox, reply=reply)
             listener.client.receive(listener, message)
 
-    def _ask_again(self, answer: "asyncio.Future[Message]", subject: str, data: bytes, headers: Headers) -> None:
+    def _ask_again(
+        self, answer: "asyncio.Future[Message]", inbox: str, subject: str, data: bytes, headers: Headers
+    ) -> None:
         if self.alive and not self.paused and self.connected and not answer.done() and self._repeats.spend():
-            self._send(answer, subject, data, headers)
+            self._send(answer, inbox, subject, data, headers)
 
     async def _reply(
         self, answerer: Client, answer: "asyncio.Future[Message]", connection: int, body: bytes, headers: Headers

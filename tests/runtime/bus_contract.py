@@ -98,9 +98,10 @@ class BusContract:
             await bus.request("ottb.v1.cmd.silent.x", b"", {}, timeout=0.2)
 
     async def test_what_is_asked_again_has_the_first_answer(self, bus: Bus, other: Bus) -> None:
-        heard = list[bytes]()
+        heard, places = list[bytes](), set[str]()
 
         async def answer_the_second(message: Message) -> None:
+            places.add(message.reply_to)
             heard.append(message.data + message.headers["who"].encode())
             if len(heard) == 2:
                 assert message.reply is not None
@@ -110,7 +111,7 @@ class BusContract:
         await other.subscribe("ottb.v1.qry.slow.*", answer_the_second)
         await asyncio.sleep(0.05)
         got = await bus.request("ottb.v1.qry.slow.x", b"it is ", {"who": "me"}, timeout=5, again=0.1)
-        assert got.data == b"second" and heard == [b"it is me"] * 2
+        assert got.data == b"second" and heard == [b"it is me"] * 2 and len(places) == 1 and "" not in places
 
     async def test_what_is_asked_again_is_not_fresh_any_more(self, bus: Bus, other: Bus) -> None:
         heard = list[str | None]()
