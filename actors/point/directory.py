@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-from collections import Counter
 from datetime import datetime
 from typing import Final
 
@@ -99,10 +98,15 @@ class Directory(Struct):
     dropped_roles: set[str] = field(default_factory=set)
     sessions: dict[str, Session] = field(default_factory=dict)
     tokens: dict[str, ServiceToken] = field(default_factory=dict)
-    predecessors: Counter[str] = field(default_factory=Counter)  # deleted users, by name
+    predecessors: dict[str, int] = field(default_factory=dict)  # how many were deleted, by name
 
     def apply(self, event: DirectoryEvent | SessionEvent) -> None:
         _AFTER[type(event)](self, event)
+
+    def take(self, other: "Directory") -> None:
+        """Be as another one is."""
+        for name in self.__struct_fields__:
+            setattr(self, name, getattr(other, name))
 
     def end_sessions(self, user: str, but: str | None = None) -> None:
         self.sessions = {id: one for id, one in self.sessions.items() if one.user != user or id == but}
@@ -156,7 +160,7 @@ class Directory(Struct):
             role=user.role,
             actions=sorted(actions if limit is None else {action for action in actions if action in limit}),
             expires_at=expires_at,
-            predecessors=self.predecessors[name],
+            predecessors=self.predecessors.get(name, 0),
         )
 
     def forget_expired(self, now: datetime) -> None:
@@ -237,7 +241,7 @@ def _user_changed(book: Directory, event: UserChanged) -> None:
 
 def _user_deleted(book: Directory, event: UserDeleted) -> None:
     if book.users.pop(event.user, None) is not None:
-        book.predecessors[event.user] += 1
+        book.predecessors[event.user] = book.predecessors.get(event.user, 0) + 1
     book.end_sessions(event.user)
     book.end_tokens(event.user)
 

@@ -18,11 +18,13 @@ import structlog
 from actors.point.closing import closing
 from actors.point.directory import Directory
 from actors.point.machine import missing_roles
+from actors.point.snapshots import Kept, Snapshots
 from actors.runtime.bus import Bus, BusError, Fenced, Recorded, RequestTimeout, Unsubscribe
 from actors.runtime.callbacks import Callbacks
 from actors.runtime.clock import Clock, parse_utc, utc
 from actors.runtime.digest import must_be_digestible
 from actors.runtime.ids import Ids
+from actors.runtime.journalled import SNAPSHOT_EVERY
 from actors.runtime.problems import Problem, Problems, of_entry
 from bus_schemas.catalogue import topic_of, topics_of
 from bus_schemas.contract import Topic
@@ -71,8 +73,11 @@ class Journal:
         self.directory = Directory()
         self._on_void: Callbacks[Void] = Callbacks()
         self._seqs: dict[str, int] = {DIRECTORY: 0}  # the last of the directory and of each open session
-        self._watermark = 0
+        self._last: Recorded | None = None
         self._live = False
+        self._snapshots = Snapshots(bus)
+        self._unsaved = 0  # entries since the last snapshot
+        self._saving = asyncio.Lock()
         self._following: list[Unsubscribe] = []
         self._advanced = asyncio.Condition()
         self._turn = asyncio.Lock()
@@ -89,13 +94,13 @@ class Journal:
 
     async def start(self) -> None:
         """Read what is on record, go on reading, and write the built-in roles if they are missing."""
-        after = 0
-        async for recorded in self._bus.replay(SCOPE):
+        if (found := await self._snapshots.read(SCOPE)) is not None:
+            self._take(*found)
+        async for recorded in self._bus.replay(SCOPE, after=self.seq):
             await self._hear(recorded)
-            after = recorded.seq
         self.directory.forget_expired(self._clock.now())
         self._live = True
-        self._following.append(await self._bus.follow(SCOPE, self._hear, after=after))
+        self._following.append(await self._bus.follow(SCOPE, self._hear, after=self.seq))
         for event in list(missing_roles(self.directory, utc(self._clock.now()))):
             try:
                 await self.change(_decided(event))
@@ -107,6 +112,35 @@ class Journal:
             await stop()
         for task in self._tasks:
             task.cancel()
+        if self._live and self._unsaved:
+            await self._save()
+
+    @property
+    def seq(self) -> int:
+        """The last entry that has been read."""
+        return self._last.seq if self._last is not None else 0
+
+    def _take(self, entry: Recorded, kept: Kept) -> None:
+        """Begin with what was known after an entry."""
+        self.directory.take(kept.directory)
+        self._seqs = dict(kept.seqs)
+        self._problems.restore(kept.faults, kept.forgotten)
+        self._last = entry
+
+    async def _save(self) -> None:
+        """Keep a snapshot. Losing one costs only time, so a bus that is away is no error."""
+        last = self._last
+        if last is None or self._saving.locked():
+            return
+        self._unsaved = 0
+        faults, forgotten = self._problems.faults
+        open = {id: seq for id, seq in self._seqs.items() if id == DIRECTORY or id in self.directory.sessions}
+        kept = Kept(directory=self.directory, seqs=open, faults=faults, forgotten=forgotten)
+        async with self._saving:
+            try:
+                await self._snapshots.write(last, kept)
+            except BusError as error:
+                log.warning("the directory's snapshot is not kept", why=repr(error))
 
     async def change(self, decide: Callable[[], E | None]) -> E | None:
         """Decide on the directory as it is and put that on record; decide again when somebody else was first. Gives
@@ -165,11 +199,11 @@ class Journal:
 
     async def until(self, seq: int, seconds: float = READ_DEADLINE) -> None:
         """Wait until the journal's entry has come back: then every answer includes it. Raises Refusal(TIMEOUT)."""
-        if self._watermark >= seq:
+        if self.seq >= seq:
             return
         try:
             async with asyncio.timeout(seconds), self._advanced:
-                await self._advanced.wait_for(lambda: self._watermark >= seq)
+                await self._advanced.wait_for(lambda: self.seq >= seq)
         except TimeoutError:
             raise Refusal(ErrorCode.TIMEOUT, "Written, but not read back in time.") from None
 
@@ -182,7 +216,10 @@ class Journal:
             self._left_out(recorded, f"its subject has {len(parts)} parts instead of 6")
         if isinstance(event, SessionClosed):
             self._seqs.pop(event.session, None)
-        self._watermark = recorded.seq
+        self._last = recorded
+        self._unsaved += 1
+        if self._live and self._unsaved >= SNAPSHOT_EVERY:
+            self._spawn(self._save())
         async with self._advanced:
             self._advanced.notify_all()
         if self._live and event is not None:

@@ -85,7 +85,7 @@ def first_user(book: Directory, name: str, role: str, password_hash: str, at: st
     takes entries that cannot be read, an administrator is made anew. CONFLICT."""
     known = book.roles.get(role)
     needed = known is not None and known.actions >= ADMINISTRATION and not book.administered
-    if name in book.users or (book.predecessors[name] and not needed):
+    if name in book.users or (name in book.predecessors and not needed):
         raise Refusal(ErrorCode.CONFLICT, "There is a user of this name, or there was one.")
     return UserCreated(
         user=name, at=at, role=role, email=None, password_hash=password_hash, by=SYSTEM,

@@ -38,6 +38,11 @@ class Problems:
             self._forgotten += 1
         return True
 
+    @property
+    def faults(self) -> tuple[Mapping[str, str], int]:
+        """The newest faults, oldest first, and how many there were before."""
+        return self._faults, self._forgotten
+
     def restore(self, faults: Mapping[str, str], forgotten: int) -> None:
         """Begin with what is on record: the newest faults, oldest first, and how many there were before."""
         self._faults, self._forgotten = dict(faults), forgotten
