@@ -13,20 +13,32 @@ log = structlog.get_logger()
 
 
 class Claims:
-    """The slots on record, of every host. Read on from where it was read to, so that asking again costs little."""
+    """The slots on record, of every host: of each its newest events, which the bus finds at once wherever they are, then
+    read on from there, so that asking again costs little. To look all of the journal through for slots takes the bus
+    2 s for each million entries, in which nobody else has it."""
 
     def __init__(self, *, bus: Bus) -> None:
         self._bus = bus
-        self._read_to = {SLOT_CONFIGURED.pattern: 0, SLOT_REMOVED.pattern: 0}
+        self._read_to: dict[str, int] = {}
         self._newest: dict[str, int] = {}  # slot: its newest event of either kind
         self._configs: dict[str, SlotConfig] = {}
 
     async def read(self) -> None:
         """Take in what was written since. Raises BusError."""
-        for scope, after in self._read_to.items():
-            async for recorded in self._bus.replay(scope, after=after):
+        for scope in (SLOT_CONFIGURED.pattern, SLOT_REMOVED.pattern):
+            if scope not in self._read_to:
+                self._read_to[scope] = await self._read_newest(scope)
+            async for recorded in self._bus.replay(scope, after=self._read_to[scope]):
                 self._take_in(recorded)
                 self._read_to[scope] = recorded.seq
+
+    async def _read_newest(self, scope: str) -> int:
+        """Take in the newest event of each slot, and give the place from which on there may be more."""
+        end = await self._bus.last_seq()
+        for subject in await self._bus.ids(scope):
+            if (recorded := await self._bus.last(subject)) is not None:
+                self._take_in(recorded)
+        return end
 
     def of_others(self, host: str) -> Iterator[SlotConfig]:
         """The slots of every host but one."""
