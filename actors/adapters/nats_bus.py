@@ -68,7 +68,7 @@ from actors.runtime.bus import (
     Unsubscribe,
 )
 from actors.runtime.context import FRESH_HEADER, not_fresh
-from actors.runtime.settings import JOURNAL_LIMIT, Nats
+from actors.runtime.settings import BUS_PATIENCE, JOURNAL_LIMIT, Nats
 from bus_schemas.host import StreamUse
 from bus_schemas.log import LOG_SCOPE
 from bus_schemas.monitor import FIGURES_SCOPE
@@ -92,7 +92,7 @@ GENTLE_BATCH, GENTLE_LEAST, GENTLE_BYTES, GENTLE_SECONDS = 64, 16, 256 * 1024, 0
 ANY = ">"  # for each entry that it seeks by another wildcard, the server looks through all subjects of a block
 MOST_KEYS = 1000  # of a bucket that is read whole
 PENDING_MESSAGES = 65536  # of one subscription; beyond, they are dropped, which the log says
-START_PATIENCE = 30.0  # seconds to wait for the server at the start
+WAITS_SAID = 10.0  # seconds between two lines that say what is waited for
 CONNECT_PAUSE = 0.2
 CLOSE_SECONDS = 10.0
 RECONNECT_PAUSE: Any = 0.2  # nats-py says int and takes any number of seconds
@@ -505,14 +505,19 @@ def _address(url: str, user: str | None, password: str | None) -> tuple[str, str
 
 async def connect(nats: Nats, *, name: str, on_closed: Callable[[], None], tls: ClientTls | None = None) -> NatsBus:
     """The bus of the settings, with patience: it may be starting too. Raises BusUnavailable."""
-    give_up = asyncio.get_running_loop().time() + START_PATIENCE
+    said = asyncio.get_running_loop().time()
+    give_up = said + BUS_PATIENCE
     while True:
         try:
             return await NatsBus.connect(
                 nats.address, name=name, user=nats.user, password=nats.password, tls=tls, owner=nats.owner,
                 on_closed=on_closed,
             )  # fmt: skip
-        except BusUnavailable:
-            if asyncio.get_running_loop().time() >= give_up:
+        except BusUnavailable as error:
+            now = asyncio.get_running_loop().time()
+            if now >= give_up:
                 raise
+            if now - said >= WAITS_SAID:
+                said = now
+                log.warning("waiting for the bus", why=str(error))
             await asyncio.sleep(CONNECT_PAUSE)

@@ -10,6 +10,8 @@ from bus_schemas.fields import shaped
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Seconds = Annotated[float, Meta(gt=0)]
 
+BUS_PATIENCE = 600.0  # seconds that a start waits for the bus: a server that was killed reads its store first, 4 GB/min
+
 
 class SettingsError(Exception):
     """A setting is wrong. The message names it and says what was expected."""

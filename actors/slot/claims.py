@@ -13,9 +13,9 @@ log = structlog.get_logger()
 
 
 class Claims:
-    """The slots on record, of every host: of each its newest events, which the bus finds at once wherever they are, then
-    read on from there, so that asking again costs little. To look all of the journal through for slots takes the bus
-    2 s for each million entries, in which nobody else has it."""
+    """The slots on record, of every host: of each its newest events, which the bus finds at once wherever they are,
+    then read on from there, so that asking again costs little. To look through all of the journal takes the bus 2 s for
+    each million entries, in which nobody else has it."""
 
     def __init__(self, *, bus: Bus) -> None:
         self._bus = bus

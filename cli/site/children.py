@@ -8,6 +8,7 @@ from pathlib import Path
 
 from actors.adapters.adb_place import FRONT, AdbFile, place_of
 from actors.point.callout import public_of
+from actors.runtime.settings import BUS_PATIENCE
 from actors.settings import Settings
 from actors.slot.adb_servers import AdbServer
 from actors.slot.settings import Adb
@@ -96,6 +97,8 @@ def _nats(settings: Settings, state: Path, secrets: Mapping[str, str]) -> Child:
         argv=[str(binary), "-c", str(nats_conf(settings.nats, state))],
         env=env,
         ready=lambda: nats_answers(settings.nats.port),
+        ready_timeout=BUS_PATIENCE,
+        awaited=False,
     )
 
 

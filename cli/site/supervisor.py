@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,7 @@ QUICK_DEATH = 5.0  # a process that lived shorter waits longer for its next star
 LOOKS, LOOK_PAUSE = 10, 0.5  # at a folder that cannot be looked at now
 STOP_SECONDS = 12.0
 READY_POLL = 0.05
+NOT_YET = 10.0  # seconds between two lines that say so
 LOG_LIMIT = 20 * 1024 * 1024
 LOG_CHECK = 5.0
 
@@ -36,7 +37,8 @@ async def at_once() -> bool:
 @dataclass(frozen=True)
 class Child:
     """One process. `ready` is asked until it says yes, or `ready_timeout` seconds are over. It gets `stop_seconds`
-    to stop, None: as long as most; 0: it is killed. `ours`: it reads our settings, which a program of others need not
+    to stop, None: as long as most; 0: it is killed. `awaited`: those after it are started once it is ready, else
+    meanwhile: they wait for it by themselves. `ours`: it reads our settings, which a program of others need not
     know: there are passwords among them."""
 
     name: str
@@ -45,6 +47,7 @@ class Child:
     cwd: Path | None = None
     ready: Ready = at_once
     ready_timeout: float = 30.0
+    awaited: bool = True
     stop_seconds: float | None = None
     ours: bool = False
 
@@ -70,30 +73,45 @@ class Supervisor:
         self._say = say
         self._in_place = in_place
         self._running: dict[str, asyncio.subprocess.Process] = {}
-        self._keepers: list[tuple[Child, asyncio.Task[None]]] = []
+        self._started: dict[str, Child] = {}  # in their order
+        self._keepers: dict[str, asyncio.Task[None]] = {}
         self._rotation: asyncio.Task[None] | None = None
         self._too_long: set[Path] = set()  # logs of which it was said
+
+    async def start_all(self, children: Iterable[Child]) -> None:
+        """Start children in their order and wait until all are ready. Raises GaveUp."""
+        starts = list[asyncio.Task[None]]()
+        try:
+            for child in children:
+                self._say(f"starting {child.name}")
+                starts.append(asyncio.get_running_loop().create_task(self.start(child)))
+                await (starts[-1] if child.awaited else asyncio.sleep(0))
+            await asyncio.gather(*starts)
+        finally:
+            for start in starts:
+                start.cancel()
+            await asyncio.gather(*starts, return_exceptions=True)
 
     async def start(self, child: Child) -> None:
         """Start a child and wait until it is ready. Raises GaveUp."""
         if self._rotation is None:
             self._rotation = asyncio.get_running_loop().create_task(self._rotate())
+        self._started[child.name] = child
         process = await self._launch(child)
         await self._until_ready(child, process)
-        self._keepers.append((child, asyncio.get_running_loop().create_task(self._keep(child, process))))
+        self._keepers[child.name] = asyncio.get_running_loop().create_task(self._keep(child, process))
 
     async def wait(self) -> None:
         """Until a child is given up. Raises GaveUp."""
-        await asyncio.gather(*(asyncio.shield(keeper) for _, keeper in self._keepers))  # cancelling ends no keeper
+        await asyncio.gather(*map(asyncio.shield, self._keepers.values()))  # cancelling ends no keeper
 
     async def stop(self) -> None:
         """End every child, the last started first: asked first, then made to."""
-        for child, keeper in reversed(self._keepers):
-            keeper.cancel()
-            await asyncio.gather(keeper, return_exceptions=True)
+        for child in reversed(self._started.values()):
+            if (keeper := self._keepers.get(child.name)) is not None:
+                keeper.cancel()
+                await asyncio.gather(keeper, return_exceptions=True)
             await self._end(child.name, child.stop_seconds)
-        for name in list(self._running):
-            await self._end(name)
         if self._rotation is not None:
             self._rotation.cancel()
 
@@ -134,11 +152,16 @@ class Supervisor:
         raise GaveUp(f"{name} is not started: {why}")
 
     async def _until_ready(self, child: Child, process: asyncio.subprocess.Process) -> None:
-        give_up = asyncio.get_running_loop().time() + child.ready_timeout
+        began = said = asyncio.get_running_loop().time()
+        give_up = began + child.ready_timeout
         while not await child.ready():
+            now = asyncio.get_running_loop().time()
+            if now - said >= NOT_YET:
+                said = now
+                self._say(f"{child.name} is not ready after {now - began:.0f} s, see {self.log_of(child.name)}")
             if process.returncode is not None:
                 raise GaveUp(f"{child.name} ended with code {process.returncode}. {self._tail(child.name)}")
-            if asyncio.get_running_loop().time() >= give_up:
+            if now >= give_up:
                 raise GaveUp(f"{child.name} is not ready after {child.ready_timeout:g} s. {self._tail(child.name)}")
             await asyncio.sleep(READY_POLL)
 

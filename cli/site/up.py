@@ -45,15 +45,12 @@ async def run(settings: Settings, config: Path | None, say: Callable[[str], None
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     watchdog: asyncio.Task[None] | None = None
     try:
-        for child in children(settings, config):
-            say(f"starting {child.name}")
-            await supervisor.start(child)
-        ready = _until_ready(settings, say)
-        if await _before_the_end(ready, supervisor, stopped):
+        started = await _before_the_end(supervisor.start_all(children(settings, config)), stopped)
+        if started and await _before_the_end(_until_ready(settings, say), stopped, supervisor.wait()):
             for line in banner(settings, time.monotonic() - began, first_start=first_start):
                 say(line)
             watchdog = asyncio.create_task(_watch_bus(settings, supervisor, say))
-            await _before_the_end(asyncio.Event().wait(), supervisor, stopped)
+            await _before_the_end(supervisor.wait(), stopped)
         say("stopping; calls in progress go on and are taken over at the next start")
     finally:
         if watchdog is not None:
@@ -70,9 +67,11 @@ async def _watch_bus(settings: Settings, supervisor: Supervisor, say: Callable[[
         await watch_server(settings, password, pid=lambda: supervisor.pid("nats-server"), say=say)
 
 
-async def _before_the_end(work: Coroutine[Any, Any, object], supervisor: Supervisor, stopped: asyncio.Event) -> bool:
-    """Whether the work was done before somebody stopped the site. Raises GaveUp, the work's or the supervisor's."""
-    tasks = [asyncio.ensure_future(each) for each in (work, stopped.wait(), supervisor.wait())]
+async def _before_the_end(
+    work: Coroutine[Any, Any, None], stopped: asyncio.Event, *failures: Coroutine[Any, Any, None]
+) -> bool:
+    """Whether the work was done before somebody stopped the site. Raises GaveUp, the work's or a failure's."""
+    tasks = [asyncio.ensure_future(each) for each in (work, stopped.wait(), *failures)]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:

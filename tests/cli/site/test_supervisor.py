@@ -69,6 +69,47 @@ async def test_a_child_starts_only_when_the_one_before_is_ready(supervisor: Supe
     assert supervisor.pid("first") != supervisor.pid("second") is not None
 
 
+async def test_who_is_waited_for_by_the_others_themselves_holds_up_nobody(
+    supervisor: Supervisor, said: list[str], tmp_path: Path
+) -> None:
+    order, ready = tmp_path / "order", asyncio.Event()
+
+    async def there() -> bool:
+        return ready.is_set()
+
+    slow = Child(name="slow", argv=on_term(order, "slow"), ready=there, awaited=False)
+    starting = asyncio.create_task(supervisor.start_all([slow, Child(name="other", argv=on_term(order, "other"))]))
+    await wait_until(lambda: all(Path(f"{order}.{name}").exists() for name in ("slow", "other")))
+    assert not starting.done() and said == ["starting slow", "starting other"]
+    ready.set()
+    await asyncio.wait_for(starting, PATIENCE)
+    await supervisor.stop()
+    assert order.read_text() == "other slow "
+
+
+async def test_who_ends_before_it_is_ready_is_said_also_while_others_start(supervisor: Supervisor) -> None:
+    async def never() -> bool:
+        return False
+
+    argv = [sys.executable, "-c", "import sys; sys.exit('no such port')"]
+    bad = Child(name="bad", argv=argv, ready=never, awaited=False)
+    with pytest.raises(GaveUp, match=r"bad ended with code 1(?s:.*)no such port"):
+        await asyncio.wait_for(supervisor.start_all([bad, Child(name="other", argv=SLEEPER)]), PATIENCE)
+    assert supervisor.pid("other") is not None  # until it is stopped
+
+
+async def test_a_start_that_takes_long_says_so(
+    supervisor: Supervisor, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "NOT_YET", 0.1)
+
+    async def there() -> bool:
+        return len(said) > 2
+
+    await asyncio.wait_for(supervisor.start_all([Child(name="slow", argv=SLEEPER, ready=there)]), PATIENCE)
+    assert said[0] == "starting slow" and all("slow is not ready after 0 s" in line for line in said[1:])
+
+
 async def test_a_killed_child_comes_back_and_its_sibling_is_left_alone(supervisor: Supervisor, said: list[str]) -> None:
     await supervisor.start(Child(name="one", argv=SLEEPER))
     await supervisor.start(Child(name="two", argv=SLEEPER))
