@@ -1,19 +1,18 @@
-"""All records of calls as one table: how long it takes from the records, over the bus and to a client, against
-SQLite's own cursor and Python's `csv`; and by how much memory it grows.
+"""All records of calls as one table: how long a client waits for it, from the records, over the bus and through a
+gateway, against SQLite's own cursor and Python's `csv`; and by how much memory both processes grow.
 
-`python -m bench.exports <folder>` prints the figures of one run: processor time of the process that has both the
-records and the gateway's half.
+`python -m bench.exports <folder>` prints the figures of one run, of which it is the gateway; `... <folder> <port>` is
+the host with the records, on the bus of this port.
 """
 
 import asyncio
 import csv
 import logging
-import os
 import sqlite3
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import closing
+from contextlib import AsyncExitStack, closing, suppress
 from itertools import chain, islice
 from pathlib import Path
 from statistics import median
@@ -35,9 +34,10 @@ from actors.runtime.context import Context
 from actors.runtime.memory import RARELY, freeze
 from actors.runtime.wire import ask_raw
 from bench.journal import call_of
-from bench.parts import free_port, nats_server, output, python
+from bench.parts import START_SECONDS, free_port, nats_server, output, process, python
 from bench.table import Row
 from bus_schemas.call import LIST_CDRS, Cdr, ListCdrs
+from bus_schemas.errors import Refusal
 from bus_schemas.permissions import Action
 from gateway import whole_tables
 
@@ -49,7 +49,7 @@ EVERYBODY = Context(command_id="x", user="admin", actions=frozenset(Action))
 
 
 class Spent(Struct, frozen=True):
-    """Seconds of the processor, ours and bare, and megabytes by which the process has grown."""
+    """Seconds, ours and bare, and megabytes by which the processes have grown."""
 
     ours: float
     bare: float
@@ -104,21 +104,41 @@ def fill(path: Path, calls: int) -> None:
 
 
 async def _exported(place: Path) -> Spent:
-    async with nats_server(place, sync='"1m"') as port:
+    async with AsyncExitStack() as stack:
+        port = await stack.enter_async_context(nats_server(place, sync='"1m"'))
+        host = await stack.enter_async_context(process(*python("-m", "bench.exports", str(place), str(port))))
         bus = await NatsBus.connect(f"nats://127.0.0.1:{port}", name="bench")
-        await bus.ensure_streams()
-        ledger = ledger_of(place / "ledger", bus)
-        await ledger.start()
         url, runner = await _serve(bus)
+        await _until_the_host_answers(bus)
         freeze(RARELY)
-        process, cpu = psutil.Process(os.getpid()), time.process_time()
-        before = process.memory_info().rss
+        ours = [psutil.Process(), psutil.Process(host.pid)]
+        before, began = _memory(ours), time.perf_counter()
         await output(*python("-c", CLIENT, url))
-        ours, grown = time.process_time() - cpu, (process.memory_info().rss - before) / MB
+        spent, grown = time.perf_counter() - began, (_memory(ours) - before) / MB
         await runner.cleanup()
-        await ledger.stop()
         await bus.close()
-    return Spent(ours, _bare(place / "ledger"), grown)
+    return Spent(spent, _bare(place / "ledger"), grown)
+
+
+def _memory(processes: list[psutil.Process]) -> int:
+    return sum(one.memory_info().rss for one in processes)
+
+
+async def _until_the_host_answers(bus: NatsBus) -> None:
+    async with asyncio.timeout(START_SECONDS):
+        while True:
+            with suppress(Refusal):
+                await ask_raw(bus, LIST_CDRS, ListCdrs(limit=1), EVERYBODY)
+                return
+
+
+async def _host(place: Path, port: int) -> None:
+    """Serve the records until the process is ended."""
+    bus = await NatsBus.connect(f"nats://127.0.0.1:{port}", name="host")
+    await bus.ensure_streams()
+    await ledger_of(place / "ledger", bus).start()
+    freeze(RARELY)
+    await asyncio.Event().wait()
 
 
 def ledger_of(path: Path, bus: Bus) -> Ledger:
@@ -146,16 +166,20 @@ async def _serve(bus: NatsBus) -> tuple[str, web.AppRunner]:
 
 
 def _bare(path: Path) -> float:
-    cpu = time.process_time()
+    began = time.perf_counter()
     with closing(sqlite3.connect(path)) as db, Path("/dev/null").open("w") as file:
         found = db.execute("SELECT * FROM calls WHERE phase = 'ended' ORDER BY start_time DESC, seq DESC")
         csv.writer(file).writerows(found)
-    return time.process_time() - cpu
+    return time.perf_counter() - began
 
 
 def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    print(msgspec.json.encode(asyncio.run(_exported(Path(sys.argv[1])))).decode())
+    place, port = Path(sys.argv[1]), sys.argv[2:]
+    if port:
+        asyncio.run(_host(place, int(port[0])))
+    else:
+        print(msgspec.json.encode(asyncio.run(_exported(place))).decode())
 
 
 if __name__ == "__main__":

@@ -3,14 +3,16 @@
 import csv
 import io
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Sized
+from contextlib import suppress
+from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
 
-from actors.runtime.cells import are_plain, defused
+from actors.runtime.cells import all_defused, defused
 from bus_schemas.errors import misfit
 
-PIECE, CELLS = 50, 2_000  # rows, and cells of them, that are written before others have their turn
+PIECE, CELLS = 200, 5_000  # rows, and cells of them, that are written before others have their turn: a millisecond
 _WRITTEN_AS_THEY_ARE: Final = {int, float, type(None)}  # `csv` leaves a cell without a value empty
 _TEXTS: Final = {str, type(None)}
 MOST_COLUMNS = 1_000  # of one table: each row has all of them, whoever has their own fields in only one
@@ -56,16 +58,24 @@ def _lines(cells: Iterable[Sequence[str | int | float | None]]) -> bytes:
 
 def rows_of(rows: Sequence[Mapping[str, Any]], columns: Iterable[str]) -> bytes:
     """Rows with these columns, without the line of their names."""
-    return _lines(zip(*(_column([row.get(column) for row in rows]) for column in columns), strict=True))
+    return _lines(zip(*map(_column, _by_columns(rows, tuple(columns))), strict=True))
 
 
-def _column(values: list[Any]) -> Sequence[str | int | float | None]:
+def _by_columns(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Iterable[Sequence[Any]]:
+    """The values of each. Rows of most lists have all of them."""
+    if len(columns) > 1:
+        with suppress(KeyError):
+            return list(zip(*map(itemgetter(*columns), rows), strict=True))
+    return ([row.get(column) for row in rows] for column in columns)
+
+
+def _column(values: Sequence[Any]) -> Sequence[str | int | float | None]:
     """Its cells. Most columns are the same kind of plain thing from top to bottom, and told by one look."""
     kinds = {*map(type, values)}
     if kinds <= _WRITTEN_AS_THEY_ARE:
         return values
-    if kinds <= _TEXTS and are_plain([value for value in values if value is not None]):
-        return values
+    if kinds <= _TEXTS:
+        return all_defused([value or "" for value in values])
     return [_cell(value) for value in values]
 
 

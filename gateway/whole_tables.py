@@ -6,7 +6,8 @@ more than a page.
 
 import asyncio
 import codecs
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
@@ -20,7 +21,7 @@ from gateway.table import columns_of, in_pieces, must_be_a_table, rows_of
 
 PAGE = 1_000  # rows that are asked for at once
 Ask = Callable[[str | None], Awaitable[Message]]  # for the page behind a cursor; None: the first
-Pages = AsyncIterator[tuple[str | None, list[dict[str, Any]]]]  # each with the cursor that it was asked for by
+Pages = AsyncGenerator[tuple[str | None, list[dict[str, Any]]], None]  # each with the cursor that it was asked for by
 _rows = msgspec.json.Decoder(list[dict[str, Any]]).decode
 
 
@@ -44,18 +45,19 @@ async def send(
             must_be_a_table(columns)
             cursors.append(cursor)
         pages = _again(page, cursors)
-    _, rows = await anext(pages)
-    response = web.StreamResponse(headers=headers)
-    await response.prepare(request)
-    try:
-        await pace.write(response, mark + rows_of([dict(zip(columns, columns, strict=True))], columns))
-        await _write(response, rows, columns)
-        async for _, rows in pages:
+    async with aclosing(pages):
+        _, rows = await anext(pages)
+        response = web.StreamResponse(headers=headers)
+        await response.prepare(request)
+        try:
+            await pace.write(response, mark + rows_of([dict(zip(columns, columns, strict=True))], columns))
             await _write(response, rows, columns)
-        await response.write_eof()
-    except (Refusal, TimeoutError):  # what is out cannot be taken back
-        if request.transport is not None:
-            request.transport.abort()
+            async for _, rows in pages:
+                await _write(response, rows, columns)
+            await response.write_eof()
+        except (Refusal, TimeoutError):  # what is out cannot be taken back
+            if request.transport is not None:
+                request.transport.abort()
     return response
 
 
@@ -71,11 +73,24 @@ async def _again(page: Ask, cursors: Iterable[str | None]) -> Pages:
 
 
 async def _pages(page: Ask) -> Pages:
+    """Each is asked for while the one before it is written."""
     cursor: str | None = None
-    while True:
-        answered = await page(cursor)
-        yield cursor, _rows(answered.data)
-        await asyncio.sleep(0)  # others' turn
-        cursor = answered.headers.get(CURSOR_HEADER)
-        if cursor is None:
-            return
+    coming = _asked(page, cursor)
+    try:
+        while True:
+            answered, here = await coming, cursor
+            cursor = answered.headers.get(CURSOR_HEADER)
+            if cursor is not None:
+                coming = _asked(page, cursor)
+            yield here, _rows(answered.data)
+            if cursor is None:
+                return
+            await asyncio.sleep(0)  # others' turn
+    finally:
+        coming.cancel()
+
+
+def _asked(page: Ask, cursor: str | None) -> "asyncio.Future[Message]":
+    coming = asyncio.ensure_future(page(cursor))
+    coming.add_done_callback(lambda done: done.cancelled() or done.exception())  # where nobody waits for it any more
+    return coming

@@ -200,7 +200,7 @@ async def test_others_have_their_turn_while_a_table_is_written(monkeypatch: pyte
     monkeypatch.setattr(answers, "csv_pieces", counting)
     rows = [AuditRecord(number=number, at="2026-01-01T00:00:00.000Z", user="op12", door="http", action="a", result="OK",
                         subject={}, credential=None, address="", request_id="r", trace_id=None, hash="")
-            for number in range(100)]  # fmt: skip
+            for number in range(2 * PIECE)]  # fmt: skip
 
     async def lists(request: ListAudit, context: Context) -> list[AuditRecord]:
         return rows

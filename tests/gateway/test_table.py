@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.runtime.cells import are_plain, defused
+from actors.runtime.cells import all_defused, defused
 from gateway.answers import known_columns
 from gateway.routes import Part
 from gateway.surface import routes_of
@@ -91,7 +91,11 @@ def test_a_cell_is_the_same_whatever_is_above_and_below_it(values: list[Any]) ->
     assert rows_of(rows, ("a", "b")) == b"".join(rows_of([row], ("a", "b")) for row in rows)
 
 
-@given(ODD)
-def test_a_plain_column_is_one_of_cells_that_stay(text: str) -> None:
-    assert are_plain([text, text]) <= (defused(text) == text)
-    assert not are_plain([text, "=1"]) and not are_plain(["=1", text])
+@given(st.lists(ODD, max_size=6))
+def test_many_texts_are_the_cells_that_each_of_them_is(texts: list[str]) -> None:
+    assert [*all_defused(texts)] == [*map(defused, texts)]
+
+
+@given(st.lists(st.from_regex(r"[+=-][;=1']{0,3}", fullmatch=True), min_size=1, max_size=3))
+def test_a_column_of_numbers_of_phones_is_that_of_each(texts: list[str]) -> None:
+    assert [*all_defused(texts)] == [*map(defused, texts)]

@@ -6,6 +6,7 @@ import io
 import json
 from typing import Any
 
+import pytest
 from aiohttp import ClientError, ClientSession, web
 from aiohttp.test_utils import TestServer
 
@@ -33,12 +34,10 @@ async def test_a_table_without_rows_has_its_columns() -> None:
     assert (await fetched([[]])).decode("utf-8-sig") == "number,name\r\n"
 
 
-async def test_a_table_that_breaks_off_is_seen_not_to_be_whole() -> None:
-    try:
-        await fetched(PAGES, broken=3)
-    except (ClientError, ConnectionError):
-        return
-    raise AssertionError("it looked whole")
+@pytest.mark.parametrize(("more", "broken"), [(True, 3), (False, 1)])
+async def test_a_table_that_breaks_off_is_seen_not_to_be_whole(more: bool, broken: int) -> None:
+    with pytest.raises((ClientError, ConnectionError)):
+        await fetched(PAGES, broken=broken, more=more)
 
 
 async def test_pages_whose_columns_are_known_are_read_once() -> None:
