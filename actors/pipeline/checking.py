@@ -129,6 +129,8 @@ def _wrong_schedule(definition: Definition, schedule: say.Schedule) -> Unfit:
         yield ("schedule", "zone"), "no such time zone"
         zone = ZoneInfo("UTC")
     try:
+        if not _has_five_fields(schedule.cron):
+            raise CronSimError
         next(CronSim(schedule.cron, datetime(2026, 1, 1, tzinfo=zone)))
     except (CronSimError, StopIteration):
         yield ("schedule", "cron"), "five fields of cron are expected, like `0 3 * * *`, that come some day"
@@ -316,10 +318,18 @@ def holds(step: say.Step, branch: str | None, parameters: Mapping[str, Value]) -
 
 
 def next_due(schedule: say.Schedule, after: datetime) -> datetime | None:
-    """When a schedule comes next, in UTC. None: within five years, never."""
+    """When a schedule comes next, in UTC. None: within five years, never; so does one with seconds, which may be on
+    record from before."""
+    if not _has_five_fields(schedule.cron):
+        return None
     coming = CronSim(schedule.cron, after.astimezone(ZoneInfo(schedule.zone)))
     try:
         found: datetime = next(coming)
     except StopIteration:
         return None
     return found.astimezone(UTC) if (found - after).days < MOST_DAYS else None
+
+
+def _has_five_fields(cron: str) -> bool:
+    """Whether it comes each minute at most: of six, `CronSim` takes the first for seconds."""
+    return len(cron.split()) == 5

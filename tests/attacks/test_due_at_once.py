@@ -3,6 +3,7 @@ tried, beside the loop of their host."""
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,7 +24,7 @@ from actors.pipeline.start import OnShard, Owned
 from actors.runner.fleet import NOT_THERE, said_in_all
 from actors.runtime.clock import Moment, parse_utc, utc
 from actors.runtime.context import Context
-from actors.runtime.decision import TimerFired
+from actors.runtime.decision import SetTimer, TimerFired
 from actors.runtime.host import Host
 from actors.runtime.sparing import SparingLog
 from actors.runtime.wire import ask
@@ -152,6 +153,23 @@ async def test_definitions_that_are_due_at_once_hold_nobody_up(stage: Stage, mon
                 await asyncio.sleep(0.001)
     print(f"{len(ways)} ways to look a definition up, {len(read)} read, {sum(read)} of them in the loop")
     assert read == [False] * len(ways)
+
+
+def test_nothing_is_due_each_second() -> None:
+    """A sixth field of cron is seconds: a look at one that was due for five minutes passed over 300 moments, 4 to 10 ms
+    of the loop, each second, for each of a user's 200 pipelines that begin nothing (a run goes on, 200 wait)."""
+    text = TEXT.replace('cron = "* * * * *"', 'cron = "*/1 0-59 * * * *"')  # as one of before is on record
+    now = utc(parse_utc("2026-01-01T00:00:00Z") + timedelta(hours=1))
+    pipeline = Pipeline(
+        pipeline=96, name="n", version=1, source=API, by="ann", defined="2026-01-01T00:00:00Z", texts={1: text}
+    )
+    definition_of(text)
+    began = time.thread_time()
+    decision = machine.due(pipeline, Moment(at=now, mono=0.0, boot="b"), room=False)
+    took = time.thread_time() - began
+    print(f"a look at what was due 300 times: {1000 * took:.1f} ms, {decision.effects}")
+    [timer] = decision.effects
+    assert isinstance(timer, SetTimer) and timer.seconds >= 60 and took < 0.002
 
 
 async def test_a_definition_that_was_read_stays_until_it_was_looked_up() -> None:

@@ -32,6 +32,7 @@ WRONG = [
     ("default does not fit", text(more='[params.n]\ntype = "integer"\ndefault = "x"'), 5, "whole number"),
     ("pattern for ever", text(more='[params.n]\npattern = "(?=x)"'), 4, "RE2"),
     ("no cron", text(more='schedule = {cron = "61 * * * *"}'), 3, "five fields"),
+    ("each second", text(more='schedule = {cron = "* * * * * *"}'), 3, "five fields"),
     ("no zone", text(more='schedule = {cron = "1 * * * *", zone = "Mars/One"}'), 3, "no such time zone"),
     ("schedule without value", text(more='schedule = {cron = "1 * * * *"}\n[params.n]'), 3, "`n` has no default"),
     ("option as repository", text(more='repository = "--upload-pack=x"'), 3, "a folder"),
