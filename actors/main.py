@@ -292,7 +292,7 @@ def executor_of(settings: Settings) -> tuple[LocalExecutor | None, str | None]:
         made = LocalExecutor(
             folder=folder,
             places=settings.repositories, user=runner.user or None,
-            bubblewrap=runner.bubblewrap, visible=[Path(folder) for folder in runner.visible],
+            bubblewrap=runner.bubblewrap, visible=[Path(folder) for folder in runner.visible], private=settings.state,
             disk_free=runner.disk_free * MIB,
         )  # fmt: skip
     except (RunnerError, OSError) as error:

@@ -63,6 +63,26 @@ async def test_in_bubblewrap_there_is_nothing_of_ours(walled: LocalWorkspace) ->
     assert (told, ending.code) == ("asked\n", 0)
 
 
+async def test_in_bubblewrap_what_is_private_is_hidden_wherever_it_lies(request: pytest.FixtureRequest) -> None:
+    """In /opt, which steps see, too: all of a site that was put there was read by each step."""
+    shown = Path(tempfile.mkdtemp(prefix="ottb-opt-", dir="/var/tmp"))  # /tmp is the step's own
+    request.addfinalizer(lambda: shutil.rmtree(shown))
+    (private := shown / "site/var").mkdir(mode=0o700, parents=True)
+    for file in (private / "secrets.json", shown / "tool"):
+        file.write_text("here")
+    (shown / "link").symlink_to(private)
+    for folder in (private / "runner", shown / "runner"):
+        executor = LocalExecutor(folder=folder, visible=[shown], private=private)
+        workspace = await executor.prepare("run-1", None, {})
+        (folder / "other").mkdir()
+        text = f"cat {shown}/tool; touch here; find {private} {shown}/link/ {shown}/runner | sort; touch {private}/x"
+        told, ending = await ran(workspace, text)
+        assert told.startswith("here") and ending.code != 0 and (workspace.folder / "here").exists(), told
+        assert "secrets" not in told and "other" not in told and "Read-only file system" in told, told
+        await workspace.remove()
+        await executor.close()
+
+
 async def test_in_bubblewrap_only_the_workspace_can_be_written_to(walled: LocalWorkspace) -> None:
     name = uuid.uuid4().hex
     text = "for f in /usr /etc /var /run /dev / /opt; do touch $f/x || echo refused; done"

@@ -66,15 +66,17 @@ class LocalExecutor:
     Blocks for a moment: it tries out what there is.
 
     `places`: folders and beginnings of URLs that repositories may be got from; none: no repository. `user`: whose
-    processes steps are, where we are root. `visible`: further folders that steps in bubblewrap may read;
-    `environment`: variables that all steps get. `cache_bytes`: of all caches together; `disk_free`: bytes without which
-    no run is begun; commands that leave less than half of it are ended.
+    processes steps are, where we are root. `visible`: further folders that steps in bubblewrap may read; `private`: one
+    of which they see nothing, whatever it lies in; `environment`: variables that all steps get. `cache_bytes`: of all
+    caches together; `disk_free`: bytes without which no run is begun; commands that leave less than half of it are
+    ended.
     """
 
     def __init__(
         self, *, folder: Path, places: Sequence[str] = (), user: str | None = None, bubblewrap: bool = True,
-        program: str | None = None, visible: Sequence[Path] = (), environment: Mapping[str, str] = {},
-        bounds: CheckoutBounds = CHECKOUT, cache_bytes: int = 4096 * MIB, disk_free: int = 1024 * MIB,
+        program: str | None = None, visible: Sequence[Path] = (), private: Path | None = None,
+        environment: Mapping[str, str] = {}, bounds: CheckoutBounds = CHECKOUT, cache_bytes: int = 4096 * MIB,
+        disk_free: int = 1024 * MIB,
     ) -> None:  # fmt: skip
         self.folder = folder.resolve()
         self.user = user
@@ -91,7 +93,9 @@ class LocalExecutor:
             os.close(self._lock)
             raise RunnerError(f"{user} {why}: say another [runner] folder, like /var/lib/ottb-runner")
         self.caches = kept.Caches(self.folder / _CACHES, cache_bytes, self.owner)
-        self.bubblewrap, self._no_bubblewrap = _bubblewrap(program, visible) if bubblewrap else (None, "switched off")
+        hidden = _hidden(self.folder, private.resolve() if private is not None and user is None else None)
+        tried = _bubblewrap(program, visible, hidden) if bubblewrap else (None, "switched off")
+        self.bubblewrap, self._no_bubblewrap = tried
         self.groups, self._no_groups = _groups()
         self._git = _version_of("git", "git version ")
         bwrap = self.bubblewrap.program if self.bubblewrap is not None else None
@@ -387,9 +391,18 @@ def _claimed(folder: Path, mode: int) -> int:
     return descriptor
 
 
-def _bubblewrap(program: str | None, visible: Sequence[Path]) -> tuple[Bubblewrap | None, str | None]:
+def _hidden(folder: Path, private: Path | None) -> list[Path]:
+    """What steps see nothing of but their workspace. Another user cannot get into what is private anyway."""
+    if private is None:
+        return [folder]
+    return [private] if private in folder.parents else [private, folder]
+
+
+def _bubblewrap(
+    program: str | None, visible: Sequence[Path], hidden: Sequence[Path]
+) -> tuple[Bubblewrap | None, str | None]:
     try:
-        return Bubblewrap(program, visible), None
+        return Bubblewrap(program, visible, hidden), None
     except NoBubblewrap as error:
         return None, str(error)
 

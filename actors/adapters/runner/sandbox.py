@@ -15,7 +15,7 @@ _SETTINGS = (  # of /etc, what programs need; nothing that may have a password i
     "ld.so.conf.d", "localtime", "mime.types", "nsswitch.conf", "os-release", "passwd", "pki", "protocols",
     "resolv.conf", "services", "ssl/certs", "ssl/openssl.cnf", "timezone",
 )  # fmt: skip
-_SEALED = ("--remount-ro", "/dev", "--remount-ro", "/")  # they are in memory, which nobody is to fill
+_IN_MEMORY = ("/dev", "/")  # which nobody is to fill
 _TRY = 10.0  # seconds
 
 
@@ -24,18 +24,21 @@ class NoBubblewrap(Exception):
 
 
 class Bubblewrap:
-    """The program, tried out. `visible`: further folders that steps may read. Raises NoBubblewrap. Blocks."""
+    """The program, tried out. `visible`: further folders that steps may read; `hidden`: folders, without links in their
+    paths, of which they see nothing, wherever these lie. Raises NoBubblewrap. Blocks."""
 
-    def __init__(self, program: str | None, visible: Sequence[Path] = ()) -> None:
+    def __init__(self, program: str | None, visible: Sequence[Path] = (), hidden: Sequence[Path] = ()) -> None:
         found = shutil.which(program or "bwrap")
         if found is None:
             raise NoBubblewrap("bubblewrap is not installed")
         self.program = found
         self._visible = visible
+        self._hidden = hidden
+        words = [*self._namespaces(network=False), *self._system(), *self._sealed(), "--", "/bin/true"]
         try:
             tried = subprocess.run(
-                [*self._namespaces(network=False), *self._system(), *_SEALED, "--", "/bin/true"], capture_output=True,
-                timeout=_TRY, check=False, env={}, text=True, errors="replace", stdin=subprocess.DEVNULL,
+                words, capture_output=True, timeout=_TRY, check=False, env={}, text=True, errors="replace",
+                stdin=subprocess.DEVNULL,
             )  # fmt: skip
         except (OSError, subprocess.TimeoutExpired) as error:
             raise NoBubblewrap(f"{found} does not work: {error}") from None
@@ -49,7 +52,7 @@ class Bubblewrap:
         binds = [word for path in writable for word in ("--bind", str(path), str(path))]
         return [
             *self._namespaces(network=network), *self._system(), "--bind", str(temporary), "/tmp",
-            "--bind", str(temporary), "/dev/shm", *binds, *_SEALED, "--chdir", at, "--", *words,
+            "--bind", str(temporary), "/dev/shm", *binds, *self._sealed(), "--chdir", at, "--", *words,
         ]  # fmt: skip
 
     def _namespaces(self, *, network: bool) -> list[str]:
@@ -59,14 +62,23 @@ class Bubblewrap:
 
     def _system(self) -> list[str]:
         words = ["--proc", "/proc", "--dev", "/dev", "--dir", "/run", "--dir", "/var"]
-        for name in _SYSTEM:
-            path = Path(name)
-            if path.is_symlink():
-                words += ["--symlink", str(path.readlink()), name]
-            elif path.is_dir():
-                words += ["--ro-bind", name, name]
+        for path in filter(Path.is_symlink, map(Path, _SYSTEM)):
+            words += ["--symlink", str(path.readlink()), str(path)]
         for name in _SETTINGS:
             words += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
-        for path in self._visible:
+        for path in self._shown():
             words += ["--ro-bind", str(path), str(path)]
+            words += [word for at in self._covers(path) for word in ("--tmpfs", at)]
         return words
+
+    def _shown(self) -> list[Path]:
+        return [*(path for path in map(Path, _SYSTEM) if path.is_dir() and not path.is_symlink()), *self._visible]
+
+    def _covers(self, shown: Path) -> list[str]:
+        """What is hidden in a folder: a site may well be in /opt."""
+        whole = shown.resolve()
+        return [str(shown / path.relative_to(whole)) for path in self._hidden if whole in path.parents]
+
+    def _sealed(self) -> list[str]:
+        covers = [at for path in self._shown() for at in self._covers(path)]
+        return [word for at in (*covers, *_IN_MEMORY) for word in ("--remount-ro", at)]
