@@ -36,6 +36,13 @@ async def test_words_stay_words(workspace: LocalWorkspace) -> None:
     assert told == "a b|$(id)|; echo|*|"
 
 
+async def test_what_runs_leaves_others_their_processors(workspace: LocalWorkspace) -> None:
+    """A hundred that never rest had a host take 0.4 s for each 4 ms of work."""
+    told, _ = await ran(workspace, "nice; cut -d' ' -f19 /proc/$PPID/stat")
+    of_step, of_keeper = map(int, told.split())
+    assert of_step == keeper.BEHIND > of_keeper
+
+
 async def test_the_environment_is_what_was_given(workspace: LocalWorkspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTTB_SECRET_TOKEN", "of the host")
     told, _ = await ran(

@@ -36,6 +36,7 @@ FILES_FREE = 20  # one of so many files that a disk can have is not made by a st
 KILL_WITHIN = 1.5  # seconds after the grace in which all are to be gone
 LEFT_BEHIND_GRACE = 1.0  # seconds that those have who stay when the command has ended
 _LESS_DEAR = b"600"  # of 1000: where memory runs out, the kernel ends a step before anything else of ours
+BEHIND = 19  # nice(2): hundreds of processes that never rest, which a step may have, leave others their processors
 
 
 How = Literal["exited", "timed_out", "stopped", "out_of_memory", "too_many_processes", "disk_full", "lost"]
@@ -191,6 +192,7 @@ class Keeper:
         def prepare() -> None:
             _prctl(_PR_SET_NO_NEW_PRIVS, 1)
             _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            os.nice(BEHIND)
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
                 signal.signal(number, signal.SIG_DFL)
             for what, most in wanted.items():
