@@ -172,6 +172,8 @@ QUERIES: dict[Callable[..., Query[Any]], Callable[[], Iterable[Query[Any]]]] = {
     pipeline.one_run: lambda: [pipeline.one_run(7, 1)],
     pipeline.open_and_newest: lambda: [pipeline.open_and_newest(7, 3)],
     pipeline.steps: lambda: [pipeline.steps(["7/1"])],
+    pipeline.with_steps: lambda: [pipeline.with_steps(["7/1", "7/2"])],
+    pipeline.names_of_steps: lambda: [pipeline.names_of_steps("7/1")],
     pipeline.needed: lambda: [pipeline.needed()],
     pipeline.queued: lambda: [pipeline.queued(["arm64"], 9)],
     pipeline.counts: lambda: [pipeline.counts()],
