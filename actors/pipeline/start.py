@@ -17,7 +17,7 @@ from actors.pipeline.language import Definition, Webhook
 from actors.pipeline.reading import Reader
 from actors.pipeline.runners import Runners
 from actors.pipeline.settings import Pipelines
-from actors.pipeline.trigger import delivery_of, wanted
+from actors.pipeline.trigger import delivery_of
 from actors.runtime.bus import Bus
 from actors.runtime.checks import Checks
 from actors.runtime.context import Context
@@ -30,7 +30,6 @@ from actors.runtime.sparing import SparingLog
 from actors.runtime.toml_files import EVERY, SUFFIX
 from actors.runtime.wire import Page, ask, forward
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
-from bus_schemas.names import share_of
 from bus_schemas.pipeline import (
     CHECK_PIPELINE,
     DEFINE_PIPELINE,
@@ -47,7 +46,6 @@ from bus_schemas.pipeline import (
     TriggerOnShard,
     TriggerPipeline,
 )
-from bus_schemas.user import LoginKind
 
 SECRET_LINES = 6  # a minute in the log, of secrets that are not there
 NO_HOOK, NO_SECRET = Webhook(secret="NONE"), token_hex(32)  # by which is measured what nobody has signed
@@ -183,9 +181,7 @@ class OnShard:
             self._no_secret.warning("this host lacks the secret of a webhook", pipeline=number, secret=hook.secret)
         if pipeline is None or definition is None or hook is None or not secret or delivery is None:
             raise NOT_SIGNED()
-        given = wanted(hook, definition, asked.body)
-        if given is not None and text is not None:
-            await self._reader.try_out(share_of(LoginKind.SESSION, pipeline.by), text, given.parameters)
+        given = await self._reader.posted(pipeline.share, pipeline.text, hook, asked.body)
         order = Trigger(version=pipeline.version, wanted=given, delivery=delivery)
         return await self._host.order(PipelineActor, number, order, context)
 
