@@ -2,6 +2,7 @@
 Whoever looks through them is done in a minute, and nobody waits for a thread meanwhile."""
 
 import asyncio
+import errno
 import os
 import threading
 import time
@@ -12,6 +13,7 @@ import pytest
 
 from actors.adapters.runner import files, kept
 from actors.adapters.runner.executor import LocalExecutor
+from actors.adapters.runner.removal import remove
 from actors.runner.globs import Glob
 from actors.runner.masking import Masking
 from actors.runner.port import BOUNDS, Collected, RunnerError
@@ -113,6 +115,31 @@ async def test_a_workspace_goes_however_deep_it_is(tmp_path: Path) -> None:
         await later.close()
         await (await asyncio.create_subprocess_exec("rm", "-rf", tmp_path)).wait()  # pytest could not
     print(f"{WITHIN} folders within each other: gone")
+
+
+def test_a_workspace_goes_with_what_cannot_leave_a_part_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Subvolumes of btrfs, which anybody makes: what was in folders there stayed for good, with all room it took."""
+    place, rename = tmp_path / "run", os.rename
+    outer = place / "work/sub"
+    inner = outer / "a/b/nested"
+    for folder in (place / "home", outer / "a/b/c/d", inner / "x/y/z"):
+        folder.mkdir(parents=True)
+        (folder / "file").touch()
+    parts = {path.stat().st_ino: name for name in ("", "sub", "nested")  # the last that it is in
+             for path in (tmp_path, *tmp_path.rglob("*")) if not name or name in path.parts}  # fmt: skip
+    roots = {outer.stat().st_ino, inner.stat().st_ino}
+
+    def renamed(source: str, target: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
+        leaves = parts[os.fstat(src_dir_fd).st_ino] != parts[os.fstat(dst_dir_fd).st_ino]
+        if leaves and os.stat(source, dir_fd=src_dir_fd).st_ino not in roots:
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        rename(source, target, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
+
+    monkeypatch.setattr(os, "rename", renamed)
+    remove(place)
+    assert not place.exists()
 
 
 def _dig(folder: Path, deep: int) -> None:

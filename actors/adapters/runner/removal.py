@@ -1,6 +1,7 @@
 """Workspaces that are removed, whatever their steps have left there: a million folders within each other, or as many
 names in one. So nothing is recursed into, and no list is made: what is in a folder comes up to the top before it is
-looked into. No link is followed, also if somebody still writes there. Blocks."""
+looked into. What is in a subvolume (of btrfs; anybody makes one) cannot leave it, but for others, and comes up to the
+top of that. No link is followed, also if somebody still writes there. Blocks."""
 
 import contextlib
 import os
@@ -23,7 +24,7 @@ def remove(place: Path) -> None:
     with contextlib.suppress(OSError):
         top = os.open(place, os.O_RDONLY | _FOLDER)
         try:
-            while _less(top, top) and time.monotonic() < until:
+            while _less(top, top, top) and time.monotonic() < until:
                 pass
         finally:
             os.close(top)
@@ -32,15 +33,16 @@ def remove(place: Path) -> None:
         log.warning("a workspace could not be removed", place=str(place))
 
 
-def _less(folder: int, top: int) -> int:
-    """Have less in a folder: of one below the top, nothing. How much of it has gone, or has come up."""
+def _less(folder: int, top: int, whole: int) -> int:
+    """Have less in a folder: of one below the top, nothing. How much of it has gone, or has come up. `whole`: the top
+    of all, which is not that of a subvolume."""
     done = 0
     for entry in _entries(folder):
         with contextlib.suppress(OSError):
             if not entry.is_dir(follow_symlinks=False):
                 os.unlink(entry.name, dir_fd=folder)
             elif folder == top:
-                done += _less_within(entry.name, top)
+                done += _less_within(entry.name, top, whole)
                 os.rmdir(entry.name, dir_fd=top)
             else:
                 _bring_up(entry.name, folder, top)
@@ -53,11 +55,11 @@ def _entries(folder: int) -> Iterator["os.DirEntry[str]"]:
         yield from entries
 
 
-def _less_within(name: str, top: int) -> int:
+def _less_within(name: str, top: int, whole: int) -> int:
     _open_up(name, top)
     inner = os.open(name, os.O_RDONLY | _FOLDER, dir_fd=top)
     try:
-        return _less(inner, top)
+        return _less(inner, top, whole) or (_less(inner, inner, whole) if top == whole else 0)
     finally:
         os.close(inner)
 
