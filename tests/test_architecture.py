@@ -43,7 +43,7 @@ FOLDERS = {
     "run": {"runtime", "telephony", "slot", "call", "dialing", "script"},
     "note": {"runtime"},
     "erasure": {"runtime", "archive", "telephony", "dialing", "leads"},
-    "runner": {"dialing", "runtime", "pipeline"},
+    "runner": {"dialing", "run", "runtime", "pipeline"},
     "pipeline": {"runtime", "script"},
     "webhook": {"runtime", "log"},
     "point": {"runtime"},

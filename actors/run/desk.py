@@ -18,7 +18,7 @@ from actors.dialing.pool_share import PoolShare
 from actors.dialing.rules import DialRules
 from actors.run.actor import Refuse, RunActor, StartNow, share_of_runs
 from actors.run.library import Scripts, places_calls, sends_codes
-from actors.run.record import scripts_of
+from actors.run.record import run_id_of, scripts_of
 from actors.run.rights import rights_now
 from actors.run.settings import Scripts as Settings
 from actors.runtime.bus import BusError, Fenced
@@ -26,7 +26,6 @@ from actors.runtime.checks import Checks
 from actors.runtime.clock import moment
 from actors.runtime.context import Context
 from actors.runtime.host import Host
-from actors.runtime.ids import derived
 from actors.runtime.wire import Page, forward
 from actors.script.checking import check
 from actors.script.effects import Done, RunCommand
@@ -158,7 +157,7 @@ class RunDesk:
 
     async def run_here(self, request: RunScript, context: Context) -> Page:
         """Run a script on a slot of this host. The same command under way twice is one run."""
-        script_id = derived("gacs", context.user, context.command_id)
+        script_id = run_id_of(context)
         return await self._host.share(self._starting, script_id, lambda: self._begin(script_id, request, context))
 
     async def _begin(self, script_id: str, request: RunScript, context: Context) -> Page:

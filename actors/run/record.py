@@ -6,6 +6,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.runtime.clock import Moment, elapsed
+from actors.runtime.context import Context
+from actors.runtime.ids import derived
 from actors.script.engine import running
 from actors.script.language import Script
 from actors.script.position import Failed, Position, Succeeded
@@ -26,6 +28,11 @@ from bus_schemas.script import (
 _SCRIPTS = msgspec.json.Decoder(dict[str, Script]).decode
 _POSITION = msgspec.json.Decoder(Position).decode
 _GIVEN = msgspec.json.Decoder(dict[str, str]).decode
+
+
+def run_id_of(context: Context) -> str:
+    """The one run that a command can begin."""
+    return derived("gacs", context.user, context.command_id)
 
 
 class Run(Struct, frozen=True, kw_only=True):

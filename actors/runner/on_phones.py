@@ -59,7 +59,7 @@ class OnPhones:
         await asyncio.gather(*(self._end(begun, user, bus, ids) for begun, user in left))
 
     async def _end(self, begun: Begun, user: str, bus: Bus, ids: Ids) -> None:
-        rpc, request = _ending(begun)
+        rpc, request = ending(begun)
         may = rpc.needed - OF_OTHERS
         try:
             async with asyncio.timeout(PATIENCE):
@@ -85,7 +85,8 @@ class OnPhones:
         return [(Begun(*file.name.split(".", 1)), file.read_text()) for file in files]
 
 
-def _ending(begun: Begun) -> tuple[Rpc[Any, Any], Struct]:  # any: of the kind
+def ending(begun: Begun) -> tuple[Rpc[Any, Any], Struct]:  # any: of the kind
+    """What is asked to have it end."""
     match begun.kind:
         case "call":
             return END_CALL, EndCall(call_id=begun.id)

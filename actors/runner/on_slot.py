@@ -12,8 +12,9 @@ from msgspec import Struct
 from actors.dialing.attempts import call_id_of
 from actors.pipeline import language as say
 from actors.pipeline.language import Value, filled
+from actors.run.record import run_id_of
 from actors.runner.desk import Desk
-from actors.runner.on_phones import CALL, SCRIPT, SLOT, Begun
+from actors.runner.on_phones import CALL, SCRIPT, SLOT, Begun, ending
 from actors.runner.output import Output
 from actors.runner.port import Artefact, RunnerError, Workspace
 from actors.runner.rights import NotSaid, in_the_name_of
@@ -59,7 +60,7 @@ LOOK = 0.3  # seconds between two looks at what goes on
 BUSY = 2.0  # seconds until a slot that is busy is asked again
 LONGEST_COMMAND = 300.0  # seconds of a shell command
 GIVEN_UP = 20.0  # seconds in which what nobody wants any more ends
-UNKNOWN = 10.0  # seconds in which a call is there, of which nobody knows whether it was begun
+UNKNOWN = 10.0  # seconds in which a call or a script is there, of which nobody knows whether it was begun
 LEAVES = 10.0  # seconds in which a phone that restarts is seen to be away
 Request = TypeVar("Request", bound=Struct)
 Reply = TypeVar("Reply")
@@ -89,10 +90,10 @@ class Session:
         """Begin something, as far as they may by now: a slot may have been waited for for a day. Raises Refusal,
         RunnerError."""
         context = self._for(rpc, await in_the_name_of(self.desk, self.run))
-        if not isinstance(request, StartCall):
+        begins = _begins(request, context)
+        if begins is None:
             return await ask(self.desk.bus, rpc, request, context)
-        begins = Begun(CALL, call_id_of(context))  # noted before there is one: after it may be too late
-        await self.note(begins)
+        await self.note(begins)  # before there is one: after it may be too late
         try:
             return await ask(self.desk.bus, rpc, request, context)
         except (Refusal, asyncio.CancelledError) as error:
@@ -102,14 +103,16 @@ class Session:
                 self.desk.phones.over(begins)
             raise
 
-    async def _end(self, call: Begun) -> None:
-        """End a call that may have begun, and that nobody waits for any more; also where it is there a little later."""
+    async def _end(self, begun: Begun) -> None:
+        """End a call or a script that may have begun, and that nobody waits for any more; also where it is there a
+        little later."""
+        rpc, request = ending(begun)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(UNKNOWN):
-                while self.desk.phones.is_noted(call):
+                while self.desk.phones.is_noted(begun):
                     with contextlib.suppress(Refusal):
-                        await self.ask(END_CALL, EndCall(call_id=call.id))
-                        self.desk.phones.over(call)
+                        await self.ask(rpc, request)
+                        self.desk.phones.over(begun)
                     await asyncio.sleep(LOOK)
 
     async def note(self, begun: Begun) -> None:
@@ -143,6 +146,16 @@ class Session:
         except TimeoutError:
             return
         raise RunnerError("it was stopped")
+
+
+def _begins(request: object, context: Context) -> Begun | None:
+    """What goes on by itself on a phone once this was asked."""
+    match request:
+        case StartCall():
+            return Begun(CALL, call_id_of(context))
+        case RunScript():
+            return Begun(SCRIPT, run_id_of(context))
+    return None
 
 
 class Pushed(PieceWriter):
@@ -267,15 +280,12 @@ class OnSlot:
         wanted = RunScript(slot_id=self._slot.id, script=self._step.script, params=params)
         id = (await self._session.once_free(RUN_SCRIPT, wanted, self._step.patience, self._waits)).script_id
 
-        begun = Begun(SCRIPT, id)
-        await self._session.note(begun)
-
         async def look() -> RunView | None:
             run = await self._session.ask(GET_RUN, GetRun(script_id=id))
             return run if run.state in RUN_OVER else None
 
         run = await self._watched(look, GIVEN_UP, lambda: self._session.ask(STOP_RUN, StopRun(script_id=id)))
-        self._session.desk.phones.over(begun)
+        self._session.desk.phones.over(Begun(SCRIPT, id))
         if run.state is not RunState.SUCCEEDED:
             raise RunnerError(f"{run.script}: {run.reason or run.state}")
         return f"{run.script} succeeded"

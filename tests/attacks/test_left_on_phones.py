@@ -14,9 +14,10 @@ from actors.runner.on_slot import Session
 from actors.runtime.context import Context
 from actors.runtime.ids import derived
 from actors.runtime.service import Service, serve
-from bus_schemas.call import START_CALL, CallStarted, CallState, EndCall, StartCall
+from bus_schemas.call import START_CALL, EndCall, StartCall
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Action
+from bus_schemas.script import RUN_SCRIPT, RunScript, StopRun
 from bus_schemas.user import IDENTIFY, Identify, Identity, LoginKind
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
@@ -42,24 +43,32 @@ async def test_a_slot_that_somebody_else_reserved_stays_theirs(tmp_path: Path) -
             assert not [*(tmp_path / "phones").iterdir()]
 
 
-def test_a_call_that_nobody_waits_for_any_more_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A step's time may be over while its call begins: nobody would hang up."""
-    asked = list[EndCall]()
+BEGINNINGS = {
+    "a call": (START_CALL, StartCall(number="+380441234567", slot=11), "c", EndCall),
+    "a script": (RUN_SCRIPT, RunScript(slot_id=11, script="call"), "gacs", StopRun),
+}
 
-    async def ask(self: Session, rpc: Any, request: EndCall) -> None:
+
+@pytest.mark.parametrize("name", BEGINNINGS)
+def test_what_nobody_waits_for_any_more_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A step's time may be over while its call or script begins: nobody would end it."""
+    asked = list[Any]()
+    rpc, request, prefix, end = BEGINNINGS[name]
+
+    async def ask(self: Session, rpc: Any, request: Any) -> None:
         asked.append(request)
         if len(asked) < LATE:
-            raise Refusal(ErrorCode.NOT_FOUND, "No such call.")
+            raise Refusal(ErrorCode.NOT_FOUND, "There is none.")
 
     monkeypatch.setattr(Session, "ask", ask)
-    command = run(lambda: _given_up(tmp_path), 1)
-    print(f"a call given up while it began: asked {len(asked)} times to be ended")
-    assert {one.call_id for one in asked} == {derived("c", "ann", command)} and len(asked) == LATE
+    command = run(lambda: _given_up(tmp_path, rpc, request), 1)
+    print(f"{name}, given up while it began: asked {len(asked)} times to be ended")
+    assert asked == [end(**{("call_id" if prefix == "c" else "script_id"): derived(prefix, "ann", command)})] * LATE
     assert not list((tmp_path / "phones").iterdir())
 
 
-async def _given_up(folder: Path) -> str:
-    """A step whose call begins for longer than it has time. The command that this was."""
+async def _given_up(folder: Path, rpc: Any, request: Any) -> str:
+    """A step whose call or script begins for longer than it has time. The command that this was."""
     clock, commands = SimClock(cast(SimLoop, asyncio.get_running_loop())), list[str]()
     broker = MemoryBroker(clock=clock)
 
@@ -68,12 +77,11 @@ async def _given_up(folder: Path) -> str:
             kind=LoginKind.CONNECTION, id="ann", user="ann", role="r", actions=sorted(Action), expires_at=None
         )
 
-    async def start(request: StartCall, context: Context) -> CallStarted:
+    async def start(request: Any, context: Context) -> Any:
         commands.append(context.command_id)
         await asyncio.sleep(3)
-        return CallStarted(call_id="c1", slot=11, state=CallState.DIALING)
 
-    handlers = (serve(IDENTIFY, identify), serve(START_CALL, start))
+    handlers = (serve(IDENTIFY, identify), serve(rpc, start))
     await Service(bus=MemoryBus(broker), queue="", handlers=handlers).start()
     nothing: Any = None
     desk = Desk(
@@ -83,5 +91,5 @@ async def _given_up(folder: Path) -> str:
     session = Session(desk=desk, run=RUN, context=Context(command_id="c", user="ann"), stop=asyncio.Event())
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(1):
-            await session.begin(START_CALL, StartCall(number="+380441234567", slot=11))
+            await session.begin(rpc, request)
     return commands[0]
