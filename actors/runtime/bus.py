@@ -124,6 +124,9 @@ class Stream(Protocol):
 class LogStream(Stream, Protocol):
     """A stream beside the journal, which forgets what is old."""
 
+    def replay(
+        self, scope: str, *, after: int = 0, since: float = 0.0, gently: bool = False
+    ) -> AsyncIterator[Recorded]: ...
     async def write(self, subject: str, data: bytes, headers: Headers, *, ttl: float | None = None) -> Recorded:
         """Put an entry at its end. `headers` must hold `Nats-Msg-Id`, as in `Bus.append`. `ttl` seconds (>= 1), then it
         is gone. Returns what is there, with its place and time. Fenced, RequestTimeout, BusUnavailable, BusFull."""

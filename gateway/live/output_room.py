@@ -129,7 +129,7 @@ class OutputRoom:
         """The entries behind `since` up to `until`, some at a time."""
         piece: list[Recorded] = []
         size = 0
-        async for entry in self._bus.outputs.replay(scope, after=since):
+        async for entry in self._bus.outputs.replay(scope, after=since, gently=True):
             if entry.seq > until:
                 break
             piece.append(entry)

@@ -37,7 +37,9 @@ class MemoryLog:
         self._entries.erased.add(seq)
         self._entries.redact(self._entries.entries[seq - 1], b"", {})
 
-    async def replay(self, scope: str, *, after: int = 0, since: float = 0.0) -> AsyncIterator[Recorded]:
+    async def replay(
+        self, scope: str, *, after: int = 0, since: float = 0.0, gently: bool = False
+    ) -> AsyncIterator[Recorded]:
         await self._reach()
         for entry in self._entries.under(scope):
             if entry.seq > after and entry.at >= since and entry.seq not in self._entries.erased:

@@ -33,6 +33,16 @@ async def test_a_stop_leaves_no_process(workspace: LocalWorkspace, name: str) ->
     await reading
 
 
+async def test_a_stop_that_is_said_twice_is_one(workspace: LocalWorkspace) -> None:
+    """The keeper looks at many processes for a while, and then hears both at once."""
+    running = await workspace.start(Command(run="echo ready; exec sleep 20", limits=narrow(seconds=3.0)))
+    reading = await until_told(running, b"ready")
+    assert running._keeper.stdin is not None
+    running._keeper.stdin.write(b"stop\n" * 2)
+    assert (await running.ended()).how == "stopped"
+    await reading
+
+
 @pytest.mark.parametrize("name", ["forks twice", "a daemon", "without its environment", "by a thread"])
 async def test_a_command_that_ends_leaves_no_process(workspace: LocalWorkspace, name: str) -> None:
     token = uuid.uuid4().hex

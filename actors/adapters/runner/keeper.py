@@ -140,7 +140,7 @@ class Keeper:
             if self._wake in ready:
                 with suppress(BlockingIOError):
                     os.read(self._wake, 4096)
-            if 0 in ready and os.read(0, 64) in (b"", b"stop\n"):
+            if 0 in ready and not os.read(0, 64).replace(b"stop\n", b""):  # also said twice, or by its end
                 return "stopped"
             self._reap()
             try:
