@@ -9,11 +9,15 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from actors.adapters.runner.executor import LocalExecutor, LocalWorkspace
+from actors.main import executor_of
 from actors.runner.port import Command, RunnerError
+from actors.runner.settings import Runner
 from tests.runner.escapes import ESCAPES
 from tests.runner.steps import NARROW, SECRET, gone, narrow, ran, running_with, until_told
 from tests.runner.test_leftovers import begun
@@ -80,6 +84,18 @@ async def test_in_bubblewrap_what_is_private_is_hidden_wherever_it_lies(request:
         assert told.startswith("here") and ending.code != 0 and (workspace.folder / "here").exists(), told
         assert "secrets" not in told and "other" not in told and "Read-only file system" in told, told
         await workspace.remove()
+        await executor.close()
+
+
+async def test_in_bubblewrap_a_site_hides_its_state_folder(place: Path) -> None:
+    """And what its runner has elsewhere."""
+    state, elsewhere = place / "var", place / "elsewhere"
+    state.mkdir(mode=0o700)
+    for folder, hidden in (("", [state]), (str(elsewhere), [state, elsewhere / "runner-a"])):
+        settings: Any = SimpleNamespace(runner=Runner(folder=folder), state=state, host="a", repositories=())
+        executor, _ = executor_of(settings)
+        assert executor is not None and executor.bubblewrap is not None
+        assert executor.bubblewrap._hidden == [each.resolve() for each in hidden]
         await executor.close()
 
 
