@@ -3,7 +3,7 @@
 import asyncio
 import dataclasses
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 
 import msgspec
 import pytest
@@ -20,7 +20,7 @@ from bus_schemas.audit import RECORD_AUDIT, AuditEntry, AuditRecorded
 from bus_schemas.call import START_CALL, CallStarted, CallState, StartCall
 from bus_schemas.contract import READ_AGAIN
 from bus_schemas.errors import ErrorCode, Refusal
-from bus_schemas.lead import EXPORT_LEADS, ExportLeads, LeadLine
+from bus_schemas.lead import EXPORT_LEADS
 from gateway import auditor as auditor_module
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
@@ -199,16 +199,14 @@ async def test_a_read_that_was_asked_a_second_time_is_on_it_once(monkeypatch: py
     monkeypatch.setattr(audit_module, "GRACE", 10 * READ_AGAIN)
     broker, asked = MemoryBroker(clock=SystemClock()), list[Context]()
 
-    async def export(request: ExportLeads, context: Context) -> list[LeadLine]:
-        asked.append(context)
-        if len(asked) == 1:
-            await asyncio.sleep(3 * READ_AGAIN)
-        return []
+    async def export(message: Message) -> None:
+        """Who had the first one died with it."""
+        asked.append(Context.from_headers(message.headers))
+        if len(asked) > 1 and message.reply is not None:
+            await message.reply(b"[]", {})
 
-    async with AsyncExitStack() as stack:
-        for part in (serving(broker, {EXPORT_LEADS: export}), audit_on(MemoryBus(broker))):
-            await stack.enter_async_context(part)
-        gateway = await stack.enter_async_context(gateway_on(MemoryBus(broker)))
+    await MemoryBus(broker).subscribe(EXPORT_LEADS.pattern, export)
+    async with serving(broker, {}), audit_on(MemoryBus(broker)), gateway_on(MemoryBus(broker)) as gateway:
         assert await gateway.get("/api/autodialer/campaigns/c1/export?format=json&limit=10") == (200, [])
         assert [one.command_id for one in asked] == 2 * [asked[0].command_id]
         await asyncio.sleep(3 * READ_AGAIN)
