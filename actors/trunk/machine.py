@@ -21,6 +21,7 @@ from actors.runtime.decision import Decision, Effect, SetTimer, Tell, TimerFired
 from actors.telephony.line import Adopt, Began, Held, Holder, LineState, Over, adoptions, hold, holders, release_hold
 from actors.telephony.orders import Dial, Drop, HangUp, LookAt, Named, Redirect, Release, Settle
 from actors.telephony.reports import (
+    WORDS,
     CallPhase,
     CallSeen,
     CdrSeen,
@@ -52,6 +53,7 @@ OUT_OF_REACH = {
     Contact.MISSING: "the PBX has no address of the provider",
 }
 JUDGE, JUDGE_PAUSE = "judge", 5.0  # time alone mends a trunk too
+MOST_NEWS = 20  # changes of a trunk in so long that go on record; what is so then does later
 # Why a call seems to have ended that we asked the PBX to end.
 OUR_DOING = frozenset({EndReason.HANGUP_REMOTE, EndReason.UNKNOWN, EndReason.NO_ANSWER, EndReason.EXTENSION_FAILED})
 
@@ -68,7 +70,8 @@ class Trunk(LineState, frozen=True, kw_only=True):
 
 class TrunkMemory(Struct, frozen=True, kw_only=True):
     """What is known now and on no record. `held`: starts under way. `over`: calls that are over on record, while the
-    PBX may still be in them and could not be asked."""
+    PBX may still be in them and could not be asked. `news`: since when (monotonic)
+    so many of its changes went on record."""
 
     up: bool = False
     detail: str = "the PBX was not asked yet"
@@ -79,6 +82,7 @@ class TrunkMemory(Struct, frozen=True, kw_only=True):
     failing: Failing = Failing()
     hung_up: frozenset[str] = frozenset()  # calls that we asked the PBX to end
     over: frozenset[str] = frozenset()
+    news: tuple[float, int] = 0.0, 0
 
 
 TrunkDecision = Decision[TrunkEvent, TrunkMemory]
@@ -222,7 +226,7 @@ def _judged(trunk: Trunk, live: TrunkMemory, now: Moment) -> tuple[TrunkChanged,
     """The event that says how the trunk is now, if that is news."""
     state, reason = judge(trunk, live, now.mono)
     failed = len(live.failing.now(now.mono))
-    if (state, reason, failed) == (trunk.state, trunk.reason, trunk.failed):
+    if (state, reason, failed) == (trunk.state, trunk.reason, trunk.failed) or live.news[1] >= MOST_NEWS:
         return ()
     return (TrunkChanged(trunk=trunk.config.name, at=now.at, state=state, reason=reason, failed=failed),)
 
@@ -291,10 +295,14 @@ def observe(trunk: Trunk | None, live: TrunkMemory, report: TrunkReport, now: Mo
     if trunk is None or trunk.removed:
         return Decision()
     live, events, effects = _observed(trunk, live, report, now)
+    if now.mono >= live.news[0] + JUDGE_PAUSE:
+        live = replace(live, news=(now.mono, 0))
     after = trunk
     for event in events:
         after = evolve(after, event) or after
-    return Decision(memory=live, events=(*events, *_judged(after, live, now)), effects=effects)
+    news = _judged(after, live, now)
+    since, count = live.news
+    return Decision(memory=replace(live, news=(since, count + len(news))), events=(*events, *news), effects=effects)
 
 
 Observed = tuple[TrunkMemory, tuple[TrunkEvent, ...], tuple[Effect, ...]]
@@ -307,7 +315,7 @@ def _observed(trunk: Trunk, live: TrunkMemory, report: TrunkReport, now: Moment)
         case ContactSeen():
             return replace(live, contact=report, last_check=now.at), (), ()
         case RegistrationSeen():
-            return replace(live, registration=report.status, last_check=now.at), (), ()
+            return replace(live, registration=report.status[:WORDS], last_check=now.at), (), ()
         case CallSeen():
             return _call_seen(trunk, live, report, now)
         case CdrSeen():
@@ -335,7 +343,7 @@ def _link(trunk: Trunk, live: TrunkMemory, link: PbxLink, now: Moment) -> Observ
     known = carried(trunk, live)
     if not link.up:
         gone = LinkChanged(link=Link.OFFLINE, detail=link.detail)
-        down = replace(live, up=False, detail=link.detail, last_check=now.at)
+        down = replace(live, up=False, detail=link.detail[:WORDS], last_check=now.at)
         return down, (), tuple(_to_call(call_id, gone) for call_id in known)
     effects: list[Effect] = []
     for call_id in known:
@@ -366,7 +374,8 @@ def _judging(trunk: Trunk, live: TrunkMemory, seen: CallSeen, now: Moment) -> Tr
         return replace(live, failing=live.failing.went_through(seen.ref))
     if seen.line is OfLine.NONE:
         return live
-    return _failed(trunk, live, seen.ref, now, refusal=seen.cause if seen.line is OfLine.REFUSED else None)
+    refusal = seen.cause[:WORDS] if seen.line is OfLine.REFUSED else None
+    return _failed(trunk, live, seen.ref, now, refusal=refusal)
 
 
 def _failed(trunk: Trunk, live: TrunkMemory, call_id: str, now: Moment, *, refusal: str | None = None) -> TrunkMemory:

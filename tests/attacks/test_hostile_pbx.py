@@ -6,16 +6,21 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
+from msgspec.structs import replace
 
 from actors.adapters import ami, asterisk
 from actors.adapters.asterisk import Asterisk, contacts_seen
 from actors.adapters.asterisk_ends import Ending, cause_of
 from actors.runtime.clock import Moment
-from actors.telephony.reports import CdrSeen, LiveCall
-from actors.trunk.pbx import Originate, PbxLink, PbxReport
+from actors.runtime.decision import TimerFired
+from actors.telephony.reports import WORDS, CallPhase, CallSeen, CdrSeen, LiveCall, OfLine
+from actors.trunk.machine import JUDGE, JUDGE_PAUSE, MOST_NEWS
+from actors.trunk.pbx import Originate, PbxLink, PbxReport, RegistrationSeen
 from actors.trunk.settings import Ami
-from bus_schemas.trunk import TrunkConfig
+from bus_schemas.call import EndReason
+from bus_schemas.trunk import TrunkChanged, TrunkConfig
 from tests.support.site import until
+from tests.trunk.test_machine import CONFIG, World
 
 CALL, TRUNK = "c_1", TrunkConfig(name="t1", endpoint="t1", host="local")
 NOW = Moment(at="2026-01-01T00:01:00.000Z", mono=61.0, boot="boot")
@@ -156,3 +161,37 @@ async def test_a_list_without_end_takes_little_memory(letters: int, monkeypatch:
         tracemalloc.stop()
     print(f"a list of rows of {letters} letters: {sent >> 10} kB sent, {most >> 10} kB at once")
     assert most < 64 * LIMIT
+
+
+def changes_of(world: World, report: object) -> list[TrunkChanged]:
+    return [event for event in world.tell(report)[0] if isinstance(event, TrunkChanged)]
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        RegistrationSeen(status=100_000 * "x"),
+        PbxLink(up=False, detail=100_000 * "x"),
+        CallSeen(
+            ref="c_1", phase=CallPhase.DISCONNECTED, reason=EndReason.NETWORK, line=OfLine.REFUSED, cause=100_000 * "x"
+        ),
+    ],
+    ids=["registration", "connection", "refusal"],
+)
+def test_no_word_of_a_pbx_is_long_on_record(report: object) -> None:
+    world = World(replace(CONFIG, registration="t1"))
+    world.book("c_1")
+    (changed,) = changes_of(world, report)
+    assert changed.reason is not None and len(changed.reason) < WORDS + 100
+
+
+def test_a_pbx_that_says_something_else_each_time_writes_little() -> None:
+    """Each would be an entry of the journal, in nobody's share: thousands in a second."""
+    world, said = World(replace(CONFIG, registration="t1")), 0
+    for number in range(1_000):
+        said += len(changes_of(world, RegistrationSeen(status=f"Rejected {number}")))
+    print(f"1,000 words of a registration: {said} on record")
+    assert said == MOST_NEWS
+    world.now += JUDGE_PAUSE
+    (changed,) = changes_of(world, TimerFired(name=JUDGE))
+    assert changed.reason == "registration: Rejected 999"
