@@ -67,6 +67,8 @@ from bus_schemas.slot import (
 LOOK_AGAIN, REBOOTED, RESTARTED = "look_again", "rebooted", "restarted"
 LOOK_AGAIN_AFTER = 2.0
 FOREIGN_AGAIN = 15.0  # seconds between looks while the phone is in a call that is not ours
+HOLD, HOLD_EVERY = "hold", 1.0  # seconds between looks at a phone whose call goes on hold and back without end
+MOST_UP = 32  # calls that a phone seems to be in: no phone is in more, but one may say so
 RESTART_LIMIT = 30.0  # seconds until a slot that does not come back is called OFFLINE
 REBOOT_LIMIT = 240.0
 COMMANDS_AT_ONCE = 4
@@ -293,8 +295,8 @@ def observe(slot: Slot | None, live: SlotMemory, report: SlotReport, now: Moment
             return _link_changed(slot, live, report, now)
         case CallSeen():
             return _call_seen(slot, live, report, now)
-        case HoldSeen():  # of somebody else's call: it may block the slot for ever
-            return Decision(effects=(LookAtPhone(why="link"),) if dialler(slot, live) is None else ())
+        case HoldSeen():
+            return _hold_seen(slot, live, now)
         case Looked():
             return _looked(slot, live, report, now)
         case TimerFired():
@@ -369,11 +371,22 @@ def _linked(slot: Slot, status: SlotStatus, detail: str, now: Moment) -> tuple[S
     return (SlotLinked(slot=slot.config.id, at=now.at, status=status, detail=detail),)
 
 
+def _hold_seen(slot: Slot, live: SlotMemory, now: Moment) -> SlotDecision:
+    """Somebody else's call on hold may block the slot for ever."""
+    if dialler(slot, live) is not None:
+        return Decision()
+    if now.mono < live.hold_seen + HOLD_EVERY:
+        return Decision(effects=(SetTimer(name=HOLD, seconds=HOLD_EVERY, keep=True),))
+    return Decision(memory=replace(live, hold_seen=now.mono), effects=(LookAtPhone(why="link"),))
+
+
 def _call_seen(slot: Slot, live: SlotMemory, seen: CallSeen, now: Moment) -> SlotDecision:
     known = live.ref if live.ref is not None and not newer(seen.ref, live.ref) else seen.ref
     up = {ref: incoming for ref, incoming in live.up.items() if ref != seen.ref}
     if seen.phase is not CallPhase.DISCONNECTED:
         up[seen.ref] = seen.incoming
+    if len(up) > MOST_UP:
+        up = dict(list(up.items())[-MOST_UP:])
     known_now = replace(live, ref=known, up=up, told=now.mono)
     if not up:
         known_now = in_trouble(known_now, Trouble.HELD, "")
@@ -441,7 +454,7 @@ def _newest(look: Look, known: str | None) -> str | None:
 
 
 def _timer_fired(slot: Slot, live: SlotMemory, timer: TimerFired, now: Moment) -> SlotDecision:
-    if timer.name == LOOK_AGAIN and live.link is Link.ONLINE:
+    if timer.name in (LOOK_AGAIN, HOLD) and live.link is Link.ONLINE:
         return Decision(effects=(LookAtPhone(why="link"),))
     if timer.name in (RESTARTED, REBOOTED) and slot.status in (SlotStatus.RESTARTING, SlotStatus.REBOOTING):
         if live.link is Link.ONLINE:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from math import inf
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -90,7 +91,7 @@ class SlotMemory(Struct, frozen=True, kw_only=True):
     the name of the one that is ours; `ref`: the newest call it knows. `told`: when it last told of a call. `unsure`:
     since when our call is over on record, while the phone may still be in it; it is being asked. Seconds, monotonic.
     `health_at`: when the phone's figures were read. `troubles`: why the phone must not be dialled with, in words, as
-    was told of this connection to it."""
+    was told of this connection to it. `hold_seen`: when it was looked at last since a call went on or off hold."""
 
     link: Link = Link.UNKNOWN
     health: Health = Health()
@@ -103,6 +104,7 @@ class SlotMemory(Struct, frozen=True, kw_only=True):
     unsure: float | None = None
     troubles: Mapping[Trouble, str] = {}
     detail: str = ""  # of the link, in words
+    hold_seen: float = -inf
 
     @property
     def trouble(self) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from actors.adapters.adb import AdbClient, AdbServerGone
 from actors.adapters.adb_listing import parse_devices
@@ -13,14 +14,15 @@ from actors.adapters.adb_phone import COMES_AT_ONCE, COMES_EVERY, AdbPhone, link
 from actors.adapters.adb_place import AdbPort
 from actors.adapters.adb_tracker import DeviceTracker, Sight
 from actors.runtime.clock import Moment
+from actors.runtime.decision import SetTimer, TimerFired
 from actors.slot import machine
 from actors.slot.phone import Report
 from actors.slot.record import Slot, SlotMemory
-from actors.telephony.reports import WORDS, Link, LinkChanged
+from actors.telephony.reports import WORDS, CallPhase, CallSeen, HoldSeen, Link, LinkChanged
 from bus_schemas.slot import SlotConfig, SlotStatus
 from tests.support.turns import Others
 
-LISTS, TOGGLES = 20_000, 300
+LISTS, TOGGLES, CALLS, HOLDS = 20_000, 300, 5_000, 1_000
 NOW = Moment(at="2026-01-01T00:00:00.000Z", mono=10.0, boot="b")
 
 
@@ -99,3 +101,27 @@ async def test_a_phone_that_comes_and_goes_without_end_is_not_asked_each_time(tm
     server.close()
     print(f"{TOGGLES} times here or not: {told.count(Link.ONLINE)} times believed, {asked} connections to ask it")
     assert COMES_AT_ONCE < told.count(Link.ONLINE) <= most  # the last time, too
+
+
+def test_a_phone_that_says_it_is_in_ever_more_calls_is_in_few() -> None:
+    """Its log says so: all that are known are copied with each, so a megabyte of it took the host 16 s."""
+    slot, live = Slot(config=SlotConfig(id=1, serial="PHONE1"), status=SlotStatus.ONLINE), SlotMemory(link=Link.ONLINE)
+    for number in range(CALLS):
+        seen = CallSeen(ref=f"b/TC@{number}", phase=CallPhase.DIALING)
+        live = machine.observe(slot, live, seen, NOW).memory or live
+    print(f"{CALLS} calls at once: {len(live.up)} are known")
+    assert len(live.up) == machine.MOST_UP and f"b/TC@{CALLS - 1}" in live.up
+
+
+def test_a_call_on_hold_without_end_is_looked_at_now_and_then() -> None:
+    slot, live = Slot(config=SlotConfig(id=1, serial="PHONE1"), status=SlotStatus.ONLINE), SlotMemory(link=Link.ONLINE)
+    looks, timers = 0, set[float]()
+    for number in range(HOLDS):
+        now = replace(NOW, mono=NOW.mono + number / HOLDS)
+        decision = machine.observe(slot, live, HoldSeen(ref="b/TC@1", held=number % 2 == 0), now)
+        live = decision.memory or live
+        looks += machine.LookAtPhone(why="link") in decision.effects
+        timers |= {effect.seconds for effect in decision.effects if isinstance(effect, SetTimer) and effect.keep}
+    last = machine.observe(slot, live, TimerFired(name=machine.HOLD), NOW).effects
+    print(f"{HOLDS} times on hold and back within a second: {looks} looks, and one more")
+    assert looks == 1 and timers == {machine.HOLD_EVERY} and last == (machine.LookAtPhone(why="link"),)
