@@ -133,9 +133,10 @@ class HeldFiles(Struct, frozen=True, kw_only=True):
 
 
 class FilesHeld(Struct, frozen=True, kw_only=True):
-    """Bytes of them."""
+    """Bytes of them, and how many they are."""
 
     size: int
+    count: int
 
 
 class ImportOnShard(Struct, frozen=True, kw_only=True):

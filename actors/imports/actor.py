@@ -155,7 +155,7 @@ class ImportActor(Actor[Import, ImportEvent, Never, Report]):
             import_id=self.id, campaign_id=state.campaign_id, status=state.status, name=state.name,
             size=state.file.size, by=state.by, created=state.at, layout=state.layout, columns=state.columns,
             expected=state.expected, rows=state.rows, done=state.done, new=state.new, duplicates=state.duplicates,
-            invalid=state.invalid, errors=state.pieces > 0, ahead=self._desk.turns.ahead(self.id),
+            invalid=state.invalid, errors=state.pieces > 0, ahead=self._desk.turns.ahead(self.id, state.by),
             reason=state.reason, ended=state.ended,
         )  # fmt: skip
 
@@ -220,7 +220,7 @@ class ImportActor(Actor[Import, ImportEvent, Never, Report]):
         state = self._import()
         mapping = mapping_of(wanted.columns) if wanted.columns is not None else None
         try:
-            async with self._desk.turns.turn(self.id), self._desk.opened(state.file) as file:
+            async with self._desk.turns.turn(self.id, state.by), self._desk.opened(state.file) as file:
                 found = await file.examine(mapping, count=wanted.count)
             await self._desk.keep_preview(self.id, found)
         except (ListError, FileGone) as error:
@@ -246,7 +246,7 @@ class ImportActor(Actor[Import, ImportEvent, Never, Report]):
         layout, mapping = layout_of(state.layout), mapping_of(state.columns)
         try:
             async with (
-                self._desk.turns.turn(self.id),
+                self._desk.turns.turn(self.id, state.by),
                 self._desk.opened(state.file) as file,
                 contextlib.aclosing(file.parts(layout, mapping, state.row)) as parts,
             ):

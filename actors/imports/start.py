@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack, ExitStack
+from math import inf
 from pathlib import Path, PurePosixPath
 
 import msgspec
@@ -80,6 +81,7 @@ MAY_NOT_RUN = RefusalTemplate(
 )
 KEPT_FREE = 32 << 20  # bytes, for previews and the tables of what is bad
 OF_ONE_USER = 2 / 3  # of the rest: two of the largest, and small ones
+FILES_EACH = 100  # of one user that are not over: each is read by a process of its own, for minutes where it is hard
 CLOSED = frozenset({CampaignStatus.DRAINING, CampaignStatus.STOPPED, CampaignStatus.FINISHED})
 
 
@@ -173,13 +175,12 @@ class ImportService:
             found = next((one for one in await self._bus.usage() if one.stream == files.STREAM), None)
         except BusError:
             raise NOT_NOW() from None
-        if found is not None and found.limit:
-            room = found.limit - KEPT_FREE
-            if found.bytes + request.size > room:
-                raise NO_ROOM()
-            held = await ask(self._bus, HELD_FILES, HeldFiles(by=context.user), context)
-            if held.size + request.own > OF_ONE_USER * room:
-                raise NO_ROOM_OF_YOURS()
+        room = found.limit - KEPT_FREE if found is not None and found.limit else inf
+        if found is not None and found.bytes + request.size > room:
+            raise NO_ROOM()
+        held = await ask(self._bus, HELD_FILES, HeldFiles(by=context.user), context)
+        if held.size + request.own > OF_ONE_USER * room or held.count >= FILES_EACH:
+            raise NO_ROOM_OF_YOURS()
         return Admitted()
 
     async def create(self, request: CreateImport, context: Context) -> Page:

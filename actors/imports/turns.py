@@ -1,4 +1,4 @@
-"""How many lists a host reads at once, and who is next."""
+"""How many lists a host reads at once, and who is next: users take turns, and of each their lists are in order."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,25 +6,58 @@ from contextlib import asynccontextmanager
 
 
 class Turns:
-    """Turns of one host, in the order in which they were asked for."""
+    """Turns of one host."""
 
     def __init__(self, at_once: int) -> None:
-        self._gate = asyncio.Semaphore(at_once)
-        self._waiting: dict[str, None] = {}  # by import
+        self._free = at_once
+        self._waiting: dict[str, dict[str, asyncio.Future[None]]] = {}  # by user, whose turn is next first; by import
 
     @asynccontextmanager
-    async def turn(self, id: str) -> AsyncIterator[None]:
+    async def turn(self, id: str, user: str) -> AsyncIterator[None]:
         """Wait for it, and have it while the block lasts."""
-        self._waiting[id] = None
-        try:
-            await self._gate.acquire()
-        finally:
-            del self._waiting[id]
+        await self._enter(id, user)
         try:
             yield
         finally:
-            self._gate.release()
+            self._pass_on()
 
-    def ahead(self, id: str) -> int | None:
-        """How many wait before it; None: it does not wait."""
-        return list(self._waiting).index(id) if id in self._waiting else None
+    async def _enter(self, id: str, user: str) -> None:
+        if self._free:  # then nobody waits
+            self._free -= 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(user, {})[id] = turn
+        try:
+            await turn
+        except BaseException:
+            if turn.done() and not turn.cancelled():  # it came, and is not wanted any more
+                self._pass_on()
+            else:
+                self._leave(id, user)
+            raise
+
+    def _leave(self, id: str, user: str) -> None:
+        mine = self._waiting[user]
+        del mine[id]
+        if not mine:
+            del self._waiting[user]
+
+    def _pass_on(self) -> None:
+        if not self._waiting:
+            self._free += 1
+            return
+        user = next(iter(self._waiting))
+        mine = self._waiting.pop(user)
+        turn = mine.pop(next(iter(mine)))
+        if mine:
+            self._waiting[user] = mine  # behind all others
+        turn.set_result(None)
+
+    def ahead(self, id: str, user: str) -> int | None:
+        """How many wait before it, as far as anybody knows now; None: it does not wait."""
+        mine = self._waiting.get(user, {})
+        if id not in mine:
+            return None
+        place, before = [*mine].index(id), [*self._waiting].index(user)
+        others = ((at, len(its)) for at, (one, its) in enumerate(self._waiting.items()) if one != user)
+        return place + sum(min(count, place + (at < before)) for at, count in others)

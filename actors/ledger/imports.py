@@ -133,10 +133,11 @@ def all_imports(wanted: ListImports, *, before: int | None) -> Query[tuple[int, 
     return Query(found, made_of(ImportRow, lambda row: (row.seq, view(row))))
 
 
-def held_by(user: str) -> Query[int]:
-    """Bytes of the files of a user's imports that are not over."""
-    size = sa.func.coalesce(sa.func.sum(C.size), 0)
-    return Query(sa.select(size).where(C.by == user, C.ended.is_(None)), lambda row: int(row[0]))
+def held_by(user: str) -> Query[FilesHeld]:
+    """The files of a user's imports that are not over."""
+    size, wanted = sa.func.coalesce(sa.func.sum(C.size), 0), (C.by == user, C.ended.is_(None))
+    found = sa.select(size.label("bytes"), sa.func.count().label("files")).where(*wanted)
+    return Query(found, lambda row: FilesHeld(size=int(row.bytes), count=int(row.files)))
 
 
 def view(row: ImportRow) -> ImportView:
@@ -187,8 +188,8 @@ class ImportAnswers(Answers):
         return page(found, limit=request.limit)
 
     async def held(self, request: HeldFiles, context: Context) -> FilesHeld:
-        [size] = await self.read(context, held_by(request.by), short=True)
-        return FilesHeld(size=size)
+        [found] = await self.read(context, held_by(request.by), short=True)
+        return found
 
     async def errors(self, request: GetImport, context: Context) -> ErrorFile:
         found = await self._found(request.import_id, context)

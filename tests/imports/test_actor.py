@@ -5,10 +5,11 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
+from actors.imports import start
 from actors.leads import parts
 from bus_schemas.campaign import ARCHIVE_CAMPAIGN, ArchiveCampaign, CampaignStatus
 from bus_schemas.errors import ErrorCode, Refusal
-from bus_schemas.imports import MAP_COLUMNS, ImportStatus, MapColumns
+from bus_schemas.imports import ADMIT_IMPORT, MAP_COLUMNS, AdmitImport, ImportStatus, MapColumns
 from tests.campaign.world import Campaigns, play
 from tests.imports.world import Imports, table
 
@@ -215,6 +216,29 @@ def test_only_so_many_lists_are_read_at_once_and_others_wait_in_order() -> None:
             waited |= {one.ahead for one in views if one.ahead is not None}
             await asyncio.sleep(0.05)
         assert waited and (await site.view("c1")).leads == 3200
+
+    play(story)
+
+
+def test_one_user_has_no_more_than_so_many_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(start, "FILES_EACH", 3)
+
+    async def story(site: Campaigns) -> None:
+        imports = Imports(site)
+        await imports.campaign()
+        wanted = AdmitImport(campaign_id="c1", size=10, own=10)
+        made = []
+        for _ in range(3):
+            await site.until_done(ADMIT_IMPORT, wanted)
+            made.append((await imports.send(table(2))).import_id)
+        for id in made:
+            await imports.until(id, S.READY)
+        with pytest.raises(Refusal) as refused:
+            await site.until_done(ADMIT_IMPORT, wanted)
+        assert refused.value.details == {"rule": "files_per_user", "retry_after": 30}
+        await imports.cancel(made[0])
+        await asyncio.sleep(10.0)
+        await site.until_done(ADMIT_IMPORT, wanted)
 
     play(story)
 
