@@ -10,6 +10,7 @@ import re
 import zlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 import structlog
 from msgspec.structs import replace
@@ -20,6 +21,7 @@ from actors.adapters.adb import LongShell, boot_time
 from actors.adapters.adb_tracker import ABSENT, RETRY_FIRST, RETRY_LAST, DeviceTracker, Sight, Watch, label
 from actors.adapters.android_orders import Dialled
 from actors.adapters.log_clock import LogClock
+from actors.adapters.phone_answers import Answers
 from actors.adapters.phone_calls import PhoneCalls
 from actors.adapters.phone_fitness import Fitness
 from actors.adapters.phone_screen import PhoneScreen
@@ -127,6 +129,7 @@ class AdbPhone:
         self._watching: asyncio.Task[None] | None = None
         self._claimed = self._taken = False  # since the phone came: it is known to be nobody else's; somebody else's
         self._read: android.Read | None = None  # the last look
+        self._answers = Answers()
         self._log_clock = LogClock()
         self._calls = PhoneCalls(self._tell_call)
         self._cpu: android_health.CpuTimes | None = None
@@ -259,7 +262,8 @@ class AdbPhone:
         asked = loop.time()
         done = await self._client.ask(self._serial, android.LOOK, timeout=LOOK_TIMEOUT, max_output=LOOK_LIMIT)
         self._answered_at = answered = loop.time()
-        read = None if done.truncated else android.parse_look(done.output, self._read)
+        parse = partial(android.parse_look, before=self._read)
+        read = await self._answers.read(done.output, parse) if not done.truncated else None
         if read is None:
             raise PhoneUnreachable(f"{self._serial}: no whole answer about its calls")
         self._claim(read.boot)
@@ -478,7 +482,7 @@ class AdbPhone:
             done = await self._client.ask(self._serial, android.REGISTRY, timeout=LOOK_TIMEOUT, max_output=LOOK_LIMIT)
         except PhoneError:
             return
-        registry = android.parse_registry(done.output)
+        registry = await self._answers.read(done.output, android.parse_registry)
         alone = not registry.background and not registry.ringing and self._calls.dialled() == ref
         if registry.foreground == android.FOREGROUND_ALERTING and alone:
             self._calls.move(ref, CallPhase.ALERTING)
@@ -506,7 +510,8 @@ class AdbPhone:
         done = await self._client.ask(
             self._serial, android_health.HEALTH, timeout=HEALTH_TIMEOUT, max_output=LOOK_LIMIT
         )
-        health, self._cpu = android_health.parse_health(done.output, self._cpu)
+        parse = partial(android_health.parse_health, before=self._cpu)
+        health, self._cpu = await self._answers.read(done.output, parse)
         self._report(HealthRead(health=replace(health, latency_ms=self._latency)))
 
     async def _check_liveness(self) -> None:

@@ -9,6 +9,7 @@ foreground of a SIM, so it is believed about a call only where no other one can 
 
 import re
 from collections.abc import Mapping
+from functools import cache
 
 from msgspec import Struct
 
@@ -68,18 +69,21 @@ class Logged(Struct, frozen=True, kw_only=True):
     data: str
 
 
-_DIGIT = re.compile(r"(?![0-9])\d")
-_MARK = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")  # of direction
+_OF_DIRECTION = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 _DECIMAL_SIGN = "\u066b"
+_DIGITS_UP_TO = 0x1FFFF  # behind it are ideographs alone
+
+
+@cache
+def _made_plain() -> Mapping[int, str | None]:
+    digits = {code: str(int(chr(code))) for code in range(0x80, _DIGITS_UP_TO) if chr(code).isdecimal()}
+    return digits | dict.fromkeys(map(ord, _OF_DIRECTION)) | {ord(_DECIMAL_SIGN): "."}
 
 
 def plain(text: str) -> str:
     """A text with the digits of any language as 0 to 9, and without marks of direction: phones write times as their
     language does."""
-    if text.isascii():
-        return text
-    text = _MARK.sub("", text).replace(_DECIMAL_SIGN, ".")
-    return _DIGIT.sub(lambda digit: str(int(digit[0])), text)
+    return text if text.isascii() else text.translate(_made_plain())
 
 
 # --- calls ------------------------------------------------------------------------------------------------------

@@ -1,12 +1,15 @@
 """What a hostile phone answers is read in a time that grows with its length, and breaks nothing."""
 
+import sys
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 import pytest
 
 from actors.adapters import android, android_health, android_orders
 from actors.adapters.adb_listing import parse_devices
+from actors.adapters.phone_answers import Answers
 from actors.adapters.phone_clock import clock_of
 from actors.call import machine
 from actors.runtime.clock import Moment
@@ -17,6 +20,7 @@ from actors.telephony.reports import WORDS, DialFailed
 from bus_schemas.call import EndReason
 from tests.attacks.test_patterns import grows
 from tests.call.test_machine import ATTEMPT, TIMEOUTS
+from tests.support.turns import Others
 
 NUMBER = "9" * 5000  # digits; Python makes no number of so many
 LOOK = (
@@ -120,3 +124,19 @@ def test_little_of_what_a_phone_says_goes_on_record() -> None:
     written = sum(len(msgspec.json.encode(event)) for event in ended)
     print(f"{len(words)} letters said: {written} bytes on record")
     assert ended and written < 2 * WORDS + 1000
+
+
+def test_the_digits_of_any_language_are_digits() -> None:
+    others = [chr(code) for code in range(0x80, sys.maxunicode + 1) if chr(code).isdecimal()]
+    text = "".join(others)
+    assert android.plain(f"a\u200e{text}\u066b5\u2069") == "a" + "".join(str(int(digit)) for digit in others) + ".5"
+
+
+async def test_others_have_their_turn_while_a_long_answer_is_read() -> None:
+    """A phone that lies has itself asked several times a second."""
+    answers, signal = Answers(), f"{5 * '@@'}".replace("@@", "@@\n") + 100_000 * "\n"
+    others = Others()
+    read, _ = await answers.read(signal, partial(android_health.parse_health, before=None))
+    turns = others.end()
+    print(f"{len(signal)} letters of a phone's health: {turns} turns of others")
+    assert read.signal_level is None and turns > 10
