@@ -29,7 +29,7 @@ _AWAY = frozenset({"ON_HOLD", "DISCONNECTING"}) | _RINGING  # never in the foreg
 FOREGROUND_ACTIVE, FOREGROUND_ALERTING = 1, 4  # PreciseCallState
 
 HISTORY_TITLE = "Historical Events:"
-MOST_CALLS = 2000  # of a look; Telecom keeps some hundred
+MOST_CALLS = 200  # of a look; Telecom keeps the last ten
 # A call in a list. Lines of the history may quote calls, but only after the `-` between their time and their text.
 NOTE = "/data/local/tmp/ottb-order"  # where a phone notes the order to dial that it carries out; any shell may write it
 _NOTE = re.compile(r"([A-Za-z0-9_-]{1,64}) ([0-9]+(?:\.[0-9]+)?) [0-9.]+ ([0-9a-f-]{36})$")

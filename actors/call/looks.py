@@ -1,7 +1,5 @@
 """What a look at the outside says of one call: which of the calls there it is, and whether its times can be right."""
 
-from collections.abc import Iterable
-
 from actors.call.record import Call
 from actors.runtime.clock import Moment, elapsed
 from actors.telephony.reports import (
@@ -15,6 +13,7 @@ from actors.telephony.reports import (
     came_of,
     may_follow,
     newer,
+    oldest,
 )
 
 RESTARTED_WITHIN = 10.0  # seconds; who was up that long before the call was heard of was not restarted since
@@ -39,7 +38,7 @@ def _name_by_order(call: Call, look: Look, now: Moment) -> str | None:
     seen: tuple[LiveCall | PastCall, ...] = (*look.live, *look.past)
     # A note is of this boot, so what was known of an earlier one says nothing of what came before the order.
     new = [one for one in seen if newer(one.ref, call.after_ref)]
-    first = _first(one for one in new if may_follow(order, one))
+    first = oldest(one for one in new if may_follow(order, one))
     if first is None or not came_of(order, first):
         return None
     passed_over = [one for one in new if newer(first.ref, one.ref)]
@@ -47,11 +46,6 @@ def _name_by_order(call: Call, look: Look, now: Moment) -> str | None:
     # By the clock of another boot nobody can say when it was attempted; it cannot have been later than the note.
     attempted = elapsed(call.started, now)[0] if call.started.boot == now.boot else order.age
     return None if known and any(one.created_age > attempted + NOTE_SLACK for one in passed_over) else first.ref
-
-
-def _first(calls: Iterable[LiveCall | PastCall]) -> LiveCall | PastCall | None:
-    found = list(calls)
-    return next((one for one in found if not any(newer(one.ref, other.ref) for other in found)), None)
 
 
 def clocks_differ(call: Call, created_age: float, looked: Looked, now: Moment) -> bool:

@@ -42,10 +42,12 @@ from actors.telephony.reports import (
     LiveCall,
     Look,
     Looked,
+    Noted,
     PastCall,
     boot_of,
     may_follow,
     newer,
+    oldest,
 )
 from bus_schemas.call import EndReason
 from bus_schemas.errors import ErrorCode, Refusal, misfit
@@ -415,31 +417,36 @@ def _looked(slot: Slot, live: SlotMemory, looked: Looked, now: Moment) -> SlotDe
     live = in_trouble(live, Trouble.HELD, held_for_nobody(slot, live, looked.look))
     online = _online(slot, live, now) if live.link is Link.ONLINE else ()
     timers: tuple[Effect, ...] = (CancelTimer(name=RESTARTED), CancelTimer(name=REBOOTED)) if online else ()
-    forgotten = [
-        seen.ref for seen in looked.look.live if seen.ref != live.ours and _is_forgotten(slot, looked.look, seen)
-    ]
+    forgotten = [ref for ref in _forgotten(slot, looked.look) if ref != live.ours]
     timers = (*timers, *(EndCallOnPhone(call_id="", ref=ref) for ref in forgotten))
     if up and dialler(slot, live) is None:  # its end may be missed as its beginning may have been
         timers = (*timers, SetTimer(name=LOOK_AGAIN, seconds=FOREIGN_AGAIN))
     return Decision(memory=live, events=online, effects=(*to_call, *timers))
 
 
-def _is_forgotten(slot: Slot, look: Look, seen: LiveCall) -> bool:
-    """Whether a call that is up is one of ours that is over on record: by its name, or as the first that went out after
-    what was known before our order. By its age alone none is: the phone's clock may have been set."""
-    if slot.calls.doubt(seen.ref) is not None:
-        return True
+def _forgotten(slot: Slot, look: Look) -> list[str]:
+    """The calls that are up and ours, and over on record: by their name, or as the first that went out after what was
+    known before our order. By its age alone none is: the phone's clock may have been set."""
+    by_name = [one.ref for one in look.live if slot.calls.doubt(one.ref) is not None]
     order = look.order
     ours = slot.calls.doubt(nameless(order.call_id)) if order is not None else None
     if order is None or ours is None:
-        return False
-    if seen.incoming or order.age - seen.created_age > ORDER_LASTS:  # by hand, as far as anybody can tell: let it be
-        return False
-    known: tuple[LiveCall | PastCall, ...] = (*look.live, *look.past)
-    before = (one for one in known if newer(seen.ref, one.ref) and not one.incoming)
+        return by_name
+    seen: tuple[LiveCall | PastCall, ...] = (*look.live, *look.past)
+    known = [one for one in seen if not one.incoming]
     if ours.after_ref is not None and boot_of(ours.after_ref) == look.boot:
-        return not any(newer(one.ref, ours.after_ref) for one in before)
-    return not any(may_follow(order, one) for one in before)
+        first = oldest(one for one in known if newer(one.ref, ours.after_ref))
+    else:
+        first = oldest(one for one in known if may_follow(order, one))
+    return [*by_name, *(
+        one.ref for one in look.live
+        if one.ref not in by_name and _is_of(order, one) and (first is None or not newer(one.ref, first.ref))
+    )]  # fmt: skip
+
+
+def _is_of(order: Noted, seen: LiveCall) -> bool:
+    """Whether a call may be of an order; else it is one by hand, as far as anybody can tell: let it be."""
+    return not seen.incoming and order.age - seen.created_age <= ORDER_LASTS
 
 
 def _newest(look: Look, known: str | None) -> str | None:

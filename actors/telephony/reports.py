@@ -1,7 +1,8 @@
 """What a line and its calls hear: from the outside, a phone or a PBX, and from the line about the order to dial."""
 
+from collections.abc import Iterable
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, TypeVar
 
 from msgspec import Struct
 
@@ -175,6 +176,17 @@ def may_follow(order: Noted, seen: LiveCall | PastCall) -> bool:
     if seen.suspect or isinstance(seen, LiveCall) or seen.created_age <= order.age + NOTE_SLACK:
         return True
     return seen.ended_age < order.age - NOTE_SLACK
+
+
+Seen = TypeVar("Seen", bound=LiveCall | PastCall)
+
+
+def oldest(calls: Iterable[Seen]) -> Seen | None:
+    """Of calls of one boot the one that got its name first."""
+    first: Seen | None = None
+    for one in calls:
+        first = one if first is None or newer(first.ref, one.ref) else first
+    return first
 
 
 class Look(Struct, frozen=True, kw_only=True):

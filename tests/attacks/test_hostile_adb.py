@@ -2,27 +2,44 @@
 it goes on record."""
 
 import asyncio
+import time
 from pathlib import Path
 
 import msgspec
 import pytest
 from msgspec.structs import replace
 
+from actors.adapters import android
 from actors.adapters.adb import AdbClient, AdbServerGone
 from actors.adapters.adb_listing import parse_devices
 from actors.adapters.adb_phone import COMES_AT_ONCE, COMES_EVERY, AdbPhone, link_of
 from actors.adapters.adb_place import AdbPort
 from actors.adapters.adb_tracker import DeviceTracker, Sight
+from actors.call import machine as call_machine
+from actors.call.looks import ours
 from actors.runtime.clock import Moment
 from actors.runtime.decision import SetTimer, TimerFired
 from actors.slot import machine
 from actors.slot.phone import Report
 from actors.slot.record import Slot, SlotMemory
-from actors.telephony.reports import WORDS, CallPhase, CallSeen, HoldSeen, Link, LinkChanged
+from actors.telephony.line import Doubtful, OnRecord, nameless
+from actors.telephony.reports import (
+    WORDS,
+    CallPhase,
+    CallSeen,
+    HoldSeen,
+    Link,
+    LinkChanged,
+    LiveCall,
+    Look,
+    Looked,
+    Noted,
+)
 from bus_schemas.slot import SlotConfig, SlotStatus
+from tests.call.test_machine import ATTEMPT, TIMEOUTS
 from tests.support.turns import Others
 
-LISTS, TOGGLES, CALLS, HOLDS = 20_000, 300, 5_000, 1_000
+LISTS, TOGGLES, CALLS, HOLDS, LOOKED = 20_000, 300, 5_000, 1_000, 2_000
 NOW = Moment(at="2026-01-01T00:00:00.000Z", mono=10.0, boot="b")
 
 
@@ -125,3 +142,34 @@ def test_a_call_on_hold_without_end_is_looked_at_now_and_then() -> None:
     last = machine.observe(slot, live, TimerFired(name=machine.HOLD), NOW).effects
     print(f"{HOLDS} times on hold and back within a second: {looks} looks, and one more")
     assert looks == 1 and timers == {machine.HOLD_EVERY} and last == (machine.LookAtPhone(why="link"),)
+
+
+def look_of(calls: int, call_id: str) -> Look:
+    """Of a phone that says it is in so many calls, of which any may be of an order that it has noted."""
+    live = (
+        LiveCall(ref=f"b/TC@{number}", phase=CallPhase.ACTIVE, created_age=5.0, answered_age=None)
+        for number in range(calls, 0, -1)
+    )
+    return Look(live=tuple(live), past=(), boot="b", up=100.0, order=Noted(call_id, 5.0))
+
+
+@pytest.mark.parametrize("after_ref", [None, "b/TC@0", "b/TC@9999999"])
+def test_ever_more_calls_are_looked_through_in_no_more_than_their_number(after_ref: str | None) -> None:
+    """Each was compared with each: 2,000 took 0.8 s where one of ours is sought, and 3.4 s where one is forgotten."""
+    call = call_machine.evolve(None, call_machine.begin(ATTEMPT, (), TIMEOUTS).events[0])
+    assert call is not None
+    doubtful = Doubtful(name=nameless(ATTEMPT.call_id), after_ref=after_ref)
+    config = SlotConfig(id=1, serial="PHONE1")
+    slot = Slot(config=config, status=SlotStatus.ONLINE, calls=OnRecord(doubtful=(doubtful,)))
+
+    look = look_of(LOOKED, ATTEMPT.call_id)
+    began = time.thread_time()
+    ours(replace(call, after_ref=after_ref), look, NOW)
+    machine.observe(slot, SlotMemory(), Looked(look=look, why="link", asked=NOW.mono, call_id=None), NOW)
+    took = time.thread_time() - began
+    print(f"{LOOKED} calls of a phone are looked through in {1000 * took:.0f} ms")
+    assert took < 0.2
+    calls = "".join(f"[TC@{number}, ACTIVE, x\n" for number in range(300))
+    told = "12:00:00.1 05 1712345678\n99.0 9.0 \n@@\n0000-00\n@@\n@@\nmCalls:\n{calls}mCallAudioManager:\n"
+    assert android.parse_look(told.format(calls="")) is not None
+    assert android.parse_look(told.format(calls=calls)) is None
