@@ -44,6 +44,7 @@ RING_SLACK, CALL_SLACK = 3.0, 60.0  # seconds by which Asterisk's own limits are
 BY_SILENCE = frozenset({EndReason.HANGUP_LOCAL, EndReason.EXTENSION_FAILED})  # the far side did not ask for the end
 OURS = "c_"  # how the ids of our calls begin
 TRACKED = 5000
+TOO_MANY = "it says that it is in more calls of ours than there can be"
 # In which contexts Asterisk dials for the far side of our channel: one that redirects the call (302), or transfers it
 # (REFER, or keys where the dialplan lets it). By itself it takes the endpoint's, and dials there past our gate.
 BY_FAR_SIDE, NO_CONTEXT = ("FORWARD_CONTEXT", "TRANSFER_CONTEXT"), "ottb-nowhere"
@@ -200,21 +201,23 @@ class Asterisk:
         try:
             rows = await self.client.ask_list("CoreShowChannels")
             ours = [row for row in rows if row.get("Uniqueid", "").startswith(OURS)]
+            if len(ours) > TRACKED:
+                self._lost(TOO_MANY)
+                return
             live = {row["Uniqueid"]: await self._live_call(row, _seconds(row.get("Duration", ""))) for row in ours}
         except AmiError as error:
             log.warning("the PBX could not be asked for its calls", pbx=self.name, error=str(error))
             return  # the connection ends or the next check asks again
+        of_endpoint: dict[str, list[str]] = {}
         for row in ours:
-            ending = self._track(row["Uniqueid"], endpoint_of(row.get("Channel", "")))
+            endpoint = endpoint_of(row.get("Channel", ""))
+            of_endpoint.setdefault(endpoint, []).append(row["Uniqueid"])
+            ending = self._track(row["Uniqueid"], endpoint)
             ending.rang, ending.up = row.get("ChannelState") in PHASES, row.get("ChannelState") == "6"
             ending.joined = ending.joined or row.get("BridgeId", "") != ""
         self._live = live
         for trunk, report in list(self._trunks.values()):
-            mine = {
-                row["Uniqueid"]: live[row["Uniqueid"]]
-                for row in ours
-                if endpoint_of(row.get("Channel", "")) == trunk.endpoint and not self._has_ended(row["Uniqueid"])
-            }
+            mine = {id: live[id] for id in of_endpoint.get(trunk.endpoint, ()) if not self._has_ended(id)}
             report(PbxLink(up=True, live=mine))
         await self._check()
 

@@ -66,7 +66,7 @@ class TrunkActor(LineActor[Trunk, TrunkEvent, TrunkMemory, TrunkReport]):
     commands = by_verb()
     snapshots: ClassVar[bool] = True
 
-    __slots__ = ("_over_on_slot", "_pbxs", "_telling", "live")
+    __slots__ = ("_over_on_slot", "_pbxs", "_settling", "_telling", "live")
 
     def __init__(
         self, *, id: str, host: Host, counts: CallCounts, pbxs: Mapping[str, Pbx], over: Callable[[int, Over], None]
@@ -75,6 +75,7 @@ class TrunkActor(LineActor[Trunk, TrunkEvent, TrunkMemory, TrunkReport]):
         self._over_on_slot = over
         self.live = TrunkMemory()
         self._pbxs = pbxs
+        self._settling: asyncio.Task[None] | None = None  # strays
         self._telling = False
 
     @property
@@ -184,7 +185,9 @@ class TrunkActor(LineActor[Trunk, TrunkEvent, TrunkMemory, TrunkReport]):
             case LookOnPbx():
                 self.spawn(self._look(effect))
             case Strays(call_ids=call_ids):
-                self.spawn(self._end_strays(call_ids))
+                if self._settling is not None:  # those of an earlier connection, which may come and go
+                    self._settling.cancel()
+                self._settling = self.spawn(self._end_strays(call_ids))
             case _:
                 super().perform(effect)
 
