@@ -15,6 +15,7 @@ from actors.adapters.phone_typing import NO_WAY, HelperTyping
 from actors.adapters.screen_server import ScreenServer
 from actors.adapters.screen_trees import beside
 from actors.script import guard, tree
+from actors.script.as_read import ready
 from actors.script.effects import (
     Back,
     ClearField,
@@ -117,13 +118,13 @@ class PhoneScreen:
         if isinstance(result, tree.Unreadable):
             return result
         said, _, file = result.partition(f"\n{mark}\n")
-        screen = await beside(len(result), lambda: tree.read(said, file.encode() or None, path))
+        screen = await beside(len(result), lambda: ready(tree.read(said, file.encode() or None, path)))
         if not isinstance(screen, tree.Elsewhere):
             return screen
         there = await self._read(line(("cat", screen.path)))
         if isinstance(there, tree.Unreadable):
             return there
-        return await beside(len(there), lambda: tree.parse(there.encode()))
+        return await beside(len(there), lambda: ready(tree.parse(there.encode())))
 
     async def _read(self, command: str) -> str | tree.Unreadable:
         limit = tree.BYTES + OUTPUT_LIMIT

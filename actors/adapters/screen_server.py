@@ -18,6 +18,7 @@ import structlog
 
 from actors.adapters.screen_trees import beside
 from actors.script import tree
+from actors.script.as_read import ready
 from actors.slot.phone import PhoneError, ShellResult
 
 log = structlog.get_logger()
@@ -185,7 +186,7 @@ class _Said:
 
 async def _tree(text: str) -> tree.Screen:
     """A large one is read beside the loop. Raises ServerGone."""
-    return await beside(len(text), lambda: _read(text.encode("utf-8", "replace"), tree.parse))
+    return await beside(len(text), lambda: ready(_read(text.encode("utf-8", "replace"), tree.parse)))
 
 
 def _read(data: bytes, reading: Callable[[bytes], Answer]) -> Answer:
@@ -220,4 +221,4 @@ def _rpc(body: bytes) -> Any:
 def _front(seen: tree.Tree) -> tree.Tree:
     """The window that has the focus, which is the first: `uiautomator dump` shows no other."""
     first = seen.nodes[0]
-    return tree.Tree(nodes=seen.nodes[: first.end], rotation=seen.rotation)
+    return tree.Tree(nodes=seen.nodes[: first.end], rotation=seen.rotation, read=seen.read[: first.end])

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
-LARGE = 50_000  # bytes of a dump; one of that size may take 10 ms
+LARGE = 25_000  # bytes of a dump; one of that size may take 10 ms
 T = TypeVar("T")
 
 

@@ -1,27 +1,23 @@
 """How a script says which thing on the screen it means, and which one that is. Pure.
 
-Texts are compared as people read them: without regard to case, to what is not seen (marks of direction, blanks of other
-widths, soft hyphens) and to how a letter is put together. All that a selector says must be true of the one node.
+Texts are compared as people read them (`as_read.py`). All that a selector says must be true of the one node.
 """
 
-import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Annotated
 
 from msgspec import Meta, Struct, field, structs
 
-from actors.runtime.letters import composed
+from actors.script.as_read import as_read
 from actors.script.patterns import compiled
-from actors.script.tree import Bounds, Node, Tree
+from actors.script.tree import READ, Bounds, Node, Tree
 
 Text = Annotated[str, Meta(max_length=1000)]
 Texts = Text | Annotated[list[Text], Meta(min_length=1, max_length=30)]
 Pattern = Annotated[str, Meta(min_length=1, max_length=500, description="A regular expression of RE2.")]
 
 DEEPEST = 4  # selectors in selectors
-_UNSEEN = re.compile("[\u00ad\u034f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
-_BLANKS = re.compile(r"\s+")
 
 
 class Selector(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -73,6 +69,9 @@ PATTERNS = ("text_matching", "description_matching")
 TEXTS = ("text", "text_containing", "description", "description_containing", "id", "kind", "package")
 _FLAGS = ("clickable", "enabled", "checked", "selected", "focused", "scrollable")
 _OWN = (*TEXTS, *PATTERNS, *_FLAGS)
+Test = Callable[[Node], bool]
+Said = Callable[[Node], str]
+Maker = Callable[..., Test]  # of what is wanted, and the screen
 _MARKS = {"id": "/", "kind": "."}  # a name is whole, or what stands behind the last of these
 
 
@@ -111,10 +110,10 @@ def matches(selector: Selector, tree: Tree) -> list[Node]:
     if selector.any_of is not None:
         return []
     screen = tree.screen
-    own = _tests(selector)
+    first, *more = _tests(selector, tree) or [_anything]  # most are not what is meant by the first
     found = [
         node for node in tree.nodes
-        if node.visible and all(test(node) for test in own) and not node.bounds.within(screen).empty
+        if first(node) and node.visible and all(test(node) for test in more) and not node.bounds.within(screen).empty
     ]  # fmt: skip
     for name in OTHERS:
         if (other := getattr(selector, name)) is not None and found:
@@ -172,67 +171,75 @@ def _chosen(selector: Selector, found: list[Node]) -> list[Node]:
     return found[place : place + 1] if place >= 0 else []
 
 
-def _tests(selector: Selector) -> list[Callable[[Node], bool]]:
-    return [_MAKERS[name](wanted) for name in _OWN if (wanted := getattr(selector, name)) is not None]
+def _anything(node: Node) -> bool:
+    return True
+
+
+def _tests(selector: Selector, tree: Tree) -> list[Test]:
+    return [_MAKERS[name](wanted, tree) for name in _OWN if (wanted := getattr(selector, name)) is not None]
 
 
 def _plain(text: str) -> str:
     """As people read it. Long texts are not kept, whatever an app shows."""
-    return _kept_plain(text) if len(text) <= 200 else _made_plain(text)
+    return _kept_plain(text) if len(text) <= 200 else as_read(text)
 
 
 @lru_cache(maxsize=10_000)
 def _kept_plain(text: str) -> str:
-    return _made_plain(text)
+    return as_read(text)
 
 
-def _made_plain(text: str) -> str:
-    return _BLANKS.sub(" ", _UNSEEN.sub("", composed(text))).strip().casefold()
+def _said(name: str, tree: Tree) -> Said:
+    """What gives a text of a thing as people read it; of a dump that was made where the dump was read."""
+    if not tree.read:
+        return lambda node: _plain(getattr(node, name))
+    at, read = READ.index(name), tree.read
+    return lambda node: read[node.at][at]
 
 
 def _several(texts: str | list[str] | None) -> list[str]:
     return [] if texts is None else [texts] if isinstance(texts, str) else texts
 
 
-def _equal(attribute: str) -> Callable[[str | list[str]], Callable[[Node], bool]]:
-    def make(wanted: str | list[str]) -> Callable[[Node], bool]:
-        plain = {_plain(text) for text in _several(wanted)}
-        return lambda node: _plain(getattr(node, attribute)) in plain
+def _equal(attribute: str) -> Maker:
+    def make(wanted: str | list[str], tree: Tree) -> Test:
+        plain, said = {_plain(text) for text in _several(wanted)}, _said(attribute, tree)
+        return lambda node: said(node) in plain
 
     return make
 
 
-def _part(attribute: str) -> Callable[[str | list[str]], Callable[[Node], bool]]:
-    def make(wanted: str | list[str]) -> Callable[[Node], bool]:
-        plain = [_plain(text) for text in _several(wanted)]
-        return lambda node: any(text in _plain(getattr(node, attribute)) for text in plain)
+def _part(attribute: str) -> Maker:
+    def make(wanted: str | list[str], tree: Tree) -> Test:
+        plain, said = [_plain(text) for text in _several(wanted)], _said(attribute, tree)
+        return lambda node: any(text in its for its in (said(node),) for text in plain)
 
     return make
 
 
-def _fitting(attribute: str) -> Callable[[str], Callable[[Node], bool]]:
-    def make(wanted: str) -> Callable[[Node], bool]:
+def _fitting(attribute: str) -> Maker:
+    def make(wanted: str, tree: Tree) -> Test:
         pattern = compiled(wanted)
         return lambda node: pattern.in_it(getattr(node, attribute))
 
     return make
 
 
-def _named(attribute: str, mark: str) -> Callable[[str | list[str]], Callable[[Node], bool]]:
+def _named(attribute: str, mark: str) -> Maker:
     """The whole name, or what stands behind the last mark."""
 
-    def make(wanted: str | list[str]) -> Callable[[Node], bool]:
+    def make(wanted: str | list[str], tree: Tree) -> Test:
         names = set(_several(wanted))
         return lambda node: bool(names & {getattr(node, attribute), getattr(node, attribute).rpartition(mark)[2]})
 
     return make
 
 
-def _flag(attribute: str) -> Callable[[bool], Callable[[Node], bool]]:
-    return lambda wanted: lambda node: bool(getattr(node, attribute) == wanted)
+def _flag(attribute: str) -> Maker:
+    return lambda wanted, tree: lambda node: bool(getattr(node, attribute) == wanted)
 
 
-_MAKERS: dict[str, Callable[..., Callable[[Node], bool]]] = {
+_MAKERS: dict[str, Maker] = {
     "text": _equal("text"),
     "text_containing": _part("text"),
     "text_matching": _fitting("text"),

@@ -227,7 +227,7 @@ def covered(step: Any, tree: Tree, values: Mapping[str, str]) -> bool:
             meant = getattr(step, "on", None)
     if meant is None or _one(meant, tree, values) is not None:
         return False
-    without = Tree(nodes=tuple(replace(node, visible=True) for node in tree.nodes), rotation=tree.rotation)
+    without = replace(tree, nodes=tuple(replace(node, visible=True) for node in tree.nodes))
     return _one(meant, without, values) is not None
 
 

@@ -48,6 +48,7 @@ class Bounds(Struct, frozen=True, array_like=True):
 
 
 NOWHERE = Bounds(0, 0, 0, 0)
+READ = ("text", "description", "package")
 
 
 class Node(Struct, frozen=True, kw_only=True):
@@ -74,10 +75,12 @@ class Node(Struct, frozen=True, kw_only=True):
 
 
 class Tree(Struct, frozen=True, kw_only=True):
-    """A screen. `rotation`: quarters of a turn to the left."""
+    """A screen. `rotation`: quarters of a turn to the left. `read`: of each node the texts READ as people read them,
+    which each selector asks for; none: they are made when they are asked for."""
 
     nodes: tuple[Node, ...]
     rotation: int = 0
+    read: tuple[tuple[str, ...], ...] = ()
 
     @property
     def screen(self) -> Bounds:

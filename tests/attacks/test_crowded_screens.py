@@ -1,0 +1,27 @@
+"""What an app shows is made ready to be compared where its dump is read, beside the loop: a script asks for it in each
+look, for each thing that it knows, in each language."""
+
+import time
+
+from actors.script.as_read import ready
+from actors.script.selectors import Selector, matches
+from actors.script.tree import Seen, parse
+
+THINGS, LETTERS, LANGUAGES = 2_000, 250, 10
+SECONDS = 0.15  # of processor time; 0.01 were measured, where it had been 1.0
+
+
+def test_a_crowded_screen_holds_nobody_up_for_each_thing_that_is_sought() -> None:
+    node = f'<node text="{{}} {LETTERS * "Ж"}" content-desc="{{}}" bounds="[0,0][9,9]"/>'
+    nodes = "".join(node.format(number, number) for number in range(THINGS - 1))
+    sought = f'<node text="Найти  {THINGS}" bounds="[0,9][9,19]"/>'
+    seen = ready(parse(f'<hierarchy rotation="0">{nodes}{sought}</hierarchy>'.encode()))
+    assert isinstance(seen, Seen)
+    languages = [Selector(text=f"find {number}") for number in range(LANGUAGES - 1)]
+    began = time.thread_time()
+    found = matches(Selector(any_of=[*languages, Selector(text=f"НАЙТИ {THINGS}")]), seen.tree)
+    took = time.thread_time() - began
+    print(f"{LANGUAGES} names among {THINGS} things: {1000 * took:.0f} ms")
+    assert [one.at for one in found] == [THINGS - 1] and took < SECONDS
+    [last] = matches(Selector(text_containing="йти 2"), seen.tree)
+    assert last.at == THINGS - 1
