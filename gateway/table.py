@@ -75,7 +75,7 @@ def _column(values: Sequence[Any]) -> Sequence[str | int | float | None]:
     if kinds <= _WRITTEN_AS_THEY_ARE:
         return values
     if kinds <= _TEXTS:
-        return all_defused([value or "" for value in values])
+        return all_defused([value or "" for value in values] if type(None) in kinds else values)
     return [_cell(value) for value in values]
 
 

@@ -82,10 +82,11 @@ async def _pages(page: Ask) -> Pages:
             cursor = answered.headers.get(CURSOR_HEADER)
             if cursor is not None:
                 coming = _asked(page, cursor)
+                for _ in "ask", "send":  # so many turns until the question leaves
+                    await asyncio.sleep(0)
             yield here, _rows(answered.data)
             if cursor is None:
                 return
-            await asyncio.sleep(0)  # others' turn
     finally:
         coming.cancel()
 

@@ -1,6 +1,7 @@
 """Calls in the ledger: one row a call, from its attempt on. The first end of a call is its record: nothing that comes
 after it changes it, but what the PBX counted and what its operator says of it."""
 
+from functools import cache
 from operator import eq, ge, lt
 from typing import Any, get_args
 
@@ -285,8 +286,12 @@ _REASON = {str(reason): reason for reason in EndReason}
 
 
 def _state(row: CallRow) -> CallState:
-    reason = _REASON[row.reason] if row.reason else None
-    return state_of(_PHASE[row.phase], answered=row.answer_time is not None, reason=reason)
+    return _state_of(row.phase, row.answer_time is not None, row.reason)
+
+
+@cache
+def _state_of(phase: str, answered: bool, reason: str | None) -> CallState:
+    return state_of(_PHASE[phase], answered=answered, reason=_REASON[reason] if reason else None)
 
 
 def _view(row: CallRow) -> CallView:

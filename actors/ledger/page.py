@@ -15,6 +15,7 @@ from actors.runtime.wire import Page
 from bus_schemas.errors import misfit
 
 NOT_A_CURSOR = partial(misfit, "cursor", "not one of this list's.")
+AT_A_GLANCE = 10  # views that are measured together
 PAGE = 800_000  # bytes of a page: an answer has to fit into one message of the bus (1 MB)
 
 Key = TypeVar("Key", int, tuple[str, int])
@@ -44,13 +45,18 @@ def page(found: Sequence[tuple[Key, Item]], *, limit: int, seq: int = 0) -> Page
 
 
 def fitting(views: list[Item]) -> list[Item]:
-    """As many of the first ones as go into one answer, and one at least. Those behind are not looked at: five hundred
+    """As many of the first ones as go into one answer, and one at least. Few behind those are looked at: five hundred
     of 64 kB take 0.2 s."""
     size = 0
-    for place, view in enumerate(views):
-        size += len(msgspec.json.encode(view)) + 1  # a comma
-        if size > PAGE:
-            return views[: max(place, 1)]
+    for first in range(0, len(views), AT_A_GLANCE):
+        some = views[first : first + AT_A_GLANCE]
+        if size + (together := len(msgspec.json.encode(some))) <= PAGE:  # with brackets and commas
+            size += together
+            continue
+        for place, view in enumerate(some, first):
+            size += len(msgspec.json.encode(view)) + 1  # a comma
+            if size > PAGE:
+                return views[: max(place, 1)]
     return views
 
 
