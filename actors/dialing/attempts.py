@@ -123,8 +123,9 @@ class Attempts:
 
     async def first(self, call_id: str, campaign: str | None) -> StartedCall | None:
         """The attempt that is on record for a call, by the word of the journal's leader; where it has left the journal,
-        by the records': no call of a `campaign` ever does. Raises Refusal, also for an attempt that ended without a
-        dial: it would be no answer that the call has started."""
+        by the records'. That of a `campaign` leaves it once the campaign, which asks no more then, has on record what
+        came of it. Raises Refusal, also for an attempt that ended without a dial: it would be no answer that the call
+        has started."""
         recorded = await self._on_record(call_id, CALL_DIALING)
         if recorded is None and campaign is not None:
             return None
