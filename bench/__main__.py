@@ -21,6 +21,7 @@ from bench import (
     do_not_call,
     exports,
     fanout,
+    filters,
     gateway,
     imports,
     kills,
@@ -47,8 +48,8 @@ from bench.table import Row, print_table
 
 ALL = (
     gateway, live, fanout, strangers, bus, bus_overload, adb, actors, ledger, archive, leads, logins, campaigns,
-    dashboard, dialling, dialling_start, do_not_call, exports, imports, kills, monitoring, pacing, pbx, pipelines,
-    readers, rebuild, refusals, scans, scripts, start, teams, traces, year,
+    dashboard, dialling, dialling_start, do_not_call, exports, filters, imports, kills, monitoring, pacing, pbx,
+    pipelines, readers, rebuild, refusals, scans, scripts, start, teams, traces, year,
 )  # fmt: skip
 
 

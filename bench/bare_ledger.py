@@ -44,6 +44,15 @@ CREATE INDEX calls_trunk ON calls (trunk, start_time);
 CREATE INDEX calls_campaign ON calls (campaign, start_time);
 CREATE INDEX calls_reason ON calls (reason, start_time);
 CREATE INDEX live_calls ON calls (start_time) WHERE phase <> 'ended';
+CREATE INDEX ended_calls ON calls (start_time)
+    WHERE (reason IN ('hangup_local', 'hangup_remote') OR answer_time IS NOT NULL);
+CREATE INDEX failed_calls ON calls (start_time)
+    WHERE (reason NOT IN ('hangup_local', 'hangup_remote') AND answer_time IS NULL);
+CREATE VIRTUAL TABLE calls_words USING fts5(
+    number, tokenize = 'trigram case_sensitive 1', content = '', detail = none, columnsize = 0
+);
+INSERT INTO calls_words (calls_words, rank) VALUES ('automerge', 8);
+INSERT INTO calls_words (calls_words, rank) VALUES ('hashsize', 8000000);
 CREATE TABLE slots (
     slot INTEGER PRIMARY KEY, config TEXT NOT NULL, status TEXT NOT NULL, call_id TEXT, last_activity TEXT
 );
@@ -61,6 +70,7 @@ CREATE INDEX audit_at ON audit (at);
 CREATE INDEX audit_user ON audit (user);
 CREATE INDEX audit_result ON audit (result);
 CREATE INDEX audit_request ON audit (request_id);
+CREATE INDEX audit_action ON audit (action, number);
 """
 
 Db = sqlite3.Connection
@@ -75,6 +85,8 @@ def _dialing(db: Db, event: CallDialing, seq: int) -> None:
             event.trace_id, event.trunk, event.campaign, event.operator,
         ),
     ).rowcount  # fmt: skip
+    if added:
+        db.execute("INSERT INTO calls_words (rowid, number) VALUES (?, ?)", (seq, event.number))
     if added and event.trunk is None:
         db.execute(
             "UPDATE slots SET call_id = ?, last_activity = ? WHERE slot = ?", (event.call_id, event.at, event.slot)

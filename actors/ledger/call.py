@@ -1,18 +1,29 @@
-"""Calls in the ledger: one row a call, from its attempt on. The first end of a call is its record: nothing that comes
-after it changes it, but what the PBX counted and what its operator says of it."""
+"""What is asked of calls that are on record. The rows: `call_rows.py`."""
 
 from functools import cache
 from operator import eq, ge, lt
-from typing import Any, get_args
+from typing import Any
 
 import sqlalchemy as sa
-from msgspec import Struct
-from msgspec.structs import replace
 
 from actors.ledger.answers import OWNER_AWAY, Answers, ReadModel, sees
-from actors.ledger.model import METADATA, Newest, Position, Projection, Query, columns, given, made_of
+from actors.ledger.call_rows import (
+    CALLS,
+    CAME_ABOUT,
+    CHOSEN,
+    ENDED,
+    FAILED,
+    IS_LIVE,
+    NEWEST,
+    NUMBERS,
+    PROJECTION,
+    C,
+    CallRow,
+)
+from actors.ledger.model import Position, Query, given, made_of
 from actors.ledger.numbers import has_one_of, parts_in
 from actors.ledger.page import fitting, from_cursor_of_two, page, with_moments, with_span
+from actors.ledger.words import SHORTEST
 from actors.runtime.context import Context
 from actors.runtime.service import Served, serve
 from actors.runtime.wire import Page
@@ -25,14 +36,6 @@ from bus_schemas.call import (
     LIST_CDRS,
     OPEN_CALLS,
     PAST_CALL,
-    CallAlerting,
-    CallConnected,
-    CallDialing,
-    CallEnded,
-    CallEnding,
-    CallEnriched,
-    CallEvent,
-    CallJoined,
     CallsFeed,
     CallState,
     CallView,
@@ -53,136 +56,11 @@ from bus_schemas.call import (
 )
 from bus_schemas.catalogue import topics_of
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate
-from bus_schemas.operator import OperatorDisposed
 from bus_schemas.permissions import Action
 
-DIALING, ALERTING, CONNECTED, ENDED = map(str, Phase)  # as they are in the table
+FEW = 3_000  # calls that are found and put in order in some milliseconds
 MOST_OPEN_CALLS = 10_000  # in one answer; PAGE ends it before that
 NO_CALL = RefusalTemplate(ErrorCode.NOT_FOUND, "No such call.")
-
-
-class CallRow(Struct, frozen=True, gc=False):
-    """`seq`: of the attempt, the order of the lists. `recording`: `<pbx>/<file>`."""
-
-    seq: int
-    call_id: str
-    line: str
-    slot: int | None
-    number: str
-    user: str
-    start_time: str
-    trace_id: str | None
-    trunk: str | None
-    phase: str
-    campaign: str | None = None
-    ring_time: str | None = None
-    answer_time: str | None = None
-    end_time: str | None = None
-    duration: int | None = None
-    ring_seconds: int | None = None
-    reason: str | None = None
-    cause: str | None = None
-    ended_by: str | None = None
-    ending: bool = False
-    clock_suspect: bool = False
-    recording: str | None = None
-    disposition: str | None = None
-    billable_seconds: int | None = None
-    operator_disposition: str | None = None
-    operator: str | None = None
-    extension: str | None = None
-    app: str | None = None
-
-
-# Written out and not bound to a value, so that the database sees that the index is of these rows.
-IS_LIVE = sa.text("phase <> 'ended'")
-
-CALLS = sa.Table(
-    "calls",
-    METADATA,
-    *columns(CallRow, primary="seq", unique="call_id"),
-    sa.Index("calls_start", "start_time"),
-    sa.Index("calls_user", "user", "start_time"),
-    sa.Index("calls_operator", "operator", "start_time"),
-    sa.Index("calls_slot", "slot", "start_time"),
-    sa.Index("calls_trunk", "trunk", "start_time"),
-    sa.Index("calls_campaign", "campaign", "start_time"),
-    sa.Index("calls_reason", "reason", "start_time"),
-    sa.Index("live_calls", "start_time", sqlite_where=IS_LIVE, postgresql_where=IS_LIVE),
-)
-C = CALLS.c
-NEWEST = Newest(C.start_time, C.seq)
-
-
-def fold(row: CallRow | None, event: CallEvent | OperatorDisposed, seq: int) -> CallRow | None:
-    """The call after an event, of its own or of its operator's."""
-    if row is None:
-        return _dialed(event, seq) if isinstance(event, CallDialing) else None
-    if isinstance(event, OperatorDisposed):
-        return replace(row, operator_disposition=event.disposition)
-    if row.phase == ENDED and not isinstance(event, CallEnriched):
-        return row
-    match event:  # what is most frequent, first
-        case CallEnded():
-            return _ended(row, event)
-        case CallAlerting():
-            return replace(row, phase=ALERTING, ring_time=event.at)
-        case CallConnected():
-            return replace(row, phase=CONNECTED, answer_time=event.at)
-        case CallEnriched():
-            return replace(row, disposition=event.disposition, billable_seconds=event.billable_seconds)
-        case CallEnding():
-            return replace(row, ending=True)
-        case CallJoined():
-            return replace(row, operator=event.operator, extension=event.extension)
-    return row
-
-
-def _dialed(event: CallDialing, seq: int) -> CallRow:
-    return CallRow(
-        seq=seq,
-        call_id=event.call_id,
-        line=event.line,
-        slot=event.slot,
-        number=event.number,
-        user=event.user,
-        start_time=event.at,
-        trace_id=event.trace_id,
-        trunk=event.trunk,
-        phase=DIALING,
-        campaign=event.campaign,
-        operator=event.operator,
-        app=event.app,
-    )
-
-
-def _ended(row: CallRow, event: CallEnded) -> CallRow:
-    return replace(
-        row,
-        phase=ENDED,
-        ring_time=event.ring_time,
-        answer_time=event.answer_time,
-        end_time=event.at,
-        duration=event.duration,
-        ring_seconds=event.ring_seconds,
-        reason=str(event.reason),
-        cause=event.cause,
-        ended_by=event.ended_by,
-        clock_suspect=event.clock_suspect,
-        recording=event.recording,
-        ending=False,
-    )
-
-
-PROJECTION = Projection(
-    table=CALLS,
-    row=CallRow,
-    key="call_id",
-    events=(*get_args(CallEvent), OperatorDisposed),
-    fold=fold,
-    once=frozenset({"seq", "call_id", "line", "slot", "number", "user", "start_time", "trace_id", "trunk", "campaign"}),
-    version=3,
-)
 
 
 # --- queries ------------------------------------------------------------------------------------------------------
@@ -223,28 +101,53 @@ def record(call_id: str) -> Query[Cdr]:
 
 
 def records(
-    wanted: ListCdrs, *, before: Position | None, user: str | None, parts: frozenset[str] | None
+    wanted: ListCdrs, *, before: Position | None, user: str | None, parts: frozenset[str] | None, few: bool = False
 ) -> Query[tuple[Position, Cdr]]:
     """Ended calls of one user or of all that `wanted` asks for, newest first and one more than the page has, each with
-    its key; times as `clock.utc` writes them. `parts`: what its number has one of in it."""
-    found = (
-        sa.select(CALLS)
-        .where(IS_OVER, *NEWEST.behind(before))
-        .where(
-            *given(
-                (C.user, eq, wanted.user),
-                (C.number, has_one_of, parts),
-                (C.slot, eq, wanted.slot),
-                (C.trunk, eq, wanted.trunk),
-                (C.campaign, eq, wanted.campaign),
-                (C.reason, eq, wanted.reason),
-                (C.start_time, ge, wanted.since),
-                (C.start_time, lt, wanted.until),
-                (C.answer_time, _came_out, wanted.outcome),
-            )
-        )
+    its key; times as `clock.utc` writes them. `parts`: what its number has one of in it, which `few` have: they are
+    found by that and put in order, while of many a page is soon full."""
+    narrow = few or wanted.slot is not None or wanted.user is not None  # what else is asked is looked at in its rows
+    narrower = narrow or wanted.campaign is not None
+    asked = given(
+        (_plain(C.user, few), eq, wanted.user),
+        (C.number, has_one_of, parts),
+        (_plain(C.slot, few), eq, wanted.slot),
+        (_plain(C.trunk, narrower), eq, wanted.trunk),
+        (_plain(C.campaign, narrow), eq, wanted.campaign),
+        (_plain(C.reason, narrower or wanted.trunk is not None), eq, wanted.reason),
+        (_plain(C.start_time, few), ge, wanted.since),
+        (_plain(C.start_time, few), lt, wanted.until),
+        (C.answer_time, _came_out if few or _has_an_index(wanted) else _by_outcome, wanted.outcome),
     )
+    found = sa.select(CALLS).where(IS_OVER, *NEWEST.behind(before), *asked)
+    if parts and few:
+        found = found.select_from(NUMBERS.rows).where(_hints(parts), *given((C.user, is_of, user)))
+        user = None
     return Query(_newest(found, wanted.limit, user), made_of(CallRow, lambda row: (NEWEST.key(row), _cdr(row))))
+
+
+def how_many_have(parts: frozenset[str]) -> Query[int]:
+    """How many calls have one of these in their number; `FEW` and one where there are more than that."""
+    some = sa.select(sa.literal(1)).select_from(NUMBERS.rows).where(_hints(parts), has_one_of(C.number, parts))
+    return Query(sa.select(sa.func.count().label("calls")).select_from(some.limit(FEW + 1).subquery()),
+                 lambda row: int(row.calls))  # fmt: skip
+
+
+def _hints(parts: frozenset[str]) -> sa.ColumnElement[bool]:
+    return NUMBERS.hints([(part,) for part in sorted(parts)])
+
+
+def _plain(column: sa.Column[Any], so: bool) -> sa.ColumnElement[Any]:
+    """The column, or where it is `so` an expression of it, for which no index is looked at."""
+    if not so:
+        return column
+    return column + 0 if isinstance(column.type, sa.Integer) else column.concat("")
+
+
+def _has_an_index(wanted: ListCdrs) -> bool:
+    """Whether something is asked that fewer calls have than an outcome, and an index finds."""
+    fields = (wanted.user, wanted.slot, wanted.trunk, wanted.campaign, wanted.reason)
+    return any(field is not None for field in fields)
 
 
 def recording(call_id: str) -> Query[str | None]:
@@ -272,13 +175,18 @@ def is_of(started_by: sa.Column[Any], user: str) -> sa.ColumnElement[bool]:
 
 def _came_out(answer_time: sa.Column[Any], outcome: CallState) -> sa.ColumnElement[bool]:
     """The condition for an outcome, as `state_of` has it."""
-    chosen = C.reason.in_([EndReason.HANGUP_LOCAL, EndReason.HANGUP_REMOTE])
+    chosen = C.reason.in_(CHOSEN)
     match outcome:
         case CallState.ENDED:
             return chosen | answer_time.is_not(None)
         case CallState.FAILED:
             return ~chosen & answer_time.is_(None)
     return sa.false()  # a record is of a call that is over
+
+
+def _by_outcome(answer_time: sa.Column[Any], outcome: CallState) -> Any:  # any: a text is a condition, too
+    """The same, in the words of the indexes of those."""
+    return {CallState.ENDED: CAME_ABOUT, CallState.FAILED: FAILED}.get(outcome, sa.false())
 
 
 _PHASE = {str(phase): phase for phase in Phase}
@@ -394,8 +302,12 @@ class CallAnswers(Answers):
 
     async def list_cdrs(self, request: ListCdrs, context: Context) -> Page:
         wanted = with_span(request)
-        parts = parts_in(wanted.number, self.region)
-        query = records(wanted, before=from_cursor_of_two(request.cursor), user=whose(context), parts=parts)
+        parts, few = parts_in(wanted.number, self.region), False
+        if parts and min(map(len, parts)) >= SHORTEST:
+            [count] = await self.read(context, how_many_have(parts))
+            few = count <= FEW
+        before = from_cursor_of_two(request.cursor)
+        query = records(wanted, before=before, user=whose(context), parts=parts, few=few)
         return page(await self.read(context, query), limit=request.limit)
 
     async def open_calls(self, request: OpenCalls, context: Context) -> list[OpenCall]:

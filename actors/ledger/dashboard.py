@@ -17,7 +17,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.ledger.answers import ReadModel, sees
-from actors.ledger.call import CALLS, IS_LIVE, is_of, whose
+from actors.ledger.call import is_of, whose
+from actors.ledger.call_rows import CALLS, IS_LIVE
 from actors.ledger.model import METADATA, Projection, Query, columns
 from actors.ledger.slot import HearsSlots, RecordedSlot, all_slots
 from actors.runtime.clock import parse_utc, utc

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from actors.ledger.all_leads import one_of_all, whose
 from actors.ledger.answers import Answers, ReadModel
-from actors.ledger.call import CALLS, CallRow
+from actors.ledger.call_rows import CALLS, CallRow
 from actors.ledger.lead import ATTEMPTS, LEADS, AttemptRow, attempt_of, key_of, other_of
 from actors.ledger.model import METADATA, Projection, Query, columns, made_of
 from actors.ledger.note import NOTES, NoteRow, note_of

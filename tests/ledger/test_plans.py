@@ -73,10 +73,8 @@ FEW = {"slots", "trunks", "campaigns", "pipelines", "webhooks", "operators", "er
 TABLES = {one.table.name: one.table for one in (*PROJECTIONS, *LOG_PROJECTIONS, *FIGURES_PROJECTIONS)}
 GROWS = TABLES.keys() - FEW
 OF_FEW = {"live_calls", "open_script_runs", "open_pipeline_runs", "queued_pipeline_runs", "do_not_call_removed"}
-# What no index is of, since a page is soon full of it: most calls are over and have one of two outcomes. And two of
-# which a list that has few goes on to the end of its order: a part of a number, the beginning of an action.
-OFTEN = {"calls": {"phase", "answer_time", "reason", "number"}, "audit": {"action"}, "do_not_call": {"removed"},
-         "leads": {"came"}}  # fmt: skip
+# What no index is of, since a page is soon full of it: most calls are over; and a part of a number that many have.
+OFTEN = {"calls": {"phase", "number"}, "do_not_call": {"removed"}, "leads": {"came"}}
 # Entries that begin with some digits are put in the order of the list, as many as they are; leads where they are few.
 SORTED = {"do_not_call_entry", "leads_by_last_attempt", "leads_by_callback"}
 AT, LATER = "2026-01-01T00:00:00.000Z", "2026-02-01T00:00:00.000Z"
@@ -114,7 +112,11 @@ QUERIES: dict[Callable[..., Query[Any]], Callable[[], Iterable[Query[Any]]]] = {
     all_leads.how_many: lambda: map(all_leads.how_many, soughts()),
     all_leads.one_of_all: lambda: (all_leads.one_of_all("c1", "l1", user) for user in (None, "ann")),
     all_leads.came_alone: lambda: [all_leads.came_alone("c1", "l1")],
-    audit.records: lambda: (audit.records(wanted, before=None) for wanted in asked(ListAudit)),
+    audit.actions: lambda: [audit.actions()],
+    audit.records: lambda: (
+        audit.records(wanted, before=None, actions=actions if wanted.action else None)
+        for wanted in asked(ListAudit) for actions in (["one", "other"], [])
+    ),
     call.one: lambda: [call.one("c_1")],
     call.feed: lambda: (
         call.feed(wanted, before=None, user=user) for wanted in asked(CallsFeed) for user in (None, "ann")
@@ -122,9 +124,10 @@ QUERIES: dict[Callable[..., Query[Any]], Callable[[], Iterable[Query[Any]]]] = {
     call.still_open: lambda: map(call.still_open, asked(OpenCalls)),
     call.record: lambda: [call.record("c_1")],
     call.records: lambda: (
-        call.records(wanted, before=None, user=user, parts=frozenset({"7654"}) if wanted.number else None)
-        for wanted in asked(ListCdrs) for user in (None, "ann")
+        call.records(wanted, before=None, user=user, parts=frozenset({"7654"}) if wanted.number else None, few=few)
+        for wanted in asked(ListCdrs) for user in (None, "ann") for few in (False, bool(wanted.number))
     ),
+    call.how_many_have: lambda: [call.how_many_have(frozenset({"7654"}))],
     call.recording: lambda: [call.recording("c_1")],
     campaign.one: lambda: [campaign.one("c1")],
     campaign.all_campaigns: lambda: (
