@@ -186,7 +186,7 @@ class Isolation(Struct, frozen=True, kw_only=True):
 
     `memory`: `tree` (a cgroup's) or `process` (RLIMIT_AS of each); `processes`: `tree` (a cgroup's pids.max, exact),
     `user` (RLIMIT_NPROC, all of the user's processes) or `watched` (counted by the keeper, for root has no such
-    limit); the keeper counts in each case. `user`: whose processes steps are.
+    limit: four threads for each that there may be); the keeper counts in each case. `user`: whose processes steps are.
     """
 
     bubblewrap: bool

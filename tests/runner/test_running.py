@@ -43,6 +43,29 @@ async def test_what_runs_leaves_others_their_processors(workspace: LocalWorkspac
     assert of_step == keeper.BEHIND > of_keeper
 
 
+async def test_threads_are_bounded_as_processes_are(workspace: LocalWorkspace) -> None:
+    """Root's are counted by no kernel: thirty thousand of one process are all that a machine has."""
+    many = f"[threading.Thread(target=time.sleep, args=(2,)).start() for _ in range({4 * keeper.THREADS + 20})]"
+    limits = narrow(processes=4, memory=16 << 30)
+    _, ending = await ran(workspace, python(f"import threading, time; {many}"), limits=limits)
+    assert not ending.succeeded, ending
+
+
+async def test_who_forks_all_the_time_is_looked_at_as_often_as_others(
+    workspace: LocalWorkspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each end of one that was left behind had a keeper look at them all: 0.4 of a core, before all that is no step."""
+    looks = workspace.folder.parent / "looks"
+    counted = (
+        f"import actors.adapters.runner.keeper as k; look = k.Keeper._look; to = open({str(looks)!r}, 'a', 1); "
+        "k.Keeper._look = lambda self: (print(file=to), look(self))[1]; main()"
+    )
+    monkeypatch.setattr(execution, "_KEEP", execution._KEEP.replace("main()", counted))
+    _, ending = await ran(workspace, "i=0; while [ $i -lt 300 ]; do (true &); i=$((i+1)); done; sleep 0.2")
+    many = len(looks.read_text().splitlines())
+    assert ending.succeeded and many <= ending.seconds / keeper.TICK + 20, (ending, many)
+
+
 async def test_the_environment_is_what_was_given(workspace: LocalWorkspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTTB_SECRET_TOKEN", "of the host")
     told, _ = await ran(

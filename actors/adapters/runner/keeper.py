@@ -34,6 +34,7 @@ TICK = 0.1  # seconds between two looks at who is there
 FULL = (errno.ENOSPC, errno.EDQUOT)
 FILES_FREE = 20  # one of so many files that a disk can have is not made by a step
 KILL_WITHIN = 1.5  # seconds after the grace in which all are to be gone
+THREADS = 4  # that there may be for each process, where the kernel counts none
 LEFT_BEHIND_GRACE = 1.0  # seconds that those have who stay when the command has ended
 _LESS_DEAR = b"600"  # of 1000: where memory runs out, the kernel ends a step before anything else of ours
 BEHIND = 19  # nice(2): hundreds of processes that never rest, which a step may have, leave others their processors
@@ -103,7 +104,8 @@ class Keeper:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(alarm, warn_on_full_buffer=False)
         self._note(set())
-        self._began = time.monotonic()
+        self._counts_threads = False
+        self._began = self._look_at = time.monotonic()
         self.main = self._start()
         os.close(order["output"])
 
@@ -144,7 +146,7 @@ class Keeper:
                 return "stopped"
             self._reap()
             try:
-                many = self._note(self._look()) > self._limits["processes"]
+                many = time.monotonic() >= self._look_at and self._are_many()
             except OSError as error:
                 if error.errno not in FULL:
                     raise
@@ -154,6 +156,15 @@ class Keeper:
             if is_full(self._order["pids"], self._order["disk_free"]):  # also when it has ended just now
                 return "disk_full"
         return "exited"
+
+    def _are_many(self) -> bool:
+        """Look at who is there, whom the next runner has to know of, and whether they are more than may be."""
+        self._look_at = time.monotonic() + TICK  # who forks all the time wakes us as often
+        found = self._look()
+        most = self._limits["processes"]
+        return self._note(found) > most or (
+            self._counts_threads and sum(threads(one.pid) for one in found) > THREADS * most
+        )
 
     def _look(self) -> set[Process]:
         found = tree([os.getpid()])
@@ -187,7 +198,9 @@ class Keeper:
 
     def _start(self) -> "subprocess.Popen[bytes]":
         user = pwd.getpwnam(self._order["user"]) if self._order["user"] else None
-        wanted = self._bounds(os.getuid() if user is None else user.pw_uid)
+        uid = os.getuid() if user is None else user.pw_uid
+        wanted = self._bounds(uid)
+        self._counts_threads = uid == 0 and self._group is None  # the kernel does, but not root's
 
         def prepare() -> None:
             _prctl(_PR_SET_NO_NEW_PRIVS, 1)
