@@ -14,7 +14,7 @@ from actors.runner.desk import Desk
 from actors.runner.plan import Plan
 from actors.runner.reporter import BEAT
 from actors.runner.settings import Runner as Settings
-from actors.runner.work import Work
+from actors.runner.work import AT_ONCE, Work
 from actors.runtime.bus import BusError, Recorded, Unsubscribe
 from actors.runtime.context import Context
 from actors.runtime.wire import ask
@@ -38,6 +38,7 @@ class Runner:
         self._desk = desk
         self._settings = settings
         self._going: dict[asyncio.Task[None], Work] = {}
+        self._places = asyncio.Semaphore(settings.at_once * AT_ONCE)
         self._news = asyncio.Event()
         self._ends: list[Unsubscribe] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -183,7 +184,7 @@ class Runner:
         return await ask(self._desk.bus, CLAIM_RUN, wanted, Context(command_id=self._desk.ids.new()))
 
     def _begin(self, claimed: ClaimedRun, plan: Plan, token: str, since: float) -> None:
-        work = Work(self._desk, claimed, plan, token, since)
+        work = Work(self._desk, claimed, plan, token, since, self._places)
         task = asyncio.get_running_loop().create_task(work.carry_out())
         self._going[task] = work
         log.info("a run begins", run=work.name, pipeline=claimed.name)

@@ -24,9 +24,12 @@ S = StepStatus
 
 
 class Work:
-    """One run. `since`: when it was asked for (monotonic). `waits`: nothing of it goes on but approvals."""
+    """One run. `since`: when it was asked for (monotonic); `places`: those of steps that run commands, of all runs
+    here. `waits`: nothing of it goes on but approvals."""
 
-    def __init__(self, desk: Desk, claimed: ClaimedRun, plan: Plan, token: str, since: float) -> None:
+    def __init__(
+        self, desk: Desk, claimed: ClaimedRun, plan: Plan, token: str, since: float, places: asyncio.Semaphore
+    ) -> None:
         self.waits = False
         self._no_room = False  # a step has left none on the disk
         self._desk = desk
@@ -35,6 +38,7 @@ class Work:
         self._reporter = Reporter(desk, claimed.pipeline, claimed.run, token, since)
         self._plan = plan
         self._gate = asyncio.Semaphore(AT_ONCE)
+        self._places = places
         self._fleet = Fleet(desk, claimed, self._reporter.stop)
 
     @property
@@ -170,7 +174,7 @@ class Work:
     async def _carried_out(self, job: Job, commands: Commands, workspace: Workspace, output: Output) -> Came:
         try:
             if isinstance(job.step, Run):
-                return await commands.carry_out(job, job.step, output)
+                return await self._in_turn(commands, job, job.step, output)
             assert isinstance(job.step, OnFleet)
             return await self._fleet.carry_out(job.step, output, workspace)
         except RunnerError as error:
@@ -178,6 +182,19 @@ class Work:
         except Exception:
             log.exception("a step went wrong", run=self.name, step=job.name)
             return Came(status=S.FAILED, reason="this went wrong inside; it is in the log of its host")
+
+    async def _in_turn(self, commands: Commands, job: Job, step: Run, output: Output) -> Came:
+        """Runs that are approved at once go on at once, with no more commands than those have that a runner takes."""
+        if self._places.locked():
+            await output.say("it waits: as many steps run commands here as may")
+        place = asyncio.ensure_future(self._places.acquire())
+        try:
+            if not await self._first(place):
+                return Came(status=S.STOPPED, attempts=0)
+            return await commands.carry_out(job, step, output)
+        finally:
+            if place.done() and not place.cancelled():
+                self._places.release()
 
     async def _approval(self, job: Job, step: Approval) -> Came:
         began = self._desk.clock.monotonic()

@@ -20,14 +20,15 @@ from actors.adapters.runner.executor import LocalExecutor
 from actors.adapters.system_clock import SystemClock
 from actors.pipeline.settings import Pipelines
 from actors.runner import plan
-from actors.runner.commands import HOWS
+from actors.runner.commands import HOWS, Came, Commands
 from actors.runner.desk import Desk
 from actors.runner.on_phones import OnPhones
 from actors.runner.runner import SILENT, Runner
 from actors.runner.settings import Runner as Settings
+from actors.runner.work import AT_ONCE
 from actors.runtime.bus import Headers, Message, RequestTimeout
 from bus_schemas.erasure import ERASURE_CLEARED, Erased, ErasureCleared
-from bus_schemas.pipeline import RunnerView
+from bus_schemas.pipeline import RunnerView, StepStatus
 from simulators.bus.memory_bus import MemoryBus
 from tests.runner.steps import running_with
 from tests.support.depth import examples
@@ -182,6 +183,35 @@ async def test_a_run_that_leaves_no_room_ends_with_all_that_it_has(site: Whole, 
         assert {step["step"]: step["status"] for step in said(site, "step")} == {
             "other": "stopped", "ask": "succeeded", "a": "failed"
         }  # fmt: skip
+
+
+async def test_what_is_approved_at_once_runs_no_more_commands(
+    site: Whole, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fifty runs may wait: with four steps of each at once, of 256 processes, no machine has numbers for them all."""
+    asked = 'needs = ["ask"]\n'
+    steps = "".join(STEP.replace('"a"', f'"a{number}"') + asked for number in range(AT_ONCE))
+    await define(site, HEAD + '[[steps]]\nname = "ask"\ndo = "approval"\n' + steps)
+    going = most = 0
+
+    async def counted(self: Commands, *about: Any) -> Came:
+        nonlocal going, most
+        going += 1
+        most = max(most, going)
+        await asyncio.sleep(0.1)
+        going -= 1
+        return Came(status=StepStatus.SUCCEEDED)
+
+    monkeypatch.setattr(Commands, "carry_out", counted)
+    async with runner_on(site, "r1", tmp_path, at_once=1):
+        runs = [await begin(site) for _ in range(2)]
+        async with asyncio.timeout(10):
+            while len([event for event in said(site, "step") if event["status"] == "waiting"]) < len(runs):
+                await asyncio.sleep(0.02)
+        for run in runs:
+            await site.ask("POST", f"/api/dci/pipeline/1/runs/{run}/steps/ask/approve", {})
+        over = await ends(site, len(runs))
+    assert [each["status"] for each in over] == ["succeeded"] * len(runs) and most == AT_ONCE
 
 
 async def test_where_no_run_could_begin_none_is_taken(site: Whole, tmp_path: Path) -> None:
