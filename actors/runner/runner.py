@@ -26,6 +26,7 @@ from bus_schemas.pipeline_events import PIPELINE_ENDED, PIPELINE_QUEUED, RUNNER_
 log = structlog.get_logger()
 
 LOOK = 2.0  # seconds between two looks when nobody says anything
+REST = 2.0  # times as long as a look took, LOOK at most: there may be a hundred pipelines whose turn it is not
 SILENT = 5.0  # seconds since it was last said that it is there, after which it is not
 MOST_WAITING, OF_ONE = 50, 5  # runs for approvals, each with a workspace: altogether, and of one pipeline
 STOP_PATIENCE = 15.0  # seconds in which the runs of a runner that ends may end
@@ -122,12 +123,14 @@ class Runner:
         await self._drop_caches()
         while True:
             self._news.clear()
+            began = self._desk.clock.monotonic()
             try:
                 await self._take()
             except (BusError, Refusal) as error:
                 log.info("no runs taken", error=str(error))
             except Exception:
                 log.exception("no runs taken")
+            await asyncio.sleep(min(REST * (self._desk.clock.monotonic() - began), LOOK))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK):
                     await self._news.wait()

@@ -231,6 +231,22 @@ async def test_where_no_run_could_begin_none_is_taken(site: Whole, tmp_path: Pat
         assert (over["status"], runner.away()) == ("succeeded", None)
 
 
+async def test_a_runner_looks_no_more_than_some_of_the_time(site: Whole, tmp_path: Path) -> None:
+    """Each run that somebody puts in a queue had it look again at all that wait, and ask for a hundred in vain."""
+    looks = list[float]()
+
+    async def look() -> None:
+        looks.append(asyncio.get_running_loop().time())
+        await asyncio.sleep(0.05)
+
+    async with runner_on(site, "r1", tmp_path) as runner:
+        runner._take = look  # type: ignore[method-assign]
+        while len(looks) < 4:
+            runner._news.set()
+            await asyncio.sleep(0.005)
+    assert looks[-1] - looks[1] >= 2 * 3 * 0.05
+
+
 async def test_a_runner_may_begin_before_its_bus_is_there(site: Whole, tmp_path: Path) -> None:
     await define(site, HEAD + STEP)
     bus = MemoryBus(site.broker)
