@@ -63,7 +63,7 @@ def check(text: str) -> Checked:
 _in_use: WeakValueDictionary[str, Definition] = WeakValueDictionary()  # by their texts
 
 
-@lru_cache(maxsize=250)  # of 400 kB at most
+@lru_cache(maxsize=250)  # of 1.3 MB at most: of 64,000 letters, where each is a text of its own
 def definition_of(text: str) -> Definition:
     """One that was checked before, perhaps when fewer things were known to be wrong. It is read alone, which takes up
     to 30 ms: what others have checked meanwhile makes it no slower for an actor. See `Reader`. Raises ValueError."""

@@ -204,6 +204,23 @@ def test_folders_of_caches_count_as_well(tmp_path: Path) -> None:
     assert len(list((tmp_path / "caches").iterdir())) == 2
 
 
+def test_caches_of_empty_folders_are_no_more_than_some(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take no room that counts, and each time that one was kept all of them were looked through."""
+    caches, workspace, looked_through = kept.Caches(tmp_path / "caches", 10_000), tmp_path / "work", list[Path]()
+    (workspace / "cache").mkdir(parents=True)
+    former = kept._size
+
+    def size(place: Path) -> int:
+        looked_through.append(place)
+        return former(place)
+
+    monkeypatch.setattr(kept, "_size", size)
+    monkeypatch.setattr(kept, "MOST_CACHES", 5)
+    for number in range(8):
+        caches.save(str(number), workspace, "cache", BOUNDS, Masking([]))
+    assert len(list((tmp_path / "caches").iterdir())) == 5 and len(looked_through) == 8
+
+
 async def test_what_is_copied_leaves_the_room_that_the_host_needs(
     executor: LocalExecutor, workspace: LocalWorkspace
 ) -> None:

@@ -31,6 +31,7 @@ from actors.runner.masking import Masking
 from actors.runner.port import Artefact, Bounds, Collected, RunnerError
 
 LONGEST_KEY = 200
+MOST_CACHES = 1000
 BLOCK = 4096  # bytes that a file counts as at least: a disk has room for so many files, and has them for each
 LONGEST_NAME = 300  # bytes of an artefact's path: it goes on record
 _ALL = 1 << 31  # files
@@ -113,6 +114,7 @@ class Caches:
         self._most = most
         self._owner = owner
         self._note = folder.with_suffix(".since")
+        self._sizes = dict[Path, int]()  # of those that were looked through: none changes once it is kept
         self.dropped = 0
 
     def since(self) -> int:
@@ -196,10 +198,13 @@ class Caches:
         return [place for place in self._folder.iterdir() if place.suffix != ".partial"]
 
     def _make_room(self, newest: Path) -> None:
-        sizes = {place: _size(place) for place in sorted(self._kept(), key=lambda place: place.stat().st_mtime)}
-        for place in list(sizes):
-            if sum(sizes.values()) > self._most and place != newest:
-                del sizes[place]
+        known, self._sizes = self._sizes, {}
+        for place in sorted(self._kept(), key=lambda place: place.stat().st_mtime):
+            self._sizes[place] = _size(place) if place == newest or place not in known else known[place]
+        whole = sum(self._sizes.values())
+        for place in list(self._sizes):
+            if (whole > self._most or len(self._sizes) > MOST_CACHES) and place != newest:
+                whole -= self._sizes.pop(place)
                 shutil.rmtree(place, ignore_errors=True)
 
 
