@@ -29,6 +29,7 @@ LOOK = 2.0  # seconds between two looks when nobody says anything
 REST = 2.0  # times as long as a look took, LOOK at most: there may be a hundred pipelines whose turn it is not
 SILENT = 5.0  # seconds since it was last said that it is there, after which it is not
 MOST_WAITING, OF_ONE = 50, 5  # runs for approvals, each with a workspace: altogether, and of one pipeline
+TWICE = 2  # as many steps run commands as those of the runs that are taken: some are left for what is approved
 STOP_PATIENCE = 15.0  # seconds in which the runs of a runner that ends may end
 
 
@@ -39,7 +40,7 @@ class Runner:
         self._desk = desk
         self._settings = settings
         self._going: dict[asyncio.Task[None], Work] = {}
-        self._places = asyncio.Semaphore(settings.at_once * AT_ONCE)
+        self._places = asyncio.Semaphore(TWICE * settings.at_once * AT_ONCE)
         self._news = asyncio.Event()
         self._ends: list[Unsubscribe] = []
         self._tasks: list[asyncio.Task[None]] = []

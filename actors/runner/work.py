@@ -184,7 +184,7 @@ class Work:
             return Came(status=S.FAILED, reason="this went wrong inside; it is in the log of its host")
 
     async def _in_turn(self, commands: Commands, job: Job, step: Run, output: Output) -> Came:
-        """Runs that are approved at once go on at once, with no more commands than those have that a runner takes."""
+        """Runs that are approved at once go on at once, with no more commands than twice as many as others have."""
         if self._places.locked():
             await output.say("it waits: as many steps run commands here as may")
         place = asyncio.ensure_future(self._places.acquire())
