@@ -6,13 +6,14 @@ import errno
 import os
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from actors.adapters.runner import files, kept, removal
+from actors.adapters.runner import checkout, files, kept, removal
 from actors.adapters.runner.executor import LocalExecutor
 from actors.adapters.runner.removal import remove
 from actors.runner.globs import Glob
@@ -21,6 +22,7 @@ from actors.runner.port import BOUNDS, Collected, RunnerError
 
 DEEP, NAMES, AT_ONCE = 60, 600, 40
 WITHIN = 1100  # folders within each other
+FILES = 5_000
 
 
 def test_a_folder_deep_down_is_compared_once_with_a_pattern() -> None:
@@ -97,6 +99,36 @@ async def test_files_are_looked_through_in_nobodys_thread(tmp_path: Path, monkey
         await executor.close()
     assert names == {"workspaces"}
     print(f"{AT_ONCE} steps of one run whose files are looked through, and a thread for others")
+
+
+async def test_what_phones_print_takes_one_thread_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred phones may print 64 kB each that take a second to be masked: minutes of all threads of all runs."""
+    ends, executor = threading.Event(), LocalExecutor(folder=tmp_path, bubblewrap=False, disk_free=0)
+    workspace, other = [await executor.prepare(name, None, {}) for name in ("1-1-1", "2-1-1")]
+    monkeypatch.setattr(workspace._masking, "text", lambda text: str(ends.wait(10)))
+    masked = [asyncio.create_task(workspace.masked("x")) for _ in range(AT_ONCE)]
+    try:
+        await asyncio.sleep(0.01)
+        async with asyncio.timeout(0.5):
+            assert await other.masked("x") == "x"
+    finally:
+        ends.set()
+        await asyncio.gather(*masked)
+        await executor.close()
+    print(f"{AT_ONCE} phones of one run that print, and a thread for others")
+
+
+def test_a_commit_is_weighed_without_another_list_of_its_files() -> None:
+    """Of forty megabytes there were lists of lists, four hundred at once."""
+    of_one = b"100644 blob " + b"a" * 40 + b"       7\tfolder/file%d\0"
+    listed = b"".join(of_one % number for number in range(FILES))
+    tracemalloc.start()
+    try:
+        weighed, (_, most) = checkout._weighed(listed), tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    print(f"a list of {len(listed)} bytes: {most} more")
+    assert weighed == (FILES, 7 * FILES) and most < len(listed) / 10
 
 
 async def test_a_workspace_goes_however_deep_it_is(tmp_path: Path) -> None:

@@ -302,7 +302,8 @@ class LocalWorkspace:
         return self._masking.text(text)
 
     async def masked(self, text: str) -> str:
-        return await self._executor.in_thread(lambda: self._masking.text(text))
+        async with self._turn:  # a hundred phones may print a lot at once
+            return await self._executor.in_thread(lambda: self._masking.text(text))
 
     async def stop(self) -> None:
         """End everything that runs in it."""
