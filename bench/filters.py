@@ -30,7 +30,7 @@ from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 
 EVENTS, GROUP = 1_000_000, 2_000
-ASKED, ROUNDS = 100, 3  # times that a filter is asked for in one round
+ASKED, ROUNDS = 300, 3  # times that a filter is asked for in one round
 PROMISED = 20.0  # ms
 EVERYBODY = Context(command_id="x", user="admin", actions=frozenset(Action))
 Asked = Callable[[random.Random], Any]  # a request of its line

@@ -121,20 +121,21 @@ def records(
     )
     found = sa.select(CALLS).where(IS_OVER, *NEWEST.behind(before), *asked)
     if parts and few:
-        found = found.select_from(NUMBERS.rows).where(_hints(parts), *given((C.user, is_of, user)))
+        found = found.select_from(NUMBERS.rows).where(NUMBERS.hints(_groups(parts)), *given((C.user, is_of, user)))
         user = None
     return Query(_newest(found, wanted.limit, user), made_of(CallRow, lambda row: (NEWEST.key(row), _cdr(row))))
 
 
 def how_many_have(parts: frozenset[str]) -> Query[int]:
-    """How many calls have one of these in their number; `FEW` and one where there are more than that."""
-    some = sa.select(sa.literal(1)).select_from(NUMBERS.rows).where(_hints(parts), has_one_of(C.number, parts))
+    """About how many calls have one of these in their number, and no fewer; `FEW` and one where that is more."""
+    asked = NUMBERS.about(has_one_of(C.number, parts), _groups(parts))
+    some = sa.select(sa.literal(1)).select_from(NUMBERS.alone).where(asked)
     return Query(sa.select(sa.func.count().label("calls")).select_from(some.limit(FEW + 1).subquery()),
                  lambda row: int(row.calls))  # fmt: skip
 
 
-def _hints(parts: frozenset[str]) -> sa.ColumnElement[bool]:
-    return NUMBERS.hints([(part,) for part in sorted(parts)])
+def _groups(parts: frozenset[str]) -> list[tuple[str]]:
+    return [(part,) for part in sorted(parts)]
 
 
 def _plain(column: sa.Column[Any], so: bool) -> sa.ColumnElement[Any]:

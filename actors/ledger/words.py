@@ -43,6 +43,7 @@ class WordIndex:
         self.name = f"{table.name}_words"
         self._found = sa.table(self.name, sa.column("rowid", sa.Integer()), sa.column(self.name, sa.Text()))
         self.rows = _Found(table, self._found, place == self._found.c.rowid)  # FROM this, they are found by the index
+        self.alone = _Alone(table, self._found, place == self._found.c.rowid)  # which the index finds, of whatever rows
         # Of `rows`: those of SQLite are in its order as they are found. PostgreSQL would look through all in that order
         # rather than sort those that are found, unless it is an expression.
         self.place, self.place_of_few = _either(self._found.c.rowid, place), _either(self._found.c.rowid, place + 0)
@@ -56,6 +57,10 @@ class WordIndex:
         are of `SHORTEST` characters and more."""
         asked = " AND ".join(f"({' OR '.join(_trigrams(group) for group in groups)})" for groups in wanted)
         return _either(self._found.c[self.name].op("MATCH", is_comparison=True)(asked), sa.true())
+
+    def about(self, condition: sa.ColumnElement[bool], *wanted: Iterable[Sequence[str]]) -> sa.ColumnElement[bool]:
+        """Of `alone`: what `hints` of a condition leaves, without a look at each row; in PostgreSQL the condition."""
+        return sa.and_(self.hints(*wanted), _either(sa.true(), condition))
 
     def says(self, column: sa.Column[Any], value: str) -> sa.ColumnElement[bool]:
         """Of `rows`, beside `hints`: whether a column says this. PostgreSQL takes its index, too, where that helps.
@@ -86,6 +91,12 @@ class _Found(Join):
     inherit_cache = True
 
 
+class _Alone(Join):
+    """What an index finds, without the rows; in PostgreSQL the table."""
+
+    inherit_cache = True
+
+
 class _either(FunctionElement[Any]):
     """The first in SQLite, the second in PostgreSQL."""
 
@@ -95,6 +106,16 @@ class _either(FunctionElement[Any]):
 @compiles(_Found, "postgresql")
 def _table_alone(found: _Found, compiler: Any, **more: Any) -> str:
     return str(compiler.process(found.left, **more))
+
+
+@compiles(_Alone)
+def _index_alone(alone: _Alone, compiler: Any, **more: Any) -> str:
+    return str(compiler.process(alone.right, **more))
+
+
+@compiles(_Alone, "postgresql")
+def _its_table(alone: _Alone, compiler: Any, **more: Any) -> str:
+    return str(compiler.process(alone.left, **more))
 
 
 @compiles(_either)
