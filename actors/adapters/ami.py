@@ -26,6 +26,7 @@ log = structlog.get_logger()
 LINE_LIMIT, HEADERS_LIMIT = 1000, 100  # bytes, lines: below the server's own 1,024 and 128
 MESSAGE_LIMIT = 256 * 1024  # bytes of one message from the server
 LIST_LIMIT = 8 * 2**20  # bytes of one list from it: 10,000 channels
+LISTS_LIMIT = 2  # so many times as much of all that come at once: each call that is up is asked for by itself
 PENDING_LIMIT = 2000  # actions that wait for their answers
 CONNECT_SECONDS, ACTION_SECONDS, BOOT_SECONDS = 5.0, 5.0, 15.0
 PING_PAUSE, PING_SECONDS = 5.0, 3.0
@@ -297,7 +298,7 @@ class AmiClient:
             done = self._pending[action_id]
             if not done.done():
                 done.set_result(message)
-        elif self._listed[action_id] > LIST_LIMIT:
+        elif self._listed[action_id] > LIST_LIMIT or self._listed.total() > LISTS_LIMIT * LIST_LIMIT:
             raise AmiDown("a list without end")
         else:
             self._lists[action_id].append(message)

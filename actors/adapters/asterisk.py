@@ -17,7 +17,7 @@ import structlog
 
 from actors.adapters.ami import AmiClient, AmiError, AmiMessage, AmiRefused, AmiUncertain, Unsendable
 from actors.adapters.asterisk_ends import Ending, cause_of, end_of
-from actors.telephony.reports import CallPhase, CallSeen, CdrSeen, LiveCall, Look
+from actors.telephony.reports import WORDS, CallPhase, CallSeen, CdrSeen, LiveCall, Look
 from actors.trunk.pbx import (
     Contact,
     ContactSeen,
@@ -42,7 +42,7 @@ GAP = 1.0  # seconds after a login in which a Hangup may have lost the HangupReq
 HANGUP_GRACE = 0.5  # seconds in which a Hangup may explain an OriginateResponse, or the other way round
 RING_SLACK, CALL_SLACK = 3.0, 60.0  # seconds by which Asterisk's own limits are later than ours
 BY_SILENCE = frozenset({EndReason.HANGUP_LOCAL, EndReason.EXTENSION_FAILED})  # the far side did not ask for the end
-OURS = "c_"  # how the ids of our calls begin
+_OURS = re.compile(r"c_[A-Za-z0-9_-]{1,62}")  # the ids of our calls
 TRACKED = 5000
 TOO_MANY = "it says that it is in more calls of ours than there can be"
 # In which contexts Asterisk dials for the far side of our channel: one that redirects the call (302), or transfers it
@@ -200,7 +200,7 @@ class Asterisk:
         """Nothing that happened before is known: ask which of our calls are up, and how the trunks are."""
         try:
             rows = await self.client.ask_list("CoreShowChannels")
-            ours = [row for row in rows if row.get("Uniqueid", "").startswith(OURS)]
+            ours = [row for row in rows if _OURS.fullmatch(row.get("Uniqueid", ""))]
             if len(ours) > TRACKED:
                 self._lost(TOO_MANY)
                 return
@@ -308,7 +308,7 @@ class Asterisk:
                 self._contact_changed(event.get("EndpointName", ""))
             case "Registry":
                 self._registry(event)
-            case _ if call_id.startswith(OURS):
+            case _ if _OURS.fullmatch(call_id):
                 self._hear_call(name, call_id, event)
 
     def _contact_changed(self, endpoint: str) -> None:
@@ -329,7 +329,7 @@ class Asterisk:
             case "DialEnd":
                 ending.dialled(event.get("DialStatus", ""))
             case "OriginateResponse" if event.get("Response") == "Failure":
-                ending.originate = event.get("Reason", "")
+                ending.originate = event.get("Reason", "")[:WORDS]
                 self._ends(call_id, ending)
             case "Hangup":
                 ending.hang_up(event)
@@ -369,7 +369,7 @@ class Asterisk:
     def _track(self, call_id: str, endpoint: str) -> Ending:
         known = self._endings.get(call_id)
         if known is None:
-            known = self._endings[call_id] = Ending(endpoint=endpoint)
+            known = self._endings[call_id] = Ending(endpoint=endpoint[:WORDS])
             if len(self._endings) > TRACKED:
                 self._endings.pop(next(iter(self._endings)))
         return known

@@ -27,7 +27,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from actors.adapters.ami import AmiMessage
-from actors.telephony.reports import OfLine
+from actors.telephony.reports import WORDS, OfLine
 from bus_schemas.call import EndReason
 
 R = EndReason
@@ -101,12 +101,12 @@ class Ending(Struct):
         """Take in its Hangup."""
         self.gone = True
         self.cause, self.sip = _whole(event.get("Cause", "")), _whole(event.get("TechCause", ""))
-        self.words = event.get("Cause-txt", "")
+        self.words = event.get("Cause-txt", "")[:WORDS]
 
     def dialled(self, status: str) -> None:
         """Take in how dialling the slot's extension ended."""
         self.joined = self.joined or status == "ANSWER"
-        self.unjoined = status
+        self.unjoined = status[:WORDS]
 
     def count(self, event: AmiMessage) -> None:
         """Take in one of its Cdr events: each part of a call that was moved on has one, and each phone that rang."""

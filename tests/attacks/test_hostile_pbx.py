@@ -1,6 +1,7 @@
 """A PBX that lies, and says more than anybody asked for: its calls end, and the host goes on."""
 
 import asyncio
+import itertools
 import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -9,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from actors.adapters import ami, asterisk
+from actors.adapters.ami import LIST_LIMIT, AmiDown
 from actors.adapters.asterisk import Asterisk, contacts_seen
 from actors.adapters.asterisk_ends import Ending, cause_of
 from actors.dialing.limits import CallLimits
@@ -172,6 +174,47 @@ async def test_a_list_without_end_takes_little_memory(letters: int, monkeypatch:
         tracemalloc.stop()
     print(f"a list of rows of {letters} letters: {sent >> 10} kB sent, {most >> 10} kB at once")
     assert most < 64 * LIMIT
+
+
+def test_many_lists_at_once_take_no_more_memory_than_a_few() -> None:
+    """Each call that is up when a connection comes is asked for by itself: 100 of them were 800 MB."""
+    client = Asterisk("main", Ami(host="127.0.0.1", port=1, user="ottb", secret="x"), prefix="p").client
+    lists: dict[str, list[dict[str, str]]] = {f"p-{number}": [] for number in range(100)}
+    client._lists = lists
+    said = 0
+    with pytest.raises(AmiDown, match="without end"):
+        for action_id in itertools.cycle(lists):
+            client._take({"Event": "Row", "ActionID": action_id}, LIST_LIMIT // 8)
+            said += LIST_LIMIT // 8
+    print(f"100 lists at once: {said >> 20} MB are taken")
+    assert LIST_LIMIT < said < 3 * LIST_LIMIT
+
+
+LONG = 100_000 * "x"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"Event: Hangup\r\nUniqueid: c_%d{LONG}\r\n{CHANNEL}",
+        f"Event: Newstate\r\nUniqueid: c_%d\r\nChannel: PJSIP/{LONG}-1",
+        f"Event: Hangup\r\nUniqueid: c_%d\r\nCause-txt: {LONG}",
+        f"Event: DialEnd\r\nUniqueid: c_%d\r\nDialStatus: {LONG}",
+        f"Event: OriginateResponse\r\nResponse: Failure\r\nUniqueid: c_%d\r\nReason: {LONG}",
+    ],
+    ids=["name", "endpoint", "cause", "dial", "originate"],
+)
+async def test_little_is_kept_of_a_call_that_a_pbx_names(said: str) -> None:
+    """Of thousands of calls, with a quarter of a megabyte in each message, all was: 2 GB."""
+    pbx = Asterisk("main", Ami(host="127.0.0.1", port=1, user="ottb", secret="x"), prefix="p")
+    pbx.attach(TRUNK, lambda report: None)
+    tracemalloc.start()
+    for number in range(50):
+        pbx._hear(ami.decode((said % number).encode()))
+    kept = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    print(f"50 calls with 100 kB of words each: {kept >> 10} kB are kept")
+    assert kept < len(LONG)
 
 
 def changes_of(world: World, report: object) -> list[TrunkChanged]:
