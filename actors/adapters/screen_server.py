@@ -35,6 +35,7 @@ STANDS_STILL = 1000  # milliseconds that a look waits for the screen to stand st
 AGAIN = 300.0  # seconds until a phone without it is asked again, which costs two commands
 DEPTH = tree.DEPTH
 LIMIT = 3 * tree.BYTES  # bytes of an answer: JSON escapes what XML has
+PONG_LIMIT = 4096
 
 
 class Held(Protocol):
@@ -60,9 +61,16 @@ class ServerGone(Exception):
     """It gave no answer that can be used. The message says why; nothing of what was asked shows in it."""
 
 
+Result = str | int | float | bool | None  # whatever else an answer carries was not asked for
+
+
+class _Error(msgspec.Struct):
+    code: int
+
+
 class _Answer(msgspec.Struct):
-    result: Any = msgspec.UNSET
-    error: Any = None
+    result: Result | msgspec.UnsetType = msgspec.UNSET
+    error: _Error | None = None
 
 
 class ScreenServer:
@@ -118,11 +126,12 @@ class ScreenServer:
             return False
         return True
 
-    async def call(self, method: str, *params: object) -> Any:
+    async def call(self, method: str, *params: object) -> Result:
         """Have it do something. Raises ServerGone."""
         body = msgspec.json.encode({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
         try:
-            return _read(await self._ask("POST", "/jsonrpc/0", body, ASK_TIMEOUT), _rpc)
+            said = await self._ask("POST", "/jsonrpc/0", body, ASK_TIMEOUT, LIMIT)
+            return await beside(len(said), lambda: _read(said, lambda said: _rpc(_http(said))))
         except (ServerGone, PhoneError) as error:
             raise ServerGone(f"{method}: {error}") from None
 
@@ -142,7 +151,7 @@ class ScreenServer:
 
     async def _answers(self) -> bool:
         try:
-            return await self._ask("GET", "/ping", b"", PING_TIMEOUT) == b"pong"
+            return _read(await self._ask("GET", "/ping", b"", PING_TIMEOUT, PONG_LIMIT), _http) == b"pong"
         except (ServerGone, PhoneError):
             return False
 
@@ -165,13 +174,13 @@ class ScreenServer:
         self.close()
         self._ask_at = asyncio.get_running_loop().time() + AGAIN
 
-    async def _ask(self, method: str, path: str, body: bytes, timeout: float) -> bytes:
+    async def _ask(self, method: str, path: str, body: bytes, timeout: float, most: int) -> bytes:
+        """An HTTP answer, as it came: whatever listens on that port of the phone has made it."""
         head = (
             f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAccept-Encoding: \r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
-        said = await self._phone.exchange(PORT, head.encode() + body, timeout=timeout, max_output=LIMIT)
-        return _read(said, _http)
+        return await self._phone.exchange(PORT, head.encode() + body, timeout=timeout, max_output=most)
 
 
 class _Said:
@@ -209,12 +218,11 @@ def _http(said: bytes) -> bytes:
     return response.read()
 
 
-def _rpc(body: bytes) -> Any:
+def _rpc(body: bytes) -> Result:
     """What a JSON-RPC answer carries."""
     answer = msgspec.json.decode(body, type=_Answer)
     if answer.result is msgspec.UNSET:
-        code = answer.error.get("code") if isinstance(answer.error, dict) else None
-        raise ServerGone(f"error {code}" if isinstance(code, int) else "an error")
+        raise ServerGone(f"error {answer.error.code}" if answer.error is not None else "an error")
     return answer.result
 
 

@@ -1,6 +1,7 @@
 """What a hostile phone answers is read in a time that grows with its length, and breaks nothing."""
 
 import sys
+import tracemalloc
 from collections.abc import Callable
 from functools import partial
 
@@ -11,10 +12,11 @@ from actors.adapters import android, android_health, android_orders
 from actors.adapters.adb_listing import parse_devices
 from actors.adapters.phone_answers import Answers
 from actors.adapters.phone_clock import clock_of
+from actors.adapters.screen_server import ScreenServer, ServerGone
 from actors.call import machine
 from actors.runtime.clock import Moment
 from actors.slot.hindrance import in_trouble
-from actors.slot.phone import Trouble
+from actors.slot.phone import ShellResult, Trouble
 from actors.slot.record import SlotMemory
 from actors.telephony.reports import WORDS, DialFailed
 from bus_schemas.call import EndReason
@@ -140,3 +142,46 @@ async def test_others_have_their_turn_while_a_long_answer_is_read() -> None:
     turns = others.end()
     print(f"{len(signal)} letters of a phone's health: {turns} turns of others")
     assert read.signal_level is None and turns > 10
+
+
+class Listener:
+    """Whatever listens on the port of a phone's own that the reader of its screen has: any app may."""
+
+    def __init__(self, answer: bytes) -> None:
+        self.answer = answer
+
+    async def exchange(self, port: int, request: bytes, *, timeout: float, max_output: int) -> bytes:
+        return self.answer[:max_output]
+
+    async def shell(self, command: str, *, timeout: float, max_output: int) -> ShellResult:
+        raise NotImplementedError
+
+    async def hold(self, command: str) -> "Listener":
+        raise NotImplementedError
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+
+async def test_others_have_their_turn_while_an_answer_in_small_pieces_is_read() -> None:
+    pieces = 40 * b"1\r\n \r\n" + b"F\r\n{\"result\":true}\r\n" + 40_000 * b"1\r\n \r\n" + b"0\r\n\r\n"
+    server = ScreenServer(Listener(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + pieces))
+    others = Others()
+    assert await server.call("waitForIdle", 1000) is True
+    turns = others.end()
+    print(f"{len(pieces)} bytes in pieces of one: {turns} turns of others")
+    assert turns > 5
+
+
+async def test_nothing_is_made_of_what_an_answer_has_that_was_not_asked_for() -> None:
+    """Millions of empty lists were made in one go."""
+    nested = 100_000 * b"[]," + b"[]"
+    for body in (b'{"result":[' + nested + b"]}", b'{"error":{"code":[' + nested + b"]}}"):
+        server = ScreenServer(Listener(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body))
+        tracemalloc.start()
+        with pytest.raises(ServerGone):
+            await server.call("waitForIdle", 1000)
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        print(f"{len(body)} bytes of lists: {most} at most beside them")
+        assert most < 3 * len(body)
