@@ -52,6 +52,8 @@ def clocks_differ(call: Call, created_age: float, looked: Looked, now: Moment) -
     """Whether the phone's age of a call cannot be right, or ours: one of the clocks was set meanwhile. The note of the
     order stands on the phone's uptime, which nobody sets; a call whose order is not noted has only our own clock."""
     order = looked.look.order if looked.look is not None else None
+    if call.started.boot == now.boot and created_age > elapsed(call.started, now)[0] + AGE_SLACK:
+        return True  # whatever it has noted, it was not in this call before it was attempted
     if order is not None and order.call_id == call.call_id:
         return not -NOTE_SLACK <= order.age - created_age <= ORDER_LASTS
     return abs(created_age - elapsed(call.started, now)[0]) > AGE_SLACK + ORDER_LASTS

@@ -566,6 +566,18 @@ def test_one_unanswered_look_ends_no_call() -> None:
 # --- clocks -------------------------------------------------------------------------------------------------------
 
 
+def test_no_call_is_older_than_its_attempt_whatever_its_phone_has_noted() -> None:
+    """A phone that lies about its own uptime would have a call of 20 seconds on record as one of a month."""
+    month = 2_592_000.0
+    for created, answered in ((month, month - 2.0), (month, 18.0), (23.2, 18.0)):
+        past = replace(PAST, created_age=created, answered_age=answered, ended_age=0.0)
+        look = Look(live=(), past=(past,), boot="b", up=month + 100.0, order=Noted("c_1", created + 1.0))
+        _, decision = _then(PHASES[Phase.CONNECTED], _looked(look, "ask", 20.0), 20.1)
+        (ended,) = decision.events
+        assert isinstance(ended, CallEnded) and ended.clock_suspect
+        assert (ended.ring_seconds, ended.duration) == (2, 18)
+
+
 def test_a_phone_whose_clock_was_set_back_is_clamped_and_marked() -> None:
     past = PastCall(ref=REF, created_age=82_900, answered_age=82_830, ended_age=0.0, reason=EndReason.HANGUP_REMOTE)
     look = _looked(Look(live=(), past=(past,)), "link", 9)
