@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
+from aiohttp.connector import Connection
 
 from actors.runtime.version import version
 from actors.webhook.addresses import Network, forbidden, wrong_url
@@ -18,6 +19,8 @@ from bus_schemas.webhook import LONGEST_RESPONSE
 
 CONNECTIONS = 256  # at once; the host holds fewer under way
 LONGEST_LINE = 8190  # bytes of a line or a field of an answer's head
+AT_ONCE = 16 * 1024  # bytes that the kernel keeps of an answer, so that no more are read in one go, with TLS or without
+INTERIM = 4  # answers before the answer (1xx), of which a receiver could send any number
 OWN = {
     "User-Agent": f"OTTB-Webhook/{version()}", "Content-Type": "application/json", "Accept-Encoding": "identity",
 }  # fmt: skip
@@ -25,6 +28,25 @@ OWN = {
 
 class Forbidden(OSError):
     """An address that nothing is posted to."""
+
+
+class _Answer(aiohttp.ClientResponse):
+    """One before which there are few others."""
+
+    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
+        protocol, left = connection.protocol, INTERIM + 1
+        assert protocol is not None
+        read = protocol.read
+
+        async def bounded() -> Any:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise aiohttp.ClientPayloadError
+            return await read()
+
+        setattr(protocol, "read", bounded)  # noqa: B010  a connection is for one post
+        return await super().start(connection)
 
 
 class HttpSender:
@@ -67,7 +89,7 @@ class HttpSender:
             )  # fmt: skip
             self._session = aiohttp.ClientSession(
                 connector=connector, timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False,
-                auto_decompress=False, max_line_size=LONGEST_LINE, max_field_size=LONGEST_LINE,
+                auto_decompress=False, max_line_size=LONGEST_LINE, max_field_size=LONGEST_LINE, response_class=_Answer,
             )  # fmt: skip
         return self._session
 
@@ -76,7 +98,9 @@ class HttpSender:
         family, kind, protocol, _, address = found
         if (why := forbidden(str(address[0]), self._allowed)) is not None:
             raise Forbidden(f"the address is not allowed: {why}")
-        return socket.socket(family, kind, protocol)
+        made = socket.socket(family, kind, protocol)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, AT_ONCE)
+        return made
 
 
 async def _beginning(answer: aiohttp.ClientResponse) -> bytes:

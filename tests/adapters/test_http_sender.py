@@ -3,15 +3,17 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
 from aiohttp.abc import AbstractResolver
 
-from actors.adapters.http_sender import HttpSender
+from actors.adapters.http_sender import INTERIM, HttpSender
 from actors.webhook.addresses import networks_of
-from actors.webhook.sender import NotSent
+from actors.webhook.sender import NotSent, Said
 from tests.support.receiver import Receiver, moved, ok, slow
+from tests.support.turns import Others
 
 LOOPBACK = networks_of(["127.0.0.0/8"])
 
@@ -177,3 +179,38 @@ async def test_why_it_was_not_sent_is_said_without_more(make: Make) -> None:
         assert said == "its certificate is not good, or it does not speak TLS"
         assert "https" in await refused(make(http=False).post(receiver.url("/"), b"", {}))
         assert receiver.got == []
+
+
+@asynccontextmanager
+async def answering(interim: bytes, times: int) -> AsyncIterator[str]:
+    """A receiver that sends something so many times before its answer. Gives its address."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            for _ in range(times):
+                writer.write(interim)
+                await writer.drain()
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/x"
+    server.close()
+
+
+async def test_an_answer_may_have_others_before_it(make: Make) -> None:
+    async with answering(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", INTERIM) as url:
+        assert await make().post(url, b"", {}) == Said(code=200, body=b"ok")
+
+
+async def test_answers_before_the_answer_without_end_take_nobodys_turn(make: Make) -> None:
+    """Each turn of the loop read a quarter of a megabyte of them, of each post, for as long as one may last."""
+    async with answering(5_000 * b"HTTP/1.1 100 C\r\n\r\n", 1_000) as url:
+        others = Others()
+        said = await refused(make().post(url, b"", {}))
+        others.end()
+    print(f"100 MB of answers before the answer: {others}")
+    assert said == "what it answered is no HTTP" and others.longest < 0.03
+    with make()._socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 1))) as made:
+        assert made.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) <= 64 * 1024
