@@ -33,25 +33,27 @@ class Turns:
             if turn.done() and not turn.cancelled():  # it came, and is not wanted any more
                 self._pass_on()
             else:
-                self._leave(id, user)
+                self._leave(id, user, turn)
             raise
 
-    def _leave(self, id: str, user: str) -> None:
-        mine = self._waiting[user]
-        del mine[id]
-        if not mine:
-            del self._waiting[user]
+    def _leave(self, id: str, user: str, turn: asyncio.Future[None]) -> None:
+        mine = self._waiting.get(user, {})
+        if mine.get(id) is turn:  # else it was passed over already
+            del mine[id]
+            if not mine:
+                del self._waiting[user]
 
     def _pass_on(self) -> None:
-        if not self._waiting:
-            self._free += 1
-            return
-        user = next(iter(self._waiting))
-        mine = self._waiting.pop(user)
-        turn = mine.pop(next(iter(mine)))
-        if mine:
-            self._waiting[user] = mine  # behind all others
-        turn.set_result(None)
+        while self._waiting:
+            user = next(iter(self._waiting))
+            mine = self._waiting.pop(user)
+            turn = mine.pop(next(iter(mine)))
+            if mine:
+                self._waiting[user] = mine  # behind all others
+            if not turn.done():  # it may have been cancelled just now, and not have left the line yet
+                turn.set_result(None)
+                return
+        self._free += 1
 
     def ahead(self, id: str, user: str) -> int | None:
         """How many wait before it, as far as anybody knows now; None: it does not wait."""

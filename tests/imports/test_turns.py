@@ -79,3 +79,20 @@ async def test_a_turn_that_comes_as_one_leaves_goes_to_the_next() -> None:
     for _ in range(4):
         await asyncio.sleep(0)
     assert readers.read == ["ann0", "ann2"]
+
+
+@pytest.mark.parametrize("more", [3, 2])
+async def test_a_turn_is_not_lost_to_one_that_leaves_in_the_same_moment(more: int) -> None:
+    """It was, for good: whoever cancels lists without end had a host read none any more."""
+    readers = Readers(1)
+    for user, id in LISTS[:more]:
+        await readers.send(user, id)
+    readers._over["ann0"].set()
+    readers.tasks["ann1"].cancel()  # it has not left the line yet when the turn is passed on
+    for _ in range(4):
+        await asyncio.sleep(0)
+    readers.tasks["ann0"].result()
+    await readers.end_all()
+    assert readers.read == ["ann0", "ann2"][: more - 1]
+    async with asyncio.timeout(1.0), readers.turns.turn("bob0", "bob"):
+        assert readers.turns.ahead("bob0", "bob") is None
