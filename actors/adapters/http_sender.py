@@ -6,10 +6,12 @@ reached, whoever answers for the name.
 import asyncio
 import socket
 from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import aiohttp
-from aiohttp.abc import AbstractResolver
+from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.connector import Connection
 
 from actors.runtime.version import version
@@ -26,8 +28,33 @@ OWN = {
 }  # fmt: skip
 
 
+LOOKUPS = 64  # names that are looked up at once: each may take far longer than anybody waits for it
+
+
 class Forbidden(OSError):
     """An address that nothing is posted to."""
+
+
+class Names(AbstractResolver):
+    """Asks the system, in threads of its own: whoever has a name that nobody answers for takes none of others' work."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(LOOKUPS, thread_name_prefix="names of receivers")
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        ask = partial(socket.getaddrinfo, host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+        numeric = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+        return [
+            ResolveResult(
+                hostname=host, host=str(address[0]), port=port, family=kind, proto=protocol, flags=numeric
+            )
+            for kind, _, protocol, _, address in await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+        ]
+
+    async def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 class _Answer(aiohttp.ClientResponse):
@@ -60,7 +87,7 @@ class HttpSender:
         self._allowed = allowed
         self._http = http
         self._timeout = aiohttp.ClientTimeout(total=whole, connect=connect, sock_connect=connect)
-        self._resolver = resolver
+        self._resolver = resolver or Names()
         self._session: aiohttp.ClientSession | None = None
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Said:
@@ -80,11 +107,12 @@ class HttpSender:
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
+        await self._resolver.close()
 
     def _client(self) -> aiohttp.ClientSession:
         if self._session is None:
             connector = aiohttp.TCPConnector(
-                resolver=self._resolver or aiohttp.ThreadedResolver(), use_dns_cache=False, force_close=True,
+                resolver=self._resolver, use_dns_cache=False, force_close=True,
                 limit=CONNECTIONS, socket_factory=self._socket,
             )  # fmt: skip
             self._session = aiohttp.ClientSession(

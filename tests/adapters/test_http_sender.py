@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -214,3 +215,25 @@ async def test_answers_before_the_answer_without_end_take_nobodys_turn(make: Mak
     assert said == "what it answered is no HTTP" and others.longest < 0.03
     with make()._socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 1))) as made:
         assert made.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) <= 64 * 1024
+
+
+async def test_names_that_nobody_answers_for_take_no_threads_of_others(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system goes on asking for long after a post was given up. Screens and much else are read in these threads."""
+    given_up = threading.Event()
+
+    def unanswered(*asked: object, **more: object) -> None:
+        given_up.wait(5.0)
+        raise socket.gaierror(socket.EAI_AGAIN, "nobody answers")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unanswered)
+    sender = make()
+    posts = [asyncio.ensure_future(refused(sender.post(f"http://a{at}.example/", b"", {}))) for at in range(40)]
+    await asyncio.sleep(0.05)
+    try:
+        async with asyncio.timeout(0.5):
+            await asyncio.to_thread(int)
+    finally:
+        given_up.set()
+    assert set(await asyncio.gather(*posts)) == {"there is no such host"}
