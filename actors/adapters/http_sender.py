@@ -14,6 +14,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.connector import Connection
 
+from actors.adapters.tls import to_anybody
 from actors.runtime.version import version
 from actors.webhook.addresses import Network, forbidden, wrong_url
 from actors.webhook.sender import NotSent, Said
@@ -88,6 +89,7 @@ class HttpSender:
         self._http = http
         self._timeout = aiohttp.ClientTimeout(total=whole, connect=connect, sock_connect=connect)
         self._resolver = resolver or Names()
+        self._tls = to_anybody()
         self._session: aiohttp.ClientSession | None = None
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Said:
@@ -113,7 +115,7 @@ class HttpSender:
         if self._session is None:
             connector = aiohttp.TCPConnector(
                 resolver=self._resolver, use_dns_cache=False, force_close=True,
-                limit=CONNECTIONS, socket_factory=self._socket,
+                limit=CONNECTIONS, socket_factory=self._socket, ssl=self._tls,
             )  # fmt: skip
             self._session = aiohttp.ClientSession(
                 connector=connector, timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False,

@@ -208,8 +208,8 @@ async def test_an_answer_may_have_others_before_it(make: Make) -> None:
 async def test_answers_before_the_answer_without_end_take_nobodys_turn(make: Make) -> None:
     """Each turn of the loop read a quarter of a megabyte of them, of each post, for as long as one may last."""
     async with answering(5_000 * b"HTTP/1.1 100 C\r\n\r\n", 1_000) as url:
-        others = Others()
-        said = await refused(make().post(url, b"", {}))
+        sender, others = make(), Others()
+        said = await refused(sender.post(url, b"", {}))
         others.end()
     print(f"100 MB of answers before the answer: {others}")
     assert said == "what it answered is no HTTP" and others.longest < 0.03
