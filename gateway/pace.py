@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from aiohttp import web
 
 TURN_BYTES = 1024  # in chunks of one byte these cost half a millisecond
-RECORD_BYTES = 16 * 1024  # of a TLS record, which is read whole
+RECORD_BYTES = 2 * 1024  # of TLS that are read at once: a millisecond in new keys alone, of which OpenSSL takes any number
 SENT_BYTES = 64 * 1024  # of an answer that are sent at once, and beyond which it waits until some are taken
 READ_SECONDS = 60.0  # for which a client may leave unread a piece of a file or a table
 
@@ -26,7 +26,7 @@ async def write(response: web.StreamResponse, piece: bytes) -> None:
 def take_turns(transport: asyncio.BaseTransport) -> None:
     """Read little of a connection at once, and keep little that is not taken. asyncio reads 256 KiB, of which none is
     left for later, and over TLS keeps half a megabyte."""
-    if hasattr(transport, "max_size"):  # not where TLS reads for it, record by record: see `pieces`
+    if hasattr(transport, "max_size"):  # not where TLS reads for it: see `pieces`
         transport.max_size = TURN_BYTES
     if isinstance(transport, asyncio.WriteTransport):
         transport.set_write_buffer_limits(high=SENT_BYTES)
