@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from aiohttp import web
 
 TURN_BYTES = 1024  # in chunks of one byte these cost half a millisecond
-RECORD_BYTES = 2 * 1024  # of TLS that are read at once: a millisecond in new keys alone, of which OpenSSL takes any number
+RECORD_BYTES = 2 * 1024  # of TLS that are read at once: a millisecond in new keys, of which OpenSSL takes any number
 SENT_BYTES = 64 * 1024  # of an answer that are sent at once, and beyond which it waits until some are taken
 READ_SECONDS = 60.0  # for which a client may leave unread a piece of a file or a table
 
