@@ -154,8 +154,11 @@ async def _serve(bus: NatsBus) -> tuple[str, web.AppRunner]:
     async def page(cursor: str | None) -> Message:
         return await ask_raw(bus, LIST_CDRS, ListCdrs(cursor=cursor, limit=whole_tables.PAGE), EVERYBODY)
 
+    async def still(cursor: str | None) -> None:
+        """Everybody may."""
+
     async def send(request: web.Request) -> web.StreamResponse:
-        return await whole_tables.send(request, page, {}, Cdr.__struct_encode_fields__, more=False)
+        return await whole_tables.send(request, page, still, {}, Cdr.__struct_encode_fields__, more=False)
 
     app = web.Application()
     app.router.add_get("/", send)

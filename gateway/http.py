@@ -319,14 +319,20 @@ class HttpApi:
             )  # fmt: skip
             await self.auditor.intend(route, request)
 
+            asked = dict[str | None, frozenset[str]]()  # with which rights, of pages that are not written
+
             async def page(cursor: str | None) -> Message:  # whoever reads slowly reads for hours
-                may = (await self._still(route, caller)).actions & route.rpc.needed
+                may = asked[cursor] = (await self._still(route, caller)).actions & route.rpc.needed
                 own = replace(context, actions=may)
                 wanted = replace(rpc_request, cursor=cursor, limit=whole_tables.PAGE)
                 return await ask_raw(self.bus, route.rpc, wanted, own)
 
+            async def still(cursor: str | None) -> None:
+                if not asked.pop(cursor) <= (await self._still(route, caller)).actions:
+                    raise Refusal(ErrorCode.PERMISSION_DENIED, "You may see less by now.")
+
             known, more = known_columns(route), bool(route.columns)
-            return await whole_tables.send(request, page, csv_headers(route), known, more=more)
+            return await whole_tables.send(request, page, still, csv_headers(route), known, more=more)
 
     async def _of_file(
         self, route: Route, request: web.Request, read: Reader, caller: Caller, needs: "Needs"

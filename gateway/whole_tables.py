@@ -21,6 +21,7 @@ from gateway.table import columns_of, in_pieces, must_be_a_table, rows_of
 
 PAGE = 1_000  # rows that are asked for at once
 Ask = Callable[[str | None], Awaitable[Message]]  # for the page behind a cursor; None: the first
+Still = Callable[[str | None], Awaitable[object]]  # raises Refusal where that page may not be seen any more
 Pages = AsyncGenerator[tuple[str | None, list[dict[str, Any]]], None]  # each with the cursor that it was asked for by
 _rows = msgspec.json.Decoder(list[dict[str, Any]]).decode
 
@@ -31,10 +32,11 @@ def is_whole(request: web.Request, wanted: Any) -> bool:  # any: a request of a 
 
 
 async def send(
-    request: web.Request, page: Ask, headers: dict[str, str], known: Iterable[str], *, more: bool
+    request: web.Request, page: Ask, still: Still, headers: dict[str, str], known: Iterable[str], *, more: bool
 ) -> web.StreamResponse:
     """All pages as one table. `known`: columns that it has also without rows; `more`: rows may have others. Raises
-    Refusal before anything is sent; afterwards the client sees that it is not whole."""
+    Refusal before anything is sent; afterwards the client sees that it is not whole. A page is asked for ahead, and
+    whoever reads slowly has it written minutes later."""
     # Such rows are of people: without a mark at the beginning Excel takes their names for those of a code page.
     mark = codecs.BOM_UTF8 if more else b""
     columns, pages = dict.fromkeys(known), _pages(page)
@@ -52,7 +54,8 @@ async def send(
         try:
             await pace.write(response, mark + rows_of([dict(zip(columns, columns, strict=True))], columns))
             await _write(response, rows, columns)
-            async for _, rows in pages:
+            async for cursor, rows in pages:
+                await still(cursor)
                 await _write(response, rows, columns)
             await response.write_eof()
         except (Refusal, TimeoutError):  # what is out cannot be taken back

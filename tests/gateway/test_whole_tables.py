@@ -51,9 +51,22 @@ async def test_a_table_that_nobody_answers_for_is_refused() -> None:
         assert json.loads(await fetched(PAGES, broken=0, more=more))["code"] == "UNAVAILABLE"
 
 
-async def fetched(pages: list[list[dict[str, Any]]], broken: int | None = None, *, more: bool = True) -> bytes:
-    """`broken`: the question after which there is no answer."""
+@pytest.mark.parametrize("more", [True, False])
+async def test_a_page_that_was_asked_for_ahead_is_for_who_may_still_see_it(more: bool) -> None:
+    assert (await fetched(PAGES, lost="2", more=more)).endswith(b"\r\n")
+    with pytest.raises((ClientError, ConnectionError)):
+        await fetched(PAGES, lost="1", more=more)
+
+
+async def fetched(
+    pages: list[list[dict[str, Any]]], broken: int | None = None, *, lost: str | None = None, more: bool = True
+) -> bytes:
+    """`broken`: the question after which there is no answer; `lost`: the page that may not be seen when it comes."""
     asked = 0
+
+    async def still(cursor: str | None) -> None:
+        if cursor == lost:
+            raise Refusal(ErrorCode.PERMISSION_DENIED, "not any more")
 
     async def page(cursor: str | None) -> Message:
         nonlocal asked
@@ -66,7 +79,8 @@ async def fetched(pages: list[list[dict[str, Any]]], broken: int | None = None, 
 
     async def serve(request: web.Request) -> web.StreamResponse:
         try:
-            return await whole_tables.send(request, page, {"Content-Type": "text/csv"}, ("number", "name"), more=more)
+            kind = {"Content-Type": "text/csv"}
+            return await whole_tables.send(request, page, still, kind, ("number", "name"), more=more)
         except Refusal as refusal:
             return errors.response(refusal)
 
