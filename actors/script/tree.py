@@ -5,13 +5,15 @@ said to be new. Nothing is guessed out of a broken tree: half of a screen would 
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any
+from xml.parsers import expat
 
-from lxml import etree
 from msgspec import Struct
 
 BYTES = 2_000_000  # of one dump; a long chat has 300 kB
 NODES = 10_000
+QUOTES = 5_000  # in one tag: its attributes are taken at once, while no other thread runs; honest ones have twenty
 PIECE = 16_384  # characters that are cleaned at a time: no other thread runs meanwhile
 DEPTH = 100  # the deepest that was seen is 47
 _SAID = re.compile(r"UI (?:hierchary|hierarchy) dumped to: *(\S+)")  # the tool writes the first
@@ -167,17 +169,18 @@ def parse(data: bytes) -> Seen | Unreadable:
     text = _cleaned(data.decode("utf-8", "replace"))
     if "<!" in text:
         return Unreadable("it declares a type or entities, or has a comment: no dump does")
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False, recover=False,
-        remove_pis=True,
-    )  # fmt: skip
+    if text.count("<") > 3 * NODES:
+        return Unreadable(f"more than {NODES} nodes")
+    if any(max(tag.count('"'), tag.count("'")) > QUOTES for tag in text.split("<")):
+        return Unreadable("a thing with more attributes than any has")
+    reader = _Reader()
     try:
-        root = etree.fromstring(text.encode(), parser)
-    except etree.XMLSyntaxError as error:
-        return Unreadable(f"no XML: {error.msg}"[:200])
-    if root.tag != "hierarchy":
-        return Unreadable(f"its root is `{str(root.tag)[:40]}`, not `hierarchy`")
-    return _tree(root)
+        reader.read(text.encode())
+    except expat.ExpatError as error:
+        return Unreadable(f"no XML: {error}"[:200])
+    except _NoScreen as error:
+        return Unreadable(str(error))
+    return Seen(Tree(nodes=tuple(Node(**fields) for fields in reader.found), rotation=reader.rotation))
 
 
 def _cleaned(text: str) -> str:
@@ -192,37 +195,57 @@ def _referred(match: re.Match[str]) -> str:
     return LOST if code > 0x10FFFF or _NOT_XML.match(chr(code)) else match[0]
 
 
-def _tree(root: Any) -> Seen | Unreadable:
-    """All nodes, without recursion. `open`: the way to the current one, each with where it stands."""
-    found: list[dict[str, Any]] = []
-    way: list[tuple[Any, int]] = []
-    for event, element in etree.iterwalk(root, events=("start", "end")):
-        if element is root:
-            continue
-        if event == "end":
-            found[way.pop()[1]]["end"] = len(found)
-            continue
-        if element.tag != "node":
-            return Unreadable(f"an element `{str(element.tag)[:40]}` in it")
-        if len(found) == NODES or len(way) == DEPTH:
-            return Unreadable(f"more than {NODES} nodes" if len(found) == NODES else f"deeper than {DEPTH}")
-        found.append(_fields(element, at=len(found), parent=way[-1][1] if way else -1))
-        way.append((element, len(found) - 1))
-    rotation = root.get("rotation", "0")
-    turned = int(rotation) if rotation in ("0", "1", "2", "3") else 0
-    return Seen(Tree(nodes=tuple(Node(**fields) for fields in found), rotation=turned))
+class _NoScreen(Exception):
+    """It is XML, and no screen. The message says why."""
 
 
-def _fields(element: Any, at: int, parent: int) -> dict[str, Any]:
+class _Reader:
+    """All nodes, without recursion. `way`: where those stand that are open. By expat, of which nothing is left when it
+    is done: libxml2 keeps each name that it has ever read, for each thread, and whoever makes up names fills memory."""
+
+    def __init__(self) -> None:
+        self.found: list[dict[str, Any]] = []
+        self.rotation = 0
+        self._way: list[int] = []
+        self._begun = False
+
+    def read(self, data: bytes) -> None:
+        """Raises ExpatError, _NoScreen."""
+        parser = expat.ParserCreate("utf-8", intern={})
+        parser.StartElementHandler, parser.EndElementHandler = self._begin, self._end
+        parser.Parse(data, True)
+
+    def _begin(self, tag: str, said: Mapping[str, str]) -> None:
+        if not self._begun:
+            self._begun = True
+            if tag != "hierarchy":
+                raise _NoScreen(f"its root is `{tag[:40]}`, not `hierarchy`")
+            rotation = said.get("rotation", "0")
+            self.rotation = int(rotation) if rotation in ("0", "1", "2", "3") else 0
+            return
+        if tag != "node":
+            raise _NoScreen(f"an element `{tag[:40]}` in it")
+        at = len(self.found)
+        if at == NODES or len(self._way) == DEPTH:
+            raise _NoScreen(f"more than {NODES} nodes" if at == NODES else f"deeper than {DEPTH}")
+        self.found.append(_fields(said, at=at, parent=self._way[-1] if self._way else -1))
+        self._way.append(at)
+
+    def _end(self, tag: str) -> None:
+        if self._way:  # else it is the root's
+            self.found[self._way.pop()]["end"] = len(self.found)
+
+
+def _fields(said: Mapping[str, str], at: int, parent: int) -> dict[str, Any]:
     texts = {"text": "text", "id": "resource-id", "kind": "class", "package": "package", "description": "content-desc"}
     flags = ("clickable", "checked", "focused", "selected", "scrollable", "password")
-    place = _BOUNDS.match(element.get("bounds", ""))
+    place = _BOUNDS.match(said.get("bounds", ""))
     return {
         "at": at,
         "parent": parent,
         "bounds": Bounds(*map(int, place.groups())) if place else NOWHERE,
-        "enabled": element.get("enabled", "true") == "true",
-        "visible": element.get("visible-to-user", "true") != "false",
-        **{name: element.get(attribute, "") for name, attribute in texts.items()},
-        **{name: element.get(name) == "true" for name in flags},
+        "enabled": said.get("enabled", "true") == "true",
+        "visible": said.get("visible-to-user", "true") != "false",
+        **{name: said.get(attribute, "") for name, attribute in texts.items()},
+        **{name: said.get(name) == "true" for name in flags},
     }

@@ -1,11 +1,13 @@
 """What an app shows is made ready to be compared where its dump is read, beside the loop: a script asks for it in each
 look, for each thing that it knows, in each language."""
 
+import resource
 import time
+from pathlib import Path
 
 from actors.script.as_read import ready
 from actors.script.selectors import Selector, matches
-from actors.script.tree import Seen, parse
+from actors.script.tree import Seen, Unreadable, parse
 
 THINGS, LETTERS, LANGUAGES = 2_000, 250, 10
 SECONDS = 0.15  # of processor time; 0.01 were measured, where it had been 1.0
@@ -25,3 +27,31 @@ def test_a_crowded_screen_holds_nobody_up_for_each_thing_that_is_sought() -> Non
     assert [one.at for one in found] == [THINGS - 1] and took < SECONDS
     [last] = matches(Selector(text_containing="йти 2"), seen.tree)
     assert last.at == THINGS - 1
+
+
+def test_a_thing_with_more_attributes_than_any_has_takes_nobodys_turn() -> None:
+    """They are taken in one go, while no other thread runs."""
+    many = "".join(f" a{at}=''" for at in range(100_000))
+    for screen in (f"<node{many}/>", f"<node{many}/>".replace("''", '""'), 40_000 * "<?a?>"):
+        assert isinstance(parse(f"<hierarchy>{screen}</hierarchy>".encode()), Unreadable)
+
+
+def test_nothing_is_left_of_names_that_a_screen_makes_up() -> None:
+    """libxml2 keeps each for good: a script that looks once a second left 11 GB in an hour."""
+
+    def look(number: int) -> None:
+        names = "".join(f' a{number}_{at}="1"' for at in range(1_000))
+        assert isinstance(parse(f"<hierarchy><node{names}/></hierarchy>".encode()), Seen)
+
+    look(0)
+    before = resident()
+    for number in range(1, 400):
+        look(number)
+    left = resident() - before
+    print(f"399,000 names of screens: {left >> 10} kB are left")
+    assert left < 8 * 2**20
+
+
+def resident() -> int:
+    """Bytes of this process that are in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
