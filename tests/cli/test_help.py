@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-HEAVY = ("asyncio", "aiohttp", "nats", "sqlalchemy", "lxml", "phonenumbers", "rich", "textual", "actors.settings")
+HEAVY = ("asyncio", "aiohttp", "nats", "sqlalchemy", "phonenumbers", "rich", "textual", "actors.settings")
 
 
 def test_the_help_imports_nothing_that_is_heavy() -> None:
