@@ -258,7 +258,8 @@ SLY: dict[str, tuple[str, Callable[[list[Any]], list[Any]], str]] = {
     "a user's oldest": ('audit."user" =', lambda rows: rows[:-1], "is left out where user=op12 is asked for"),
     "told otherwise": ('audit."user" =', another, "is told otherwise where user=op12 is asked for"),
     "another's": ('audit."user" =', made_up, "is told wrongly where user=op12 is asked for"),
-    "of an action": ("lower(audit.action)", lambda rows: rows[1:], "where action=POST /api/call/start is asked for"),
+    "of an action": ("audit.action =", lambda rows: rows[1:], "where action=POST /api/call/start is asked for"),
+    "that there is an action": ("RECURSIVE", lambda rows: [], "where action=POST /api/call/start is asked for"),
     "of a result": ("audit.result =", lambda rows: rows[1:], "where result=OK is asked for"),
     "of a time": ("audit.at >=", lambda rows: rows[1:], "where since=2026-01-01 and until=2026-01-02 is asked for"),
 }
