@@ -76,6 +76,24 @@ async def test_a_commit_is_weighed_beside_the_loop(
     assert threads == [False]
 
 
+async def test_what_a_repository_lists_is_looked_through_beside_the_loop(
+    executor: LocalExecutor, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Refs that end like a branch are listed with it: half a million may be, in forty megabytes."""
+    second = git(repository, "rev-parse", "HEAD")
+    for number in range(3):
+        git(repository, "update-ref", f"refs/{number}/refs/heads/main", "HEAD~1")
+    threads, former = list[tuple[bool, int]](), checkout._named
+
+    def named(listed: bytes, names: list[str]) -> dict[str, str]:
+        threads.append((threading.current_thread() is threading.main_thread(), listed.count(b"\n")))
+        return former(listed, names)
+
+    monkeypatch.setattr(checkout, "_named", named)
+    assert await checked_out(executor, repository, "main") == f"{second} 2"
+    assert threads == [(False, 4)]
+
+
 async def test_a_step_can_use_git(executor: LocalExecutor, repository: Path) -> None:
     workspace = await executor.prepare("run-1", Source(repository=str(repository), branch="main"), {})
     told, ending = await ran(workspace, "git log --format=%s; git status --short")

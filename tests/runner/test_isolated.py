@@ -14,12 +14,15 @@ from typing import Any
 
 import pytest
 
+from actors.adapters.runner import executor as executors
 from actors.adapters.runner.executor import LocalExecutor, LocalWorkspace
 from actors.main import executor_of
-from actors.runner.port import Command, RunnerError
+from actors.runner.port import Command, RunnerError, Source
 from actors.runner.settings import Runner
+from actors.runtime.secret_files import UMASK
 from tests.runner.escapes import ESCAPES
 from tests.runner.steps import NARROW, SECRET, gone, narrow, ran, running_with, until_told
+from tests.runner.test_checkout import git
 from tests.runner.test_leftovers import begun
 
 pytestmark = pytest.mark.isolated
@@ -175,6 +178,46 @@ async def test_a_user_of_its_own_reaches_nothing_of_ours(as_nobody: LocalWorkspa
     )  # fmt: skip
     assert told.startswith("nobody\n2\n") and told.count("refused\n") == 2, told
     assert (as_nobody.folder / "here").stat().st_uid == 65534
+
+
+async def test_a_user_of_its_own_enters_no_folder_that_it_cannot_reach(
+    as_nobody: LocalWorkspace, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another job may put a link in the place of its folder, just before its keeper, which is root, starts it."""
+    closed, folder, former = place / "closed", as_nobody.folder / "sub", executors.begin
+    (closed / "home").mkdir(parents=True)
+    (closed / "home" / "notes").write_text("private")
+    for path, mode in ((closed, 0o700), (closed / "home", 0o755), (closed / "home" / "notes", 0o644)):
+        path.chmod(mode)
+    folder.mkdir()
+    told, _ = await ran(as_nobody, f"cat {closed}/home/notes || pwd -P", folder="sub")
+    assert told.endswith(f"Permission denied\n{folder}\n"), told
+
+    async def swapped(*about: Any) -> Any:
+        folder.rmdir()
+        folder.symlink_to(closed / "home")
+        return await former(*about)
+
+    monkeypatch.setattr(executors, "begin", swapped)
+    with pytest.raises(RunnerError, match="it cannot be begun"):
+        await ran(as_nobody, "cat notes", folder="sub")
+
+
+async def test_git_of_a_user_of_its_own_reads_our_configuration(place: Path) -> None:
+    """Under the umask of a host. Where it cannot it goes on without: it follows redirects, and trusts no folder."""
+    repository = place / "git"
+    repository.mkdir(mode=0o755)
+    git(repository, "init", "-q", "-b", "main")
+    git(repository, "commit", "-q", "--allow-empty", "-m", "1")
+    executor = LocalExecutor(folder=place / "runner", user="nobody", bubblewrap=False, places=[str(repository)])
+    former = os.umask(UMASK)
+    try:
+        workspace = await executor.prepare("run-1", Source(repository=str(repository), branch="main"), {})
+        assert workspace.commit == git(repository, "rev-parse", "HEAD")
+        await workspace.remove()
+    finally:
+        os.umask(former)
+        await executor.close()
 
 
 async def test_a_user_of_its_own_has_a_bound_of_processes(as_nobody: LocalWorkspace) -> None:

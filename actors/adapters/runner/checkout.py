@@ -24,6 +24,7 @@ from actors.runner.port import MIB, Ending, Limits, RunnerError, Source
 
 _LISTED = re.compile(rb"^([0-9a-f]{40}(?:[0-9a-f]{24})?)\t(refs/[^\n]+)$", re.MULTILINE)
 _ENTRY = re.compile(rb"[^\0]+")
+_SAID = 2000  # bytes at the end of what git says, which may be 40 MB
 _CONFIGURATION = """[core]
 \thooksPath = /dev/null
 \tfsmonitor = false
@@ -113,11 +114,12 @@ class Checkout:
             quoted = repository.replace("\\", "\\\\").replace('"', '\\"')
             text += f'[safe]\n\tdirectory = "{quoted}"\n\tdirectory = "{quoted}/.git"\n'
         self._configuration.write_text(text)
+        self._configuration.chmod(0o644)  # whoever git runs as reads it; where it cannot, it says nothing and goes on
 
     async def _newest(self, repository: str, branch: str) -> str:
         names = [f"refs/heads/{branch}", f"refs/tags/{branch}^{{}}", f"refs/tags/{branch}"]
         listed = await self._git("ls-remote", "-q", "--", repository, *names, at=None)
-        found: dict[str, str] = {name.decode(): commit.decode() for commit, name in _LISTED.findall(listed)}
+        found = await asyncio.to_thread(_named, listed, names)
         for name in names:
             if name in found:
                 return found[name]
@@ -140,7 +142,7 @@ class Checkout:
         if ending.cut:
             raise RunnerError("the commit has too many files")
         if not ending.succeeded:
-            said = output.decode(errors="replace").strip()[-500:]
+            said = output[-_SAID:].decode(errors="replace").strip()[-500:]
             why = f"git {words[0]}: {said}" if ending.how == "exited" else f"git {words[0]} {_ended(ending)}: {said}"
             raise RunnerError(why)
         return output
@@ -152,6 +154,13 @@ class Checkout:
             "GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "/bin/false", "SSH_ASKPASS": "/bin/false",
             "GIT_SSH_COMMAND": "ssh -oBatchMode=yes -oStrictHostKeyChecking=yes -oConnectTimeout=20",
         }  # fmt: skip
+
+
+def _named(listed: bytes, names: Sequence[str]) -> dict[str, str]:
+    """The commits of those of these names that `git ls-remote` lists. Half a million others may end like them, which
+    takes 0.5 s."""
+    wanted = {name.encode(): name for name in names}
+    return {wanted[one[2]]: one[1].decode() for one in _LISTED.finditer(listed) if one[2] in wanted}
 
 
 def _weighed(listed: bytes) -> tuple[int, int]:

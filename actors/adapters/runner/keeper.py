@@ -205,6 +205,7 @@ class Keeper:
         def prepare() -> None:
             _prctl(_PR_SET_NO_NEW_PRIVS, 1)
             _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            os.chdir(self._order["folder"])  # as its user: by now it may be a link to where that one cannot get
             os.nice(BEHIND)
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
                 signal.signal(number, signal.SIG_DFL)
@@ -214,7 +215,7 @@ class Keeper:
         if self._group is not None:
             self._group.enter()  # we ourselves too: what we start is in it from its first moment
         return subprocess.Popen(
-            self._order["words"], cwd=self._order["folder"], env=self._order["environment"], stdin=subprocess.DEVNULL,
+            self._order["words"], env=self._order["environment"], stdin=subprocess.DEVNULL,
             stdout=self._order["output"], stderr=self._order["output"], start_new_session=True, umask=0o022,
             preexec_fn=prepare, user=None if user is None else user.pw_uid,  # nothing runs beside it
             group=None if user is None else user.pw_gid, extra_groups=None if user is None else [],
