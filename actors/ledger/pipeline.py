@@ -170,9 +170,14 @@ def needed() -> Query[str]:
 
 def queued(labels: Sequence[str], limit: int) -> Query[tuple[int, QueuedRun]]:
     """Some runs that no runner has and that wait for one of these sets of labels, by their place: the first of each
-    pipeline before the second of any, so that a long queue of one whose turn has not come hides no other."""
-    nth = sa.func.row_number().over(partition_by=R.pipeline + 0, order_by=R.seq)  # by no index of those that are over
-    found = sa.select(R.seq, R.pipeline, R.run).where(IS_QUEUED, R.labels.in_(labels)).order_by(nth, R.seq)
+    pipeline before the second of any, so that a long queue of one whose turn has not come hides no other; nor does one
+    behind a run of its pipeline that waits for other labels, whose turn may not come in a week."""
+    of_one = R.pipeline + 0  # by no index of those that are over
+    nth = sa.func.row_number().over(partition_by=of_one, order_by=R.seq)
+    other = sa.func.min(sa.case((R.labels.in_(labels), sa.null()), else_=R.seq)).over(partition_by=of_one)
+    wait = sa.select(R.seq, R.pipeline, R.run, nth.label("nth"), other.label("other")).where(IS_QUEUED).subquery().c
+    found = sa.select(wait.seq, wait.pipeline, wait.run).where(sa.or_(wait.other.is_(None), wait.seq < wait.other))
+    found = found.order_by(wait.nth, wait.seq)
     return Query(found.limit(limit), lambda row: (row.seq, QueuedRun(pipeline=row.pipeline, run=row.run)))
 
 

@@ -64,6 +64,21 @@ async def test_runs_of_labels_that_one_runner_has_hide_none_of_others() -> None:
     assert {one.pipeline for one in found} == {98, *range(1, 16)} and len(found) == 100
 
 
+async def test_what_is_behind_a_run_of_other_labels_hides_nobody_elses() -> None:
+    """Whoever defines a pipeline anew, with other labels, has its next runs wait behind one that no runner takes."""
+    reader, pipelines = Reader(), range(1, 106)
+    reader.make(RUNS, [
+        *(_queued(pipeline, pipeline, 1, ["nobody"]) for pipeline in pipelines),
+        *(_queued(1000 + pipeline, pipeline, 2, ["linux"]) for pipeline in pipelines),
+        _queued(2000, 99_999, 1, ["linux"]), _queued(2001, 99_999, 2, ["nobody"]), _queued(2002, 99_999, 3, ["linux"]),
+    ])  # fmt: skip
+    found = await reader.answers(PipelineAnswers).queued_runs(
+        QueuedRuns(labels=("linux",), limit=100), Context(command_id="one")
+    )
+    print(f"{len(pipelines)} pipelines wait for a runner that is not there, and the one that does not is seen")
+    assert [(one.pipeline, one.run) for one in found] == [(99_999, 1)]
+
+
 def _queued(seq: int, pipeline: int, run: int, labels: list[str]) -> dict[str, Any]:
     return {
         "seq": seq, "key": f"{pipeline}/{run}", "pipeline": pipeline, "run": run, "name": "n", "version": 1,
