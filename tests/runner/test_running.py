@@ -277,6 +277,21 @@ async def test_what_a_keeper_knows_cannot_be_read_by_its_step(workspace: LocalWo
     assert os.geteuid() == 0 or "Permission denied" in told
 
 
+async def test_a_keeper_is_not_in_the_group_that_it_bounds(
+    executor: LocalExecutor, workspace: LocalWorkspace, tmp_path: Path
+) -> None:
+    """Where a step takes too much memory the kernel ends all of its group at once (memory.oom.group)."""
+    executor.groups = tmp_path / "groups"
+    executor.groups.mkdir()
+    running = await workspace.start(Command(run="echo ready; sleep 5", limits=NARROW))
+    reading = await until_told(running, b"ready")
+    assert (executor.groups / "keepers" / "cgroup.procs").read_text() == "0"
+    running.stop()
+    await reading
+    assert (await running.ended()).survivors == ()
+    assert [each.name for each in executor.groups.iterdir()] == ["keepers"], "its own is gone"
+
+
 async def test_the_workspace_is_nobody_elses(executor: LocalExecutor, workspace: LocalWorkspace) -> None:
     for path in (executor.folder, workspace.folder.parent, workspace.folder):
         assert path.stat().st_mode & 0o777 == 0o700

@@ -55,6 +55,13 @@ class Group:
         """Have us and whatever we start be in it."""
         self._write("cgroup.procs", 0)
 
+    def leave(self) -> None:
+        """Have us be in one without bounds; what we have started stays. Else the kernel, which ends all of a group for
+        its memory, ends its keeper, too. Raises OSError."""
+        keepers = self._home / "keepers"
+        keepers.mkdir(exist_ok=True)
+        (keepers / "cgroup.procs").write_text("0")
+
     def members(self) -> set[Process]:
         """Who is in it, without us."""
         pids = self._read("cgroup.procs").split()
@@ -68,9 +75,7 @@ class Group:
     def end(self, within: float) -> set[Process]:
         """End all that is in it, at once and with whatever it is just starting, and remove it. Who is still there.
         Raises OSError where we cannot leave it ourselves first."""
-        keepers = self._home / "keepers"
-        keepers.mkdir(exist_ok=True)
-        (keepers / "cgroup.procs").write_text("0")
+        self.leave()
         deadline = time.monotonic() + within
         while self.members() and time.monotonic() < deadline:
             self._write("cgroup.kill", 1)

@@ -107,6 +107,9 @@ class Keeper:
         self._counts_threads = False
         self._began = self._look_at = time.monotonic()
         self.main = self._start()
+        if self._group is not None:
+            with suppress(OSError):  # told at the end
+                self._group.leave()
         os.close(order["output"])
 
     def keep(self) -> Ended:
