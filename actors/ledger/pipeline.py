@@ -174,10 +174,9 @@ def queued(labels: Sequence[str], limit: int) -> Query[tuple[int, QueuedRun]]:
     behind a run of its pipeline that waits for other labels, whose turn may not come in a week."""
     of_one = R.pipeline + 0  # by no index of those that are over
     nth = sa.func.row_number().over(partition_by=of_one, order_by=R.seq)
-    other = sa.func.min(sa.case((R.labels.in_(labels), sa.null()), else_=R.seq)).over(partition_by=of_one)
-    wait = sa.select(R.seq, R.pipeline, R.run, nth.label("nth"), other.label("other")).where(IS_QUEUED).subquery().c
-    found = sa.select(wait.seq, wait.pipeline, wait.run).where(sa.or_(wait.other.is_(None), wait.seq < wait.other))
-    found = found.order_by(wait.nth, wait.seq)
+    others = sa.func.max(sa.case((R.labels.in_(labels), 0), else_=1)).over(partition_by=of_one, order_by=R.seq)
+    wait = sa.select(R.seq, R.pipeline, R.run, nth.label("nth"), others.label("others")).where(IS_QUEUED).subquery().c
+    found = sa.select(wait.seq, wait.pipeline, wait.run).where(wait.others == 0).order_by(wait.nth, wait.seq)
     return Query(found.limit(limit), lambda row: (row.seq, QueuedRun(pipeline=row.pipeline, run=row.run)))
 
 
