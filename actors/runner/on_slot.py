@@ -21,11 +21,11 @@ from actors.runner.rights import NotSaid, in_the_name_of
 from actors.runtime.context import Context
 from actors.runtime.files import PieceWriter
 from actors.runtime.wire import ask
-from bus_schemas.call import END_CALL, GET_CALL, START_CALL, CallState, CallView, EndCall, GetCall, StartCall
+from bus_schemas.call import GET_CALL, START_CALL, CallState, CallView, GetCall, StartCall
 from bus_schemas.contract import Rpc
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.pipeline import ClaimedRun
-from bus_schemas.script import GET_RUN, RUN_SCRIPT, STOP_RUN, GetRun, RunScript, RunState, RunView, StopRun
+from bus_schemas.script import GET_RUN, RUN_SCRIPT, GetRun, RunScript, RunState, RunView
 from bus_schemas.script import OVER as RUN_OVER
 from bus_schemas.slot import (
     ADB_COMMAND,
@@ -98,14 +98,14 @@ class Session:
             return await ask(self.desk.bus, rpc, request, context)
         except (Refusal, asyncio.CancelledError) as error:
             if getattr(error, "code", ErrorCode.TIMEOUT) is ErrorCode.TIMEOUT:  # nobody knows then
-                await self._end(begins)
+                await self.end(begins)
             else:
                 self.desk.phones.over(begins)
             raise
 
-    async def _end(self, begun: Begun) -> None:
+    async def end(self, begun: Begun) -> None:
         """End a call or a script that may have begun, and that nobody waits for any more; also where it is there a
-        little later."""
+        little later, or its host is being started anew."""
         rpc, request = ending(begun)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(UNKNOWN):
@@ -266,7 +266,7 @@ class OnSlot:
             while (seen := await look()) is None:
                 await self._session.pause(LOOK)
             return seen
-        except (RunnerError, asyncio.CancelledError):
+        except (RunnerError, Refusal, asyncio.CancelledError):
             with contextlib.suppress(Refusal, TimeoutError):
                 async with asyncio.timeout(most):
                     if end is not None:
@@ -284,8 +284,9 @@ class OnSlot:
             run = await self._session.ask(GET_RUN, GetRun(script_id=id))
             return run if run.state in RUN_OVER else None
 
-        run = await self._watched(look, GIVEN_UP, lambda: self._session.ask(STOP_RUN, StopRun(script_id=id)))
-        self._session.desk.phones.over(Begun(SCRIPT, id))
+        begun = Begun(SCRIPT, id)
+        run = await self._watched(look, GIVEN_UP, lambda: self._session.end(begun))
+        self._session.desk.phones.over(begun)
         if run.state is not RunState.SUCCEEDED:
             raise RunnerError(f"{run.script}: {run.reason or run.state}")
         return f"{run.script} succeeded"
@@ -323,8 +324,7 @@ class OnSlot:
                 raise RunnerError(f"it was not answered: {call.reason}")
             await self._session.pause(self._step.seconds)
         finally:
-            await self._session.ask(END_CALL, EndCall(call_id=started.call_id))
-            self._session.desk.phones.over(Begun(CALL, started.call_id))
+            await self._session.end(Begun(CALL, started.call_id))
         over = await self._call_until(started.call_id, lambda call: False)
         return f"{started.call_id} was answered and lasted {over.duration} s"
 

@@ -3,14 +3,15 @@ one that lives has begun, and waits for no more, it ends itself."""
 
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from actors.adapters.random_ids import RandomIds
 from actors.runner.desk import Desk
-from actors.runner.on_phones import SLOT, Begun, OnPhones
-from actors.runner.on_slot import Session
+from actors.runner.on_phones import CALL, SCRIPT, SLOT, Begun, OnPhones
+from actors.runner.on_slot import OnSlot, Session
 from actors.runtime.context import Context
 from actors.runtime.ids import derived
 from actors.runtime.service import Service, serve
@@ -28,6 +29,7 @@ from tests.attacks.test_rights_of_runs import RUN
 from tests.support.whole import whole_site
 
 LATE = 3  # looks until a call that was begun is there
+SLOT_11: Any = SimpleNamespace(id=11)
 
 
 async def test_a_slot_that_somebody_else_reserved_stays_theirs(tmp_path: Path) -> None:
@@ -65,6 +67,48 @@ def test_what_nobody_waits_for_any_more_is_ended(tmp_path: Path, monkeypatch: py
     print(f"{name}, given up while it began: asked {len(asked)} times to be ended")
     assert asked == [end(**{("call_id" if prefix == "c" else "script_id"): derived(prefix, "ann", command)})] * LATE
     assert not list((tmp_path / "phones").iterdir())
+
+
+class _Asked:
+    """Of a step, on one slot. Whatever it looks at is not there for a moment while it goes on, nor who ends it."""
+
+    def __init__(self, folder: Path, begun: Begun) -> None:
+        self.asked = list[str]()
+        self._begun = begun
+        self._phones = OnPhones(folder / "phones")
+        self.desk: Any = SimpleNamespace(phones=self._phones)
+        self.pause = asyncio.sleep
+
+    async def once_free(self, *wanted: Any) -> Any:
+        await self._phones.note(self._begun, "ann")
+        return SimpleNamespace(call_id=self._begun.id, script_id=self._begun.id)
+
+    async def ask(self, rpc: Any, request: Any) -> Any:
+        self.asked.append(type(request).__name__)
+        if len(self.asked) < LATE + 1:
+            raise Refusal(ErrorCode.UNAVAILABLE, "Nobody is there to do this now.")
+        return SimpleNamespace(state="ended")
+
+    end = Session.end
+
+
+@pytest.mark.parametrize("kind", [CALL, SCRIPT])
+def test_what_cannot_be_looked_at_any_more_is_ended(tmp_path: Path, kind: str) -> None:
+    """Its host, or that of the records, is being started anew: nobody would end it."""
+
+    async def scenario() -> list[str]:
+        nothing: Any = None
+        session = _Asked(tmp_path, Begun(kind, "x"))
+        step = SimpleNamespace(number="1", script="s", params={}, patience=0)
+        on = OnSlot(cast(Any, session), SLOT_11, cast(Any, step), {}, nothing, nothing, None)
+        with pytest.raises(Refusal):
+            await (on.call() if kind == CALL else on.script())
+        return session.asked
+
+    asked = run(scenario, 1)
+    looks, ends = ("GetCall", "EndCall") if kind == CALL else ("GetRun", "StopRun")
+    print(f"a {kind} that cannot be looked at: asked {asked.count(ends)} times to be ended")
+    assert asked[: LATE + 1] == [looks, *[ends] * LATE] and not list((tmp_path / "phones").iterdir())
 
 
 async def _given_up(folder: Path, rpc: Any, request: Any) -> str:
