@@ -205,6 +205,12 @@ def needed(definition: Definition, place: int) -> tuple[str, ...]:
     return (definition.steps[place - 1].name,) if place else ()
 
 
+def labels_of(definition: Definition) -> tuple[str, ...]:
+    """What a runner must have, as it is on record: each once and in one order, as each set of them that runs wait for
+    is looked at by runners."""
+    return tuple(sorted(set(definition.labels)))
+
+
 def secrets_of(definition: Definition) -> tuple[str, ...]:
     """The names of all secrets that its steps want."""
     return tuple(dict.fromkeys(name for step in definition.steps if isinstance(step, Run) for name in step.secrets))

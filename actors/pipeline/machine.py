@@ -13,7 +13,7 @@ from hmac import compare_digest
 from typing import Literal, Never
 
 from actors.pipeline.checking import bound, definition_of, next_due, with_defaults
-from actors.pipeline.language import Definition, Value
+from actors.pipeline.language import Definition, Value, labels_of
 from actors.pipeline.record import OpenRun, Pipeline
 from actors.pipeline.trigger import Wanted
 from actors.runtime.clock import Moment, parse_utc, utc
@@ -87,7 +87,7 @@ def define(
     event = PipelineDefined(
         pipeline=id, at=now.at, by=by, name=definition.name, version=pipeline.version + 1 if pipeline else 1,
         source=source, branch=definition.branch if definition.repository is not None else None,
-        labels=tuple(definition.labels), text=text, service_token=service_token,
+        labels=labels_of(definition), text=text, service_token=service_token,
     )  # fmt: skip
     return Decision(events=(event,), effects=_schedule(definition, now, now.at))
 
@@ -246,7 +246,7 @@ def _begin(
     queued = PipelineQueued(
         pipeline=pipeline.pipeline, run=number, at=now.at, trigger=trigger, user=user, parameters=parameters,
         branch=branch or (definition.branch if definition.repository is not None else None), version=pipeline.version,
-        name=definition.name, labels=tuple(definition.labels), due=due, service_token=service_token,
+        name=definition.name, labels=labels_of(definition), due=due, service_token=service_token,
         delivery=delivery,
     )  # fmt: skip
     effects: tuple[Effect, ...] = (SetTimer(name=f"wait-{number}", seconds=definition.wait),)
@@ -407,7 +407,7 @@ def _lost(pipeline: Pipeline, run: OpenRun, now: Moment) -> PipelineDecision:
     queued = PipelineQueued(
         pipeline=pipeline.pipeline, run=run.run, at=now.at, trigger=run.trigger, user=run.user,
         branch=run.branch, parameters=dict(run.parameters), version=run.version, name=definition.name,
-        labels=tuple(definition.labels), again=run.again + 1, service_token=run.service_token,
+        labels=labels_of(definition), again=run.again + 1, service_token=run.service_token,
     )  # fmt: skip
     wait = SetTimer(name=f"wait-{run.run}", seconds=definition.wait)
     return Decision(events=(queued,), effects=(*_no_timers(run), wait))

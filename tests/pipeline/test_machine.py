@@ -103,6 +103,13 @@ def refused(stand: Stand, **more: Any) -> str:
     return str((found.value.details or {}).get("why", "params"))
 
 
+def test_the_same_labels_are_one_set_whatever_their_order() -> None:
+    """Of three there would be 88,572 others, for each of which runners look when a run waits for it."""
+    stand = Stand('labels = ["b", "a", "b"]\n')
+    stand.run()
+    assert [event.labels for event in stand.events if hasattr(event, "labels")] == [("a", "b")] * 2
+
+
 def test_a_run_waits_is_taken_and_ends() -> None:
     stand = Stand()
     run = stand.run()
