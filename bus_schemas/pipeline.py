@@ -220,10 +220,11 @@ class PutPipeline(Struct, frozen=True, kw_only=True):
 
 
 class QueuedRuns(Struct, frozen=True, kw_only=True):
-    """Runs that a runner with these labels may take, oldest first."""
+    """Runs that a runner with these labels may take, oldest first. `without`: pipelines whose turn had not come."""
 
     labels: tuple[str, ...]
     limit: int = 20
+    without: tuple[PipelineId, ...] = ()
 
 
 class ClaimRun(Struct, frozen=True, kw_only=True):

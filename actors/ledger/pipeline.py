@@ -168,14 +168,15 @@ def needed() -> Query[str]:
     return Query(sa.select(R.labels).where(IS_QUEUED).distinct(), lambda row: str(row.labels))
 
 
-def queued(labels: Sequence[str], limit: int) -> Query[tuple[int, QueuedRun]]:
+def queued(labels: Sequence[str], limit: int, without: Sequence[int] = ()) -> Query[tuple[int, QueuedRun]]:
     """Some runs that no runner has and that wait for one of these sets of labels, by their place: the first of each
     pipeline before the second of any, so that a long queue of one whose turn has not come hides no other; nor does one
     behind a run of its pipeline that waits for other labels, whose turn may not come in a week."""
     of_one = R.pipeline + 0  # by no index of those that are over
     nth = sa.func.row_number().over(partition_by=of_one, order_by=R.seq)
     others = sa.func.max(sa.case((R.labels.in_(labels), 0), else_=1)).over(partition_by=of_one, order_by=R.seq)
-    wait = sa.select(R.seq, R.pipeline, R.run, nth.label("nth"), others.label("others")).where(IS_QUEUED).subquery().c
+    every = sa.select(R.seq, R.pipeline, R.run, nth.label("nth"), others.label("others")).where(IS_QUEUED)
+    wait = every.where(R.pipeline.not_in(without)).subquery().c
     found = sa.select(wait.seq, wait.pipeline, wait.run).where(wait.others == 0).order_by(wait.nth, wait.seq)
     return Query(found.limit(limit), lambda row: (row.seq, QueuedRun(pipeline=row.pipeline, run=row.run)))
 
@@ -317,7 +318,7 @@ class PipelineAnswers(Answers):
         has = set(request.labels)
         waits = await self.read(context, needed(), short=True)
         some = [labels for labels in waits if has.issuperset(msgspec.json.decode(labels, type=list[str]))]
-        found = await self.read(context, queued(some, request.limit), short=True) if some else []
+        found = await self.read(context, queued(some, request.limit, request.without), short=True) if some else []
         return [run for _, run in sorted(found, key=itemgetter(0))]
 
     async def dci_status(self, request: GetDciStatus, context: Context) -> DciStatus:

@@ -28,6 +28,7 @@ log = structlog.get_logger()
 LOOK = 2.0  # seconds between two looks when nobody says anything
 REST = 2.0  # times as long as a look took, LOOK at most: there may be a hundred pipelines whose turn it is not
 SILENT = 5.0  # seconds since it was last said that it is there, after which it is not
+LOOKED_AT, MOST_PASSED = 100, 1000  # runs at once; pipelines whose turn had not come, at looks one after the other
 MOST_WAITING, OF_ONE = 50, 5  # runs for approvals, each with a workspace: altogether, and of one pipeline
 TWICE = 2  # as many steps run commands as those of the runs that are taken: some are left for what is approved
 STOP_PATIENCE = 15.0  # seconds in which the runs of a runner that ends may end
@@ -46,6 +47,7 @@ class Runner:
         self._tasks: list[asyncio.Task[None]] = []
         self._said = desk.clock.monotonic()  # that it is there
         self._no_room: str | None = None  # why none can begin
+        self._passed: set[int] = set()  # pipelines that were looked at before, where more wait than that
 
     async def start(self) -> None:
         """End what an earlier process has left, then take runs."""
@@ -138,11 +140,14 @@ class Runner:
 
     async def _take(self) -> None:
         """Claim what waits, the oldest first; of a pipeline whose first one is not to be had now, none behind it, and
-        none of one of which enough wait for an approval here."""
+        none of one of which enough wait for an approval here. Of more pipelines than are looked at the others come next
+        time."""
         if self._is_full() or await self._lacks_room():
             return
         context = Context(command_id=self._desk.ids.new(), after=await self._desk.bus.last_seq())
-        waiting = await ask(self._desk.bus, QUEUED_RUNS, QueuedRuns(labels=self._settings.labels, limit=100), context)
+        before, self._passed = self._passed, set()
+        wanted = QueuedRuns(labels=self._settings.labels, limit=LOOKED_AT, without=tuple(before))
+        waiting = await ask(self._desk.bus, QUEUED_RUNS, wanted, context)
         approvals = Counter(work.pipeline for work in self._going.values() if work.waits)
         passed = {pipeline for pipeline, waits in approvals.items() if waits >= OF_ONE}
         for run in waiting:
@@ -150,6 +155,8 @@ class Runner:
                 return
             if run.pipeline not in passed and not await self._claim(run):
                 passed.add(run.pipeline)
+        if len({run.pipeline for run in waiting}) == LOOKED_AT and len(before | passed) <= MOST_PASSED:
+            self._passed = before | passed
 
     def _is_full(self) -> bool:
         """What waits for an approval, for days perhaps, takes no place; when it goes on there may be one more."""

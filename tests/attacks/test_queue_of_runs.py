@@ -3,13 +3,21 @@
 import asyncio
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+from actors.adapters.system_clock import SystemClock
 from actors.ledger.pipeline import PipelineAnswers
 from actors.ledger.pipeline_rows import RUNS
-from actors.runner.runner import MOST_WAITING, OF_ONE
+from actors.runner import runner
+from actors.runner.runner import LOOKED_AT, MOST_WAITING, OF_ONE
+from actors.runner.settings import Runner as Settings
 from actors.runtime.context import Context
+from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.pipeline import QueuedRuns
+from simulators.time.ids import CountedIds
 from tests.attacks.test_looks_in_records import Reader
 from tests.runner.test_runners import HEAD, STEP, begin, define, runner_on, said
 from tests.support.whole import whole_site
@@ -77,6 +85,33 @@ async def test_what_is_behind_a_run_of_other_labels_hides_nobody_elses() -> None
     )
     print(f"{len(pipelines)} pipelines wait for a runner that is not there, and the one that does not is seen")
     assert [(one.pipeline, one.run) for one in found] == [(99_999, 1)]
+
+
+async def test_pipelines_whose_turn_has_not_come_hide_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a hundred one run each may wait for an approval at some runners, none of which is full, and one behind it."""
+    reader, most, claimed = Reader(), 2 * LOOKED_AT + 50, list[int]()
+    reader.make(RUNS, [_queued(pipeline, pipeline, 2, ["linux"]) for pipeline in range(1, most + 1)])
+    answers = reader.answers(PipelineAnswers)
+
+    async def ask(bus: Any, rpc: Any, request: Any, context: Context) -> Any:
+        if isinstance(request, QueuedRuns):
+            return await answers.queued_runs(request, context)
+        claimed.append(request.pipeline)
+        raise Refusal(ErrorCode.CONFLICT, "The run is not to be taken now.")
+
+    async def nothing() -> None:
+        return None
+
+    monkeypatch.setattr(runner, "ask", ask)
+    desk: Any = SimpleNamespace(
+        bus=SimpleNamespace(last_seq=nothing), ids=CountedIds("r"), clock=SystemClock(), name="r",
+        executor=SimpleNamespace(no_room=nothing),
+    )  # fmt: skip
+    looking = runner.Runner(desk, Settings())
+    for _ in range(4):
+        await looking._take()
+    print(f"{most} pipelines wait for their turn, and all are looked at: {len(claimed)} claims in four looks")
+    assert claimed == [*range(1, most + 1), *range(1, LOOKED_AT + 1)]
 
 
 def _queued(seq: int, pipeline: int, run: int, labels: list[str]) -> dict[str, Any]:
