@@ -11,7 +11,7 @@ import logging
 import sqlite3
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, closing, suppress
 from itertools import chain, islice
 from pathlib import Path
@@ -26,6 +26,7 @@ from msgspec import Struct
 
 from actors.adapters.ledger.sqlite import SqliteLedger
 from actors.adapters.nats_bus import NatsBus
+from actors.ledger.answers import ReadModel
 from actors.ledger.call import READ_MODEL as CALL
 from actors.ledger.ledger import Ledger
 from actors.ledger.store import JournalEntry
@@ -33,7 +34,7 @@ from actors.runtime.bus import Bus, Message, Recorded, Size, Unsubscribe
 from actors.runtime.context import Context
 from actors.runtime.memory import RARELY, freeze
 from actors.runtime.wire import ask_raw
-from bench.journal import call_of
+from bench.journal import Event, call_of
 from bench.parts import START_SECONDS, free_port, nats_server, output, process, python
 from bench.table import Row
 from bus_schemas.call import LIST_CDRS, Cdr, ListCdrs
@@ -96,11 +97,20 @@ async def measure(folder: Path) -> list[Row]:
 
 def fill(path: Path, calls: int) -> None:
     """Fold so many calls into new records."""
-    with closing(SqliteLedger(path, projections=CALL.projections)) as store:
+    fill_with(path, chain.from_iterable(map(call_of, range(calls))))
+
+
+def fill_with(path: Path, events: Iterable[Event], models: Sequence[ReadModel] = (CALL,)) -> None:
+    """Fold events into new records."""
+    with closing(_store(path, models)) as store:
         store.sequence()
-        events = enumerate(chain.from_iterable(map(call_of, range(calls))), 1)
-        while batch := [JournalEntry(seq=seq, event=event) for seq, event in islice(events, GROUP)]:
+        entries = (JournalEntry(seq=seq, event=event) for seq, event in enumerate(events, 1))
+        while batch := list(islice(entries, GROUP)):
             store.fold(batch)
+
+
+def _store(path: Path, models: Sequence[ReadModel]) -> SqliteLedger:
+    return SqliteLedger(path, projections=[one for model in models for one in model.projections])
 
 
 async def _exported(place: Path) -> Spent:
@@ -141,11 +151,11 @@ async def _host(place: Path, port: int) -> None:
     await asyncio.Event().wait()
 
 
-def ledger_of(path: Path, bus: Bus) -> Ledger:
+def ledger_of(path: Path, bus: Bus, models: Sequence[ReadModel] = (CALL,)) -> Ledger:
     """Whoever answers from records that are whole."""
-    store = SqliteLedger(path, projections=CALL.projections)
+    store = _store(path, models)
     stream: Any = Over(store.sequence())
-    return Ledger(bus=bus, store=store, stream=stream, models=(CALL,))
+    return Ledger(bus=bus, store=store, stream=stream, models=models)
 
 
 async def _serve(bus: NatsBus) -> tuple[str, web.AppRunner]:

@@ -3,7 +3,6 @@
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
 from itertools import count, islice
 from pathlib import Path
 from statistics import median
@@ -11,28 +10,23 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from actors.adapters.ledger.sqlite import SqliteLedger
 from actors.adapters.system_clock import SystemClock
 from actors.ledger.audit import READ_MODEL as AUDIT
 from actors.ledger.call import READ_MODEL as CALL
 from actors.ledger.ledger import Ledger
-from actors.ledger.store import JournalEntry
-from actors.runtime.context import Context
 from actors.runtime.memory import RARELY, freeze
-from bench.exports import Over
+from bench.exports import EVERYBODY, fill_with, ledger_of
 from bench.journal import SLOTS, TRUNKS, Event, events
 from bench.table import Row
 from bus_schemas.audit import LIST_AUDIT, AuditRecorded, ListAudit
 from bus_schemas.call import LIST_CDRS, CallDialing, CallEnded, CallState, EndReason, ListCdrs
 from bus_schemas.contract import Rpc
-from bus_schemas.permissions import Action
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 
-EVENTS, GROUP = 1_000_000, 2_000
+EVENTS = 1_000_000
 ASKED, ROUNDS = 300, 3  # times that a filter is asked for in one round
 PROMISED = 20.0  # ms
-EVERYBODY = Context(command_id="x", user="admin", actions=frozenset(Action))
 Asked = Callable[[random.Random], Any]  # a request of its line
 
 
@@ -78,14 +72,9 @@ AUDITED: Mapping[str, Asked] = {
 
 
 async def measure(folder: Path) -> list[Row]:
-    path = folder / "filtered"
-    models = (CALL, AUDIT)
-    projections = tuple(one for model in models for one in model.projections)
-    _fill(SqliteLedger(path, projections=projections))
-    store = SqliteLedger(path, projections=projections)
-    bus: Any = MemoryBus(MemoryBroker(clock=SystemClock()))
-    stream: Any = Over(store.sequence())
-    ledger = Ledger(bus=bus, store=store, stream=stream, models=models)
+    path, models = folder / "filtered", (CALL, AUDIT)
+    fill_with(path, islice(_events(), EVENTS), models)
+    ledger = ledger_of(path, MemoryBus(MemoryBroker(clock=SystemClock())), models)
     await ledger.start()
     freeze(RARELY)
     rows = [await _slowest(ledger, "calls", LIST_CDRS, CALLS), await _slowest(ledger, "the audit", LIST_AUDIT, AUDITED)]
@@ -113,14 +102,6 @@ async def _p99(ledger: Ledger, rpc: Rpc[Any, Any], asked: Asked, seed: int) -> f
     return 1000 * sorted(times)[ASKED * 99 // 100]
 
 
-def _fill(store: SqliteLedger) -> None:
-    with closing(store):
-        store.sequence()
-        entries = (JournalEntry(seq=seq, event=event) for seq, event in enumerate(islice(_events(), EVENTS), 1))
-        while batch := list(islice(entries, GROUP)):
-            store.fold(batch)
-
-
 def _events() -> Iterator[Event]:
     """Those of a busy site, each call to a number of its own."""
     numbers = dict[str, str]()
@@ -131,7 +112,7 @@ def _events() -> Iterator[Event]:
             event = replace(event, number=number)
         elif isinstance(event, CallEnded):
             event = replace(event, number=numbers.pop(event.call_id))
-        if isinstance(event, CallDialing | CallEnded | AuditRecorded) or hasattr(event, "call_id"):
+        if isinstance(event, AuditRecorded) or hasattr(event, "call_id"):
             yield event
 
 

@@ -14,6 +14,7 @@ import msgspec
 from aiohttp import web
 
 from actors.runtime.bus import Message
+from actors.runtime.patience import until_sent
 from actors.runtime.wire import CURSOR_HEADER
 from bus_schemas.errors import Refusal
 from gateway import pace
@@ -85,8 +86,7 @@ async def _pages(page: Ask) -> Pages:
             cursor = answered.headers.get(CURSOR_HEADER)
             if cursor is not None:
                 coming = _asked(page, cursor)
-                for _ in "ask", "send":  # so many turns until the question leaves
-                    await asyncio.sleep(0)
+                await until_sent()
             yield here, _rows(answered.data)
             if cursor is None:
                 return

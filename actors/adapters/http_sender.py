@@ -23,13 +23,11 @@ from bus_schemas.webhook import LONGEST_RESPONSE
 CONNECTIONS = 256  # at once; the host holds fewer under way
 LONGEST_LINE = 8190  # bytes of a line or a field of an answer's head
 AT_ONCE = 4 * 1024  # bytes that the kernel keeps of an answer, so that no more are read in one go, with TLS or without
+LOOKUPS = 64  # names that are looked up at once: each may take far longer than anybody waits for it
 INTERIM = 4  # answers before the answer (1xx), of which a receiver could send any number
 OWN = {
     "User-Agent": f"OTTB-Webhook/{version()}", "Content-Type": "application/json", "Accept-Encoding": "identity",
 }  # fmt: skip
-
-
-LOOKUPS = 64  # names that are looked up at once: each may take far longer than anybody waits for it
 
 
 class Forbidden(OSError):

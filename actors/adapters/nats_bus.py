@@ -68,6 +68,7 @@ from actors.runtime.bus import (
     Unsubscribe,
 )
 from actors.runtime.context import FRESH_HEADER, not_fresh
+from actors.runtime.patience import until_sent
 from actors.runtime.settings import BUS_PATIENCE, JOURNAL_LIMIT, Nats
 from bus_schemas.host import StreamUse
 from bus_schemas.log import LOG_SCOPE
@@ -307,8 +308,7 @@ class NatsBus:
             following = partial(read, {"seq": last + 1}, last, most)
             coming = asyncio.ensure_future(following()) if more and ahead else None
             try:
-                for _ in "ask", "send":  # so many turns until the question leaves; the server works on it meanwhile
-                    await asyncio.sleep(0)
+                await until_sent()
                 for begin in range(0, len(batch), TURN):
                     for entry in batch[begin : begin + TURN]:
                         if entry.at >= since:

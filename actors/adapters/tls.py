@@ -24,8 +24,6 @@ log = structlog.get_logger()
 
 END = "-----END CERTIFICATE-----"
 TURNS = 8  # of a handshake in memory; it takes three
-
-
 # The one that all who speak TLS 1.3 have (RFC 8446, 9.1). OpenSSL takes groups of up to 8,192 bits, too: 0.13 s of the
 # loop for whoever names one, and a number for a key that costs them nothing ("D(HE)at", CVE-2002-20001).
 CURVE = "prime256v1"

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from actors.ledger.answers import Answers, ReadModel
 from actors.ledger.campaign import CAMPAIGNS
 from actors.ledger.lead import AT_ONCE, LEADS, WORDS, LeadRow, key_of, must_be_an_outcome, view_of
-from actors.ledger.model import Query, given, made_of
+from actors.ledger.model import Query, given, made_of, unindexed
 from actors.ledger.numbers import has_one_of, parts_in
 from actors.ledger.page import from_cursor_of_two, page, to_cursor, with_moments
 from actors.ledger.talks import PROJECTION, leads_talked_to
@@ -107,7 +107,7 @@ def leads_of_all(sought: Sought, *, after: Position | None, many: bool) -> Query
         by, key = (L.place,), "place"  # in which those of one campaign are in the same order, and which has an index
     conditions = _asked(sought, ordered=ordered)
     if not ordered and (field or sought.user is not None or _in_spans(sought.wanted)) and not sought.groups:
-        by = tuple(map(_unindexed, by))
+        by = tuple(map(unindexed, by))
     if after is not None:
         here, there = sa.tuple_(*by), sa.tuple_(*(sa.literal(value) for value in after[-len(by) :]))
         conditions.append(here < there if falls else here > there)
@@ -165,13 +165,8 @@ def _asked(sought: Sought, *, ordered: bool) -> list[sa.ColumnElement[bool]]:
     return asked if user is None else [_own(user), *asked]  # most of what a text finds is others'
 
 
-def _unindexed(column: sa.ColumnElement[Any]) -> Any:  # any: an expression, where a column was
-    """The same, for which no index is looked at: an expression has none."""
-    return column + 0 if isinstance(column.type, sa.Integer) else column.concat("")
-
-
 def _says_unindexed(column: sa.ColumnElement[Any], value: str) -> Any:
-    return _unindexed(column) == value
+    return unindexed(column) == value
 
 
 def _own(user: str) -> sa.ColumnElement[bool]:

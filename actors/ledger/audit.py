@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from msgspec import UNSET, Struct
 
 from actors.ledger.answers import Answers, ReadModel
-from actors.ledger.model import METADATA, Newest, Position, Projection, Query, columns, given, made_of
+from actors.ledger.model import METADATA, Newest, Position, Projection, Query, columns, given, made_of, unindexed
 from actors.ledger.page import from_cursor, from_cursor_of_two, page, with_span
 from actors.runtime.context import Context
 from actors.runtime.service import Served, serve
@@ -103,7 +103,7 @@ PROJECTION = Projection(
 )
 
 
-def actions() -> Query[str]:
+def known_actions() -> Query[str]:
     """All actions that anything was recorded of: each is found behind the one before it, however often that is there.
     """
     known = sa.select(sa.cast("", C.action.type).label("action")).cte("known", recursive=True)
@@ -120,7 +120,7 @@ def records(
     it is not asked for any."""
     spanned = in_span(request)
     newest = Newest(C.at, C.number, by_time=spanned)
-    result = C.result.concat("") if spanned else C.result  # most have the same one: a span is found by time alone
+    result = unindexed(C.result) if spanned else C.result  # most have the same one: a span is found by time alone
     conditions = given(
         (C.user, eq, request.user),
         (result, eq, request.result),
@@ -142,7 +142,7 @@ def _of_actions(
     if not actions:
         return found.where(sa.false())
     if not alone or len(actions) > MOST_ACTIONS:
-        return found.where(C.action.concat("").in_(actions))
+        return found.where(unindexed(C.action).in_(actions))
     each = (sa.select(newest.page(found.where(C.action == action), limit).subquery()) for action in actions)
     return sa.select(sa.union_all(*each).subquery())
 
@@ -172,8 +172,8 @@ class AuditAnswers(Answers):
         """Those that begin as asked: letters are the same small and large. None: it is not asked for any."""
         if wanted.action is None:
             return None
-        beginning = wanted.action.casefold()
-        return [one for one in await self.read(context, actions(), short=True) if one.casefold().startswith(beginning)]
+        known, beginning = await self.read(context, known_actions(), short=True), wanted.action.casefold()
+        return [one for one in known if one.casefold().startswith(beginning)]
 
     async def examine_audit(self, request: ExamineAudit, context: Context) -> Examined:
         found = await self.examine(AUDIT.name)

@@ -20,7 +20,7 @@ from actors.ledger.call_rows import (
     C,
     CallRow,
 )
-from actors.ledger.model import Position, Query, given, made_of
+from actors.ledger.model import Position, Query, given, made_of, unindexed
 from actors.ledger.numbers import has_one_of, parts_in
 from actors.ledger.page import fitting, from_cursor_of_two, page, with_moments, with_span
 from actors.ledger.words import SHORTEST
@@ -85,7 +85,7 @@ def still_open(wanted: OpenCalls) -> Query[OpenCall]:
         .where(IS_LIVE)
         .where(
             *given(
-                (C.slot + 0, eq, wanted.slot),  # by no index of those that are over
+                (unindexed(C.slot), eq, wanted.slot),  # by no index of those that are over
                 (C.line, sa.Column.in_, wanted.lines),
                 (C.start_time, lt, wanted.before),
             )
@@ -139,10 +139,9 @@ def _groups(parts: frozenset[str]) -> list[tuple[str]]:
 
 
 def _plain(column: sa.Column[Any], so: bool) -> sa.ColumnElement[Any]:
-    """The column, or where it is `so` an expression of it, for which no index is looked at."""
-    if not so:
-        return column
-    return column + 0 if isinstance(column.type, sa.Integer) else column.concat("")
+    """The column, or where it is `so` one without an index."""
+    found: sa.ColumnElement[Any] = unindexed(column) if so else column
+    return found
 
 
 def _has_an_index(wanted: ListCdrs) -> bool:
@@ -171,7 +170,7 @@ def _newest(found: sa.Select[Any], limit: int, user: str | None) -> sa.Select[An
 
 def is_of(started_by: sa.Column[Any], user: str) -> sa.ColumnElement[bool]:
     """Whether a live call is one's own: by no index of those that one ever had."""
-    return sa.or_(started_by.concat("") == user, C.operator.concat("") == user)
+    return sa.or_(unindexed(started_by) == user, unindexed(C.operator) == user)
 
 
 def _came_out(answer_time: sa.Column[Any], outcome: CallState) -> sa.ColumnElement[bool]:

@@ -133,6 +133,11 @@ class Newest:
         return [sa.tuple_(*self._by) < sa.tuple_(*map(sa.literal, values))]
 
 
+def unindexed(column: sa.ColumnElement[Any]) -> Any:  # any: an expression, where a column was
+    """The same, for which no index is looked at: an expression has none."""
+    return column + 0 if isinstance(column.type, sa.Integer) else column.concat("")
+
+
 def given(*conditions: tuple[sa.ColumnElement[Any], Callable[[Any, Any], Any], object]) -> list[sa.ColumnElement[bool]]:
     """The conditions (column, operator, value) that somebody asked for: those whose value is not None. A text with NUL,
     which PostgreSQL takes for an error, is in no record."""

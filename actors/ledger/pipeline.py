@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from actors.ledger.answers import OWNER_AWAY, Answers, ReadModel
 from actors.ledger.erasure import files_wiped
-from actors.ledger.model import Query, given, made_of
+from actors.ledger.model import Query, given, made_of, unindexed
 from actors.ledger.page import PAGE, fitting, from_cursor, page
 from actors.ledger.pipeline_rows import (
     IS_QUEUED,
@@ -172,7 +172,7 @@ def queued(labels: Sequence[str], limit: int, without: Sequence[int] = ()) -> Qu
     """Some runs that no runner has and that wait for one of these sets of labels, by their place: the first of each
     pipeline before the second of any, so that a long queue of one whose turn has not come hides no other; nor does one
     behind a run of its pipeline that waits for other labels, whose turn may not come in a week."""
-    of_one = R.pipeline + 0  # by no index of those that are over
+    of_one = unindexed(R.pipeline)  # by no index of those that are over
     nth = sa.func.row_number().over(partition_by=of_one, order_by=R.seq)
     others = sa.func.max(sa.case((R.labels.in_(labels), 0), else_=1)).over(partition_by=of_one, order_by=R.seq)
     every = sa.select(R.seq, R.pipeline, R.run, nth.label("nth"), others.label("others")).where(IS_QUEUED)

@@ -104,18 +104,14 @@ class _either(FunctionElement[Any]):
 
 
 @compiles(_Found, "postgresql")
-def _table_alone(found: _Found, compiler: Any, **more: Any) -> str:
+@compiles(_Alone, "postgresql")
+def _table_alone(found: Join, compiler: Any, **more: Any) -> str:
     return str(compiler.process(found.left, **more))
 
 
 @compiles(_Alone)
 def _index_alone(alone: _Alone, compiler: Any, **more: Any) -> str:
     return str(compiler.process(alone.right, **more))
-
-
-@compiles(_Alone, "postgresql")
-def _its_table(alone: _Alone, compiler: Any, **more: Any) -> str:
-    return str(compiler.process(alone.left, **more))
 
 
 @compiles(_either)

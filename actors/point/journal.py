@@ -134,8 +134,8 @@ class Journal:
             return
         self._unsaved = 0
         faults, forgotten = self._problems.faults
-        open = {id: seq for id, seq in self._seqs.items() if id == DIRECTORY or id in self.directory.sessions}
-        kept = Kept(directory=self.directory, seqs=open, faults=faults, forgotten=forgotten)
+        last_of = {id: seq for id, seq in self._seqs.items() if id == DIRECTORY or id in self.directory.sessions}
+        kept = Kept(directory=self.directory, seqs=last_of, faults=faults, forgotten=forgotten)
         async with self._saving:
             try:
                 await self._snapshots.write(last, kept)

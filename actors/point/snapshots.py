@@ -6,7 +6,6 @@ journal is read from its beginning, which says the same.
 """
 
 from collections.abc import Iterator, Mapping
-from hashlib import blake2b
 
 import msgspec
 import structlog
@@ -76,12 +75,12 @@ class Snapshots:
         """Keep what is known after an entry. Raises BusError."""
         data = msgspec.json.encode(kept)
         last = await self._last(certain=True)
+
+        def head(there: pieces.Pieces) -> bytes:
+            return msgspec.json.encode(Snapshot(seq=entry.seq, entry=digest(entry), form=FORM, rest=there))
+
         before = last.rest if last is not None else None
-        rest = await pieces.write(self._bus, SNAPSHOTS, KEY, _cut(data), last=before)
-        snapshot = Snapshot(seq=entry.seq, entry=digest(entry), form=FORM, rest=rest)
-        await self._bus.put(SNAPSHOTS, KEY, msgspec.json.encode(snapshot), expect=None)
-        if before is not None:
-            await pieces.forget(self._bus, SNAPSHOTS, KEY, before)
+        await pieces.put(self._bus, SNAPSHOTS, KEY, _cut(data), head, last=before)
 
     async def _last(self, *, certain: bool = False) -> Snapshot | None:
         found = await self._bus.get(SNAPSHOTS, KEY, certain=certain)
@@ -105,7 +104,7 @@ class Snapshots:
 
 def digest(entry: Recorded) -> str:
     """By which an entry is known in whatever journal it stands."""
-    return blake2b(entry.subject.encode() + b"\n" + entry.data, digest_size=16).hexdigest()
+    return pieces.digest(entry.subject.encode() + b"\n" + entry.data)
 
 
 def _cut(data: bytes) -> Iterator[bytes]:

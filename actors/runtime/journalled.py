@@ -360,14 +360,16 @@ class Journalled(EffectRunner, Generic[State, Event]):
             seq=self.seq, state=state, answers=answers.as_text(), forgot=answers.forgot, beside=self.beside,
             form=self.form,
         )  # fmt: skip
-        bus, key, last = self._host.bus, self._snapshot_key, None
-        if self.large:
-            kept = await self._kept_snapshot(certain=True)
-            last = kept.rest if kept is not None else None
-            snapshot = replace(snapshot, rest=await pieces.write(bus, SNAPSHOTS, key, rest, last=last))
-        await bus.put(SNAPSHOTS, key, msgspec.json.encode(snapshot), expect=None)
-        if last is not None:
-            await pieces.forget(bus, SNAPSHOTS, key, last)
+        bus, key = self._host.bus, self._snapshot_key
+        if not self.large:
+            await bus.put(SNAPSHOTS, key, msgspec.json.encode(snapshot), expect=None)
+            return
+        kept = await self._kept_snapshot(certain=True)
+
+        def head(there: pieces.Pieces) -> bytes:
+            return msgspec.json.encode(replace(snapshot, rest=there))
+
+        await pieces.put(bus, SNAPSHOTS, key, rest, head, last=kept.rest if kept is not None else None)
 
     async def _forget_snapshot(self) -> None:
         """It is not needed any more."""

@@ -7,6 +7,12 @@ from contextlib import asynccontextmanager
 from bus_schemas.errors import Refusal
 
 
+async def until_sent() -> None:
+    """So many turns that a question which was just begun leaves: who is asked works on it meanwhile."""
+    for _ in "ask", "send":
+        await asyncio.sleep(0)
+
+
 async def enter(gate: asyncio.Lock | asyncio.Semaphore, seconds: float, refusal: Callable[[], Refusal]) -> None:
     """Have a turn at a gate, which is to be released. Raises the refusal where it does not come in time."""
     try:

@@ -7,7 +7,7 @@ a value is as good as none.
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from hashlib import blake2b
 from typing import Literal
 
@@ -38,6 +38,17 @@ async def write(bus: Bus, bucket: str, key: str, pieces: Iterable[bytes], *, las
         await bus.put(bucket, f"{key}.{place}.{len(digests)}", piece, expect=None)
         digests.append(digest(piece))
     return Pieces(place, tuple(digests))
+
+
+async def put(
+    bus: Bus, bucket: str, key: str, pieces: Iterable[bytes], head: Callable[[Pieces], bytes], *, last: Pieces | None
+) -> None:
+    """Write the pieces of a value, set the key to its `head`, which says where they are, and have the `last` ones go.
+    Raises BusError."""
+    there = await write(bus, bucket, key, pieces, last=last)
+    await bus.put(bucket, key, head(there), expect=None)
+    if last is not None:
+        await forget(bus, bucket, key, last)
 
 
 async def read(bus: Bus, bucket: str, key: str, pieces: Pieces) -> AsyncIterator[bytes]:

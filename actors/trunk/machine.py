@@ -70,8 +70,8 @@ class Trunk(LineState, frozen=True, kw_only=True):
 
 class TrunkMemory(Struct, frozen=True, kw_only=True):
     """What is known now and on no record. `held`: starts under way. `over`: calls that are over on record, while the
-    PBX may still be in them and could not be asked. `news`: since when (monotonic)
-    so many of its changes went on record."""
+    PBX may still be in them and could not be asked. `news`: since when (monotonic) so many of its changes went on
+    record."""
 
     up: bool = False
     detail: str = "the PBX was not asked yet"

@@ -112,7 +112,7 @@ QUERIES: dict[Callable[..., Query[Any]], Callable[[], Iterable[Query[Any]]]] = {
     all_leads.how_many: lambda: map(all_leads.how_many, soughts()),
     all_leads.one_of_all: lambda: (all_leads.one_of_all("c1", "l1", user) for user in (None, "ann")),
     all_leads.came_alone: lambda: [all_leads.came_alone("c1", "l1")],
-    audit.actions: lambda: [audit.actions()],
+    audit.known_actions: lambda: [audit.known_actions()],
     audit.records: lambda: (
         audit.records(wanted, before=None, actions=actions if wanted.action else None)
         for wanted in asked(ListAudit) for actions in (["one", "other"], [])

@@ -1,6 +1,5 @@
 """A start reads the directory from its snapshot, which says the same as the journal does, and never instead of it."""
 
-from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
 
@@ -13,11 +12,9 @@ from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
 from actors.point import snapshots
 from actors.point.directory import Directory
-from actors.point.journal import SCOPE
 from actors.point.point import Point
 from actors.point.settings import Auth
 from actors.point.snapshots import KEY, Snapshot
-from actors.runtime.bus import Recorded
 from actors.runtime.context import Context
 from actors.runtime.journalled import SNAPSHOT_EVERY, SNAPSHOTS
 from actors.runtime.wire import ask
@@ -39,21 +36,11 @@ from bus_schemas.user import (
 )
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
+from tests.support.counting import Counting
 
 KEYS = {"0001": b"k" * 48}
 DIRECTORY = "ottb.v1.evt.point.directory"
 ROLE = RoleSet(role="", at="2026-11-28T10:00:00.000Z", permissions={"OTTB": ["read"]}, by="admin", built_in=False)
-
-
-class Counting(MemoryBus):
-    """Counts what is replayed of the directory."""
-
-    replayed = 0
-
-    async def replay(self, scope: str, *args: Any, **more: Any) -> AsyncIterator[Recorded]:
-        async for recorded in super().replay(scope, *args, **more):
-            self.replayed += scope == SCOPE
-            yield recorded
 
 
 @pytest.fixture

@@ -1,29 +1,17 @@
 """Which slots there are is found without looking through all of the journal, in which the bus serves nobody else."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
 
 from actors.adapters.system_clock import SystemClock
-from actors.runtime.bus import Recorded
 from actors.slot.claims import Claims
 from bus_schemas.slot import SLOT_CONFIGURED, SLOT_REMOVED, SlotConfig, SlotConfigured, SlotRemoved
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
+from tests.support.counting import Counting
 
 AT = "2026-11-28T10:00:00.000Z"
-
-
-class Counting(MemoryBus):
-    """Counts what is replayed."""
-
-    replayed = 0
-
-    async def replay(self, scope: str, *args: Any, **more: Any) -> AsyncIterator[Recorded]:
-        async for recorded in super().replay(scope, *args, **more):
-            self.replayed += 1
-            yield recorded
 
 
 async def _put(bus: MemoryBus, subject: str, event: Any) -> None:
