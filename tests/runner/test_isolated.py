@@ -229,6 +229,17 @@ async def test_a_user_of_its_own_has_a_bound_of_processes(as_nobody: LocalWorksp
     assert ending.survivors == () and time.monotonic() - began < 15
 
 
+async def test_a_step_is_not_refused_a_process_for_those_of_others(as_nobody: LocalWorkspace) -> None:
+    """RLIMIT_NPROC counts all of a user, and those of a step that came later, too."""
+    few = await as_nobody.start(Command(run="echo here; sleep 1; (true); echo forked", limits=narrow(processes=10)))
+    reading = await until_told(few, b"here")
+    many = await as_nobody.start(Command(run="for i in $(seq 40); do sleep 9 & done; echo here; wait", limits=NARROW))
+    await until_told(many, b"here")
+    assert b"forked" in await reading and (await few.ended()).succeeded
+    many.stop()
+    await many.ended()
+
+
 async def test_caches_are_given_to_the_user_of_the_steps(as_nobody: LocalWorkspace) -> None:
     await ran(as_nobody, "mkdir cache; echo x > cache/x")
     await as_nobody.save_cache("key", "cache")

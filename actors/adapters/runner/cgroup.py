@@ -42,14 +42,14 @@ def delegated(*, mount: Path = _MOUNT, own: Path = Path("/proc/self/cgroup")) ->
 class Group:
     """The group of one command. Made here, and gone after `end`. Raises OSError."""
 
-    def __init__(self, folder: str, memory: int, processes: int) -> None:
+    def __init__(self, folder: str, memory: int, threads: int) -> None:
         self._folder = Path(folder)
         self._home = self._folder.parent
         self._folder.mkdir()
         self._write("memory.max", memory)
         self._write("memory.swap.max", 0)
         self._write("memory.oom.group", 1)  # half a step is no use
-        self._write("pids.max", processes + 1)  # with the keeper
+        self._write("pids.max", threads + 1)  # with the keeper
 
     def enter(self) -> None:
         """Have us and whatever we start be in it."""

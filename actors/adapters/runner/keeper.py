@@ -34,7 +34,8 @@ TICK = 0.1  # seconds between two looks at who is there
 FULL = (errno.ENOSPC, errno.EDQUOT)
 FILES_FREE = 20  # one of so many files that a disk can have is not made by a step
 KILL_WITHIN = 1.5  # seconds after the grace in which all are to be gone
-THREADS = 4  # that there may be for each process, where the kernel counts none
+THREADS = 4  # that there may be for each process
+BESIDE = 16  # steps of a user of the machine that may run at once, each with as many processes as it may have
 LEFT_BEHIND_GRACE = 1.0  # seconds that those have who stay when the command has ended
 _LESS_DEAR = b"600"  # of 1000: where memory runs out, the kernel ends a step before anything else of ours
 BEHIND = 19  # nice(2): hundreds of processes that never rest, which a step may have, leave others their processors
@@ -99,12 +100,11 @@ class Keeper:
         self._noted: set[Process] | None = None
         self._status: int | None = None
         limits, folder = self._limits, order["group"]
-        self._group = Group(folder, limits["memory"], limits["processes"]) if folder else None
+        self._group = Group(folder, limits["memory"], THREADS * limits["processes"]) if folder else None
         self._wake, alarm = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(alarm, warn_on_full_buffer=False)
         self._note(set())
-        self._counts_threads = False
         self._began = self._look_at = time.monotonic()
         self.main = self._start()
         if self._group is not None:
@@ -166,7 +166,7 @@ class Keeper:
         found = self._look()
         most = self._limits["processes"]
         return self._note(found) > most or (
-            self._counts_threads and sum(threads(one.pid) for one in found) > THREADS * most
+            self._group is None and sum(threads(one.pid) for one in found) > THREADS * most
         )
 
     def _look(self) -> set[Process]:
@@ -203,7 +203,6 @@ class Keeper:
         user = pwd.getpwnam(self._order["user"]) if self._order["user"] else None
         uid = os.getuid() if user is None else user.pw_uid
         wanted = self._bounds(uid)
-        self._counts_threads = uid == 0 and self._group is None  # the kernel does, but not root's
 
         def prepare() -> None:
             _prctl(_PR_SET_NO_NEW_PRIVS, 1)
@@ -225,12 +224,14 @@ class Keeper:
         )  # fmt: skip
 
     def _bounds(self, user: int) -> dict[int, int]:
-        """What the kernel holds each process to; a hard limit of ours that is lower stays."""
+        """What the kernel holds each process to; a hard limit of ours that is lower stays. RLIMIT_NPROC counts all of
+        a user, also what begins later, those who are dead until their keeper comes by, and no root's: it only has a
+        keeper who looks not find more than a machine bears. Whoever has more than `processes` is ended by that look."""
         limits = self._limits
         wanted = {
             resource.RLIMIT_CPU: limits["cpu_seconds"], resource.RLIMIT_NOFILE: limits["open_files"],
             resource.RLIMIT_FSIZE: limits["file_size"], resource.RLIMIT_CORE: 0,
-            resource.RLIMIT_NPROC: limits["processes"] + _threads_of(user),
+            resource.RLIMIT_NPROC: BESIDE * limits["processes"] + _threads_of(user),
         }  # fmt: skip
         if self._group is None:
             wanted[resource.RLIMIT_AS] = limits["memory"]
@@ -251,7 +252,7 @@ def lacks_room(look: os.statvfs_result, bytes_free: int) -> bool:
 
 
 def _threads_of(user: int) -> int:
-    """How many a user has already: RLIMIT_NPROC counts all of them."""
+    """How many a user has already."""
     count = 0
     for pid in everybody():
         with suppress(OSError):
