@@ -38,7 +38,7 @@ test-runner: setup-test ## Steps of pipelines as another user, in bubblewrap and
 	@$(PYTEST) $(TESTS) -m isolated
 
 attacks: setup-test ## Attack a running system in the ways we know, and print what was tried (some of it needs root)
-	@$(PYTEST) tests/attacks -n 6 --dist loadscope --no-loadscope-reorder
+	@$(PYTEST) tests/attacks -n 5 --dist loadscope --no-loadscope-reorder
 
 asterisk: setup ## Get a real Asterisk 22 for the sandbox and the tests (root, Debian, once a minute)
 	@$(BIN)/python -m cli.site.asterisk

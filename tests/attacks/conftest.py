@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from actors.adapters import passwords
 from actors.runtime import memory
 from gateway import server
 from tests.stories.conftest import MORE, SLOTS, admin, operator
@@ -29,13 +30,16 @@ LONGEST = (  # files and tests, from a minute down to ten seconds
 APART = {"test_undigestible"}  # files whose long tests share what is soon made
 TOGETHER = {"test_patterns"}  # files whose tests share what takes long to make
 GITHUB_SECRET = "hub-1a2b3c4d5e6f"  # of a webhook of pipelines
+SHARED: dict[str, Site] = {}  # sites of several files, while they run
 HERE, FOLDER = Path(__file__).parent, "tests/attacks/"
 
 
 @pytest.fixture(autouse=True)
 def _soon_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A door of this process that a test is done with waits for nobody who was left at it."""
+    """A door of this process that a test is done with waits for nobody who was left at it, and a password costs little:
+    each test logs somebody in."""
     monkeypatch.setattr(server, "FINISH_SECONDS", 0.2)
+    monkeypatch.setattr(passwords, "MEMORY_KIB", 64)
 
 
 @pytest.fixture
@@ -56,17 +60,25 @@ def commands() -> Iterator[Commands]:
 @pytest.fixture(scope="session")
 def plain_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """For several files, which leave it as they have found it: one takes as long to start as many attacks."""
-    with running_site(tmp_path_factory.mktemp("plain"), {11: None, 12: None, 13: None}) as running:
-        yield running
+    with running_site(tmp_path_factory.mktemp("plain"), {11: None, 12: None, 13: None}) as SHARED["plain_site"]:
+        yield SHARED["plain_site"]
 
 
 @pytest.fixture(scope="session")
 def runner_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """For the files on pipelines, each with pipelines of its own. It may post to loopback."""
+    """For the files on pipelines, each with pipelines of its own, and for who lets users of their own do what leaves no
+    trace elsewhere. It may post to loopback."""
     hooks = '[webhooks]\nnetworks = ["127.0.0.0/8"]\nhttp = true\nfirst_pause = 0.2\n'
     env = {"OTTB_SECRET_GITHUB": GITHUB_SECRET}
-    with running_site(tmp_path_factory.mktemp("runner"), SLOTS, hooks + MORE, env=env) as running:
-        yield running
+    with running_site(tmp_path_factory.mktemp("runner"), SLOTS, hooks + MORE, env=env) as SHARED["runner_site"]:
+        yield SHARED["runner_site"]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """One idles at a twentieth of a core: it ends with the last test of its files."""
+    for name in set(SHARED) - {nextitem and _shared_by(nextitem.path)}:
+        SHARED.pop(name).stop()
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

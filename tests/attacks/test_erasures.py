@@ -1,16 +1,13 @@
 """Somebody words a lead of theirs so that its erasure takes their own deeds off the audit, or phones out of service."""
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import aiohttp
-import pytest
 
 from simulators.carrier.rules import mobile
-from tests.stories.conftest import MORE, SLOTS
 from tests.stories.test_audit_head import audit
-from tests.support.site import Client, Site, running_site, until
+from tests.support.site import Client, Site, until
 
 CAMPAIGNS, LEADS, ERASURES = "/api/autodialer/campaigns", "/api/crm/leads", "/api/crm/erasures"
 WORDED = (  # an operator's own name, the day, what slots say of themselves, a status of operators, who runs the site
@@ -20,12 +17,6 @@ WORDED = (  # an operator's own name, the day, what slots say of themselves, a s
     {"name": "admin recorded", "custom": {"x": "mallory "}},
 )
 PASSWORD = "a long one, Zoe 9"
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with running_site(tmp_path_factory.mktemp("erasures"), SLOTS, MORE) as running:
-        yield running
 
 
 async def _team(admin: Client, site: Site, session: aiohttp.ClientSession) -> Client:
@@ -82,7 +73,8 @@ async def _slots(admin: Client) -> Any:
     return sorted((slot["id"], slot["status"]) for slot in (await admin.get("/api/slots"))[1])
 
 
-async def test_no_wording_of_a_lead_takes_anything_else_away(site: Site) -> None:
+async def test_no_wording_of_a_lead_takes_anything_else_away(runner_site: Site) -> None:
+    site = runner_site
     async with aiohttp.ClientSession() as session:
         admin = Client(site, session)
         await admin.login("admin", site.admin_password)

