@@ -148,7 +148,7 @@ class Wire(asyncio.Protocol):
         self._out: list[bytes] = []
         self._writable = asyncio.Event()
         self._writable.set()
-        self._rest = bytearray()
+        self._rest, self._whole = bytearray(), 0  # of what is not whole, and how long that is (0: unknown)
         self._pongs: deque[asyncio.Future[None]] = deque()
         self._quiet: asyncio.TimerHandle | None = None
         self._silent = 0  # questions since something was heard
@@ -268,6 +268,8 @@ class Wire(asyncio.Protocol):
         self._silent = 0
         if self._rest:
             self._rest += data
+            if len(self._rest) < self._whole:
+                return
             data = bytes(self._rest)
             self._rest.clear()
         try:
@@ -288,6 +290,7 @@ class Wire(asyncio.Protocol):
     def _take(self, data: bytes) -> int:
         """Hand over every whole message. Returns how far that went."""
         at, size, find, hear = 0, len(data), data.find, self._link.hear
+        self._whole = 0
         while at < size:
             end = find(b"\r\n", at)
             if end < 0:
@@ -298,6 +301,7 @@ class Wire(asyncio.Protocol):
                 total, sid = int(parts[-1]), int(parts[2])
                 after = begin + total + 2
                 if after > size:
+                    self._whole = after - at  # a large one comes in pieces, each of which would have all copied anew
                     break
                 at = after
                 split = begin + (int(parts[-2]) if first == 0x48 else 0)

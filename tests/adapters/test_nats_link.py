@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from actors.adapters import nats_link, nats_wire, nats_writer
 from actors.adapters.nats_bus import NatsBus
 from actors.adapters.nats_link import Link
-from actors.adapters.nats_wire import Refused, decode_headers, encode_headers, nobody_heard
+from actors.adapters.nats_wire import Refused, Wire, decode_headers, encode_headers, nobody_heard
 from actors.runtime.bus import ID, BusUnavailable, Message, RequestTimeout
 from actors.runtime.wire import ERROR_HEADER, send_reply
 from tests.runtime.test_buses import server
@@ -110,6 +110,19 @@ async def test_messages_are_whole_however_they_arrive(script: Script, link: Link
     assert {message.data for message in ear.heard} == {b"", b"MSG x\r\nPING\r\n", b"d"}
     assert ear.heard[-1].headers == {"One": "1", "Two": "zwei: ü"}
     assert ear.heard[-1].reply_to == "_R.1" and ear.heard[0].reply is None
+
+
+async def test_a_large_message_is_looked_at_once(script: Script, link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page of an export comes in some ten pieces: with each, all that had come was copied three times."""
+    looks, take, ear = list[int](), Wire._take, Ear()
+    monkeypatch.setattr(Wire, "_take", lambda wire, data: (looks.append(len(data)), take(wire, data))[1])
+    sent = _message(link.subscribe("a.*", ear, most=100).sid, 1000 * b"x")
+    await script.saw(b"SUB a.*")
+    for at in range(0, len(sent), 20):
+        script.say(sent[at : at + 20])
+        await asyncio.sleep(0.002)
+    await until(lambda: ear.heard)
+    assert looks[-1] == len(sent) and len([size for size in looks if size > 20]) < 5, looks
 
 
 async def test_a_flood_of_messages_leaves_others_their_turn(script: Script, link: Link) -> None:
