@@ -23,8 +23,8 @@ from bus_schemas.slot import END_RESERVATION, EndReservation
 log = structlog.get_logger()
 
 CALL, SCRIPT, SLOT = "call", "script", "slot"
-PATIENCE, AGAIN = 300.0, 2.0  # seconds for what is left, whose owners may still be starting; and between two tries
-PASSING = (ErrorCode.UNAVAILABLE, ErrorCode.TIMEOUT, ErrorCode.RATE_LIMITED)
+PATIENCE, AGAIN = 3600.0, 2.0  # seconds for what is left, whose owners may be away; and between two tries
+PASSING = (ErrorCode.UNAVAILABLE, ErrorCode.TIMEOUT, ErrorCode.RATE_LIMITED, ErrorCode.INTERNAL)
 OF_OTHERS = {Action.CALL_END_ANY, Action.SCRIPT_STOP_ANY, Action.SLOT_RESERVE_ANY}  # what is noted may never have begun
 
 
@@ -40,6 +40,7 @@ class OnPhones:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._ending = set[asyncio.Task[None]]()
 
     async def note(self, begun: Begun, user: str) -> None:
         """It is about to begin, in somebody's name. Raises OSError."""
@@ -57,6 +58,20 @@ class OnPhones:
         """End what is noted, each for a while."""
         left = await asyncio.to_thread(self._left)
         await asyncio.gather(*(self._end(begun, user, bus, ids) for begun, user in left))
+
+    def end_later(self, begun: Begun, user: str, bus: Bus, ids: Ids) -> None:
+        """The same of what nobody waits for any more, and that could not be ended yet."""
+        task = asyncio.get_running_loop().create_task(self._end(begun, user, bus, ids))
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    async def stop(self) -> None:
+        """End no more: what is noted is for the next one."""
+        ending = list(self._ending)
+        for task in ending:
+            task.cancel()
+        if ending:
+            await asyncio.wait(ending)
 
     async def _end(self, begun: Begun, user: str, bus: Bus, ids: Ids) -> None:
         rpc, request = ending(begun)

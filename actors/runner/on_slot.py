@@ -66,6 +66,7 @@ Request = TypeVar("Request", bound=Struct)
 Reply = TypeVar("Reply")
 Seen = TypeVar("Seen")
 Say = Callable[[str], Awaitable[None]]
+STOPPED = "it was stopped"
 PASSING = (ErrorCode.SLOT_BUSY, ErrorCode.RATE_LIMITED)
 OVER = (CallState.ENDED, CallState.FAILED)
 
@@ -90,6 +91,8 @@ class Session:
         """Begin something, as far as they may by now: a slot may have been waited for for a day. Raises Refusal,
         RunnerError."""
         context = self._for(rpc, await in_the_name_of(self.desk, self.run))
+        if self.stop.is_set():  # whoever says so was asked for seconds, perhaps, or this host stood still
+            raise RunnerError(STOPPED)
         begins = _begins(request, context)
         if begins is None:
             return await ask(self.desk.bus, rpc, request, context)
@@ -105,15 +108,20 @@ class Session:
 
     async def end(self, begun: Begun) -> None:
         """End a call or a script that may have begun, and that nobody waits for any more; also where it is there a
-        little later, or its host is being started anew."""
+        little later, or its host is being started anew. What is away for longer is asked on beside."""
         rpc, request = ending(begun)
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(UNKNOWN):
                 while self.desk.phones.is_noted(begun):
                     with contextlib.suppress(Refusal):
                         await self.ask(rpc, request)
                         self.desk.phones.over(begun)
                     await asyncio.sleep(LOOK)
+        except TimeoutError:
+            pass
+        finally:
+            if self.desk.phones.is_noted(begun):  # also where the step's own time is over meanwhile
+                self.desk.phones.end_later(begun, self.context.user, self.desk.bus, self.desk.ids)
 
     async def note(self, begun: Begun) -> None:
         """Have the next runner here end it, should this one not come to that. Raises RunnerError."""
@@ -145,7 +153,7 @@ class Session:
                 await self.stop.wait()
         except TimeoutError:
             return
-        raise RunnerError("it was stopped")
+        raise RunnerError(STOPPED)
 
 
 def _begins(request: object, context: Context) -> Begun | None:
@@ -169,7 +177,7 @@ class Pushed(PieceWriter):
 
     async def put(self, number: int, piece: bytes) -> None:
         if self._session.stop.is_set():
-            raise RunnerError("it was stopped")
+            raise RunnerError(STOPPED)
         wanted = PutPiece(slot=self._slot, stream=self._stream, number=number, data=piece)
         await self._session.ask(PUT_PIECE, wanted)
 

@@ -66,6 +66,7 @@ class Runner:
             task.cancel()
         if ending:  # none: it had not begun yet
             await asyncio.wait(ending, timeout=STOP_PATIENCE)
+        await self._desk.phones.stop()
         for end in self._ends:
             with contextlib.suppress(BusError):
                 await end()

@@ -2,6 +2,7 @@
 one that lives has begun, and waits for no more, it ends itself."""
 
 import asyncio
+import contextlib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -12,13 +13,14 @@ from actors.adapters.random_ids import RandomIds
 from actors.runner.desk import Desk
 from actors.runner.on_phones import CALL, SCRIPT, SLOT, Begun, OnPhones
 from actors.runner.on_slot import OnSlot, Session
+from actors.runner.port import RunnerError
 from actors.runtime.context import Context
 from actors.runtime.ids import derived
 from actors.runtime.service import Service, serve
-from bus_schemas.call import START_CALL, EndCall, StartCall
+from bus_schemas.call import END_CALL, START_CALL, EndCall, StartCall
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Action
-from bus_schemas.script import RUN_SCRIPT, RunScript, StopRun
+from bus_schemas.script import RUN_SCRIPT, STOP_RUN, RunScript, StopRun
 from bus_schemas.user import IDENTIFY, Identify, Identity, LoginKind
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
@@ -28,6 +30,7 @@ from simulators.time.loop import SimLoop, run
 from tests.attacks.test_rights_of_runs import RUN
 from tests.support.whole import whole_site
 
+AWAY = 60.0  # seconds for which nobody can end anything
 LATE = 3  # looks until a call that was begun is there
 SLOT_11: Any = SimpleNamespace(id=11)
 
@@ -111,12 +114,76 @@ def test_what_cannot_be_looked_at_any_more_is_ended(tmp_path: Path, kind: str) -
     assert asked[: LATE + 1] == [looks, *[ends] * LATE] and not list((tmp_path / "phones").iterdir())
 
 
+@pytest.mark.parametrize("kind", [CALL, SCRIPT])
+@pytest.mark.parametrize("seconds", [5.0, 60.0])
+def test_what_cannot_be_ended_for_a_while_is_ended_then(tmp_path: Path, kind: str, seconds: float) -> None:
+    """Its host, or the bus, is away for longer than a step waits, whose own time may be over meanwhile."""
+    rpc: Any
+    rpc, field = (END_CALL, "call_id") if kind == CALL else (STOP_RUN, "script_id")
+    ended = list[float]()
+
+    async def scenario() -> None:
+        clock = SimClock(cast(SimLoop, asyncio.get_running_loop()))
+        broker = MemoryBroker(clock=clock)
+
+        async def end(request: Any, context: Context) -> Any:
+            if (now := clock.monotonic()) < AWAY:
+                raise Refusal(ErrorCode.UNAVAILABLE if now < AWAY / 2 else ErrorCode.INTERNAL, "Not now.")
+            ended.append(now)
+            raise Refusal(ErrorCode.NOT_FOUND, "It is over.")
+
+        await Service(bus=MemoryBus(broker), queue="", handlers=(serve(rpc, end),), fields={field: "*"}).start()
+        phones, nothing = OnPhones(tmp_path / "phones"), cast(Any, None)
+        desk: Any = SimpleNamespace(phones=phones, bus=MemoryBus(broker), ids=CountedIds("r"))
+        context = Context(command_id="c", user="ann", actions=frozenset(Action))
+        session = Session(desk=desk, run=nothing, context=context, stop=nothing)
+        await phones.note(Begun(kind, "x"), "ann")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await session.end(Begun(kind, "x"))
+        await asyncio.sleep(2 * AWAY)
+        await phones.stop()
+
+    run(scenario, 1)
+    print(f"a {kind} whose host is away for {AWAY:g} s: asked {len(ended)} times to end that was heard")
+    assert len(ended) == 1 and not list((tmp_path / "phones").iterdir())
+
+
+@pytest.mark.parametrize("name", BEGINNINGS)
+def test_nothing_begins_once_a_run_is_to_end(tmp_path: Path, name: str) -> None:
+    """It may be stopped, or somebody else's by now, while it is asked in whose name it acts."""
+    rpc, request, *_ = BEGINNINGS[name]
+    begun = run(lambda: _stopped_meanwhile(tmp_path, rpc, request), 1)
+    print(f"{name} of a run that is stopped meanwhile: begun {begun} times")
+    assert begun == 0 and not list(tmp_path.glob("phones/*"))
+
+
 async def _given_up(folder: Path, rpc: Any, request: Any) -> str:
     """A step whose call or script begins for longer than it has time. The command that this was."""
+    session, commands = await _session(folder, rpc, stops=False)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1):
+            await session.begin(rpc, request)
+    return commands[0]
+
+
+async def _stopped_meanwhile(folder: Path, rpc: Any, request: Any) -> int:
+    """A step whose run is stopped while its right is asked for: how often something was begun for it."""
+    session, commands = await _session(folder, rpc, stops=True)
+    with pytest.raises(RunnerError, match="stopped"):
+        await session.begin(rpc, request)
+    return len(commands)
+
+
+async def _session(folder: Path, rpc: Any, *, stops: bool) -> tuple[Session, list[str]]:
+    """Of a step, and the commands that begin something, which takes 3 s. `stops`: its run, while its right is asked
+    for."""
     clock, commands = SimClock(cast(SimLoop, asyncio.get_running_loop())), list[str]()
-    broker = MemoryBroker(clock=clock)
+    broker, stop = MemoryBroker(clock=clock), asyncio.Event()
 
     async def identify(request: Identify, context: Context) -> Identity:
+        if stops:
+            stop.set()
         return Identity(
             kind=LoginKind.CONNECTION, id="ann", user="ann", role="r", actions=sorted(Action), expires_at=None
         )
@@ -132,8 +199,4 @@ async def _given_up(folder: Path, rpc: Any, request: Any) -> str:
         bus=MemoryBus(broker), clock=clock, ids=CountedIds("r"), executor=nothing, name="r", secret=lambda name: None,
         repository=str, lost_after=30.0, phones=OnPhones(folder / "phones"), view=nothing,
     )  # fmt: skip
-    session = Session(desk=desk, run=RUN, context=Context(command_id="c", user="ann"), stop=asyncio.Event())
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(1):
-            await session.begin(rpc, request)
-    return commands[0]
+    return Session(desk=desk, run=RUN, context=Context(command_id="c", user="ann"), stop=stop), commands
