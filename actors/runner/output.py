@@ -7,7 +7,7 @@ import contextlib
 import msgspec
 import structlog
 
-from actors.runtime.bus import ID, Bus, BusError, Fenced
+from actors.runtime.bus import ID, Bus, BusError, Fenced, Headers
 from actors.runtime.ids import Ids
 from bus_schemas.pipeline_events import OutputLines, output_subject
 
@@ -15,15 +15,18 @@ log = structlog.get_logger()
 
 SOON = 0.05  # seconds in which a line that was written is on its way
 PIECE = 64 * 1024  # bytes of one entry
-TRIES, AGAIN = 20, 0.5
+AGAIN = 0.5  # seconds between two tries
 
 
 class Output:
-    """Of one step. `lines`: that there have been."""
+    """Of one step. `patience`: seconds for which nothing may be stored before some is lost: those after which its run
+    is nobody's. `lines`: that there have been."""
 
-    def __init__(self, *, bus: Bus, ids: Ids, pipeline: int, run: int, step: str) -> None:
+    def __init__(self, *, bus: Bus, ids: Ids, pipeline: int, run: int, step: str, patience: float) -> None:
         self._bus = bus
         self._ids = ids
+        self._patience = patience
+        self._refused: float | None = None  # since when nothing is stored (monotonic)
         self._about = (pipeline, run, step)
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._waiting = ""
@@ -85,13 +88,20 @@ class Output:
         self.lines += text.count("\n")
         self._offset += len(text.encode())
         headers, data = {ID: self._ids.new()}, msgspec.json.encode(said)
-        for _ in range(TRIES):
-            try:
-                await self._bus.outputs.write(output_subject(pipeline, run, step), data, headers)
+        while not await self._is_stored(output_subject(pipeline, run, step), data, headers):
+            await asyncio.sleep(AGAIN)
+            if self._refused is not None and asyncio.get_running_loop().time() - self._refused > self._patience:
+                log.warning("output lost", pipeline=pipeline, run=run, step=step, bytes=len(text))
                 return
-            except Fenced:  # it was stored, and the answer was lost
-                return
-            except BusError as error:
-                log.info("output not stored yet", step=step, error=repr(error))
-                await asyncio.sleep(AGAIN)
-        log.warning("output lost", pipeline=pipeline, run=run, step=step, bytes=len(text))
+
+    async def _is_stored(self, subject: str, data: bytes, headers: Headers) -> bool:
+        try:
+            await self._bus.outputs.write(subject, data, headers)
+        except Fenced:  # it was stored, and the answer was lost
+            pass
+        except BusError as error:
+            self._refused = self._refused or asyncio.get_running_loop().time()
+            log.info("output not stored yet", subject=subject, error=repr(error))
+            return False
+        self._refused = None
+        return True

@@ -16,7 +16,7 @@ SAID = ("building\n", f"am start tel:{NUMBER}\n", f"called {NAME} at noon\n", f"
 
 
 async def _written(site: Whole, step: str, *said: str) -> None:
-    output = Output(bus=MemoryBus(site.broker), ids=RandomIds(), pipeline=1, run=1, step=step)
+    output = Output(bus=MemoryBus(site.broker), ids=RandomIds(), pipeline=1, run=1, step=step, patience=30.0)
     for text in said:
         await output.write(text.encode())
         await asyncio.sleep(0.1)  # an entry for each

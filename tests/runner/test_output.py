@@ -1,6 +1,7 @@
 """What a step writes gets to its stream in whole lines, numbered, soon, and all of it."""
 
 import asyncio
+from typing import cast
 
 import msgspec
 import pytest
@@ -11,8 +12,11 @@ from actors.runner.output import PIECE, Output
 from bus_schemas.pipeline_events import OutputLines, output_subject
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
+from simulators.time.clock import SimClock
+from simulators.time.loop import SimLoop, run
 
 SUBJECT = output_subject(1, 2, "a")
+PATIENCE = 30.0
 
 
 @pytest.fixture
@@ -21,7 +25,7 @@ def bus() -> MemoryBus:
 
 
 def output_on(bus: MemoryBus) -> Output:
-    return Output(bus=bus, ids=RandomIds(), pipeline=1, run=2, step="a")
+    return Output(bus=bus, ids=RandomIds(), pipeline=1, run=2, step="a", patience=PATIENCE)
 
 
 async def said(bus: MemoryBus) -> list[OutputLines]:
@@ -72,3 +76,24 @@ async def test_nothing_is_lost_while_the_bus_stores_nothing(bus: MemoryBus) -> N
     bus._broker.stuck = False
     await output.close()
     assert [one.text for one in await said(bus)] == ["one\n"]
+
+
+@pytest.mark.parametrize("seconds", [PATIENCE - 8, 10 * PATIENCE])
+def test_what_a_run_that_goes_on_writes_is_not_lost(seconds: float) -> None:
+    """While the bus is away for less than a run goes on unheard; after that, nobody waits for each piece anew."""
+
+    async def scenario() -> tuple[list[str], float]:
+        loop = asyncio.get_running_loop()
+        bus = MemoryBus(MemoryBroker(clock=SimClock(cast(SimLoop, loop))))
+        output, began = output_on(bus), loop.time()
+        bus._broker.full = True
+        loop.call_later(seconds, setattr, bus._broker, "full", False)
+        for number in range(5):
+            await output.write(f"{number}\n".encode() * PIECE)
+        await output.close()
+        return [one.text for one in await said(bus)], loop.time() - began
+
+    found, took = run(scenario, 1)
+    print(f"a bus that is away for {seconds:g} s: {len(found)} pieces, over after {took:.0f} s")
+    whole = "".join(f"{number}\n" * PIECE for number in range(5))
+    assert "".join(found) == (whole if seconds < PATIENCE else "") and took < 4 * PATIENCE
