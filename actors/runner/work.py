@@ -163,7 +163,7 @@ class Work:
             self._reporter.say(StepReport(step=job.name, status=S.RUNNING, matrix=job.matrix))
             output = Output(
                 bus=self._desk.bus, ids=self._desk.ids, pipeline=self._claimed.pipeline, run=self._claimed.run,
-                step=job.name, patience=self._desk.lost_after,
+                step=job.name, patience=self._desk.lost_after, anew=self._claimed.attempt > 1,
             )  # fmt: skip
             try:
                 came = await self._carried_out(job, commands, workspace, output)

@@ -24,8 +24,8 @@ def bus() -> MemoryBus:
     return MemoryBus(MemoryBroker(clock=SystemClock()))
 
 
-def output_on(bus: MemoryBus) -> Output:
-    return Output(bus=bus, ids=RandomIds(), pipeline=1, run=2, step="a", patience=PATIENCE)
+def output_on(bus: MemoryBus, *, anew: bool = False) -> Output:
+    return Output(bus=bus, ids=RandomIds(), pipeline=1, run=2, step="a", patience=PATIENCE, anew=anew)
 
 
 async def said(bus: MemoryBus) -> list[OutputLines]:
@@ -97,3 +97,21 @@ def test_what_a_run_that_goes_on_writes_is_not_lost(seconds: float) -> None:
     print(f"a bus that is away for {seconds:g} s: {len(found)} pieces, over after {took:.0f} s")
     whole = "".join(f"{number}\n" * PIECE for number in range(5))
     assert "".join(found) == (whole if seconds < PATIENCE else "") and took < 4 * PATIENCE
+
+
+@pytest.mark.parametrize("before", ["one\ntwo\n", "one\ntw", ""])
+async def test_what_a_run_writes_that_is_begun_anew_comes_behind(bus: MemoryBus, before: str) -> None:
+    """Else readers take it for what they have: the log would say what the attempt before has written."""
+    for text, anew in ((before, False), ("three\n", True), ("four\n", True)):
+        output = output_on(bus, anew=anew)
+        await output.write(text.encode())
+        await output.close()
+    found, lines = await said(bus), output.lines
+    begun = "[ottb] the run is begun anew\n"
+    start = "" if before.endswith("\n") or not before else "\n"
+    whole = f"{before}{start}{begun if before else ''}three\n{begun}four\n"
+    assert "".join(one.text for one in found) == whole and lines == whole.count("\n")
+    at, first = 0, 1
+    for one in found:
+        assert (one.offset, one.first) == (at, first)
+        at, first = at + len(one.text.encode()), first + one.text.count("\n")
