@@ -208,12 +208,14 @@ def _waits(row: RunRow) -> str | None:
     return words if row.status == RunStatus.QUEUED else None
 
 
-def view_of_step(row: StepRow, wiped: int) -> StepView:
-    """As it is shown. `wiped`: where in the journal all files were removed that were kept."""
+def view_of_step(row: StepRow, wiped: int, *, ended: bool) -> StepView:
+    """As it is shown. `wiped`: where in the journal all files were removed that were kept; `ended`: its run has, which
+    may have lost whoever would have said how the step did."""
     over = row.status not in (StepStatus.RUNNING, StepStatus.WAITING)
+    status = StepStatus.STOPPED if ended and not over else StepStatus(row.status)
     artefacts = msgspec.json.decode(row.artefacts, type=list[ArtefactView])
     return StepView(
-        step=row.step, status=StepStatus(row.status), started=row.started, seconds=row.ms / 1000 if over else None,
+        step=row.step, status=status, started=row.started, seconds=row.ms / 1000 if over else None,
         exit_code=row.exit_code, attempts=row.attempts, reason=row.reason, matrix=msgspec.json.decode(row.matrix),
         until=row.until, slots=msgspec.json.decode(row.slots, type=list[SlotResult]),
         artefacts=artefacts, artefacts_gone=WIPED if artefacts and row.said < wiped else None,
@@ -371,7 +373,8 @@ class PipelineAnswers(Answers):
                 break
             if size > NO_ANSWER:
                 raise TOO_LARGE()
-            fit.append(view(row, [view_of_step(step, wiped) for step in of_it]))
+            ended = row.ended is not None
+            fit.append(view(row, [view_of_step(step, wiped, ended=ended) for step in of_it]))
         return fit
 
 

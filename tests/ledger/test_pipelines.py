@@ -76,7 +76,8 @@ class Told:
     def run(self, id: int, run: int) -> Any:
         [row] = self.store.read(one_run(id, run))
         [wiped] = self.store.read(files_wiped())
-        return view(row, [view_of_step(step, wiped) for step in self.store.read(steps([row.key]))])
+        ended = row.ended is not None
+        return view(row, [view_of_step(step, wiped, ended=ended) for step in self.store.read(steps([row.key]))])
 
 
 def test_the_list_has_each_with_its_newest_run(place: Place) -> None:
@@ -159,6 +160,17 @@ def test_a_run_that_waits_anew_has_no_runner(place: Place) -> None:
         assert (seen.status, seen.runner, seen.start_time) == ("queued", None, None)
         told.start(1, 1, "r2"), told.end(1, 1, RunStatus.LOST), told.queue(1, 1, again=2)
         assert told.run(1, 1).status == "lost"
+
+
+def test_no_step_goes_on_of_a_run_that_is_over(place: Place) -> None:
+    """Nobody has said how it did: its runner was lost."""
+    with closing(place.store()) as store:
+        told = Told(store)
+        told.define(1), told.queue(1, 1), told.start(1, 1)
+        told.step(1, 1, "built", S.SUCCEEDED), told.step(1, 1, "on", S.RUNNING), told.step(1, 1, "ask", S.WAITING)
+        assert [step.status for step in told.run(1, 1).steps] == ["succeeded", "running", "waiting"]
+        told.end(1, 1, RunStatus.LOST)
+        assert [step.status for step in told.run(1, 1).steps] == ["succeeded", "stopped", "stopped"]
 
 
 def test_what_waits_is_found_by_labels_the_first_of_each_before_a_second(place: Place) -> None:
