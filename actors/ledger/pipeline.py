@@ -202,7 +202,7 @@ def view(row: RunRow, of_it: list[StepView] | None = None) -> PipelineRunView:
 
 def _waits(row: RunRow) -> str | None:
     if row.waits is not None:
-        return f"the approval of the step {row.waits}"
+        return f"the approval of the step {' and '.join(row.waits.split())}"
     labels = ", ".join(msgspec.json.decode(row.labels, type=list[str]))
     words = f"a runner that has {labels}" if labels else "a runner"
     return words if row.status == RunStatus.QUEUED else None

@@ -41,8 +41,8 @@ class PipelineRow(Struct, frozen=True, gc=False):
 
 
 class RunRow(Struct, frozen=True, gc=False):
-    """`key`: the pipeline and the run. `parameters`, `labels`: as JSON. `waits`: the step whose approval is waited
-    for."""
+    """`key`: the pipeline and the run. `parameters`, `labels`: as JSON. `waits`: the steps whose approvals are waited
+    for, with blanks between them."""
 
     seq: int
     key: str
@@ -157,10 +157,8 @@ def fold_run(row: RunRow | None, said: Said, seq: int) -> RunRow | None:
     match event:
         case PipelineStarted():
             return replace(row, status=RunStatus.RUNNING.value, started=event.at, runner=event.runner)
-        case PipelineStep(status=StepStatus.WAITING):
-            return replace(row, status=RunStatus.WAITING.value, waits=event.step)
         case PipelineStep() | PipelineApproved():
-            return replace(row, status=RunStatus.RUNNING.value, waits=None) if row.waits == event.step else row
+            return _step_said(row, event)
         case PipelineCheckedOut():
             return replace(row, commit=event.commit)
         case PipelineStopping():
@@ -170,6 +168,19 @@ def fold_run(row: RunRow | None, said: Said, seq: int) -> RunRow | None:
                 row, status=event.status.value, ended=event.at, stopping=False, waits=None,
                 reason=event.reason or row.reason, stopped_by=event.by or row.stopped_by,
             )  # fmt: skip
+
+
+def _step_said(row: RunRow, event: PipelineStep | PipelineApproved) -> RunRow:
+    """The run after a word of one of its steps: several may wait for approvals at the same time."""
+    before = row.waits.split() if row.waits is not None else []
+    waits = [step for step in before if step != event.step]
+    if isinstance(event, PipelineStep) and event.status is StepStatus.WAITING:
+        waits.append(event.step)
+    if waits == before:
+        return row
+    return replace(
+        row, status=(RunStatus.WAITING if waits else RunStatus.RUNNING).value, waits=" ".join(waits) or None
+    )
 
 
 def _waits_anew(row: RunRow) -> RunRow:

@@ -162,6 +162,20 @@ def test_a_run_that_waits_anew_has_no_runner(place: Place) -> None:
         assert told.run(1, 1).status == "lost"
 
 
+def test_a_run_waits_until_the_last_of_its_approvals_is_there(place: Place) -> None:
+    with closing(place.store()) as store:
+        told, seen = Told(store), list[tuple[str, str | None]]()
+        told.define(1), told.queue(1, 1), told.start(1, 1)
+        for step, status in (("a", S.WAITING), ("b", S.WAITING), ("c", S.RUNNING), ("b", S.SUCCEEDED), ("a", S.FAILED)):
+            told.step(1, 1, step, status)
+            run = told.run(1, 1)
+            seen.append((run.status, run.waits_for))
+        asks = ["the approval of the step a", "the approval of the step a and b"]
+        assert seen == [
+            ("waiting", asks[0]), ("waiting", asks[1]), ("waiting", asks[1]), ("waiting", asks[0]), ("running", None),
+        ]
+
+
 def test_no_step_goes_on_of_a_run_that_is_over(place: Place) -> None:
     """Nobody has said how it did: its runner was lost."""
     with closing(place.store()) as store:
