@@ -25,7 +25,7 @@ log = structlog.get_logger()
 CALL, SCRIPT, SLOT = "call", "script", "slot"
 PATIENCE, AGAIN = 3600.0, 2.0  # seconds for what is left, whose owners may be away; and between two tries
 PASSING = (ErrorCode.UNAVAILABLE, ErrorCode.TIMEOUT, ErrorCode.RATE_LIMITED, ErrorCode.INTERNAL)
-OF_OTHERS = {Action.CALL_END_ANY, Action.SCRIPT_STOP_ANY, Action.SLOT_RESERVE_ANY}  # what is noted may never have begun
+OF_OTHERS = {Action.CALL_END_ANY, Action.SCRIPT_STOP_ANY, Action.SLOT_RESERVE_ANY}  # it may be theirs by now
 
 
 class Begun(Struct, frozen=True):
@@ -78,7 +78,7 @@ class OnPhones:
         may = rpc.needed - OF_OTHERS
         try:
             async with asyncio.timeout(PATIENCE):
-                while not await _asked(rpc, request, Context(command_id=ids.new(), user=user, actions=may), bus):
+                while not await is_over(rpc, request, Context(command_id=ids.new(), user=user, actions=may), bus):
                     await asyncio.sleep(AGAIN)
         except TimeoutError:
             log.error("what a run has left on a phone is not ended", kind=begun.kind, id=begun.id)
@@ -111,8 +111,8 @@ def ending(begun: Begun) -> tuple[Rpc[Any, Any], Struct]:  # any: of the kind
             return END_RESERVATION, EndReservation(slot=int(begun.id))
 
 
-async def _asked(rpc: Rpc[Any, Any], request: Struct, context: Context, bus: Bus) -> bool:
-    """Whether it is over: what is refused for good is nowhere, or over already."""
+async def is_over(rpc: Rpc[Any, Any], request: Struct, context: Context, bus: Bus) -> bool:
+    """Have it end, and say whether it is over: what is refused for good is nowhere, over already, or another's now."""
     try:
         await ask(bus, rpc, request, context)
     except Refusal as refusal:

@@ -14,7 +14,7 @@ from actors.pipeline import language as say
 from actors.pipeline.language import Value, filled
 from actors.run.record import run_id_of
 from actors.runner.desk import Desk
-from actors.runner.on_phones import CALL, SCRIPT, SLOT, Begun, ending
+from actors.runner.on_phones import CALL, OF_OTHERS, SCRIPT, SLOT, Begun, ending, is_over
 from actors.runner.output import Output
 from actors.runner.port import Artefact, RunnerError, Workspace
 from actors.runner.rights import NotSaid, in_the_name_of
@@ -29,7 +29,6 @@ from bus_schemas.script import GET_RUN, RUN_SCRIPT, GetRun, RunScript, RunState,
 from bus_schemas.script import OVER as RUN_OVER
 from bus_schemas.slot import (
     ADB_COMMAND,
-    END_RESERVATION,
     GET_ADB_COMMAND,
     GET_SLOT,
     REBOOT_DEVICE,
@@ -37,7 +36,6 @@ from bus_schemas.slot import (
     AdbCommand,
     AdbCommandResult,
     AdbCommandStatus,
-    EndReservation,
     GetAdbCommand,
     GetSlot,
     RebootDevice,
@@ -85,7 +83,8 @@ class Session:
         return await ask(self.desk.bus, rpc, request, self._for(rpc, self.context))
 
     def _for(self, rpc: Rpc[Request, Reply], who: Context) -> Context:
-        return Context(command_id=self.desk.ids.new(), user=who.user, actions=who.actions & rpc.needed)
+        mine = rpc.needed - OF_OTHERS
+        return Context(command_id=self.desk.ids.new(), user=who.user, actions=who.actions & mine)
 
     async def begin(self, rpc: Rpc[Request, Reply], request: Request) -> Reply:
         """Begin something, as far as they may by now: a slot may have been waited for for a day. Raises Refusal,
@@ -122,6 +121,12 @@ class Session:
         finally:
             if self.desk.phones.is_noted(begun):  # also where the step's own time is over meanwhile
                 self.desk.phones.end_later(begun, self.context.user, self.desk.bus, self.desk.ids)
+
+    async def give_back(self, slot: Begun) -> None:
+        """End a reservation, which else is over by itself, or with the next runner here."""
+        rpc, request = ending(slot)
+        if await is_over(rpc, request, self._for(rpc, self.context), self.desk.bus):
+            self.desk.phones.over(slot)
 
     async def note(self, begun: Begun) -> None:
         """Have the next runner here end it, should this one not come to that. Raises RunnerError."""
@@ -234,8 +239,7 @@ class OnSlot:
             yield
         finally:
             if not by_hand:
-                await self._session.ask(END_RESERVATION, EndReservation(slot=slot))
-                self._session.desk.phones.over(begun)
+                await self._session.give_back(begun)
 
     async def _in_call(self) -> bool:
         now = await self._session.ask(GET_SLOT, GetSlot(slot=self._slot.id))

@@ -48,6 +48,21 @@ async def test_a_slot_that_somebody_else_reserved_stays_theirs(tmp_path: Path) -
             assert not [*(tmp_path / "phones").iterdir()]
 
 
+async def test_a_step_gives_back_no_slot_that_is_somebody_elses_by_now(tmp_path: Path) -> None:
+    """Its own reservation was ended by hand; its user may end those of others."""
+    async with whole_site(tmp_path / "site") as site:
+        await site.login()
+        assert (await site.ask("POST", "/api/slots/11/reservation", {"minutes": 60}))[0] == 200
+        phones, nothing = OnPhones(tmp_path / "phones"), cast(Any, None)
+        desk: Any = SimpleNamespace(bus=MemoryBus(site.broker), ids=RandomIds(), phones=phones)
+        for user, kept in (("ann", "root"), ("root", None)):
+            await phones.note(Begun(SLOT, "11"), user)
+            context = Context(command_id="c", user=user, actions=frozenset(Action))
+            await Session(desk=desk, run=nothing, context=context, stop=nothing).give_back(Begun(SLOT, "11"))
+            assert (await site.ask("GET", "/api/slots/11"))[1]["reserved_by"] == kept
+            assert not [*(tmp_path / "phones").iterdir()]
+
+
 BEGINNINGS = {
     "a call": (START_CALL, StartCall(number="+380441234567", slot=11), "c", EndCall),
     "a script": (RUN_SCRIPT, RunScript(slot_id=11, script="call"), "gacs", StopRun),
