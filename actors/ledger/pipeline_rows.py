@@ -106,6 +106,7 @@ STEPS = sa.Table(
 )  # fmt: skip
 P, R, S = PIPELINES.c, RUNS.c, STEPS.c
 
+BEGINNINGS = (StepStatus.RUNNING, StepStatus.WAITING, StepStatus.SKIPPED)  # what is said of a step first
 OfRun = (
     PipelineQueued | PipelineStarted | PipelineStep | PipelineCheckedOut | PipelineApproved | PipelineStopping
     | PipelineEnded
@@ -186,7 +187,7 @@ def _step_said(row: RunRow, event: PipelineStep | PipelineApproved) -> RunRow:
 def _waits_anew(row: RunRow) -> RunRow:
     if row.ended is not None:
         return row
-    return replace(row, status=RunStatus.QUEUED.value, started=None, runner=None, waits=None)
+    return replace(row, status=RunStatus.QUEUED.value, started=None, runner=None, waits=None, commit=None)
 
 
 def fold_step(row: StepRow | None, said: Said, seq: int) -> StepRow | None:
@@ -194,7 +195,7 @@ def fold_step(row: StepRow | None, said: Said, seq: int) -> StepRow | None:
     event: PipelineStep | PipelineApproved = said.event
     if isinstance(event, PipelineApproved):
         return row and replace(row, decided_by=event.by, comment=event.comment or None)
-    again = row is not None and event.status in (StepStatus.RUNNING, StepStatus.WAITING)
+    again = row is not None and event.status in BEGINNINGS
     return StepRow(
         row.seq if row is not None else seq, said.key, f"{event.pipeline}/{event.run}", event.step, event.status.value,
         row.started if row is not None and not again else event.at, round(1000 * event.seconds), event.code,

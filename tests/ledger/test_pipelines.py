@@ -162,6 +162,21 @@ def test_a_run_that_waits_anew_has_no_runner(place: Place) -> None:
         assert told.run(1, 1).status == "lost"
 
 
+def test_nothing_of_the_attempt_before_is_said_of_a_run_anew(place: Place) -> None:
+    with closing(place.store()) as store:
+        told = Told(store)
+        told.define(1), told.queue(1, 1), told.start(1, 1)
+        told.fold(PipelineCheckedOut(pipeline=1, run=1, at=AT, commit="c" * 40))
+        told.step(1, 1, "ask", S.WAITING)
+        told.fold(PipelineApproved(pipeline=1, run=1, at=AT, step="ask", by="ann", approved=True, comment="go"))
+        told.step(1, 1, "ask", S.SUCCEEDED)
+        told.queue(1, 1, again=1), told.start(1, 1, "r2")
+        told.step(1, 1, "ask", S.SKIPPED)
+        run = told.run(1, 1)
+        [ask] = run.steps
+        assert (run.commit, ask.status, ask.decided_by, ask.comment) == (None, "skipped", None, None)
+
+
 def test_a_run_waits_until_the_last_of_its_approvals_is_there(place: Place) -> None:
     with closing(place.store()) as store:
         told, seen = Told(store), list[tuple[str, str | None]]()
