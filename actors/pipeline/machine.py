@@ -221,8 +221,8 @@ def trigger(pipeline: Pipeline, wanted: Wanted, delivery: Delivery, now: Moment)
 
 
 def _looked_at(pipeline: Pipeline, now: Moment) -> str:
-    """Since when the schedule was not looked at. A moment far ahead is of a clock that was wrong."""
-    last = pipeline.due or pipeline.defined
+    """Since when the schedule, as it is now, was not looked at. A moment far ahead is of a clock that was wrong."""
+    last = max(pipeline.due or "", pipeline.defined)
     return utc(parse_utc(now.at) - timedelta(seconds=LATE)) if _age(last, now) < -LATE else last
 
 

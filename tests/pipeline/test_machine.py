@@ -388,6 +388,23 @@ def test_a_new_owner_makes_up_for_what_has_just_passed_and_no_more() -> None:
     assert stand.there.due == at(86_400 + 600).at
 
 
+@pytest.mark.parametrize("before", ["enabled = false\n", 'schedule = { cron = "0 0 1 1 *" }\n'])
+def test_a_new_owner_makes_up_for_no_moment_of_before_the_definition(before: str) -> None:
+    """It was switched off then, or was to be run at another time: its first moment has begun a run, 600 s ago."""
+    scheduled = 'schedule = { cron = "*/10 * * * *" }\n'
+    stand = Stand(scheduled)
+    stand.wait(601)
+    [run] = stand.there.open
+    stand.take(machine.stop(stand.there, run, "ann", stand.now))
+    for seconds, more in ((1190.0, before + (scheduled if "enabled" in before else "")), (1210.0, scheduled)):
+        stand.seconds = seconds
+        stand.take(machine.define(stand.there, 1, text(more=more), "file", "admin", stand.now))
+    stand.timers.clear()
+    stand.take(machine.resume(stand.there, stand.now, lost=LOST))
+    stand.wait(60)
+    assert stand.there.runs == 1
+
+
 def test_a_clock_that_was_years_ahead_silences_no_schedule() -> None:
     years = 3 * 365 * 86_400.0
     stand = Stand('schedule = { cron = "*/10 * * * *" }\nat_once = 5')
