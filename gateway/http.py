@@ -419,7 +419,7 @@ class HttpApi:
         data = answered.data
         if needs.brake is Held.LOOKS:
             self.brake.looked(caller.share, len(data))
-        if route.linked:
+        if route.linked and BY_LINK not in request:  # a link opens one thing alone, and for no longer
             data = await self.log_links.put_in(request, data, replace(context, credential=caller.credential))
         response = await presented(route, request, data)
         self.raise_watermark(int(answered.headers.get(SEQ_HEADER, "0")))

@@ -2,19 +2,31 @@
 
 import asyncio
 from collections import Counter
+from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from actors.adapters.system_clock import SystemClock
 from actors.runtime.context import Context
 from bus_schemas.link import MAKE_LINK, MakeLink, SignedLink, url_of
 from bus_schemas.permissions import BUILT_IN_ROLES, resolve
-from bus_schemas.pipeline import PIPELINE_STATUS, GetPipeline, PipelineRunView, PipelineStatusView, RunStatus
+from bus_schemas.pipeline import (
+    PIPELINE_STATUS,
+    GetPipeline,
+    PipelineRunView,
+    PipelineStatusView,
+    RunnerView,
+    RunStatus,
+)
+from bus_schemas.pipeline_events import RUNNER_BEAT, RunnerBeat
 from gateway import log_links
 from gateway.connections import Connections
 from gateway.proxies import TrustedProxies
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from tests.support.door import gateway_on, serving
+from tests.support.whole import whole_site
 
 RUNS, READERS, LOOKS = 100, 8, 5
 AT = "2026-11-28T10:00:00.000Z"
@@ -78,3 +90,30 @@ async def test_no_link_is_opened_in_the_clear_where_a_proxy_ends_tls() -> None:
                     found[named, said] = {run["log_url"].partition("://")[0] for run in body["runs"]}
     print(f"{len(found)} requests, {found}")
     assert found.pop((True, "https")) == {"https"} and all(schemes == {"http"} for schemes in found.values())
+
+
+async def test_what_a_link_has_opened_has_no_further_links_in_it(tmp_path: Path) -> None:
+    """It is for one thing, for an hour at most: whoever was shown a list could read all logs of it, an hour longer."""
+    async with whole_site(tmp_path / "site") as site:
+        await site.login()
+        view = RunnerView(
+            runner="r", labels=(), running=(), at_once=1, version="1", user="u", isolation=(), git=None, disk_free=0,
+            load=0.0,
+        )  # fmt: skip
+        beat = RunnerBeat(runner="r", view=view)
+        await MemoryBus(site.broker).publish(RUNNER_BEAT.subject_for(beat), msgspec.json.encode(beat), {})
+        text = 'id = 1\nname = "p"\n[[steps]]\nname = "a"\ndo = "run"\ncommands = ["true"]\n'
+        assert (await site.ask("POST", "/api/dci/pipelines", {"text": text}))[0] == 201
+        status, begun = await site.ask("POST", "/api/dci/pipeline/1/run", {})
+        assert status == 201, begun
+        found = dict[str, tuple[str, str]]()
+        for path in ("/api/dci/pipelines", "/api/dci/pipeline/1/status", "/api/dci/pipeline/1/runs"):
+            _, made = await site.ask("POST", "/api/auth/links", {"path": path})
+            answers = [(await site.ask("GET", path))[1]]
+            token, site.gateway.token = site.gateway.token, ""
+            answers.append((await site.ask("GET", made["url"]))[1])
+            site.gateway.token = token
+            runs = [(one if isinstance(one, list) else one["runs"])[0] for one in answers]
+            found[path] = runs[0]["log_url"], runs[1]["log_url"]
+    print(f"{len(found)} answers, {sum('link=' in opened for _, opened in found.values())} with further links")
+    assert all("link=" in asked and opened == "/api/dci/pipeline/1/runs/1/log" for asked, opened in found.values())
