@@ -80,7 +80,9 @@ class Fleet:
                 results[slot.id] = result
                 await output.say(f"slot {slot.id}: {'ok' if result.ok else 'failed'}: {result.said}")
 
-        await asyncio.gather(*(one(slot) for slot in slots))
+        async with asyncio.TaskGroup() as group:  # where one goes wrong inside, the others end with it
+            for slot in slots:
+                group.create_task(one(slot))
         return results
 
     async def _on_one(

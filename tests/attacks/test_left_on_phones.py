@@ -11,6 +11,7 @@ import pytest
 
 from actors.adapters.random_ids import RandomIds
 from actors.runner.desk import Desk
+from actors.runner.fleet import Fleet
 from actors.runner.on_phones import CALL, SCRIPT, SLOT, Begun, OnPhones
 from actors.runner.on_slot import OnSlot, Session
 from actors.runner.port import RunnerError
@@ -162,6 +163,27 @@ def test_what_cannot_be_ended_for_a_while_is_ended_then(tmp_path: Path, kind: st
     run(scenario, 1)
     print(f"a {kind} whose host is away for {AWAY:g} s: asked {len(ended)} times to end that was heard")
     assert len(ended) == 1 and not list((tmp_path / "phones").iterdir())
+
+
+async def test_a_step_that_goes_wrong_leaves_no_slot_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has failed by then, and its run may be over: nobody would wait for what goes on on the others."""
+    on = list[int]()
+
+    async def on_one(self: Fleet, step: Any, slot: Any, *parts: Any) -> Any:
+        on.append(slot.id)
+        try:
+            await asyncio.sleep(60 if slot.id == 11 else 0.01)
+            raise OSError("the disk is gone")
+        finally:
+            on.remove(slot.id)
+
+    monkeypatch.setattr(Fleet, "_on_one", on_one)
+    nothing, step = cast(Any, None), cast(Any, SimpleNamespace(at_once=2))
+    slots = [SLOT_11, cast(Any, SimpleNamespace(id=12))]
+    with pytest.raises((OSError, ExceptionGroup)):
+        await Fleet(nothing, RUN, asyncio.Event())._on_all(step, slots, nothing, nothing, None, 1)
+    print(f"a step that went wrong on one of {len(slots)} slots: it goes on on {len(on)}")
+    assert not on
 
 
 @pytest.mark.parametrize("name", BEGINNINGS)
