@@ -246,13 +246,20 @@ async def test_a_killed_runner_loses_its_run_and_the_next_ends_what_it_left(site
     async def going() -> tuple[list[int], list[int]]:
         return processes(lost), processes(again)
 
+    async def log() -> str:
+        url = site.url(D, "/api/dci/pipeline/62/runs/1/steps/stay/log")
+        async with admin.session.get(url, headers={"Authorization": f"Bearer {admin.token}"}) as answer:
+            return await answer.text()
+
     await until(going, lambda found: all(found))
+    await until(log, lambda said: said == "begun\n")
     site.kill("actors")
     done = await run_until(admin, 61, 1, *OVER, seconds=60)
     assert done["status"] == "lost", done
     second = await run_until(admin, 62, 1, *OVER, seconds=60)
     assert second["status"] == "succeeded", second
     await until(going, lambda found: not any(found))
+    assert await log() == "begun\n[ottb] the run is begun anew\n"
 
 
 CLI = """
