@@ -99,7 +99,7 @@ class Session:
         try:
             return await ask(self.desk.bus, rpc, request, context)
         except (Refusal, asyncio.CancelledError) as error:
-            if getattr(error, "code", ErrorCode.TIMEOUT) is ErrorCode.TIMEOUT:  # nobody knows then
+            if _is_unknown(error):
                 await self.end(begins)
             else:
                 self.desk.phones.over(begins)
@@ -159,6 +159,11 @@ class Session:
         except TimeoutError:
             return
         raise RunnerError(STOPPED)
+
+
+def _is_unknown(error: BaseException) -> bool:
+    """Whether nobody knows what became of what was asked: there was no answer, or nobody waited for it."""
+    return isinstance(error, asyncio.CancelledError) or getattr(error, "code", None) is ErrorCode.TIMEOUT
 
 
 def _begins(request: object, context: Context) -> Begun | None:
@@ -223,8 +228,10 @@ class OnSlot:
         wanted = ReserveSlot(slot=slot, minutes=min(minutes, 480))
         try:
             await self._session.once_free(RESERVE_SLOT, wanted, self._step.patience, self._waits)
-        except (Refusal, RunnerError) as error:
-            if getattr(error, "code", None) is not ErrorCode.TIMEOUT:  # nobody knows then
+        except (Refusal, RunnerError, asyncio.CancelledError) as error:
+            if _is_unknown(error) and not by_hand:
+                await self._session.give_back(begun)
+            else:
                 self._session.desk.phones.over(begun)
             raise
         told = False

@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from actors.adapters.random_ids import RandomIds
+from actors.adapters.system_clock import SystemClock
 from actors.runner.desk import Desk
 from actors.runner.fleet import Fleet
 from actors.runner.on_phones import CALL, SCRIPT, SLOT, Begun, OnPhones
@@ -163,6 +164,43 @@ def test_what_cannot_be_ended_for_a_while_is_ended_then(tmp_path: Path, kind: st
     run(scenario, 1)
     print(f"a {kind} whose host is away for {AWAY:g} s: asked {len(ended)} times to end that was heard")
     assert len(ended) == 1 and not list((tmp_path / "phones").iterdir())
+
+
+RESERVED: dict[str, tuple[BaseException, bool]] = {  # what is heard of a reservation, and whether it may be there
+    "no answer": (Refusal(ErrorCode.TIMEOUT, "No answer in time."), True),
+    "nobody waits": (asyncio.CancelledError(), True),
+    "another's": (Refusal(ErrorCode.SLOT_BUSY, "Somebody else has reserved the slot."), False),
+    "stopped": (RunnerError("it was stopped"), False),
+}
+
+
+@pytest.mark.parametrize("heard", RESERVED)
+async def test_a_slot_that_may_be_reserved_is_given_back(tmp_path: Path, heard: str) -> None:
+    """Nobody knows whether it was: it would be out of use for as long as its step may take."""
+    error, maybe = RESERVED[heard]
+    given, phones, nothing = list[Begun](), OnPhones(tmp_path / "phones"), cast(Any, None)
+
+    async def note(begun: Begun) -> None:
+        await phones.note(begun, "ann")
+
+    async def once_free(*wanted: Any) -> None:
+        raise error
+
+    async def give_back(begun: Begun) -> None:
+        given.append(begun)
+        phones.over(begun)
+
+    desk = SimpleNamespace(clock=SystemClock(), phones=phones)
+    session: Any = SimpleNamespace(
+        desk=desk, context=Context(command_id="c", user="ann"), note=note, once_free=once_free, give_back=give_back
+    )
+    slot, step = SimpleNamespace(id=11, reserved_by=None), SimpleNamespace(timeout=60.0, patience=0.0)
+    on = OnSlot(session, cast(Any, slot), cast(Any, step), {}, nothing, nothing, None)
+    with pytest.raises(type(error)):
+        async with on._kept():
+            pass
+    print(f"a reservation of which is heard: {heard}: asked {len(given)} times to end")
+    assert given == [Begun(SLOT, "11")] * maybe and not list((tmp_path / "phones").iterdir())
 
 
 async def test_a_step_that_goes_wrong_leaves_no_slot_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
