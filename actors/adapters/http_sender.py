@@ -5,10 +5,13 @@ reached, whoever answers for the name.
 
 import asyncio
 import socket
-from collections.abc import Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from contextvars import ContextVar
 from functools import partial
 from typing import Any
+from weakref import WeakValueDictionary
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -23,11 +26,15 @@ from bus_schemas.webhook import LONGEST_RESPONSE
 CONNECTIONS = 256  # at once; the host holds fewer under way
 LONGEST_LINE = 8190  # bytes of a line or a field of an answer's head
 AT_ONCE = 4 * 1024  # bytes that the kernel keeps of an answer, so that no more are read in one go, with TLS or without
-LOOKUPS = 64  # names that are looked up at once: each may take far longer than anybody waits for it
+LOOKUPS, LOOKUPS_EACH = 64, 8  # names that are looked up at once, of all and of one user: each may take far longer than
+# anybody waits for it
 INTERIM = 4  # answers before the answer (1xx), of which a receiver could send any number
 OWN = {
     "User-Agent": f"OTTB-Webhook/{version()}", "Content-Type": "application/json", "Accept-Encoding": "identity",
 }  # fmt: skip
+
+
+_user: ContextVar[str] = ContextVar("user", default="")  # for whom is posted, of which aiohttp tells a resolver nothing
 
 
 class Forbidden(OSError):
@@ -35,10 +42,12 @@ class Forbidden(OSError):
 
 
 class Names(AbstractResolver):
-    """Asks the system, in threads of its own: whoever has a name that nobody answers for takes none of others' work."""
+    """Asks the system, in threads of its own, of which each user has some: whoever has names that nobody answers for
+    takes none of others' work."""
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(LOOKUPS, thread_name_prefix="names of receivers")
+        self._places: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()  # by user
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -49,8 +58,22 @@ class Names(AbstractResolver):
             ResolveResult(
                 hostname=host, host=str(address[0]), port=port, family=kind, proto=protocol, flags=numeric
             )
-            for kind, _, protocol, _, address in await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+            for kind, _, protocol, _, address in await self._asked(ask)
         ]
+
+    async def _asked(self, ask: Callable[[], list[Any]]) -> list[Any]:  # any: as getaddrinfo says it
+        """What the system says. Its place is taken until then, also where nobody waits for that any more."""
+        places = self._places.setdefault(_user.get(), asyncio.Semaphore(LOOKUPS_EACH))
+        loop = asyncio.get_running_loop()
+
+        def over(_: "Future[list[Any]]") -> None:
+            with suppress(RuntimeError):  # this host has ended meanwhile
+                loop.call_soon_threadsafe(places.release)
+
+        await places.acquire()
+        asked = self._threads.submit(ask)
+        asked.add_done_callback(over)
+        return await asyncio.wrap_future(asked)
 
     async def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -90,8 +113,9 @@ class HttpSender:
         self._tls = to_anybody()
         self._session: aiohttp.ClientSession | None = None
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Said:
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, user: str = "") -> Said:
         """See the port."""
+        _user.set(user)
         if (wrong := wrong_url(url, http=self._http, allowed=self._allowed)) is not None:
             raise NotSent(wrong)
         try:

@@ -218,7 +218,7 @@ class Courier:
             return None
         if not self._host.may_act:
             return None
-        return await self._desk.post(webhook.url, body, secret=secret, event_id=str(item.seq))
+        return await self._desk.post(webhook, body, secret=secret, event_id=str(item.seq))
 
     def _came(self, item: Item, outcome: Outcome) -> None:
         """What follows from a try."""

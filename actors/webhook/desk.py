@@ -10,6 +10,7 @@ from actors.runtime.bus import Bus, Recorded
 from actors.runtime.clock import Clock, utc
 from actors.runtime.signature import EVENT_ID, SIGNATURE, sign
 from actors.webhook.news import News
+from actors.webhook.record import Webhook
 from actors.webhook.secrets import Secret, Secrets
 from actors.webhook.sender import NotSent, Sender
 from actors.webhook.settings import Webhooks
@@ -50,13 +51,13 @@ class Desk:
         """Seconds since 1970."""
         return self._clock.now().timestamp()
 
-    async def post(self, url: str, body: bytes, *, secret: Secret, event_id: str) -> Outcome:
+    async def post(self, webhook: Webhook, body: bytes, *, secret: Secret, event_id: str) -> Outcome:
         """Send a body once, when there is room for it."""
         async with self._gate:
             now, began = self.now(), self._clock.monotonic()
             headers = {SIGNATURE: sign(secret.good(now), body, int(now)), EVENT_ID: event_id}
             try:
-                said = await self._sender.post(url, body, headers)
+                said = await self._sender.post(webhook.url, body, headers, user=webhook.user)
             except NotSent as error:
                 return Outcome(error=str(error), ms=self._since(began))
             response = harmless(said.body.decode("utf-8", "replace"))

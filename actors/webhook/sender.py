@@ -20,6 +20,6 @@ class NotSent(Exception):
 class Sender(Protocol):
     """Posts to receivers."""
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Said:
-        """Post, once, to where that is allowed, and follow no redirect. Ends within the times of the settings. Raises
-        NotSent."""
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, user: str = "") -> Said:
+        """Post, once, to where that is allowed, and follow no redirect. Ends within the times of the settings. `user`:
+        for whom counts what that takes. Raises NotSent."""

@@ -272,7 +272,7 @@ class OnShard:
             raise Refusal(ErrorCode.CONFLICT, "Its secret is not there any more: make another one.")
         id = f"ping-{self._host.ids.new()}"
         ping = Ping(id=id, event=PING, at=at(self._desk.now()), webhook=webhook.webhook)
-        came = await self._desk.post(webhook.url, msgspec.json.encode(ping), secret=secret, event_id=id)
+        came = await self._desk.post(webhook, msgspec.json.encode(ping), secret=secret, event_id=id)
         return Tested(
             webhook=webhook.webhook, delivered=came.taken, code=came.code or None, error=came.error or None,
             response=came.response, duration_ms=came.ms,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp.abc import AbstractResolver
 
-from actors.adapters.http_sender import INTERIM, HttpSender
+from actors.adapters.http_sender import INTERIM, LOOKUPS, HttpSender
 from actors.webhook.addresses import networks_of
 from actors.webhook.sender import NotSent, Said
 from tests.support.receiver import Receiver, moved, ok, slow
@@ -237,3 +237,33 @@ async def test_names_that_nobody_answers_for_take_no_threads_of_others(
     finally:
         given_up.set()
     assert set(await asyncio.gather(*posts)) == {"there is no such host"}
+
+
+async def test_names_of_one_user_keep_no_other_waiting(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Posts that are given up are begun anew as often as their user likes, while the system goes on asking."""
+    given_up = threading.Event()
+
+    def asked(host: str, port: int, *more: object, **named: object) -> list[Any]:
+        if host == "answered.example":
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+        given_up.wait(5.0)
+        raise socket.gaierror(socket.EAI_AGAIN, "nobody answers")
+
+    async with Receiver() as receiver:
+        monkeypatch.setattr(socket, "getaddrinfo", asked)
+        sender = make()
+        posts = []
+        for at in range(2 * LOOKUPS):
+            posts.append(asyncio.ensure_future(sender.post(f"http://a{at}.example/", b"", {}, user="one")))
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.05)
+        for post in posts:
+            post.cancel()
+        try:
+            async with asyncio.timeout(0.5):
+                url = f"http://answered.example:{receiver.port}/x"
+                assert (await sender.post(url, b"", {}, user="other")).code == 200
+        finally:
+            given_up.set()
+        await asyncio.gather(*posts, return_exceptions=True)
+        assert (await sender.post(url, b"", {}, user="one")).code == 200

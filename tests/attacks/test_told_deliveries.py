@@ -23,7 +23,7 @@ TELLING = 300_000  # bytes of what came of the deliveries of one second
 class Talkative(Taking):
     """Takes all at once, and says as much as is kept, each byte of which is three on record."""
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Said:
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, user: str = "") -> Said:
         await asyncio.sleep(0.05)
         self.taken.append(headers[EVENT_ID])
         return Said(code=200, body=LONGEST_RESPONSE * b"\xff")

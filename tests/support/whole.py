@@ -63,7 +63,7 @@ class Quick:
 class Nowhere:
     """Where webhooks are posted from here: nobody is reached."""
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Said:
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, user: str = "") -> Said:
         raise NotSent("there is no such host")
 
 

@@ -57,7 +57,7 @@ class Receiver:
         self.bodies: list[tuple[bytes, str]] = []
         self.under_way, self.most = 0, 0
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Said:
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, user: str = "") -> Said:
         self.under_way += 1
         self.most = max(self.most, self.under_way)
         try:
