@@ -16,7 +16,7 @@ class LiveClient(Struct):
     """A connected client. `transport`: engineio's id of its connection; `leave`: when its token expires; `turns`: how
     often it has subscribed or left each room; `log`: which events of the log it wants, while it is in that room;
     `dashboard`: the figures that it was told last; `narrowed`: what it wants to hear of alone, by room; `entered`:
-    behind which event of a board it came in; `hears_log`: since which turn in the room of pipelines it hears what steps
+    behind which event of each it came in; `hears_log`: since which turn in the room of pipelines it hears what steps
     write."""
 
     caller: Caller

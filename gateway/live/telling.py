@@ -1,14 +1,15 @@
 """Who in a room is told what, and when.
 
-Most rooms tell every event at once. A board, which shows how things are, tells its changes in groups, five times a
-second at most: the first at once, what comes meanwhile together, in one write for each client. Of what an update says
-whole, a group has the newest alone. Nothing of a room overtakes what waits there, or a client that comes back with
-the last `seq` it has seen would miss that.
+What comes while the last group still rests goes as the next, in one write for each client; the first is told at once.
+A board, which shows how things are, rests a fifth of a second, and of what an update says whole, its group has the
+newest alone. All other rooms together rest by what telling costs, so that others have their turns however many clients
+hear of however much: where few do, nobody notices. Nothing of a room overtakes what waits there, or a client that comes
+back with the last `seq` it has seen would miss that.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 
 from gateway.live.client import LiveClient
 from gateway.live.events import RoomEvent
@@ -17,16 +18,18 @@ from gateway.metrics import Metrics
 from gateway.surface import ROOMS
 
 APART = 0.2  # seconds between two groups of a board
-MOST = 1_000  # events of a group; more do not wait
+REST = 1.0  # times as long as a group took to tell: half of the time goes into telling at most
+MOST = 100  # events of a group; more do not wait
 BOARDS = tuple(row.kind.room for row in ROOMS if row.board)
 
 
-class Board:
-    """What waits of one room. `tell`: tells a group, whose events have numbers. `count`: the number of the last;
-    `waiting`: those that are not told yet."""
+class Groups:
+    """What waits of a board, or of all other rooms. `tell`: tells a group, whose events have numbers. `apart`: seconds
+    between two groups at least. `count`: the number of the last event; `waiting`: those that are not told yet."""
 
-    def __init__(self, *, tell: Callable[[Mapping[int, RoomEvent]], None]) -> None:
+    def __init__(self, *, tell: Callable[[Mapping[int, RoomEvent]], None], apart: float = 0.0) -> None:
         self._tell = tell
+        self._apart = apart
         self.waiting: dict[int, RoomEvent] = {}
         self._whole: dict[object, int] = {}  # which of them is all that is to be said of a thing
         self._timer: asyncio.TimerHandle | None = None
@@ -53,8 +56,10 @@ class Board:
         self._timer = None
         if self.waiting:
             group, self.waiting, self._whole = self.waiting, {}, {}
-            self._timer = asyncio.get_running_loop().call_later(APART, self._flush)
+            began = time.perf_counter()
             self._tell(group)
+            rest = max(self._apart, REST * (time.perf_counter() - began))
+            self._timer = asyncio.get_running_loop().call_later(rest, self._flush)
 
 
 class Telling:
@@ -64,22 +69,22 @@ class Telling:
         self._transports = transports
         self._metrics = metrics
         self._clients = clients
-        self._boards = {room: Board(tell=partial(self._tell_group, room)) for room in BOARDS}
+        self._others = Groups(tell=self._tell_group)
+        self._boards = {room: Groups(tell=self._tell_group, apart=APART) for room in BOARDS}
 
     def stop(self) -> None:
-        for board in self._boards.values():
-            board.stop()
+        for groups in (self._others, *self._boards.values()):
+            groups.stop()
 
     def enter(self, client: LiveClient, room: str) -> None:
         """From here on a client is told what is said in a room; what waits there was said before."""
         client.rooms.add(room)
-        if (board := self._boards.get(room)) is not None:
-            client.entered[room] = board.count
+        client.entered[room] = self._groups(room).count
 
     def leave(self, client: LiveClient, room: str) -> None:
         """A client has been told all that was said until here, and is told no more."""
-        if room in client.rooms and room in self._boards:
-            self._tell_since_entered(client, room, self._boards[room].waiting)
+        waiting = self._groups(room).waiting.items()
+        self._tell_since_entered(client, {number: event for number, event in waiting if event.kind.room == room})
         client.rooms.discard(room)
 
     def say(self, events: Iterable[RoomEvent]) -> None:
@@ -87,11 +92,10 @@ class Telling:
         for event in events:
             room = event.kind.room
             self._metrics.events.labels(room).inc()
-            if room in self._boards:
-                self._boards[room].add(event)
-                continue
-            for client in self._in(room):
-                self.tell(client, (event,))
+            self._groups(room).add(event)
+
+    def _groups(self, room: str) -> Groups:
+        return self._boards.get(room, self._others)
 
     def tell(self, client: LiveClient, events: Iterable[RoomEvent]) -> None:
         """Tell one client what of a room is for it, at once."""
@@ -103,13 +107,11 @@ class Telling:
         if said:
             self._transports.write(client.transport, *said)
 
-    def _tell_group(self, room: str, group: Mapping[int, RoomEvent]) -> None:
-        for client in self._in(room):
-            self._tell_since_entered(client, room, group)
+    def _tell_group(self, group: Mapping[int, RoomEvent]) -> None:
+        rooms = {event.kind.room for event in group.values()}
+        for client in [client for client in self._clients.values() if not rooms.isdisjoint(client.rooms)]:
+            self._tell_since_entered(client, group)
 
-    def _tell_since_entered(self, client: LiveClient, room: str, group: Mapping[int, RoomEvent]) -> None:
-        entered = client.entered[room]
-        self.tell(client, (event for number, event in group.items() if number > entered))
-
-    def _in(self, room: str) -> list[LiveClient]:
-        return [client for client in self._clients.values() if room in client.rooms]
+    def _tell_since_entered(self, client: LiveClient, group: Mapping[int, RoomEvent]) -> None:
+        since = {room: entered for room, entered in client.entered.items() if room in client.rooms}
+        self.tell(client, [event for number, event in group.items() if number > since.get(event.kind.room, number)])

@@ -1,7 +1,8 @@
-"""Boards: what comes in groups, what is left out of one, and that nobody misses or hears twice what was not."""
+"""Groups: what comes in one, what is left out of a board's, and that nobody misses or hears twice what was not."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import msgspec
@@ -14,11 +15,12 @@ from bus_schemas.contract import Topic
 from bus_schemas.kinds import owners_header
 from bus_schemas.operator import OPERATOR_RELEASED, OPERATOR_RESERVED, OperatorReleased, OperatorReserved
 from bus_schemas.permissions import Action
+from bus_schemas.slot import SLOT_LINKED, SlotLinked, SlotStatus
 from bus_schemas.trunk import TRUNK, TRUNK_CHANGED, TrunkChanged, TrunkState
 from gateway.live import telling
 from gateway.live.events import RoomEvent
 from gateway.live.said import event_said
-from gateway.live.telling import Board
+from gateway.live.telling import Groups
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
 from tests.ledger.journals import AT
@@ -36,6 +38,11 @@ async def gateway() -> AsyncIterator[InProcess]:
 
 
 @pytest.fixture
+def resting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telling, "REST", 1e9)
+
+
+@pytest.fixture
 def apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(telling, "APART", NEVER)
 
@@ -50,6 +57,15 @@ async def write(gateway: InProcess, topic: Topic[Any], event: Struct) -> int:
 async def failed(gateway: InProcess, trunk: str, count: int) -> int:
     event = TrunkChanged(trunk=trunk, at=AT.format(0), state=TrunkState.WARN, reason=None, failed=count)
     return await write(gateway, TRUNK_CHANGED, event)
+
+
+async def linked(gateway: InProcess, slot: int) -> int:
+    event = SlotLinked(slot=slot, at=AT.format(0), status=SlotStatus.ONLINE)
+    return await write(gateway, SLOT_LINKED, event)
+
+
+def seqs(client: LiveClient) -> list[int]:
+    return [one["seq"] for one in client.heard]
 
 
 def said(client: LiveClient) -> list[tuple[int, str, int]]:
@@ -150,7 +166,7 @@ async def test_the_newest_stands_for_nothing_that_others_heard() -> None:
         return RoomEvent(TRUNK, none, {none: event_said("x", 0)}, owners, {"trunk": about}, "1")
 
     told: list[list[RoomEvent]] = []
-    board = Board(tell=lambda group: told.append(list(group.values())))
+    board = Groups(tell=lambda group: told.append(list(group.values())))
     events = [event("a"), event("a", "b"), event("b"), event("b"), event("b", about="2"), event(None, "b")]
     for one in events:
         board.add(one)
@@ -161,9 +177,63 @@ async def test_the_newest_stands_for_nothing_that_others_heard() -> None:
 
 async def test_a_group_that_grows_too_large_does_not_wait() -> None:
     told: list[int] = []
-    board = Board(tell=lambda group: told.append(len(group)))
+    board = Groups(tell=lambda group: told.append(len(group)))
     none: frozenset[Any] = frozenset()
     for _ in range(2 * telling.MOST + 2):
         board.add(RoomEvent(TRUNK, none, {none: event_said("x", 0)}, (), {}))
     assert told == [1, telling.MOST, telling.MOST] and len(board.waiting) == 1
     board.stop()
+
+
+async def test_telling_takes_half_of_the_time_at_most() -> None:
+    loop, told, spent = asyncio.get_running_loop(), list[list[int]](), list[float]()
+
+    def tell(group: Mapping[int, RoomEvent]) -> None:
+        began = loop.time()
+        told.append(list(group))
+        time.sleep(0.01)  # as to six hundred clients
+        spent.append(loop.time() - began)
+
+    groups, count = Groups(tell=tell), 0
+    none: frozenset[Any] = frozenset()
+    began = loop.time()
+    while (took := loop.time() - began) < 0.4:
+        groups.add(RoomEvent(TRUNK, none, {none: event_said("x", 0)}, (), {}))
+        count += 1
+        assert told  # the first is not held up
+        await asyncio.sleep(0.001)
+    groups.stop()
+    print(f"{count} events in {took:.2f} s: {len(told)} groups")
+    assert len(told) > 1 and sum(spent) <= took / 2 + max(spent)
+    assert [*(number for group in told for number in group), *groups.waiting] == list(range(1, count + 1))
+
+
+@pytest.mark.parametrize("event", ["subscribe", "unsubscribe"])
+async def test_who_leaves_another_room_has_heard_all_until_then(
+    gateway: InProcess, resting: None, event: str
+) -> None:
+    async with gateway.live("admin", "slots") as client, gateway.live("admin", "slots") as other:
+        first, held = await linked(gateway, 44), await linked(gateway, 44)
+        await settled(gateway)
+        assert (await client.socket.call(f"{event}:slots"))["seq"] == held
+        await asyncio.sleep(0.05)
+        assert seqs(client) == [first, held] and seqs(other) == [first]
+        await linked(gateway, 45)
+        await settled(gateway)
+        assert seqs(client) == [first, held]
+
+
+async def test_who_enters_another_room_is_told_once(gateway: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with gateway.live("admin", "slots") as earlier:
+        monkeypatch.setattr(telling, "REST", 1e9)
+        first = await linked(gateway, 44)
+        held = [await linked(gateway, slot) for slot in (44, 45)]
+        await settled(gateway)
+        async with gateway.live("admin", "slots", since=first) as client:
+            assert seqs(earlier) == [first] and seqs(client) == held
+            later = [await linked(gateway, 46) for _ in range(telling.MOST)]
+            async with asyncio.timeout(PATIENCE):
+                while later[telling.MOST - 3] not in seqs(client):
+                    await asyncio.sleep(0.01)
+            assert seqs(client) == [*held, *later[:-2]]
+            assert seqs(earlier) == [first, *held, *later[:-2]]
