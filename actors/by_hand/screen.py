@@ -26,6 +26,7 @@ EACH = 4  # pictures that one share may have asked for and not got, on one host
 TOO_MANY = RefusalTemplate(
     ErrorCode.RATE_LIMITED, "Too many pictures are being taken for you. Wait.", rule="screenshots", retry_after=1
 )
+Scene = tuple[int, str | None, str | None]  # a slot, whose it is, and the phone in it: no other sees its pictures
 AsJpeg = Callable[[bytes, int, int | None, int | None], bytes]  # blocks; raises PhoneError
 AsPng = Callable[[bytes, int], bytes]  # the same
 
@@ -48,39 +49,39 @@ class Camera:
         self._as_jpeg = as_jpeg
         self._as_png = as_png
         self._spawn = spawn
-        self._latest: dict[int, Shot] = {}
-        self._under_way: dict[int, asyncio.Task[Shot]] = {}
+        self._latest: dict[Scene, Shot] = {}
+        self._under_way: dict[Scene, asyncio.Task[Shot]] = {}
         self._making = asyncio.Semaphore(AT_ONCE)
         self._turns: WeakValueDictionary[Share, asyncio.Lock] = WeakValueDictionary()
 
     async def shot(self, place: Place, younger: float) -> Shot:
         """A picture that is no older than so many seconds: the one that is under way, the last, or a new one. Raises
         PhoneError."""
-        slot = place.id
-        latest, now = self._latest.get(slot), asyncio.get_running_loop().time()
+        scene = (place.id, place.slot.config.user, place.slot.config.serial)
+        latest, now = self._latest.get(scene), asyncio.get_running_loop().time()
         if latest is not None and now - latest.at < younger:
             return latest
-        task = self._under_way.get(slot)
+        task = self._under_way.get(scene)
         if task is None:
-            task = self._under_way[slot] = self._spawn(self._take(place))
-            task.add_done_callback(lambda done: self._taken(slot, done))
+            task = self._under_way[scene] = self._spawn(self._take(place))
+            task.add_done_callback(lambda done: self._taken(scene, done))
         return await asyncio.shield(task)
 
     async def _take(self, place: Place) -> Shot:
         began = asyncio.get_running_loop().time()
         return Shot(await place.picture(), began)
 
-    def _taken(self, slot: int, task: "asyncio.Task[Shot]") -> None:
-        self._under_way.pop(slot, None)
+    def _taken(self, scene: Scene, task: "asyncio.Task[Shot]") -> None:
+        self._under_way.pop(scene, None)
         if task.cancelled() or task.exception() is not None:
-            self._latest.pop(slot, None)
+            self._latest.pop(scene, None)
             return
-        shot = self._latest[slot] = task.result()
-        asyncio.get_running_loop().call_later(KEPT, self._forget, slot, shot)
+        shot = self._latest[scene] = task.result()
+        asyncio.get_running_loop().call_later(KEPT, self._forget, scene, shot)
 
-    def _forget(self, slot: int, shot: Shot) -> None:
-        if self._latest.get(slot) is shot:
-            del self._latest[slot]
+    def _forget(self, scene: Scene, shot: Shot) -> None:
+        if self._latest.get(scene) is shot:
+            del self._latest[scene]
 
     @asynccontextmanager
     async def _turn(self, share: Share) -> AsyncIterator[None]:

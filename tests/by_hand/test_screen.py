@@ -21,7 +21,7 @@ from actors.runtime.wire import ask
 from actors.script.tree import Tree
 from actors.slot.phone import PhoneUnreachable
 from bus_schemas.errors import ErrorCode, Refusal
-from bus_schemas.slot import RESERVE_SLOT, ReserveSlot
+from bus_schemas.slot import CONFIGURE_SLOT, GET_SLOT, RESERVE_SLOT, ConfigureSlot, GetSlot, ReserveSlot
 from bus_schemas.slot_files import FOLLOW_LOGCAT, NEXT_PIECE, FollowLogcat, LogcatLines, NextPiece
 from bus_schemas.slot_screen import (
     START_RECORDING,
@@ -73,6 +73,18 @@ async def test_one_picture_is_taken_for_all_who_watch(host: ByHandHost, taken: l
     assert len(taken) == 2
     await asyncio.sleep(1.5)
     assert len(taken) == 2  # nobody asks any more
+
+
+async def test_nobody_sees_what_a_slots_former_holder_saw(host: ByHandHost, taken: list[str]) -> None:
+    async def given_to(user: str) -> None:
+        await host.ask(CONFIGURE_SLOT, ConfigureSlot(slot=44, serial=host.phone.serial, region="UA", user=user))
+        await until(lambda: host.ask(GET_SLOT, GetSlot(slot=44)), lambda slot: slot.status == "ONLINE")
+
+    for count, user in enumerate(("op12", "op34"), 1):
+        await given_to(user)
+        stream = (await host.ask(WATCH_SCREEN, WatchScreen(slot=44, fps=0.2), user)).stream
+        await frame(host, stream, 0, user)
+        assert len(taken) == count
 
 
 async def test_a_watched_slot_that_is_somebody_elses_by_now_is_not_seen(host: ByHandHost) -> None:
