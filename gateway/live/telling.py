@@ -2,9 +2,9 @@
 
 What comes while the last group still rests goes as the next, in one write for each client; the first is told at once.
 A board, which shows how things are, rests a fifth of a second, and of what an update says whole, its group has the
-newest alone. All other rooms together rest by what telling costs, so that others have their turns however many clients
-hear of however much: where few do, nobody notices. Nothing of a room overtakes what waits there, or a client that comes
-back with the last `seq` it has seen would miss that.
+newest alone. All other rooms together rest once telling takes half of the time, so that others have their turns however
+many clients hear of however much: where few do, it never does. Nothing of a room overtakes what waits there, or a
+client that comes back with the last `seq` it has seen would miss that.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from gateway.metrics import Metrics
 from gateway.surface import ROOMS
 
 APART = 0.2  # seconds between two groups of a board
-REST = 1.0  # times as long as a group took to tell: half of the time goes into telling at most
+SHARE, AHEAD = 0.5, 0.02  # of the time that goes into telling at most, and seconds that it may be ahead of that
 MOST = 100  # events of a group; more do not wait
 BOARDS = tuple(row.kind.room for row in ROOMS if row.board)
 
@@ -33,6 +33,7 @@ class Groups:
         self.waiting: dict[int, RoomEvent] = {}
         self._whole: dict[object, int] = {}  # which of them is all that is to be said of a thing
         self._timer: asyncio.TimerHandle | None = None
+        self._used = 0.0  # until when (perf_counter) its share of the time is used up
         self.count = 0
 
     def add(self, event: RoomEvent) -> None:
@@ -58,7 +59,9 @@ class Groups:
             group, self.waiting, self._whole = self.waiting, {}, {}
             began = time.perf_counter()
             self._tell(group)
-            rest = max(self._apart, REST * (time.perf_counter() - began))
+            now = time.perf_counter()
+            self._used = max(self._used, began) + (now - began) / SHARE
+            rest = max(self._apart, self._used - now - AHEAD)
             self._timer = asyncio.get_running_loop().call_later(rest, self._flush)
 
 
