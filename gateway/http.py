@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from actors.runtime.bus import Bus, Message
 from actors.runtime.context import NO_ACTIONS, Context
 from actors.runtime.ids import Ids
+from actors.runtime.lane import Lane
 from actors.runtime.sparing import FAILED_LINES, SparingLog
 from actors.runtime.wire import SEQ_HEADER, UNCHANGED_HEADER, ask, ask_raw
 from bus_schemas.errors import ErrorCode, Refusal, misfit
@@ -49,7 +50,7 @@ from gateway.log_links import LogLinks
 from gateway.metrics import Metrics
 from gateway.page_headers import page_headers
 from gateway.phone_streams import PhoneStreams, Poured, Reading
-from gateway.reading import BY_LINK, Bodies, Reader, body_of, login_of, reader_of
+from gateway.reading import BY_LINK, Reader, body_of, login_of, read_with, reader_of
 from gateway.reads import Reads
 from gateway.recordings import Recordings
 from gateway.routes import BODY_LIMIT, FILE_KINDS, Held, Part, Route, Upload
@@ -126,7 +127,7 @@ class HttpApi:
         self.authenticator = authenticator
         self.idempotency = idempotency
         self.metrics = metrics
-        self.reads, self.bodies = Reads(), Bodies()
+        self.reads, self.large_bodies = Reads(), Lane("large bodies")
         self.line_files = line_files.LineFiles(bus)
         self.phone_streams = PhoneStreams(bus)
         self.outputs = StepOutputs(bus)
@@ -172,7 +173,7 @@ class HttpApi:
             if route.lines or route.upload is not None:
                 return await self._of_file(route, request, read, caller, needs)
             body = await body_of(request, route.most)
-            rpc_request = request[RPC_REQUEST] = await self.bodies.read(read, request, body, caller.share)
+            rpc_request = request[RPC_REQUEST] = await read_with(read, request, body, self.large_bodies, caller.share)
             if (share := login_of(request)) is not None:
                 await self.brake.before_login(share)
             if (send := self._sender(route, request, rpc_request)) is not None:

@@ -3,16 +3,15 @@
 import asyncio
 import re
 from collections.abc import Callable, Container, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qsl
-from weakref import WeakValueDictionary
 
 import msgspec
 from aiohttp import web
 
 from actors.point.tokens import claimed
+from actors.runtime.lane import Lane
 from bus_schemas.errors import ErrorCode, Refusal, misfit
 from bus_schemas.link import PARAMETER
 from bus_schemas.names import Share
@@ -95,21 +94,12 @@ def _signed(
     return struct(**path, body=body, headers=headers)
 
 
-class Bodies:
-    """Reads what requests ask. A large body is read in a thread, since others want to be answered meanwhile; one at a
-    time, since Python reads no more anyway, and the loop waits longer for each thread that does; and of each share one
-    before others' are."""
-
-    def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="large bodies")
-        self._turns: WeakValueDictionary[Share, asyncio.Lock] = WeakValueDictionary()
-
-    async def read(self, read: Reader, request: web.Request, body: bytes, share: Share) -> Any:
-        """What a request of this share asks."""
-        if len(body) <= BODY_LIMIT:
-            return read(request, body)
-        async with self._turns.setdefault(share, asyncio.Lock()):
-            return await asyncio.get_running_loop().run_in_executor(self._thread, read, request, body)
+async def read_with(read: Reader, request: web.Request, body: bytes, large: Lane, share: Share) -> Any:
+    """What a request of this share asks. A `large` body is read in a thread: that takes long, and others want to be
+    answered."""
+    if len(body) <= BODY_LIMIT:
+        return read(request, body)
+    return await large.read(share, partial(read, request, body))
 
 
 async def body_of(request: web.Request, most: int) -> bytes:

@@ -19,11 +19,11 @@ from msgspec import Struct
 from actors.ledger.answers import ReadModel
 from actors.ledger.follow import Following, Health, Source
 from actors.ledger.kinds import READ_MODELS
-from actors.ledger.lane import Lane
 from actors.ledger.model import Placed, Query
 from actors.ledger.store import INTERRUPTED, LONGEST_READ, Soundness, Store, StoreDamaged, StoreFailed
 from actors.runtime.bus import Bus, BusError, Message, Stream, Unsubscribe
 from actors.runtime.context import Context
+from actors.runtime.lane import Lane
 from actors.runtime.problems import Problem
 from actors.runtime.service import Service
 from actors.telephony.numbers import NOWHERE

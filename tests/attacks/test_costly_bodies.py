@@ -15,6 +15,7 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 from msgspec import inspect
 
+from actors.runtime.lane import Lane
 from bus_schemas.campaign import CONFIGURE_CAMPAIGN, MOST_LEADS, RUN_CAMPAIGN
 from bus_schemas.catalogue import RPCS
 from bus_schemas.contract import Rpc
@@ -27,7 +28,7 @@ from bus_schemas.user import LOGIN, SET_ROLE
 from gateway import idempotency, large_bodies
 from gateway.bus_api import _read
 from gateway.large_bodies import PIECE, PIECE_BYTES, _pieces
-from gateway.reading import Bodies, _decode_form, reader_of
+from gateway.reading import _decode_form, read_with, reader_of
 from gateway.routes import BODY_LIMIT
 from gateway.surface import ROUTES
 from gateway.surface.campaign import LARGEST_LEAD, RUN_BYTES
@@ -312,7 +313,7 @@ async def test_a_large_body_is_told_from_others_in_a_thread(monkeypatch: pytest.
 
 async def test_large_bodies_are_read_one_at_a_time_and_in_turns() -> None:
     """Four of one user at once, refused or not, left the loop a turn each 32 ms, 214 at p95."""
-    bodies, at_once, most, order, goes_on = Bodies(), 0, 0, list[str](), threading.Event()
+    lane, at_once, most, order, goes_on = Lane("large bodies"), 0, 0, list[str](), threading.Event()
 
     def read(request: Any, body: bytes) -> None:
         nonlocal at_once, most
@@ -324,7 +325,7 @@ async def test_large_bodies_are_read_one_at_a_time_and_in_turns() -> None:
 
     large = b" " * (BODY_LIMIT + 1)
     users = [*4 * ["one"], "other"]
-    whole = [asyncio.ensure_future(bodies.read(read, cast(Any, user), large, ("", user))) for user in users]
+    whole = [asyncio.ensure_future(read_with(read, cast(Any, user), large, lane, ("", user))) for user in users]
     await asyncio.sleep(0.05)
     goes_on.set()
     await asyncio.gather(*whole)

@@ -14,14 +14,14 @@ Answer = TypeVar("Answer")
 
 class Lane:
     """One thread. One read of a user at a time waits for it, their own and those of their service tokens in turn: so
-    whoever asks for many waits for one of every other user between two of theirs. `thread=False`: it is read on the
-    loop."""
+    whoever asks for many waits for one of every other user between two of theirs. One thread, since Python reads no
+    more at a time anyway, and the loop waits longer for each that does. `thread=False`: it is read on the loop."""
 
-    def __init__(self, name: str, *, thread: bool) -> None:
+    def __init__(self, name: str, *, thread: bool = True) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix=name) if thread else None
         self.places: WeakValueDictionary[Share | str, asyncio.Lock] = WeakValueDictionary()
 
-    async def read(self, share: Share, work: Callable[[], Answer], *, until: float) -> Answer:
+    async def read(self, share: Share, work: Callable[[], Answer], *, until: float | None = None) -> Answer:
         """Read when it is this one's turn. Raises TimeoutError: by then, in the loop's time, it was not."""
         _, user = share
         async with AsyncExitStack() as turn:
