@@ -116,5 +116,8 @@ class Telling:
             self._tell_since_entered(client, group)
 
     def _tell_since_entered(self, client: LiveClient, group: Mapping[int, RoomEvent]) -> None:
-        since = {room: entered for room, entered in client.entered.items() if room in client.rooms}
-        self.tell(client, [event for number, event in group.items() if number > since.get(event.kind.room, number)])
+        rooms, since = client.rooms, client.entered
+        self.tell(client, (
+            event for number, event in group.items()
+            if event.kind.room in rooms and number > since.get(event.kind.room, number)
+        ))  # fmt: skip
