@@ -443,10 +443,11 @@ class DciStatus(Struct, frozen=True, kw_only=True):
 
 
 class QueuedRun(Struct, frozen=True, kw_only=True):
-    """A run that no runner has."""
+    """A run that no runner has. `by`: who defined its pipeline."""
 
     pipeline: PipelineId
     run: RunNumber
+    by: str = ""
 
 
 class ClaimedRun(Struct, frozen=True, kw_only=True):

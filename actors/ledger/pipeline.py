@@ -171,14 +171,19 @@ def needed() -> Query[str]:
 def queued(labels: Sequence[str], limit: int, without: Sequence[int] = ()) -> Query[tuple[int, QueuedRun]]:
     """Some runs that no runner has and that wait for one of these sets of labels, by their place: the first of each
     pipeline before the second of any, so that a long queue of one whose turn has not come hides no other; nor does one
-    behind a run of its pipeline that waits for other labels, whose turn may not come in a week."""
+    behind a run of its pipeline that waits for other labels, whose turn may not come in a week. So many of each who has
+    defined some, that nobody's pipelines hide another's."""
     of_one = unindexed(R.pipeline)  # by no index of those that are over
     nth = sa.func.row_number().over(partition_by=of_one, order_by=R.seq)
     others = sa.func.max(sa.case((R.labels.in_(labels), 0), else_=1)).over(partition_by=of_one, order_by=R.seq)
     every = sa.select(R.seq, R.pipeline, R.run, nth.label("nth"), others.label("others")).where(IS_QUEUED)
     wait = every.where(R.pipeline.not_in(without)).subquery().c
-    found = sa.select(wait.seq, wait.pipeline, wait.run).where(wait.others == 0).order_by(wait.nth, wait.seq)
-    return Query(found.limit(limit), lambda row: (row.seq, QueuedRun(pipeline=row.pipeline, run=row.run)))
+    by = sa.func.coalesce(P.by, "")
+    turn = sa.func.row_number().over(partition_by=by, order_by=(wait.nth, wait.seq)).label("turn")
+    theirs = sa.select(wait.seq, wait.pipeline, wait.run, by.label("by"), turn).where(wait.others == 0)
+    found = theirs.outerjoin(PIPELINES, P.pipeline == wait.pipeline).subquery().c
+    some = sa.select(found.seq, found.pipeline, found.run, found.by).order_by(found.turn, found.seq).limit(limit)
+    return Query(some, lambda row: (row.seq, QueuedRun(pipeline=row.pipeline, run=row.run, by=row.by)))
 
 
 def counts() -> Query[tuple[str, int]]:

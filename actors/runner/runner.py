@@ -12,6 +12,7 @@ import structlog
 from actors.pipeline.checking import definition_of
 from actors.runner.desk import Desk
 from actors.runner.plan import Plan
+from actors.runner.queue import LOOKED_AT, Queue
 from actors.runner.reporter import BEAT
 from actors.runner.settings import Runner as Settings
 from actors.runner.work import AT_ONCE, Work
@@ -28,7 +29,6 @@ log = structlog.get_logger()
 LOOK = 2.0  # seconds between two looks when nobody says anything
 REST = 2.0  # times as long as a look took, LOOK at most: there may be a hundred pipelines whose turn it is not
 SILENT = 5.0  # seconds since it was last said that it is there, after which it is not
-LOOKED_AT, MOST_PASSED = 100, 1000  # runs at once; pipelines whose turn had not come, at looks one after the other
 MOST_WAITING, OF_ONE = 50, 5  # runs for approvals, each with a workspace: altogether, and of one pipeline
 TWICE = 2  # as many steps run commands as those of the runs that are taken: some are left for what is approved
 STOP_PATIENCE = 15.0  # seconds in which the runs of a runner that ends may end
@@ -47,7 +47,7 @@ class Runner:
         self._tasks: list[asyncio.Task[None]] = []
         self._said = desk.clock.monotonic()  # that it is there
         self._no_room: str | None = None  # why none can begin
-        self._passed: set[int] = set()  # pipelines that were looked at before, where more wait than that
+        self._queue = Queue()
 
     async def start(self) -> None:
         """End what an earlier process has left, then take runs."""
@@ -140,24 +140,20 @@ class Runner:
                     await self._news.wait()
 
     async def _take(self) -> None:
-        """Claim what waits, the oldest first; of a pipeline whose first one is not to be had now, none behind it, and
-        none of one of which enough wait for an approval here. Of more pipelines than are looked at the others come next
-        time."""
+        """Claim what waits; of a pipeline whose first one is not to be had now none behind it, and none of one of which
+        enough wait for an approval here."""
         if self._is_full() or await self._lacks_room():
             return
         context = Context(command_id=self._desk.ids.new(), after=await self._desk.bus.last_seq())
-        before, self._passed = self._passed, set()
-        wanted = QueuedRuns(labels=self._settings.labels, limit=LOOKED_AT, without=tuple(before))
+        wanted = QueuedRuns(labels=self._settings.labels, limit=LOOKED_AT, without=tuple(self._queue.passed))
         waiting = await ask(self._desk.bus, QUEUED_RUNS, wanted, context)
         approvals = Counter(work.pipeline for work in self._going.values() if work.waits)
-        passed = {pipeline for pipeline, waits in approvals.items() if waits >= OF_ONE}
-        for run in waiting:
+        for run in self._queue.runs(waiting, {pipeline for pipeline, waits in approvals.items() if waits >= OF_ONE}):
             if self._is_full():
                 return
-            if run.pipeline not in passed and not await self._claim(run):
-                passed.add(run.pipeline)
-        if len({run.pipeline for run in waiting}) == LOOKED_AT and len(before | passed) <= MOST_PASSED:
-            self._passed = before | passed
+            began = self._desk.clock.monotonic()
+            had = await self._claim(run)
+            self._queue.answered(run, had=had, began=began, now=self._desk.clock.monotonic())
 
     def _is_full(self) -> bool:
         """What waits for an approval, for days perhaps, takes no place; when it goes on there may be one more."""
