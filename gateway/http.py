@@ -384,13 +384,10 @@ class HttpApi:
         request[RPC_REQUEST] = rpc_request
         with self.line_files.place(caller.user):
             body = await body_of(request, line_files.FILE_LIMIT)
-            async with self.line_files.turn:
-                caller = await self._still(route, caller)
-                context = Context(command_id=request[COMMAND_ID], user=caller.user, traceparent=request[TRACEPARENT])
-                await self.auditor.intend(route, request)
-                done = await self.line_files.carry_out(
-                    rpc_request, body, context, gone=lambda: has_gone(request)
-                )
+            caller = await self._still(route, caller)
+            context = Context(command_id=request[COMMAND_ID], user=caller.user, traceparent=request[TRACEPARENT])
+            await self.auditor.intend(route, request)
+            done = await self.line_files.carry_out(rpc_request, body, context, gone=lambda: has_gone(request))
         request[CHANGED] = done.changed
         self.raise_watermark(done.seq)
         return web.Response(body=msgspec.json.encode(done.body), status=route.status, headers=JSON_HEADERS)

@@ -38,7 +38,8 @@ from bus_schemas.do_not_call import (
 from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
 
 FILE_LIMIT = 16 * 2**20  # bytes: a million numbers
-FILES = 4  # that are received at once
+FILES = 4  # at once, one of a user
+WORKBOOKS = 2  # that are unpacked at once: nobody's keeps others' waiting
 LINE = 800  # characters of one: in whatever letters, a piece fits into a message of the bus
 BUSY = RefusalTemplate(ErrorCode.UNAVAILABLE, "Another file is being imported here. Try again.")
 GONE = RefusalTemplate(ErrorCode.INVALID_PARAMS, "The request broke off. Nothing of the file was taken.")
@@ -46,13 +47,14 @@ EMPTY = RefusalTemplate(ErrorCode.INVALID_PARAMS, "`body`: no entry in it.", fie
 
 
 class LineFiles:
-    """Some files at once, one of a user: a large one takes memory. `turn`: to put one on record, which takes a host's
-    time."""
+    """Some files at once, one of a user: a large one takes memory. Their pieces are read and put on record in turns, one
+    at a time, since that takes a host's time: a file of a line waits for a piece of each other."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._users: set[str] = set()
-        self.turn = asyncio.Lock()
+        self._turn = asyncio.Lock()
+        self._unpacking = asyncio.Semaphore(WORKBOOKS)
 
     @contextmanager
     def place(self, user: str) -> Iterator[None]:
@@ -77,7 +79,7 @@ class LineFiles:
     ) -> list[bytes]:
         """The entries, as JSON, in pieces of one event each."""
         found, pieces = list[Listed](), list[bytes]()
-        lines = whole_rows(lines_of(await asyncio.to_thread(text_of, body), LINE), LINE)
+        lines = whole_rows(lines_of(await self._text(body), LINE), LINE)
         head = next(lines)
         first, taken = 1, (head, *islice(lines, LINES - 1))
         while taken:
@@ -86,8 +88,9 @@ class LineFiles:
             _must_be_short(taken, first)
             if first == 1 or any(taken):
                 wanted = ReadDoNotCall(list=request.list, head=head, first=first, lines=taken)
-                found += (await ask(self._bus, READ_DO_NOT_CALL, wanted, context)).entries
-            else:  # a file of blank lines alone would be millions of questions, for which all others' files wait
+                async with self._turn:
+                    found += (await ask(self._bus, READ_DO_NOT_CALL, wanted, context)).entries
+            else:  # a file of blank lines alone would be millions of questions
                 await asyncio.sleep(0)
             while len(found) >= AT_ONCE:
                 pieces.append(msgspec.json.encode(DoNotCallRead(entries=tuple(found[:AT_ONCE]))))
@@ -99,6 +102,12 @@ class LineFiles:
             raise EMPTY()
         return pieces
 
+    async def _text(self, body: bytes) -> bytes:
+        if not is_workbook(body[:8]):
+            return await asyncio.to_thread(in_utf8, body)
+        async with self._unpacking:
+            return await asyncio.to_thread(text_of, body)
+
     async def _put(self, request: ImportDoNotCall, pieces: list[bytes], context: Context) -> Page:
         total, shard, seq = DoNotCallChanged(list=request.list), shard_of(request.list), 0
         for number, piece in enumerate(pieces):
@@ -106,7 +115,8 @@ class LineFiles:
             wanted = ChangeDoNotCall(shard=shard, list=request.list, source="file", add=add)
             own = replace(context, command_id=f"{context.command_id}-{number}", fresh=False)
             try:
-                answered = await forward(self._bus, CHANGE_DO_NOT_CALL, wanted, own)
+                async with self._turn:
+                    answered = await forward(self._bus, CHANGE_DO_NOT_CALL, wanted, own)
             except Refusal as refusal:
                 raise _broken_off(refusal, total) from None
             said, seq = msgspec.json.decode(cast(bytes, answered.body), type=DoNotCallChanged), answered.seq

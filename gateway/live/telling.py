@@ -19,6 +19,7 @@ from gateway.surface import ROOMS
 
 APART = 0.2  # seconds between two groups of a board
 SHARE, AHEAD = 0.5, 0.02  # of the time that goes into telling at most, and seconds that it may be ahead of that
+LONGEST = 1.0  # seconds of a rest: groups of MOST may take more than that share, and nobody waits for it for ever
 MOST = 100  # events of a group; more do not wait
 BOARDS = tuple(row.kind.room for row in ROOMS if row.board)
 
@@ -60,7 +61,7 @@ class Groups:
             began = time.perf_counter()
             self._tell(group)
             now = time.perf_counter()
-            self._used = max(self._used, began) + (now - began) / SHARE
+            self._used = min(max(self._used, began) + (now - began) / SHARE, now + LONGEST)
             rest = max(self._apart, self._used - now - AHEAD)
             self._timer = asyncio.get_running_loop().call_later(rest, self._flush)
 

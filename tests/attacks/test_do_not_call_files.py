@@ -2,6 +2,7 @@
 
 import asyncio
 import codecs
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from actors.do_not_call.desk import entries_in
 from actors.runtime.context import Context
 from bus_schemas.do_not_call import LINES, READ_DO_NOT_CALL, DoNotCallRead, ImportDoNotCall, ReadDoNotCall
 from bus_schemas.errors import Refusal
+from gateway import line_files
 from gateway.line_files import FILE_LIMIT, LINE, LineFiles
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
@@ -76,6 +78,55 @@ async def test_nobody_is_asked_about_blank_lines() -> None:
             )
     print(f"{lines:,} lines of which one is not blank: {len(asked)} questions to hosts")
     assert asked == [1, lines - LINES + 1]
+
+
+async def test_a_file_of_one_line_waits_for_no_large_one() -> None:
+    asked = list[str]()
+
+    async def read(request: ReadDoNotCall, context: Context) -> DoNotCallRead:
+        asked.append(context.user)
+        return DoNotCallRead(entries=())
+
+    broker, many = MemoryBroker(clock=SystemClock()), [user for user in ("ann", "bob", "cy") for _ in range(200)]
+    async with serving(broker, {READ_DO_NOT_CALL: read}):
+        files = LineFiles(MemoryBus(broker))
+
+        async def send(user: str, lines: int) -> None:
+            body, context = (NUMBER + "\n").encode() * lines, Context(command_id=user, user=user)
+            with pytest.raises(Refusal, match="no entry"):
+                await files.carry_out(ImportDoNotCall(list="global"), body, context, gone=lambda: False)
+
+        async with asyncio.TaskGroup() as group:
+            for user in dict.fromkeys(many):
+                group.create_task(send(user, 200 * LINES))
+            while not asked:
+                await asyncio.sleep(0)
+            await send("dan", 1)
+            before = len(asked)
+    print(f"a file of one line beside three of {200 * LINES:,}: read after {before} pieces of these, not {len(many)}")
+    assert before < 50 and len(asked) == len(many) + 1
+
+
+async def test_a_workbook_of_one_row_waits_for_no_large_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    large, small, over = workbook([["x" * 1000]] * 40_000), workbook([["x"]]), threading.Event()
+
+    def text_of(body: bytes) -> bytes:
+        if body == large:
+            over.wait(20)
+        return b"\n"
+
+    monkeypatch.setattr(line_files, "text_of", text_of)
+    files = LineFiles(MemoryBus(MemoryBroker(clock=SystemClock())))
+    one = asyncio.create_task(files._text(large))
+    await asyncio.sleep(0)
+    try:
+        async with asyncio.timeout(10):
+            assert await files._text(small) == b"\n"
+        print("1 workbook was read while another one was")
+        assert not one.done()
+    finally:
+        over.set()
+        await one
 
 
 async def test_rows_of_many_cells_leave_others_their_turn() -> None:

@@ -40,6 +40,7 @@ async def gateway() -> AsyncIterator[InProcess]:
 @pytest.fixture
 def resting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(telling, "SHARE", 1e-9)
+    monkeypatch.setattr(telling, "LONGEST", NEVER)
 
 
 @pytest.fixture
@@ -208,6 +209,20 @@ async def test_telling_takes_half_of_the_time_at_most() -> None:
     assert [*(number for group in told for number in group), *groups.waiting] == list(range(1, count + 1))
 
 
+async def test_no_rest_is_longer_however_much_was_told_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Groups of a hundred do not wait, so they may take more than telling's share, a flood of them for minutes."""
+    monkeypatch.setattr(telling, "SHARE", 1e-9)
+    monkeypatch.setattr(telling, "LONGEST", 0.05)
+    told = list[int]()
+    groups, none = Groups(tell=lambda group: told.extend(group)), frozenset[Any]()
+    for _ in range(20 * telling.MOST + 2):
+        groups.add(RoomEvent(TRUNK, none, {none: event_said("x", 0)}, (), {}))
+    async with asyncio.timeout(PATIENCE):
+        while len(told) < 20 * telling.MOST + 2:
+            await asyncio.sleep(0.01)
+    groups.stop()
+
+
 @pytest.mark.parametrize("event", ["subscribe", "unsubscribe"])
 async def test_who_leaves_another_room_has_heard_all_until_then(
     gateway: InProcess, resting: None, event: str
@@ -226,6 +241,7 @@ async def test_who_leaves_another_room_has_heard_all_until_then(
 async def test_who_enters_another_room_is_told_once(gateway: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     async with gateway.live("admin", "slots") as earlier:
         monkeypatch.setattr(telling, "SHARE", 1e-9)
+        monkeypatch.setattr(telling, "LONGEST", NEVER)
         first = await linked(gateway, 44)
         held = [await linked(gateway, slot) for slot in (44, 45)]
         await settled(gateway)
