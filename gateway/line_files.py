@@ -47,8 +47,8 @@ EMPTY = RefusalTemplate(ErrorCode.INVALID_PARAMS, "`body`: no entry in it.", fie
 
 
 class LineFiles:
-    """Some files at once, one of a user: a large one takes memory. Their pieces are read and put on record in turns, one
-    at a time, since that takes a host's time: a file of a line waits for a piece of each other."""
+    """Some files at once, one of a user: a large one takes memory. Their pieces are read and put on record in turns,
+    one at a time, since that takes a host's time: a file of a line waits for a piece of each other."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
