@@ -213,9 +213,14 @@ def _waits(row: RunRow) -> str | None:
     return words if row.status == RunStatus.QUEUED else None
 
 
-def view_of_step(row: StepRow, wiped: int, *, ended: bool) -> StepView:
-    """As it is shown. `wiped`: where in the journal all files were removed that were kept; `ended`: its run has, which
-    may have lost whoever would have said how the step did."""
+def views_of_steps(run: RunRow, steps: list[StepRow], wiped: int) -> list[StepView]:
+    """As they are shown: those that its newest attempt has come to. `wiped`: where in the journal all files were
+    removed that were kept."""
+    return [_view_of_step(step, wiped, ended=run.ended is not None) for step in steps if step.said >= (run.anew or 0)]
+
+
+def _view_of_step(row: StepRow, wiped: int, *, ended: bool) -> StepView:
+    """`ended`: its run has, which may have lost whoever would have said how the step did."""
     over = row.status not in (StepStatus.RUNNING, StepStatus.WAITING)
     status = StepStatus.STOPPED if ended and not over else StepStatus(row.status)
     artefacts = msgspec.json.decode(row.artefacts, type=list[ArtefactView])
@@ -378,8 +383,7 @@ class PipelineAnswers(Answers):
                 break
             if size > NO_ANSWER:
                 raise TOO_LARGE()
-            ended = row.ended is not None
-            fit.append(view(row, [view_of_step(step, wiped, ended=ended) for step in of_it]))
+            fit.append(view(row, views_of_steps(row, of_it, wiped)))
         return fit
 
 

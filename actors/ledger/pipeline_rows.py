@@ -42,7 +42,7 @@ class PipelineRow(Struct, frozen=True, gc=False):
 
 class RunRow(Struct, frozen=True, gc=False):
     """`key`: the pipeline and the run. `parameters`, `labels`: as JSON. `waits`: the steps whose approvals are waited
-    for, with blanks between them."""
+    for, with blanks between them. `anew`: where in the journal it was begun anew, after its runner was lost."""
 
     seq: int
     key: str
@@ -65,6 +65,7 @@ class RunRow(Struct, frozen=True, gc=False):
     stopping: bool = False
     stopped_by: str | None = None
     waits: str | None = None
+    anew: int | None = None
 
 
 class StepRow(Struct, frozen=True, gc=False):
@@ -149,7 +150,7 @@ def fold_run(row: RunRow | None, said: Said, seq: int) -> RunRow | None:
     """The run after an event."""
     event: OfRun = said.event
     if isinstance(event, PipelineQueued):
-        return _waits_anew(row) if row is not None else RunRow(
+        return _waits_anew(row, seq) if row is not None else RunRow(
             seq, said.key, event.pipeline, event.run, event.name, event.version, RunStatus.QUEUED.value, event.trigger,
             event.user, event.branch, _json(event.parameters), _json(event.labels), event.at,
         )  # fmt: skip
@@ -184,10 +185,10 @@ def _step_said(row: RunRow, event: PipelineStep | PipelineApproved) -> RunRow:
     )
 
 
-def _waits_anew(row: RunRow) -> RunRow:
+def _waits_anew(row: RunRow, seq: int) -> RunRow:
     if row.ended is not None:
         return row
-    return replace(row, status=RunStatus.QUEUED.value, started=None, runner=None, waits=None, commit=None)
+    return replace(row, status=RunStatus.QUEUED.value, started=None, runner=None, waits=None, commit=None, anew=seq)
 
 
 def fold_step(row: StepRow | None, said: Said, seq: int) -> StepRow | None:

@@ -14,7 +14,7 @@ from actors.ledger.pipeline import (
     runs,
     steps,
     view,
-    view_of_step,
+    views_of_steps,
 )
 from actors.ledger.store import JournalEntry, Store
 from bus_schemas.erasure import Erased, ErasureBegun, ErasureCleared, ErasureFailed
@@ -76,8 +76,7 @@ class Told:
     def run(self, id: int, run: int) -> Any:
         [row] = self.store.read(one_run(id, run))
         [wiped] = self.store.read(files_wiped())
-        ended = row.ended is not None
-        return view(row, [view_of_step(step, wiped, ended=ended) for step in self.store.read(steps([row.key]))])
+        return view(row, views_of_steps(row, self.store.read(steps([row.key])), wiped))
 
 
 def test_the_list_has_each_with_its_newest_run(place: Place) -> None:
@@ -175,6 +174,23 @@ def test_nothing_of_the_attempt_before_is_said_of_a_run_anew(place: Place) -> No
         run = told.run(1, 1)
         [ask] = run.steps
         assert (run.commit, ask.status, ask.decided_by, ask.comment) == (None, "skipped", None, None)
+
+
+def test_steps_of_the_attempt_before_are_shown_once_they_are_begun_anew(place: Place) -> None:
+    """What it had approved, or was in when its runner was lost, this one may never come to."""
+    with closing(place.store()) as store:
+        told = Told(store)
+        told.define(1), told.queue(1, 1), told.start(1, 1)
+        told.step(1, 1, "build", S.SUCCEEDED)
+        told.step(1, 1, "ask", S.WAITING)
+        told.fold(PipelineApproved(pipeline=1, run=1, at=AT, step="ask", by="ann", approved=True, comment="go"))
+        told.step(1, 1, "ask", S.SUCCEEDED), told.step(1, 1, "deploy", S.RUNNING)
+        assert len(told.run(1, 1).steps) == 3
+        told.queue(1, 1, again=1)
+        assert told.run(1, 1).steps == []
+        told.start(1, 1, "r2"), told.step(1, 1, "build", S.RUNNING), told.step(1, 1, "build", S.FAILED)
+        told.end(1, 1, RunStatus.FAILED)
+        assert [(step.step, step.status) for step in told.run(1, 1).steps] == [("build", "failed")]
 
 
 def test_a_run_waits_until_the_last_of_its_approvals_is_there(place: Place) -> None:
