@@ -31,6 +31,9 @@ CommandId = Annotated[Id, Meta(examples=["k_7f3a"])]
 HubName = Annotated[
     str, shaped(r"^[A-Za-z0-9_.-]{1,64}$(?!\n)", "1 to 64 letters (A-Z, a-z), digits, `_`, `.` or `-`")
 ]
+Lease = Annotated[
+    str, shaped(r"^[A-Za-z0-9_-]{0,64}$(?!\n)", "at most 64 letters (A-Z, a-z), digits, `_` or `-`", examples=["night"])
+]
 OfShell = needs(A.SLOT_SHELL)  # what was run on a phone, and what came of it
 Serial = Annotated[
     str,
@@ -258,16 +261,19 @@ class AdbCommandResult(Struct, frozen=True, kw_only=True):
 
 class ReserveSlot(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Keep a slot for oneself, for work by hand: others' calls, scripts, taps and shell commands are SLOT_BUSY as long
-    as it lasts. It runs out by itself; asked again, it lasts `minutes` from then on."""
+    as it lasts. It runs out by itself; asked again, it lasts `minutes` from then on. `lease`: for what, of several
+    things that one user does there; the slot is kept until the last one is over. Steps of pipelines have one each."""
 
     slot: SlotId
     minutes: Annotated[int, Meta(ge=1, le=10_080)] = 30
+    lease: Lease = ""
 
 
 class EndReservation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Give it back. Others' reservations are ended by who may (`slot.reserve_any`)."""
+    """Give it back: one lease of it, or all. Others' reservations are ended by who may (`slot.reserve_any`)."""
 
     slot: SlotId
+    lease: Lease | None = None
 
 
 class SlotReservation(Struct, frozen=True, kw_only=True):
@@ -346,8 +352,9 @@ ADB_COMMAND  = Rpc("ottb.v1.cmd.slot.{slot}.adb_command",  AdbCommand,    AdbCom
                    summary="Run a shell command on the phone",
                    fallback=SLOT_ABSENT, permission=A.SLOT_SHELL, asks=SEES, audit_fields=("slot", "command_id"))
 RESERVE_SLOT = Rpc("ottb.v1.cmd.slot.{slot}.reserve",      ReserveSlot,   SlotReservation,
-                   frozenset({E.NOT_FOUND, E.SLOT_BUSY}), summary="Reserve a slot", fallback=SLOT_ABSENT,
-                   permission=A.SLOT_RESERVE, asks=SEES | {A.SLOT_USE_ANY}, audit_fields=("slot",))
+                   frozenset({E.NOT_FOUND, E.SLOT_BUSY, E.RATE_LIMITED}), summary="Reserve a slot",
+                   fallback=SLOT_ABSENT, permission=A.SLOT_RESERVE, asks=SEES | {A.SLOT_USE_ANY},
+                   audit_fields=("slot",))
 END_RESERVATION = Rpc("ottb.v1.cmd.slot.{slot}.end_reservation", EndReservation, SlotReservation,
                       frozenset({E.NOT_FOUND}), summary="End the reservation of a slot", fallback=SLOT_ABSENT,
                       permission=A.SLOT_RESERVE, asks=SEES | {A.SLOT_RESERVE_ANY}, audit_fields=("slot",),
@@ -431,12 +438,14 @@ class SlotCommandDone(Struct, frozen=True, kw_only=True):
 
 
 class SlotReserved(Struct, frozen=True, kw_only=True):
-    """Somebody keeps the slot for work by hand, or for longer."""
+    """Somebody keeps the slot for work by hand, or for longer, or for less. `leases`: for what, and each until when;
+    empty: for work by hand alone."""
 
     slot: int
     at: Utc
     user: str
     until: Utc
+    leases: dict[Lease, Utc] = {}
 
 
 class SlotReservationEnded(Struct, frozen=True, kw_only=True):

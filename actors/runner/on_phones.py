@@ -29,7 +29,7 @@ OF_OTHERS = {Action.CALL_END_ANY, Action.SCRIPT_STOP_ANY, Action.SLOT_RESERVE_AN
 
 
 class Begun(Struct, frozen=True):
-    """`kind`: CALL, SCRIPT, or SLOT that is reserved; `id`: its own."""
+    """`kind`: CALL, SCRIPT, or SLOT that is reserved; `id`: its own, of a slot with the lease."""
 
     kind: str
     id: str
@@ -108,7 +108,8 @@ def ending(begun: Begun) -> tuple[Rpc[Any, Any], Struct]:  # any: of the kind
         case "script":
             return STOP_RUN, StopRun(script_id=begun.id)
         case _:
-            return END_RESERVATION, EndReservation(slot=int(begun.id))
+            slot, _, lease = begun.id.partition(".")
+            return END_RESERVATION, EndReservation(slot=int(slot), lease=lease or None)
 
 
 async def is_over(rpc: Rpc[Any, Any], request: Struct, context: Context, bus: Bus) -> bool:

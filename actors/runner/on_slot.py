@@ -123,10 +123,14 @@ class Session:
                 self.desk.phones.end_later(begun, self.context.user, self.desk.bus, self.desk.ids)
 
     async def give_back(self, slot: Begun) -> None:
-        """End a reservation, which else is over by itself, or with the next runner here."""
+        """End a reservation; where its host is away, that is asked on beside."""
         rpc, request = ending(slot)
-        if await is_over(rpc, request, self._for(rpc, self.context), self.desk.bus):
-            self.desk.phones.over(slot)
+        try:
+            if await is_over(rpc, request, self._for(rpc, self.context), self.desk.bus):
+                self.desk.phones.over(slot)
+        finally:
+            if self.desk.phones.is_noted(slot):  # also where the step's own time is over meanwhile
+                self.desk.phones.end_later(slot, self.context.user, self.desk.bus, self.desk.ids)
 
     async def note(self, begun: Begun) -> None:
         """Have the next runner here end it, should this one not come to that. Raises RunnerError."""
@@ -217,19 +221,18 @@ class OnSlot:
 
     @asynccontextmanager
     async def _kept(self) -> AsyncIterator[None]:
-        """Keep the slot: while it is reserved, nobody else's call begins on it, and in one it cannot be. A call of
-        whoever keeps it is waited for."""
-        slot, clock = self._slot.id, self._session.desk.clock
+        """Keep the slot, whatever else its user keeps it for: while it is reserved, nobody else's call begins on it,
+        and in one it cannot be. A call of whoever keeps it is waited for."""
+        slot, clock, lease = self._slot.id, self._session.desk.clock, self._session.desk.ids.new()
         until = clock.monotonic() + self._step.patience
         minutes = max(int(self._step.timeout // 60) + 1, 1)
-        begun, by_hand = Begun(SLOT, str(slot)), self._slot.reserved_by == self._session.context.user
-        if not by_hand:
-            await self._session.note(begun)
-        wanted = ReserveSlot(slot=slot, minutes=min(minutes, 480))
+        begun = Begun(SLOT, f"{slot}.{lease}")
+        await self._session.note(begun)
+        wanted = ReserveSlot(slot=slot, minutes=min(minutes, 480), lease=lease)
         try:
             await self._session.once_free(RESERVE_SLOT, wanted, self._step.patience, self._waits)
         except (Refusal, RunnerError, asyncio.CancelledError) as error:
-            if _is_unknown(error) and not by_hand:
+            if _is_unknown(error):
                 await self._session.give_back(begun)
             else:
                 self._session.desk.phones.over(begun)
@@ -245,8 +248,7 @@ class OnSlot:
                 await self._session.pause(BUSY)
             yield
         finally:
-            if not by_hand:
-                await self._session.give_back(begun)
+            await self._session.give_back(begun)
 
     async def _in_call(self) -> bool:
         now = await self._session.ask(GET_SLOT, GetSlot(slot=self._slot.id))

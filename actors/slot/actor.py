@@ -134,12 +134,13 @@ class SlotActor(LineActor[Slot, SlotEvent, SlotMemory, SlotReport]):
         decision = reservation.reserve(
             self._visible_to(context), self.live, context.user, minutes=request.minutes,
             most=self._longest_reservation, any_slot=context.may(Action.SLOT_USE_ANY), now=self._now(),
+            lease=request.lease,
         )  # fmt: skip
         return Outcome(decision=decision, reply=lambda: views.reservation(self._slot(), context.user))
 
     def end_reservation(self, request: EndReservation, context: Context) -> Outcome[SlotReservation]:
         slot, anybodys = self._visible_to(context), context.may(Action.SLOT_RESERVE_ANY)
-        decision = reservation.end(slot, context.user, anybodys=anybodys, now=self._now())
+        decision = reservation.end(slot, context.user, anybodys=anybodys, now=self._now(), lease=request.lease)
         user = slot.reservation.user if slot.reservation is not None else context.user
         return Outcome(decision=decision, reply=lambda: views.reservation(self._slot(), user))
 

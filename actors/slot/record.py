@@ -55,10 +55,11 @@ EVENT_NAMES: Mapping[type, str] = {
 
 
 class Reservation(Struct, frozen=True, kw_only=True):
-    """Who keeps the slot for work by hand, and until when."""
+    """Who keeps the slot for work by hand, and until when. `leases`: for what, if not for work by hand alone."""
 
     user: str
     until: str
+    leases: Mapping[str, str] = {}
 
 
 class Healed(Struct, frozen=True, kw_only=True):
@@ -116,6 +117,12 @@ def holders_of(slot: Slot, live: SlotMemory) -> Mapping[str, Holder]:
     """All who hold the slot's phone now, by id; who reserved it last."""
     held, kept = holders(slot.calls, live.held), kept_by(slot)
     return held if kept is None else {**held, kept.id: kept}
+
+
+def _reserved(event: SlotReserved | SlotReservationEnded) -> Reservation | None:
+    if isinstance(event, SlotReservationEnded):
+        return None
+    return Reservation(user=event.user, until=event.until, leases=event.leases)
 
 
 def kept_by(slot: Slot) -> Holder | None:
@@ -191,8 +198,7 @@ def _changed(slot: Slot, event: SlotEvent | Began | Over) -> Slot:
         case SlotRemoved():
             return replace(slot, removed=True, reservation=None)
         case SlotReserved() | SlotReservationEnded():
-            kept = Reservation(user=event.user, until=event.until) if isinstance(event, SlotReserved) else None
-            return replace(slot, reservation=kept)
+            return replace(slot, reservation=_reserved(event))
         case SlotHealed() | SlotQuarantined() | SlotReleased() | SlotConditionsChanged():
             return _looked_after(slot, event)
         case SlotConfigured():

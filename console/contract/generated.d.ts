@@ -469,12 +469,13 @@ export interface paths {
         /**
          * Reserve a slot
          * @description Keep a slot for oneself, for work by hand: others' calls, scripts, taps and shell commands are SLOT_BUSY as long
-         *         as it lasts. It runs out by itself; asked again, it lasts `minutes` from then on.
+         *         as it lasts. It runs out by itself; asked again, it lasts `minutes` from then on. `lease`: for what, of several
+         *         things that one user does there; the slot is kept until the last one is over. Steps of pipelines have one each.
          */
         post: operations["reserve_slot"];
         /**
          * End the reservation of a slot
-         * @description Give it back. Others' reservations are ended by who may (`slot.reserve_any`).
+         * @description Give it back: one lease of it, or all. Others' reservations are ended by who may (`slot.reserve_any`).
          */
         delete: operations["end_reservation"];
         options?: never;
@@ -4102,13 +4103,19 @@ export interface components {
         /**
          * ReserveSlot
          * @description Keep a slot for oneself, for work by hand: others' calls, scripts, taps and shell commands are SLOT_BUSY as long
-         *         as it lasts. It runs out by itself; asked again, it lasts `minutes` from then on.
+         *         as it lasts. It runs out by itself; asked again, it lasts `minutes` from then on. `lease`: for what, of several
+         *         things that one user does there; the slot is kept until the last one is over. Steps of pipelines have one each.
          */
         ReserveSlot: {
             /** @example 44 */
             slot: number;
             /** @default 30 */
             minutes: number;
+            /**
+             * @default
+             * @example night
+             */
+            lease: string;
         };
         /**
          * SlotReservation
@@ -4124,11 +4131,13 @@ export interface components {
         };
         /**
          * EndReservation
-         * @description Give it back. Others' reservations are ended by who may (`slot.reserve_any`).
+         * @description Give it back: one lease of it, or all. Others' reservations are ended by who may (`slot.reserve_any`).
          */
         EndReservation: {
             /** @example 44 */
             slot: number;
+            /** @default null */
+            lease: string | null;
         };
         /**
          * GetAdbCommand
@@ -10770,7 +10779,8 @@ export interface components {
         };
         /**
          * SlotReserved
-         * @description Somebody keeps the slot for work by hand, or for longer.
+         * @description Somebody keeps the slot for work by hand, or for longer, or for less. `leases`: for what, and each until when;
+         *         empty: for work by hand alone.
          */
         SlotReserved: {
             slot: number;
@@ -10785,6 +10795,10 @@ export interface components {
              * @example 2025-11-15T10:30:00Z
              */
             until: string;
+            /** @default {} */
+            leases: {
+                [key: string]: string;
+            };
         };
         /**
          * SlotReservationEnded
@@ -15075,6 +15089,11 @@ export interface operations {
                 "application/json": {
                     /** @default 30 */
                     minutes?: number;
+                    /**
+                     * @default
+                     * @example night
+                     */
+                    lease?: string;
                 };
             };
         };
@@ -15201,7 +15220,9 @@ export interface operations {
     };
     end_reservation: {
         parameters: {
-            query?: never;
+            query?: {
+                lease?: string | null;
+            };
             header?: never;
             path: {
                 slot: number;

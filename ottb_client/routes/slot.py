@@ -77,17 +77,20 @@ class SlotRoutes(Http):
         )  # fmt: skip
 
     async def reserve_slot(
-        self, slot: int, *, minutes: int | UnsetType = UNSET, key: str | None = None,
+        self, slot: int, *, minutes: int | UnsetType = UNSET, lease: str | UnsetType = UNSET, key: str | None = None,
     ) -> SlotReservation:  # fmt: skip
         """Reserve a slot: `POST /api/slots/{slot}/reservation`. `key`: an Idempotency-Key; one is made up where none is
         given. Raises ApiError."""
         return await self._do(
-            "POST", "/api/slots/{slot}/reservation", SlotReservation, {"slot": slot, "minutes": minutes}, key,
+            "POST", "/api/slots/{slot}/reservation", SlotReservation, {"slot": slot, "minutes": minutes,
+            "lease": lease}, key,
         )  # fmt: skip
 
-    async def end_reservation(self, slot: int) -> SlotReservation:
+    async def end_reservation(self, slot: int, *, lease: str | UnsetType | None = UNSET) -> SlotReservation:
         """End the reservation of a slot: `DELETE /api/slots/{slot}/reservation`. Raises ApiError."""
-        return await self._ask("DELETE", "/api/slots/{slot}/reservation", SlotReservation, {"slot": slot})
+        return await self._ask(
+            "DELETE", "/api/slots/{slot}/reservation", SlotReservation, {"slot": slot, "lease": lease},
+        )  # fmt: skip
 
     async def get_adb_command(self, slot: int, command_id: str) -> AdbCommandResult:
         """How a shell command went: `GET /api/slots/{slot}/adb-command/{command_id}`. Raises ApiError."""

@@ -11,6 +11,7 @@ import pytest
 
 from actors.adapters.random_ids import RandomIds
 from actors.adapters.system_clock import SystemClock
+from actors.runner import on_slot
 from actors.runner.desk import Desk
 from actors.runner.fleet import Fleet
 from actors.runner.on_phones import CALL, SCRIPT, SLOT, Begun, OnPhones
@@ -23,6 +24,7 @@ from bus_schemas.call import END_CALL, START_CALL, EndCall, StartCall
 from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Action
 from bus_schemas.script import RUN_SCRIPT, STOP_RUN, RunScript, StopRun
+from bus_schemas.slot import END_RESERVATION
 from bus_schemas.user import IDENTIFY, Identify, Identity, LoginKind
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
@@ -65,7 +67,44 @@ async def test_a_step_gives_back_no_slot_that_is_somebody_elses_by_now(tmp_path:
             assert not [*(tmp_path / "phones").iterdir()]
 
 
-BEGINNINGS = {
+async def test_a_slot_is_kept_until_the_last_step_of_a_user_is_done_with_it(tmp_path: Path) -> None:
+    """Two of one user's steps on it, and their reservation by hand: each had given back what was the others'."""
+    async with whole_site(tmp_path / "site") as site:
+        await site.login()
+        phones, bus, nothing = OnPhones(tmp_path / "phones"), MemoryBus(site.broker), cast(Any, None)
+        desk: Any = SimpleNamespace(bus=bus, ids=RandomIds(), phones=phones, clock=SystemClock())
+
+        async def rights(*_: object) -> Context:
+            return Context(command_id="c", user="root", actions=frozenset(Action))
+
+        session = Session(desk=desk, run=nothing, context=await rights(), stop=asyncio.Event())
+        step, slot = SimpleNamespace(timeout=60.0, patience=0.0), SimpleNamespace(id=11)
+        one, two = (OnSlot(session, cast(Any, slot), cast(Any, step), {}, nothing, nothing, None) for _ in range(2))
+
+        async def kept() -> tuple[str | None, str | None]:
+            now = (await site.ask("GET", "/api/slots/11"))[1]
+            return now["reserved_by"], now["reserved_until"]
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(on_slot, "in_the_name_of", rights)
+            async with one._kept():
+                async with two._kept():
+                    assert len([*(tmp_path / "phones").iterdir()]) == 2
+                assert (await kept())[0] == "root"
+            assert await kept() == (None, None)
+            assert (await site.ask("POST", "/api/slots/11/reservation", {"minutes": 60}))[0] == 200
+            by_hand = await kept()
+            async with one._kept():
+                assert await kept() == by_hand
+            assert await kept() == by_hand and not [*(tmp_path / "phones").iterdir()]
+            for user in ("ann", "root"):  # what a killed runner has left of a step that was there is its own alone
+                await phones.note(Begun(SLOT, "11.gone"), user)
+                await phones.end_left(bus, RandomIds())
+                assert await kept() == by_hand and not [*(tmp_path / "phones").iterdir()]
+        print("1 user, 2 steps and a reservation by hand on one slot: each ended its own")
+
+
+BEGINNINGS: dict[str, tuple[Any, Any, str, Any]] = {
     "a call": (START_CALL, StartCall(number="+380441234567", slot=11), "c", EndCall),
     "a script": (RUN_SCRIPT, RunScript(slot_id=11, script="call"), "gacs", StopRun),
 }
@@ -131,12 +170,16 @@ def test_what_cannot_be_looked_at_any_more_is_ended(tmp_path: Path, kind: str) -
     assert asked[: LATE + 1] == [looks, *[ends] * LATE] and not list((tmp_path / "phones").iterdir())
 
 
-@pytest.mark.parametrize("kind", [CALL, SCRIPT])
+ENDED: dict[str, tuple[Any, str, str]] = {
+    CALL: (END_CALL, "call_id", "x"), SCRIPT: (STOP_RUN, "script_id", "x"), SLOT: (END_RESERVATION, "slot", "11.x"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ENDED)
 @pytest.mark.parametrize("seconds", [5.0, 60.0])
 def test_what_cannot_be_ended_for_a_while_is_ended_then(tmp_path: Path, kind: str, seconds: float) -> None:
     """Its host, or the bus, is away for longer than a step waits, whose own time may be over meanwhile."""
-    rpc: Any
-    rpc, field = (END_CALL, "call_id") if kind == CALL else (STOP_RUN, "script_id")
+    rpc, field, id = ENDED[kind]
     ended = list[float]()
 
     async def scenario() -> None:
@@ -154,10 +197,10 @@ def test_what_cannot_be_ended_for_a_while_is_ended_then(tmp_path: Path, kind: st
         desk: Any = SimpleNamespace(phones=phones, bus=MemoryBus(broker), ids=CountedIds("r"))
         context = Context(command_id="c", user="ann", actions=frozenset(Action))
         session = Session(desk=desk, run=nothing, context=context, stop=nothing)
-        await phones.note(Begun(kind, "x"), "ann")
+        await phones.note(Begun(kind, id), "ann")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await session.end(Begun(kind, "x"))
+                await (session.give_back if kind == SLOT else session.end)(Begun(kind, id))
         await asyncio.sleep(2 * AWAY)
         await phones.stop()
 
@@ -190,17 +233,17 @@ async def test_a_slot_that_may_be_reserved_is_given_back(tmp_path: Path, heard: 
         given.append(begun)
         phones.over(begun)
 
-    desk = SimpleNamespace(clock=SystemClock(), phones=phones)
+    desk = SimpleNamespace(clock=SystemClock(), phones=phones, ids=CountedIds("l"))
     session: Any = SimpleNamespace(
         desk=desk, context=Context(command_id="c", user="ann"), note=note, once_free=once_free, give_back=give_back
     )
-    slot, step = SimpleNamespace(id=11, reserved_by=None), SimpleNamespace(timeout=60.0, patience=0.0)
-    on = OnSlot(session, cast(Any, slot), cast(Any, step), {}, nothing, nothing, None)
+    step = SimpleNamespace(timeout=60.0, patience=0.0)
+    on = OnSlot(session, SLOT_11, cast(Any, step), {}, nothing, nothing, None)
     with pytest.raises(type(error)):
         async with on._kept():
             pass
     print(f"a reservation of which is heard: {heard}: asked {len(given)} times to end")
-    assert given == [Begun(SLOT, "11")] * maybe and not list((tmp_path / "phones").iterdir())
+    assert given == [Begun(SLOT, "11.l000001")] * maybe and not list((tmp_path / "phones").iterdir())
 
 
 async def test_a_step_that_goes_wrong_leaves_no_slot_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -284,7 +284,8 @@ _NEVER = (
 NEVER = frozenset(_NEVER.split())
 DECIDED = {  # texts with a name that others have, too
     "audit": {"entries.*.subject.*"}, "erasure": {"why"}, "operator": {"reason"}, "trunk": {"reason"},
-    "slot": {"reason", "to_do", "conditions.*.name", "conditions.*.words", "conditions.*.since"},  # as a policy says
+    "slot": {"reason", "to_do", "conditions.*.name", "conditions.*.words", "conditions.*.since",  # as a policy says
+             "leases.*"},
     "point": {"name", "reason"}, "call": {"app"}, "hub": {"hub", "path", "way", "ways.*"},
     "alert": {"kind", "hub", "since", "words", "why", "group"},  # of things, and as rules say it
     "pipeline": {"source", "branch", "labels.*", "text", "token", "commit", "approvers.*",

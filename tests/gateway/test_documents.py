@@ -115,7 +115,7 @@ def test_live_updates_are_documented_as_they_are_said() -> None:
 
 
 INTERNAL = {  # what events tell owners alone
-    "mono", "boot", "ref", "after_ref", "host", "heard", "lent", "predecessors", "position",
+    "mono", "boot", "ref", "after_ref", "leases", "host", "heard", "lent", "predecessors", "position",
     "run", "scripts", "given", "ussd", "traced", "board", "after", "service_token", "delivery",
 }  # fmt: skip
 NAMED = {

@@ -24,16 +24,66 @@ def at(seconds: float) -> Moment:
                   mono=seconds, boot="h")  # fmt: skip
 
 
-def reserved(slot: Slot = SLOT, user: str = "op12", minutes: int = 10, now: float = 0.0, **more: bool) -> Slot:
+def reserved(
+    slot: Slot = SLOT, user: str = "op12", minutes: int = 10, now: float = 0.0, lease: str = "", any_slot: bool = False
+) -> Slot:
     decision = reservation.reserve(
-        slot, LIVE, user, minutes=minutes, most=60, any_slot=more.get("any_slot", False), now=at(now)
+        slot, LIVE, user, minutes=minutes, most=60, any_slot=any_slot, now=at(now), lease=lease
     )
     [event] = decision.events
     assert isinstance(event, SlotReserved)
-    assert decision.effects == (SetTimer(name=record.RESERVED, seconds=60.0 * minutes),)
+    left = reservation._left(event.until, at(now))
+    assert decision.effects == (SetTimer(name=record.RESERVED, seconds=left),) and left >= 60.0 * minutes
     after = record.evolve(slot, event)
     assert after is not None
     return after
+
+
+def leases(slot: Slot | None) -> dict[str, str]:
+    """Seconds after midnight, of what it is kept for."""
+    assert slot is not None and slot.reservation is not None
+    assert slot.reservation.until == max((slot.reservation.leases or {"": slot.reservation.until}).values())
+    return {lease: until[11:19] for lease, until in slot.reservation.leases.items()}
+
+
+def test_it_lasts_until_the_last_thing_that_its_user_does_there_is_over() -> None:
+    slot = after = reserved(lease="one", minutes=5)
+    for lease, minutes in (("two", 30), ("", 10), ("two", 20)):
+        after = reserved(after, lease=lease, minutes=minutes, now=60.0)
+    assert leases(slot) == {"one": "00:05:00"}
+    assert leases(after) == {"one": "00:05:00", "two": "00:21:00", "": "00:11:00"}
+    for lease, left in (("two", {"one", ""}), ("one", {""})):
+        [event] = (decision := reservation.end(after, "op12", anybodys=False, now=at(120), lease=lease)).events
+        next = record.evolve(after, event)
+        assert next is not None and isinstance(event, SlotReserved) and event.user == "op12"
+        assert {*(event.leases or {""})} == left
+        assert decision.effects == (SetTimer(name=record.RESERVED, seconds=540.0),)
+        after = next
+        with refused(ErrorCode.NOT_FOUND):
+            reservation.end(after, "op12", anybodys=False, now=at(120), lease=lease)
+    [over] = reservation.end(after, "op12", anybodys=False, now=at(120), lease="").events
+    assert isinstance(over, SlotReservationEnded)
+
+
+def test_all_of_it_is_over_where_no_lease_is_named_or_others_have_run_out() -> None:
+    slot = reserved(reserved(lease="one", minutes=5), lease="two", minutes=30)
+    for now, lease in ((60, None), (400, "two")):
+        [over] = reservation.end(slot, "op12", anybodys=False, now=at(now), lease=lease).events
+        assert isinstance(over, SlotReservationEnded)
+    with refused(ErrorCode.PERMISSION_DENIED):
+        reservation.end(slot, "op34", anybodys=False, now=at(60), lease="two")
+    with refused(ErrorCode.SLOT_BUSY):
+        reserved(slot, "op34", lease="two")
+
+
+def test_leases_are_bounded() -> None:
+    slot = reserved(lease="0")
+    for number in range(1, reservation.MOST_LEASES):
+        slot = reserved(slot, lease=str(number))
+    with refused(ErrorCode.RATE_LIMITED):
+        reserved(slot, lease="x")
+    assert leases(reserved(slot, lease="7", now=60.0))["7"] == "00:11:00"
+    assert leases(reserved(slot, lease="x", now=3600.0)) == {"x": "01:10:00"}  # the others have run out
 
 
 def refused(code: ErrorCode, **more: object) -> "pytest.RaisesExc[Refusal]":
