@@ -229,10 +229,10 @@ class BusApi:
         intent = ""
         give_back: GiveBack | None = None
 
-        async def work() -> web.Response:
+        async def work(again: bool) -> web.Response:
             nonlocal intent
             now = await self._authenticator.again(caller, rpc.permission)  # they waited for their id
-            asked = msgspec.structs.replace(context, actions=now.actions & rpc.needed)
+            asked = msgspec.structs.replace(context, actions=now.actions & rpc.needed, again=again)
             if audited:
                 intent = await self._auditor.announce(self._entry(rpc, request, b"", caller, UNKNOWN, context))
             answered = await self._ask(route, request, asked, caller.share)
@@ -249,7 +249,7 @@ class BusApi:
             if record and route.effect:
                 answered = await self._idempotency.run(record, digest, work)
             else:
-                answered = await work()
+                answered = await work(False)
         except Exception as error:
             if audited:
                 code = error.code if isinstance(error, Refusal) else ErrorCode.INTERNAL

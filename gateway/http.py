@@ -197,7 +197,7 @@ class HttpApi:
         digest = await digest_of(body)
         command_id = Idempotency.command_id(record, digest)
         return await self.idempotency.run(
-            record, digest, lambda: self._ask(route, request, rpc_request, caller, command_id, needs)
+            record, digest, lambda again: self._ask(route, request, rpc_request, caller, command_id, needs, again=again)
         )
 
     def _turn_for(self, route: Route, caller: Caller) -> AbstractAsyncContextManager[None]:
@@ -393,8 +393,9 @@ class HttpApi:
         return web.Response(body=msgspec.json.encode(done.body), status=route.status, headers=JSON_HEADERS)
 
     async def _ask(
-        self, route: Route, request: web.Request, rpc_request: Any, caller: Caller, command_id: str, needs: "Needs"
-    ) -> web.Response:
+        self, route: Route, request: web.Request, rpc_request: Any, caller: Caller, command_id: str, needs: "Needs", *,
+        again: bool = False,
+    ) -> web.Response:  # fmt: skip
         caller = await self._still(route, caller)
         context = Context(
             command_id=command_id,
@@ -405,6 +406,7 @@ class HttpApi:
             address=client_of(request) if needs.credential else "",
             after=self.watermark if needs.records else 0,
             fresh=command_id == request[COMMAND_ID] and request.method != "GET",
+            again=again,
         )
         if (trace_id := context.trace_id) is not None:
             request[TRACE_ID] = trace_id

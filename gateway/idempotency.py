@@ -3,7 +3,8 @@
 The record is made before the command is sent, by compare-and-set, so of two at once one runs. It gets its answer when
 there is one that stays: done, or refused for good. Without an answer a repeat sends the command again, under the same
 id, which is derived from the key: the actors find what became of the first one in the journal. So it does no harm to
-take over a record whose gateway only seemed dead.
+take over a record whose gateway only seemed dead. What is in no journal, a touch of a screen, is told that it is sent
+again.
 """
 
 import asyncio
@@ -55,6 +56,9 @@ STILL_RUNNING = RefusalTemplate(ErrorCode.CONFLICT, "The first request with this
 OTHER_BODY = RefusalTemplate(
     ErrorCode.IDEMPOTENCY_MISMATCH, "This key was used with another body, or on the bus for another command."
 )
+
+
+Work = Callable[[bool], Awaitable[web.Response]]  # whether an earlier one may have been carried out
 
 
 class Record(Struct, frozen=True, kw_only=True):
@@ -110,27 +114,28 @@ class Idempotency:
         other."""
         return derived("i", record, digest)
 
-    async def run(self, record: str, digest: str, work: Callable[[], Awaitable[web.Response]]) -> web.Response:
+    async def run(self, record: str, digest: str, work: Work) -> web.Response:
         """Answer from the record, or do the work and keep its answer. `digest`: of what is asked. Raises Refusal."""
         mine = Record(body=digest, at=self._now(), gateway=self._name, nonce=self._ids.new())
         self._running.add(mine.nonce)
         try:
             try:
-                revision = await self._claim(record, mine)
+                revision, again = await self._claim(record, mine)
             except BusError:
                 raise AWAY() from None
             if isinstance(revision, Record):
                 return _replayed(revision)
-            return await self._carry_out(record, revision, mine, work)
+            return await self._carry_out(record, revision, mine, lambda: work(again))
         finally:
             self._running.discard(mine.nonce)  # without an answer, the next one may try
 
     # --- claiming a key
 
-    async def _claim(self, key: str, mine: Record) -> int | Record:
-        """The revision of our record, or the record that has an answer. Raises Refusal, BusError."""
+    async def _claim(self, key: str, mine: Record) -> tuple[int | Record, bool]:
+        """The revision of our record, or the record that has an answer; and whether there was an earlier one. Raises
+        Refusal, BusError."""
         try:
-            return await self._put(key, mine, expect=0)
+            return await self._put(key, mine, expect=0), False
         except Fenced:
             entry = await self._bus.get(BUCKET, key)
         known = _read(entry)
@@ -139,11 +144,11 @@ class Idempotency:
         if known.body != mine.body:
             raise OTHER_BODY()
         if known.answered:
-            return known
+            return known, True
         if await self._is_running(known):
             raise STILL_RUNNING()
         try:
-            return await self._put(key, mine, expect=entry.revision)
+            return await self._put(key, mine, expect=entry.revision), True
         except Fenced:
             raise STILL_RUNNING() from None
 

@@ -28,7 +28,9 @@ Line = Callable[[Request, Context], Awaitable[Touched]]
 TURN_SECONDS = 15.0  # that somebody waits for what is done before
 NOT_READ = "The phone's screen cannot be read now, so nobody knows what would be touched"
 REMEMBERED = 1_000  # commands of one host, of which a repeat is known
-SENT = RefusalTemplate(ErrorCode.TIMEOUT, "It was sent to the phone before, and nobody knows what came of it.")
+SENT = RefusalTemplate(
+    ErrorCode.TIMEOUT, "It may have been sent to the phone before, and nobody knows what came of it."
+)
 WAIT = RefusalTemplate(
     ErrorCode.RATE_LIMITED, "Something else is done on this screen. Wait.", rule="one_hand", retry_after=2
 )
@@ -41,6 +43,7 @@ class Hands:
         self._places = places
         self._recordings = recordings
         self._turns: dict[int, asyncio.Lock] = {}  # by slot
+        self._came: OrderedDict[str, None] = OrderedDict()  # commands
         self._sent: OrderedDict[str, Touched | None] = OrderedDict()  # by command; None: nobody knows what came of it
 
     def once(self, line: Line[Request]) -> Line[Request]:
@@ -48,7 +51,14 @@ class Hands:
 
         async def answered(request: Request, context: Context) -> Touched:
             known = self._sent.get(context.command_id)
-            return known if known is not None else await line(request, context)
+            if known is not None:
+                return known
+            if context.again and context.command_id not in self._came:
+                raise SENT()  # to who had this slot before, who may have touched it
+            self._came[context.command_id] = None
+            if len(self._came) > REMEMBERED:
+                self._came.popitem(last=False)
+            return await line(request, context)
 
         return answered
 

@@ -10,7 +10,7 @@ from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.names import SYSTEM, Share, share_of
 from bus_schemas.permissions import Access, Action
 
-FRESH_HEADER = "Ottb-Fresh"
+FRESH_HEADER, AGAIN_HEADER = "Ottb-Fresh", "Ottb-Again"
 NO_ACTIONS: frozenset[str] = frozenset()
 
 def not_fresh(headers: Mapping[str, str]) -> Mapping[str, str]:
@@ -27,6 +27,7 @@ class Context(Struct, frozen=True, kw_only=True):
     `credential`: what the asker came with, `<kind>:<id>` (`session:s1`, `token:t1`), for POINT and for lists.
     `after`: the asker has seen the journal up to here and must not be answered from before it. `fresh`: the door made
     `command_id` for this request and sends it for the first time, so that nobody need look for an earlier one.
+    `again`: an earlier one, under the same key, may have been carried out, and nobody knows what came of it.
     `campaign`: for which something is done, whose do-not-call list then holds too. No door says one.
     """
 
@@ -38,6 +39,7 @@ class Context(Struct, frozen=True, kw_only=True):
     address: str = ""
     after: int = 0
     fresh: bool = False
+    again: bool = False
     campaign: str | None = None
 
     @property
@@ -86,6 +88,8 @@ class Context(Struct, frozen=True, kw_only=True):
             headers["Ottb-After"] = str(self.after)
         if self.fresh:
             headers[FRESH_HEADER] = "1"
+        if self.again:
+            headers[AGAIN_HEADER] = "1"
         if self.campaign is not None:
             headers["Ottb-Campaign"] = self.campaign
         return headers
@@ -102,5 +106,6 @@ class Context(Struct, frozen=True, kw_only=True):
             address=headers.get("Ottb-Address", ""),
             after=int(after) if after.isascii() and after.isdigit() else 0,
             fresh=headers.get(FRESH_HEADER) == "1",
+            again=headers.get(AGAIN_HEADER) == "1",
             campaign=headers.get("Ottb-Campaign"),
         )

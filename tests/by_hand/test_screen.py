@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from PIL import Image
 
 from actors.adapters.phone_screen import PhoneScreen
@@ -21,7 +22,16 @@ from actors.runtime.wire import ask
 from actors.script.tree import Tree
 from actors.slot.phone import PhoneUnreachable
 from bus_schemas.errors import ErrorCode, Refusal
-from bus_schemas.slot import CONFIGURE_SLOT, GET_SLOT, RESERVE_SLOT, ConfigureSlot, GetSlot, ReserveSlot
+from bus_schemas.slot import (
+    CONFIGURE_SLOT,
+    END_RESERVATION,
+    GET_SLOT,
+    RESERVE_SLOT,
+    ConfigureSlot,
+    EndReservation,
+    GetSlot,
+    ReserveSlot,
+)
 from bus_schemas.slot_files import FOLLOW_LOGCAT, NEXT_PIECE, FollowLogcat, LogcatLines, NextPiece
 from bus_schemas.slot_screen import (
     START_RECORDING,
@@ -194,6 +204,24 @@ async def test_a_repeat_of_a_command_touches_nothing_again(host: ByHandHost) -> 
     first, again = await ask(host.bus, TAP_SCREEN, tap, context), await ask(host.bus, TAP_SCREEN, tap, context)
     assert first == again and first.recorded == 1
     assert (await host.ask(STOP_RECORDING, StopRecording(slot=44))).steps == 1
+
+
+async def test_what_may_have_been_touched_before_is_touched_no_more(host: ByHandHost) -> None:
+    """The host that had the slot then has died, and nobody knows how far it came."""
+    await host.ask(START_RECORDING, StartRecording(slot=44))
+    again = Context(command_id="k_1", user="op12", actions=EVERYTHING, again=True)
+    with refused(ErrorCode.TIMEOUT):
+        await ask(host.bus, TAP_SCREEN, TapScreen(slot=44, x=10, y=10), again)
+    assert (await host.ask(STOP_RECORDING, StopRecording(slot=44))).steps == 0
+
+
+async def test_what_this_host_has_refused_before_is_touched_once_it_may_be(host: ByHandHost) -> None:
+    await host.ask(RESERVE_SLOT, ReserveSlot(slot=44), "b")
+    context, tap = Context(command_id="k_1", user="op12", actions=EVERYTHING), TapScreen(slot=44, x=10, y=10)
+    with refused(ErrorCode.SLOT_BUSY):
+        await ask(host.bus, TAP_SCREEN, tap, context)
+    await host.ask(END_RESERVATION, EndReservation(slot=44), "b")
+    assert (await ask(host.bus, TAP_SCREEN, tap, replace(context, again=True))).status == "done"
 
 
 async def test_of_two_repeats_at_once_one_is_done(host: ByHandHost) -> None:

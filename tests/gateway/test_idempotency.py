@@ -49,10 +49,12 @@ class Gateway:
         self.keys = Idempotency(bus=self.bus, ids=RandomIds(), now=lambda: self.at)
         self.at = 1000.0
         self.done = 0
+        self.again = list[bool]()
 
     async def post(self, work: Callable[[], Awaitable[web.Response]] | None = None, body: bytes = BODY) -> web.Response:
-        async def counted() -> web.Response:
+        async def counted(again: bool) -> web.Response:
             self.done += 1
+            self.again.append(again)
             return await (work or started)()
 
         return await self.keys.run(KEY, await digest_of(body), counted)
@@ -175,6 +177,12 @@ async def test_what_a_dead_gateway_left_is_taken_over_at_once(one: Gateway, two:
     assert (await two.post()).headers["Idempotent-Replayed"] == "true"
     assert two.done == 1
     first.cancel()
+
+
+async def test_who_takes_over_says_that_it_may_have_been_done_before(one: Gateway, two: Gateway) -> None:
+    await one.refusal(refuse(Refusal(ErrorCode.TIMEOUT, "No answer in time.")))
+    await two.post()
+    assert (one.again, two.again) == ([False], [True])
 
 
 async def test_a_request_that_was_cut_off_is_taken_over_by_its_own_gateway(one: Gateway) -> None:
