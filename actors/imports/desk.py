@@ -9,7 +9,7 @@ import msgspec
 
 from actors.dialing.rules import DialRules
 from actors.imports.reading import OpenList, Reader
-from actors.imports.turns import Turns
+from actors.runtime.user_turns import UserTurns
 from actors.imports.wire import wire_preview
 from actors.leads.parts import BadRow, ListPart, table_of_bad
 from actors.leads.preview import Preview
@@ -66,7 +66,7 @@ class Desk:
     bus: Bus
     reader: Reader
     rules: DialRules
-    turns: Turns = field(default_factory=lambda: Turns(2))
+    turns: UserTurns = field(default_factory=lambda: UserTurns(2))
 
     def opened(self, file: StoredFile) -> AbstractAsyncContextManager[OpenList]:
         """A file, to be read. Raises FileGone, ListError, BusError."""

@@ -15,7 +15,7 @@ from actors.imports.desk import Desk, preview_key
 from actors.imports.machine import IS_OVER, NOT_READY, Import
 from actors.imports.reading import Here, Reader
 from actors.imports.settings import Imports
-from actors.imports.turns import Turns
+from actors.runtime.user_turns import UserTurns
 from actors.runtime import files
 from actors.runtime.bus import Bus, BusError, BusFull
 from actors.runtime.context import Context
@@ -89,7 +89,7 @@ async def start(
     parts: HostParts, stack: AsyncExitStack, *, settings: Imports, rules: DialRules, reader: Reader | None = None
 ) -> None:
     """Lists can be imported. `reader`: None: in this process."""
-    desk = Desk(bus=parts.bus, reader=reader or Here(), rules=rules, turns=Turns(settings.at_once))
+    desk = Desk(bus=parts.bus, reader=reader or Here(), rules=rules, turns=UserTurns(settings.at_once))
     service = ImportService(bus=parts.bus, ids=parts.ids, allowed=settings.allowed)
 
     def prepare(host: Host) -> None:

@@ -1,6 +1,6 @@
 """What the webhooks of one host share: how a body is signed, sent, and what came of it."""
 
-import asyncio
+import itertools
 from datetime import UTC, datetime
 
 from msgspec import Struct
@@ -9,6 +9,7 @@ from actors.log.harmless import harmless
 from actors.runtime.bus import Bus, Recorded
 from actors.runtime.clock import Clock, utc
 from actors.runtime.signature import EVENT_ID, SIGNATURE, sign
+from actors.runtime.user_turns import UserTurns
 from actors.webhook.news import News
 from actors.webhook.record import Webhook
 from actors.webhook.secrets import Secret, Secrets
@@ -45,7 +46,8 @@ class Desk:
         self.news = news
         self.secrets = secrets
         self.settings = settings
-        self._gate = asyncio.Semaphore(settings.on_host_at_once)
+        self._turns = UserTurns(settings.on_host_at_once)
+        self._posts = itertools.count()
 
     def now(self) -> float:
         """Seconds since 1970."""
@@ -53,7 +55,7 @@ class Desk:
 
     async def post(self, webhook: Webhook, body: bytes, *, secret: Secret, event_id: str) -> Outcome:
         """Send a body once, when there is room for it."""
-        async with self._gate:
+        async with self._turns.turn(str(next(self._posts)), webhook.user):
             now, began = self.now(), self._clock.monotonic()
             headers = {SIGNATURE: sign(secret.good(now), body, int(now)), EVENT_ID: event_id}
             try:

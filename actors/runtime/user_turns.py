@@ -1,16 +1,19 @@
-"""How many lists a host reads at once, and who is next: users take turns, and of each their lists are in order."""
+"""How much a host does at once for users, and who is next: of whom least is done now, and of those alike users take
+turns. What one user waits for is done in order."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 
-class Turns:
-    """Turns of one host."""
+class UserTurns:
+    """Of one host."""
 
     def __init__(self, at_once: int) -> None:
         self._free = at_once
-        self._waiting: dict[str, dict[str, asyncio.Future[None]]] = {}  # by user, whose turn is next first; by import
+        self._has: Counter[str] = Counter()  # by user, turns that go on
+        self._waiting: dict[str, dict[str, asyncio.Future[None]]] = {}  # by user, whose turn is next first; by id
 
     @asynccontextmanager
     async def turn(self, id: str, user: str) -> AsyncIterator[None]:
@@ -19,11 +22,12 @@ class Turns:
         try:
             yield
         finally:
-            self._pass_on()
+            self._give_back(user)
 
     async def _enter(self, id: str, user: str) -> None:
         if self._free:  # then nobody waits
             self._free -= 1
+            self._has[user] += 1
             return
         turn = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(user, {})[id] = turn
@@ -31,7 +35,7 @@ class Turns:
             await turn
         except BaseException:
             if turn.done() and not turn.cancelled():  # it came, and is not wanted any more
-                self._pass_on()
+                self._give_back(user)
             else:
                 self._leave(id, user, turn)
             raise
@@ -43,14 +47,21 @@ class Turns:
             if not mine:
                 del self._waiting[user]
 
+    def _give_back(self, user: str) -> None:
+        self._has[user] -= 1
+        if not self._has[user]:
+            del self._has[user]
+        self._pass_on()
+
     def _pass_on(self) -> None:
         while self._waiting:
-            user = next(iter(self._waiting))
+            user = min(self._waiting, key=self._has.__getitem__)  # of those alike who has waited for it longest
             mine = self._waiting.pop(user)
             turn = mine.pop(next(iter(mine)))
             if mine:
                 self._waiting[user] = mine  # behind all others
             if not turn.done():  # it may have been cancelled just now, and not have left the line yet
+                self._has[user] += 1
                 turn.set_result(None)
                 return
         self._free += 1

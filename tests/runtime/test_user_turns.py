@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from actors.imports.turns import Turns
+from actors.runtime.user_turns import UserTurns
 
 LISTS = [("ann", f"ann{number}") for number in range(5)] + [("bob", "bob0"), ("bob", "bob1"), ("cid", "cid0")]
 
@@ -14,7 +14,7 @@ class Readers:
     """Lists that are read one after the other, as the test says."""
 
     def __init__(self, at_once: int) -> None:
-        self.turns = Turns(at_once)
+        self.turns = UserTurns(at_once)
         self.read = list[str]()
         self._over = dict[str, asyncio.Event]()
         self.tasks = dict[str, asyncio.Task[None]]()
@@ -96,3 +96,20 @@ async def test_a_turn_is_not_lost_to_one_that_leaves_in_the_same_moment(more: in
     assert readers.read == ["ann0", "ann2"][: more - 1]
     async with asyncio.timeout(1.0), readers.turns.turn("bob0", "bob"):
         assert readers.turns.ahead("bob0", "bob") is None
+
+
+async def test_who_has_least_is_next() -> None:
+    """Of two whose work takes long, each with more of it than there is room for, and one whose does not."""
+    readers = Readers(4)
+    for number in range(6):
+        for user in ("ann", "bob"):
+            await readers.send(user, f"{user}{number}")
+    for number in range(2):
+        await readers.send("cid", f"cid{number}")
+    assert readers.read == ["ann0", "bob0", "ann1", "bob1"]
+    for over in ("ann0", "bob0", "cid0"):
+        await readers.end(over)
+    assert readers.read[4:] == ["cid0", "ann2", "cid1"]
+    for task in readers.tasks.values():
+        task.cancel()
+    await asyncio.gather(*readers.tasks.values(), return_exceptions=True)
