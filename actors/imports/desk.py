@@ -9,13 +9,13 @@ import msgspec
 
 from actors.dialing.rules import DialRules
 from actors.imports.reading import OpenList, Reader
-from actors.runtime.user_turns import UserTurns
 from actors.imports.wire import wire_preview
 from actors.leads.parts import BadRow, ListPart, table_of_bad
 from actors.leads.preview import Preview
 from actors.runtime import files
 from actors.runtime.bus import Bus, BusFull
 from actors.runtime.context import Context
+from actors.runtime.user_turns import UserTurns
 from actors.runtime.wire import ask
 from actors.runtime.written import TOO_MUCH
 from bus_schemas.campaign import ADD_ON_SHARD, AddOnShard, CampaignStatus, RowRefused

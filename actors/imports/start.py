@@ -15,7 +15,6 @@ from actors.imports.desk import Desk, preview_key
 from actors.imports.machine import IS_OVER, NOT_READY, Import
 from actors.imports.reading import Here, Reader
 from actors.imports.settings import Imports
-from actors.runtime.user_turns import UserTurns
 from actors.runtime import files
 from actors.runtime.bus import Bus, BusError, BusFull
 from actors.runtime.context import Context
@@ -26,6 +25,7 @@ from actors.runtime.parts import HostParts
 from actors.runtime.rendezvous import shard_of
 from actors.runtime.service import serve
 from actors.runtime.shards import NOT_NOW, Sharded, bring_here
+from actors.runtime.user_turns import UserTurns
 from actors.runtime.wire import Page, ask, forward
 from bus_schemas.campaign import (
     ADD_ON_SHARD,
