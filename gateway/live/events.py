@@ -42,23 +42,19 @@ class RoomEvent(Struct, frozen=True):
     facts: Mapping[str, object]
     whole: str | None = None
 
-    def fits(self, narrowed: Mapping[str, object]) -> bool:
-        """Whether it is what a client wants to hear of."""
-        return not narrowed or all(self.facts.get(name) == value for name, value in narrowed.items())
-
-    def is_for(self, caller: Caller) -> bool:
-        """Whether somebody sees the thing. A thing that changes hands is still heard of by who had it."""
-        if self.kind.view_any in caller.actions:
-            return True
-        return self.kind.visible(*self.owners, user=caller.user, actions=caller.actions)
+    def heard_by(self, caller: Caller, narrowed: Mapping[str, object]) -> Said | None:
+        """What somebody is told of it, who wants to hear of what is so alone. None: nothing, since they do not see the
+        thing, or it is another one. A thing that changes hands is still heard of by who had it."""
+        if narrowed and any(self.facts.get(name) != value for name, value in narrowed.items()):
+            return None
+        actions = caller.actions
+        if self.kind.view_any in actions or self.kind.visible(*self.owners, user=caller.user, actions=actions):
+            return self.says[self.rights & actions if self.rights else self.rights]
+        return None
 
     def reaches_all(self, earlier: "RoomEvent") -> bool:
         """Whether everybody hears it who hears an earlier one."""
         return self.facts == earlier.facts and set(self.owners) >= set(earlier.owners)
-
-    def said_to(self, caller: Caller) -> Said:
-        """What somebody who sees the thing is told of it."""
-        return self.says[self.rights & caller.actions]
 
     @property
     def size(self) -> int:
