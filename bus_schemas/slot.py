@@ -32,7 +32,7 @@ HubName = Annotated[
     str, shaped(r"^[A-Za-z0-9_.-]{1,64}$(?!\n)", "1 to 64 letters (A-Z, a-z), digits, `_`, `.` or `-`")
 ]
 Lease = Annotated[
-    str, shaped(r"^[A-Za-z0-9_-]{0,64}$(?!\n)", "at most 64 letters (A-Z, a-z), digits, `_` or `-`", examples=["night"])
+    str, shaped(r"^[A-Za-z0-9_-]{0,32}$(?!\n)", "at most 32 letters (A-Z, a-z), digits, `_` or `-`", examples=["night"])
 ]
 OfShell = needs(A.SLOT_SHELL)  # what was run on a phone, and what came of it
 Serial = Annotated[

@@ -18,7 +18,7 @@ from bus_schemas.errors import ErrorCode, Refusal, RefusalTemplate, misfit
 from bus_schemas.names import SYSTEM
 from bus_schemas.slot import SlotReservationEnded, SlotReserved
 
-MOST_LEASES = 50
+MOST_LEASES = 10  # each stands in every event of the reservation
 BY_HAND = ""  # the lease of who names none
 NOT_RESERVED = RefusalTemplate(ErrorCode.NOT_FOUND, "The slot is not reserved.")
 
