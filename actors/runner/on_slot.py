@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -180,6 +180,19 @@ def _begins(request: object, context: Context) -> Begun | None:
     return None
 
 
+async def _to_its_end(work: Coroutine[Any, Any, Reply], most: float) -> None:
+    """Do what nothing on a phone ends: when nobody wants it any more, it is waited for all the same, for so many
+    seconds, since the slot is not free before. Raises what it does."""
+    doing = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(doing)
+    except asyncio.CancelledError:
+        with contextlib.suppress(Refusal, RunnerError, TimeoutError):
+            async with asyncio.timeout(most):
+                await doing
+        raise
+
+
 class Pushed(PieceWriter):
     """A file on its way to a phone's host."""
 
@@ -321,7 +334,7 @@ class OnSlot:
             async for piece in self._workspace.read(file):
                 await pushed.add(piece)
             wanted = InstallApp(slot=self._slot.id, file=await pushed.finish(), grant=self._step.grant)
-            await self._session.begin(INSTALL_APP, wanted)
+            await _to_its_end(self._session.begin(INSTALL_APP, wanted), INSTALL_APP.timeout)
         return f"{file.name} installed"
 
     async def reboot(self) -> str:

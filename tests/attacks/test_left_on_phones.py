@@ -3,6 +3,7 @@ one that lives has begun, and waits for no more, it ends itself."""
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -25,6 +26,7 @@ from bus_schemas.errors import ErrorCode, Refusal
 from bus_schemas.permissions import Action
 from bus_schemas.script import RUN_SCRIPT, STOP_RUN, RunScript, StopRun
 from bus_schemas.slot import END_RESERVATION
+from bus_schemas.slot_files import INSTALL_APP
 from bus_schemas.user import IDENTIFY, Identify, Identity, LoginKind
 from simulators.bus.memory_broker import MemoryBroker
 from simulators.bus.memory_bus import MemoryBus
@@ -244,6 +246,42 @@ async def test_a_slot_that_may_be_reserved_is_given_back(tmp_path: Path, heard: 
             pass
     print(f"a reservation of which is heard: {heard}: asked {len(given)} times to end")
     assert given == [Begun(SLOT, "11.l000001")] * maybe and not list((tmp_path / "phones").iterdir())
+
+
+def test_a_slot_is_kept_until_what_is_installed_there_is(tmp_path: Path) -> None:
+    """The step's time is over meanwhile: somebody's call would begin in the middle of it."""
+    seen = list[str]()
+
+    async def scenario() -> None:
+        async def begin(rpc: Any, request: Any) -> Any:
+            if rpc is INSTALL_APP:
+                await asyncio.sleep(AWAY)
+                seen.append("installed")
+            return SimpleNamespace(stream="s")
+
+        async def asked(*_: Any) -> Any:
+            return SimpleNamespace(call_id=None, external_call=False)
+
+        async def give_back(begun: Begun) -> None:
+            seen.append("given back")
+
+        async def read(file: Any) -> AsyncIterator[bytes]:
+            yield b"apk"
+
+        clock = SimClock(cast(SimLoop, asyncio.get_running_loop()))
+        session = SimpleNamespace(
+            desk=SimpleNamespace(clock=clock, ids=CountedIds("l")), note=asked, once_free=asked, ask=asked,
+            give_back=give_back, begin=begin, stop=asyncio.Event(),
+        )  # fmt: skip
+        step, file = SimpleNamespace(timeout=5.0, patience=0.0, grant=False), SimpleNamespace(size=3, name="a.apk")
+        parts: Any = (session, SLOT_11, step, {}, None, SimpleNamespace(read=read), file)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(5.0):
+                await OnSlot(*parts).install()
+
+    run(scenario, 1)
+    print(f"a step of 5 s that installs for {AWAY:g} s: {', '.join(seen)}")
+    assert seen == ["installed", "given back"]
 
 
 async def test_a_step_that_goes_wrong_leaves_no_slot_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
