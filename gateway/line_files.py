@@ -9,7 +9,7 @@ import asyncio
 import codecs
 import io
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import islice
 from typing import cast
 
@@ -103,9 +103,7 @@ class LineFiles:
         return pieces
 
     async def _text(self, body: bytes) -> bytes:
-        if not is_workbook(body[:8]):
-            return await asyncio.to_thread(in_utf8, body)
-        async with self._unpacking:
+        async with self._unpacking if is_workbook(body[:8]) else nullcontext():
             return await asyncio.to_thread(text_of, body)
 
     async def _put(self, request: ImportDoNotCall, pieces: list[bytes], context: Context) -> Page:

@@ -119,8 +119,7 @@ class Session:
         except TimeoutError:
             pass
         finally:
-            if self.desk.phones.is_noted(begun):  # also where the step's own time is over meanwhile
-                self.desk.phones.end_later(begun, self.context.user, self.desk.bus, self.desk.ids)
+            self._end_later(begun)
 
     async def give_back(self, slot: Begun) -> None:
         """End a reservation; where its host is away, that is asked on beside."""
@@ -129,8 +128,12 @@ class Session:
             if await is_over(rpc, request, self._for(rpc, self.context), self.desk.bus):
                 self.desk.phones.over(slot)
         finally:
-            if self.desk.phones.is_noted(slot):  # also where the step's own time is over meanwhile
-                self.desk.phones.end_later(slot, self.context.user, self.desk.bus, self.desk.ids)
+            self._end_later(slot)
+
+    def _end_later(self, begun: Begun) -> None:
+        """Go on beside with what is not ended yet, also where the step's own time is over meanwhile."""
+        if self.desk.phones.is_noted(begun):
+            self.desk.phones.end_later(begun, self.context.user, self.desk.bus, self.desk.ids)
 
     async def note(self, begun: Begun) -> None:
         """Have the next runner here end it, should this one not come to that. Raises RunnerError."""

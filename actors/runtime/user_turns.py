@@ -3,7 +3,7 @@ turns. What one user waits for is done in order."""
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 
 
@@ -13,18 +13,18 @@ class UserTurns:
     def __init__(self, at_once: int) -> None:
         self._free = at_once
         self._has: Counter[str] = Counter()  # by user, turns that go on
-        self._waiting: dict[str, dict[str, asyncio.Future[None]]] = {}  # by user, whose turn is next first; by id
+        self._waiting: dict[str, dict[Hashable, asyncio.Future[None]]] = {}  # by user, whose turn is next first; by id
 
     @asynccontextmanager
-    async def turn(self, id: str, user: str) -> AsyncIterator[None]:
-        """Wait for it, and have it while the block lasts."""
+    async def turn(self, id: Hashable, user: str) -> AsyncIterator[None]:
+        """Wait for it, and have it while the block lasts. `id`: of nothing else that the user waits for."""
         await self._enter(id, user)
         try:
             yield
         finally:
             self._give_back(user)
 
-    async def _enter(self, id: str, user: str) -> None:
+    async def _enter(self, id: Hashable, user: str) -> None:
         if self._free:  # then nobody waits
             self._free -= 1
             self._has[user] += 1
@@ -40,7 +40,7 @@ class UserTurns:
                 self._leave(id, user, turn)
             raise
 
-    def _leave(self, id: str, user: str, turn: asyncio.Future[None]) -> None:
+    def _leave(self, id: Hashable, user: str, turn: asyncio.Future[None]) -> None:
         mine = self._waiting.get(user, {})
         if mine.get(id) is turn:  # else it was passed over already
             del mine[id]
@@ -66,7 +66,7 @@ class UserTurns:
                 return
         self._free += 1
 
-    def ahead(self, id: str, user: str) -> int | None:
+    def ahead(self, id: Hashable, user: str) -> int | None:
         """How many wait before it, as far as anybody knows now; None: it does not wait."""
         mine = self._waiting.get(user, {})
         if id not in mine:

@@ -70,11 +70,12 @@ def end(slot: Slot, user: str, *, anybodys: bool, now: Moment, lease: str | None
         raise NOT_RESERVED()
     if reserved.user != user and not anybodys:
         raise Refusal(ErrorCode.PERMISSION_DENIED, "Somebody else has reserved the slot.", slot=slot.config.id)
-    leases = _leases(slot, now)
-    if lease is not None and leases.pop(lease, None) is None:
-        raise NOT_RESERVED()
-    if lease is not None and leases:
-        return _kept(slot, reserved.user, leases, now)
+    if lease is not None:
+        leases = _leases(slot, now)
+        if leases.pop(lease, None) is None:
+            raise NOT_RESERVED()
+        if leases:
+            return _kept(slot, reserved.user, leases, now)
     event = SlotReservationEnded(slot=slot.config.id, at=now.at, user=reserved.user, by=user)
     return SlotDecision(events=(event,), effects=(CancelTimer(name=RESERVED),))
 

@@ -111,7 +111,7 @@ class Transports:
         transport, outbox = self._known.get(sid), self._outbox(sid)
         if transport is None or outbox is None or transport.ending:
             return
-        if outbox.size and _is_full(outbox):
+        if _is_full(outbox):
             log.info("slow client cut off", transport=sid, waiting=outbox.qsize(), bytes=outbox.size)
             self.cut(sid)
             return

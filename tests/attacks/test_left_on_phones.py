@@ -151,6 +151,7 @@ class _Asked:
         return SimpleNamespace(state="ended")
 
     end = Session.end
+    _end_later = Session._end_later
 
 
 @pytest.mark.parametrize("kind", [CALL, SCRIPT])
